@@ -1,0 +1,9 @@
+//! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
+//!
+//! Imports run one way: `app -> engine -> unlearn -> train -> gan`; `checkpoint -> gan`; `metrics -> gan`;
+//! `cli -> engine`. `gan` knows nobody.
+
+pub mod checkpoint;
+pub mod gan;
+pub mod metrics;
+pub mod unlearn;
