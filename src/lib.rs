@@ -4,6 +4,10 @@
 //! `cli -> engine`. `gan` knows nobody.
 
 pub mod checkpoint;
+pub mod cli;
+pub mod device;
+pub mod engine;
 pub mod gan;
 pub mod metrics;
+pub mod train;
 pub mod unlearn;

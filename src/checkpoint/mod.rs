@@ -1,1 +1,131 @@
-//! See the issue.
+//! Model files: in come `.pt`, `.pth` and `.safetensors`, out comes a [`Checkpoint`] of host tensors, and back.
+//!
+//! Imports `gan` and nothing else of the crate. Every byte of a file is treated as hostile: whatever it holds, the
+//! answer is a checkpoint or a [`CheckpointError`] of one sentence, and nothing in it is ever executed.
+
+mod assemble;
+mod atomic;
+mod digest;
+mod element;
+mod error;
+mod layout;
+mod pickle;
+mod pickle_write;
+mod pt_read;
+mod pt_write;
+mod safetensors_file;
+mod zip_repair;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use crate::gan::{HostTensor, Params};
+
+pub use digest::sha256;
+pub use error::CheckpointError;
+pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
+pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_tensors};
+
+/// What a training checkpoint holds. [`load`] never returns one without a generator.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Checkpoint {
+    /// The averaged generator, the one that is shown and exported.
+    pub g_ema: Option<Params>,
+    /// The generator being trained.
+    pub g: Option<Params>,
+    /// The discriminator.
+    pub d: Option<Params>,
+    /// Adam's state for `g`.
+    pub g_optim: Option<OptimState>,
+    /// Adam's state for `d`.
+    pub d_optim: Option<OptimState>,
+    /// The training script's arguments, as far as they are plain values.
+    pub args: Map<String, Value>,
+    /// Strength of adaptive augmentation.
+    pub ada_aug_p: Option<f64>,
+    /// Architecture, provenance and whatever else the writer said about the file.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The state of one Adam optimizer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OptimState {
+    /// Moments by parameter index, ascending; index `i` is the parameter `parameter_names(params)[i]`. Empty before the
+    /// first step.
+    pub moments: IndexMap<usize, AdamMoments>,
+    /// PyTorch's `param_groups`: learning rate, betas, and so on.
+    pub param_groups: Value,
+}
+
+/// What Adam remembers of one parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdamMoments {
+    /// Steps taken.
+    pub step: f32,
+    /// Mean of the gradients, in the parameter's shape.
+    pub exp_avg: HostTensor,
+    /// Mean of the squared gradients, in the parameter's shape.
+    pub exp_avg_sq: HostTensor,
+}
+
+/// Reads a model file; its content, not its name, says which format it is.
+pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    match Format::of_content(path)? {
+        Format::PyTorch => pt_read::load(path),
+        Format::Safetensors => safetensors_file::load(path),
+    }
+}
+
+/// Writes a model file in the format its extension names, `.safetensors`, `.pt` or `.pth`. The same checkpoint gives
+/// the same bytes; when writing fails, a file that was already there stays as it was.
+pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    match Format::of_extension(path) {
+        Some(Format::PyTorch) => pt_write::save(path, checkpoint),
+        Some(Format::Safetensors) => safetensors_file::save(path, checkpoint),
+        None => Err(CheckpointError::UnknownExtension { file: path.to_owned() }),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Format {
+    PyTorch,
+    Safetensors,
+}
+
+impl Format {
+    fn of_extension(path: &Path) -> Option<Self> {
+        match path.extension().and_then(OsStr::to_str)?.to_ascii_lowercase().as_str() {
+            "pt" | "pth" => Some(Self::PyTorch),
+            "safetensors" => Some(Self::Safetensors),
+            _ => None,
+        }
+    }
+
+    /// By the first bytes; the extension decides only what a broken file was meant to be.
+    fn of_content(path: &Path) -> Result<Self, CheckpointError> {
+        /// Where a `tar` archive, PyTorch's oldest container, has its magic bytes.
+        const TAR_MAGIC: std::ops::Range<usize> = 257..262;
+        let mut head = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(TAR_MAGIC.end as u64).read_to_end(&mut head))
+            .map_err(|error| CheckpointError::read(path, &error))?;
+        let named = Self::of_extension(path);
+        if head.is_empty() {
+            Err(CheckpointError::unknown_format(path, "the file is empty"))
+        } else if head.starts_with(b"PK") || head.get(TAR_MAGIC) == Some(b"ustar".as_slice()) {
+            Ok(Self::PyTorch)
+        } else if safetensors_file::has_header(&head) || named == Some(Self::Safetensors) {
+            Ok(Self::Safetensors)
+        } else if head.starts_with(b"\x80") {
+            Ok(Self::PyTorch)
+        } else {
+            Err(CheckpointError::unknown_format(path, "it starts like neither a PyTorch nor a safetensors file"))
+        }
+    }
+}

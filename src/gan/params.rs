@@ -17,12 +17,7 @@ impl HostTensor {
     /// # Panics
     /// If the number of values is not the product of the shape: a programming error, never a file's.
     pub fn new(shape: Vec<usize>, data: Vec<f32>) -> Self {
-        assert_eq!(
-            shape.iter().product::<usize>(),
-            data.len(),
-            "shape {shape:?} does not hold {} values",
-            data.len()
-        );
+        assert_eq!(shape.iter().product::<usize>(), data.len(), "shape {shape:?} does not hold {} values", data.len());
         Self { shape, data }
     }
 }
@@ -30,3 +25,123 @@ impl HostTensor {
 /// Named tensors in the order of the PyTorch `state_dict`, buffers included; keys as in the rosinality layout
 /// (`style.1.weight`, `convs.0.conv.weight`, `noises.noise_0`, ...).
 pub type Params = IndexMap<String, HostTensor>;
+
+/// Whether a `state_dict` key names a buffer (carried through unchanged) rather than a trained parameter.
+pub fn is_buffer(key: &str) -> bool {
+    key.starts_with("noises.") || key.ends_with(".kernel")
+}
+
+/// Why a set of tensors is not a network this program can build. Displays as one clause without the file's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArchitectureError {
+    /// A tensor that the architecture needs is not there.
+    #[error("the {network} has no tensor `{key}`")]
+    Missing {
+        /// `generator` or `discriminator`.
+        network: &'static str,
+        /// The `state_dict` key.
+        key: String,
+    },
+    /// A tensor has a shape that does not fit its neighbours.
+    #[error("the {network}'s tensor `{key}` has shape {found:?} where {expected} fits")]
+    Shape {
+        /// `generator` or `discriminator`.
+        network: &'static str,
+        /// The `state_dict` key.
+        key: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+        /// The shape that would fit.
+        expected: String,
+    },
+    /// A tensor that the architecture does not know.
+    #[error("the {network} has an unknown tensor `{key}`: it is of another architecture")]
+    Unexpected {
+        /// `generator` or `discriminator`.
+        network: &'static str,
+        /// The `state_dict` key.
+        key: String,
+    },
+    /// A blur kernel that is not the outer product of one row of taps with itself.
+    #[error("the {network}'s blur kernel `{key}` is not separable")]
+    Kernel {
+        /// `generator` or `discriminator`.
+        network: &'static str,
+        /// The `state_dict` key.
+        key: String,
+    },
+}
+
+/// Walks a network's tensors while it is built: hands out shapes, checks them, and notices what nobody asked for.
+pub(super) struct ShapeReader<'a> {
+    network: &'static str,
+    params: &'a Params,
+    seen: std::collections::HashSet<String>,
+}
+
+impl<'a> ShapeReader<'a> {
+    pub(super) fn new(network: &'static str, params: &'a Params) -> Self {
+        Self { network, params, seen: Default::default() }
+    }
+
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.params.contains_key(key)
+    }
+
+    /// The tensor `key`, which must have `N` dimensions, none of them zero.
+    pub(super) fn tensor<const N: usize>(
+        &mut self,
+        key: &str,
+    ) -> Result<([usize; N], &'a HostTensor), ArchitectureError> {
+        let tensor = self
+            .params
+            .get(key)
+            .ok_or_else(|| ArchitectureError::Missing { network: self.network, key: key.to_owned() })?;
+        self.seen.insert(key.to_owned());
+        match <[usize; N]>::try_from(tensor.shape.as_slice()) {
+            Ok(shape) if shape.iter().all(|&n| n > 0) => Ok((shape, tensor)),
+            _ => Err(self.misfit(key, format!("a shape of {N} dimensions"))),
+        }
+    }
+
+    /// Checks that the tensor `key` has exactly this shape.
+    pub(super) fn expect<const N: usize>(
+        &mut self,
+        key: &str,
+        shape: [usize; N],
+    ) -> Result<&'a HostTensor, ArchitectureError> {
+        let (found, tensor) = self.tensor::<N>(key)?;
+        if found == shape { Ok(tensor) } else { Err(self.misfit(key, format!("{shape:?}"))) }
+    }
+
+    pub(super) fn misfit(&self, key: &str, expected: String) -> ArchitectureError {
+        ArchitectureError::Shape {
+            network: self.network,
+            key: key.to_owned(),
+            found: self.params.get(key).map(|t| t.shape.clone()).unwrap_or_default(),
+            expected,
+        }
+    }
+
+    /// The one-dimensional taps `t` of a separable kernel buffer `t tᵀ` (symmetric, non-negative), gain included.
+    pub(super) fn separable_taps(&mut self, key: &str) -> Result<Vec<f32>, ArchitectureError> {
+        let ([rows, columns], tensor) = self.tensor::<2>(key)?;
+        let kernel_error = || ArchitectureError::Kernel { network: self.network, key: key.to_owned() };
+        if rows != columns || rows > 32 {
+            return Err(kernel_error());
+        }
+        let taps: Vec<f32> = (0..rows).map(|i| tensor.data[i * rows + i].max(0.0).sqrt()).collect();
+        let largest = tensor.data.iter().fold(0f32, |a, &b| a.max(b.abs()));
+        let separable = (0..rows)
+            .all(|i| (0..rows).all(|j| (tensor.data[i * rows + j] - taps[i] * taps[j]).abs() <= 1e-5 * largest));
+        if separable && largest.is_finite() { Ok(taps) } else { Err(kernel_error()) }
+    }
+
+    /// Fails on the first tensor that was never asked for.
+    pub(super) fn finish(self) -> Result<(), ArchitectureError> {
+        match self.params.keys().find(|key| !self.seen.contains(*key)) {
+            None => Ok(()),
+            Some(key) => Err(ArchitectureError::Unexpected { network: self.network, key: key.clone() }),
+        }
+    }
+}

@@ -1,1 +1,19 @@
-//! See the issue.
+//! What came of it: a labeler's view of samples, PUL, Fréchet distance, pictures.
+//!
+//! `metrics` imports `gan`, nothing else of the crate. In come images as plain values, out go numbers and files.
+
+pub mod frechet;
+pub mod grid;
+pub mod labeler;
+mod labels;
+mod network;
+mod preprocess;
+pub mod pul;
+pub mod tiles;
+
+pub use frechet::{Features, FrechetError, Gaussian, frechet_distance, frechet_floor};
+pub use grid::{GridError, write_before_after, write_grid};
+pub use labeler::{Labeler, LabelerError, LabelerProblem};
+pub use labels::Labels;
+pub use pul::{EvaluateError, Evaluation, evaluate, pul};
+pub use tiles::{Tiles, to_rgb8};

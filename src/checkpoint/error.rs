@@ -1,0 +1,100 @@
+//! What can be wrong with a model file, each said in one sentence that names the file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a file was not read or not written. `Display` is one sentence: `FILE: what is wrong and what next`.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// The system would not let us read: missing, a folder, no permission.
+    #[error("{}: cannot be read: {reason}", file.display())]
+    Read { file: PathBuf, reason: String },
+    /// The content contradicts itself or ends early.
+    #[error("{}: damaged or incomplete ({reason}); use another copy of the file", file.display())]
+    Damaged { file: PathBuf, reason: String },
+    /// The first bytes belong to no format this program reads.
+    #[error("{}: not a model file ({reason}); open a .pt, .pth or .safetensors file", file.display())]
+    UnknownFormat { file: PathBuf, reason: String },
+    /// A readable file that holds something else.
+    #[error(
+        "{}: not a StyleGAN2 checkpoint in the rosinality layout: it has {found} but no g or g_ema",
+        file.display()
+    )]
+    NotACheckpoint { file: PathBuf, found: String },
+    /// A network of this file is not what its key promises.
+    #[error("{}: not usable as a StyleGAN2 checkpoint in the rosinality layout: {reason}", file.display())]
+    Mismatch { file: PathBuf, reason: String },
+    /// Saving under a name that says no known format.
+    #[error("{}: unknown extension; save as .safetensors, .pt or .pth", file.display())]
+    UnknownExtension { file: PathBuf },
+    /// The system would not let us write; whatever stood at this path still stands there.
+    #[error("{}: cannot be written: {reason}; nothing was changed", file.display())]
+    Write { file: PathBuf, reason: String },
+}
+
+impl CheckpointError {
+    pub(super) fn read(file: &Path, error: &io::Error) -> Self {
+        Self::Read { file: file.to_owned(), reason: plain_reason(error) }
+    }
+
+    pub(super) fn damaged(file: &Path, reason: impl ToString) -> Self {
+        Self::Damaged { file: file.to_owned(), reason: one_clause(&reason.to_string()) }
+    }
+
+    pub(super) fn unknown_format(file: &Path, reason: impl ToString) -> Self {
+        Self::UnknownFormat { file: file.to_owned(), reason: one_clause(&reason.to_string()) }
+    }
+
+    pub(super) fn mismatch(file: &Path, reason: impl ToString) -> Self {
+        Self::Mismatch { file: file.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(super) fn write(file: &Path, error: &io::Error) -> Self {
+        Self::Write { file: file.to_owned(), reason: plain_reason(error) }
+    }
+
+    /// An I/O error while reading content: the system's own errors are not the file's fault, all others are.
+    pub(super) fn io(file: &Path, error: &io::Error) -> Self {
+        if error.raw_os_error().is_some() { Self::read(file, error) } else { Self::damaged(file, error) }
+    }
+}
+
+/// The system's reason without Rust's trailing `(os error N)`, which means nothing to most people.
+fn plain_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// A library's message as one short clause: its first sentence, on one line, without a full stop.
+fn one_clause(message: &str) -> String {
+    /// Longer messages quote the file, which may be hostile.
+    const LONGEST: usize = 240;
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sentence = line.split(". ").next().unwrap_or_default().trim_end_matches('.');
+    if sentence.chars().count() > LONGEST {
+        return sentence.chars().take(LONGEST).chain("...".chars()).collect();
+    }
+    sentence.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_clause;
+
+    #[test]
+    fn clauses() {
+        for (message, clause) in [
+            ("bad opcode. The file may be corrupted.", "bad opcode"),
+            ("two\nlines", "two lines"),
+            ("at 0.5 of it", "at 0.5 of it"),
+            ("", ""),
+        ] {
+            assert_eq!(one_clause(message), clause);
+        }
+        assert_eq!(one_clause(&"é".repeat(1000)).chars().count(), 243);
+    }
+}

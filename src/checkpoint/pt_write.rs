@@ -1,0 +1,116 @@
+//! Writes `.pt` files that the authors' code loads with `strict=True` and `torch.load` with `weights_only=True`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::Value;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::assemble::Entry;
+use super::atomic::write_atomically;
+use super::pickle_write::PickleWriter;
+use super::{Checkpoint, CheckpointError, OptimState};
+use crate::gan::Params;
+
+/// The folder inside the archive; PyTorch's own name for an archive written to a buffer.
+const FOLDER: &str = "archive";
+/// PyTorch aligns storages so that they can be mapped into memory.
+const ALIGNMENT: u16 = 64;
+
+pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    let (pickle, storages) = describe(checkpoint);
+    write_atomically(path, |file| {
+        let mut archive = ZipWriter::new(file);
+        let mut add = |name: &str, bytes: &[u8]| -> io::Result<()> {
+            let options = SimpleFileOptions::default()
+                .compression_method(CompressionMethod::Stored)
+                // Now would make every file another one.
+                .last_modified_time(DateTime::default())
+                .unix_permissions(0o644)
+                .large_file(u32::try_from(bytes.len()).is_err())
+                .with_alignment(ALIGNMENT);
+            archive.start_file(format!("{FOLDER}/{name}"), options)?;
+            archive.write_all(bytes)
+        };
+        add("data.pkl", &pickle)?;
+        add("byteorder", b"little")?;
+        for (key, bytes) in storages.iter().enumerate() {
+            add(&format!("data/{key}"), bytes)?;
+        }
+        add("version", b"3\n")?;
+        archive.finish()?;
+        Ok(())
+    })
+}
+
+/// The pickle, and the storages its tensors refer to by place.
+fn describe(checkpoint: &Checkpoint) -> (Vec<u8>, Vec<&[u8]>) {
+    let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = checkpoint;
+    let mut pickle = PickleWriter::new();
+    let mut storages = Vec::new();
+    pickle.dict(|pickle| {
+        for (part, params) in [("g", g), ("d", d), ("g_ema", g_ema)] {
+            if let Some(params) = params {
+                pickle.text(part);
+                state_dict(pickle, &mut storages, params);
+            }
+        }
+        for (part, state) in [("g_optim", g_optim), ("d_optim", d_optim)] {
+            if let Some(state) = state {
+                pickle.text(part);
+                optimizer(pickle, &mut storages, state);
+            }
+        }
+        // `argparse.Namespace` is not on `weights_only`'s list, so a dictionary stands in for it.
+        pickle.text("args");
+        pickle.json(&Value::Object(args.clone()));
+        if let Some(strength) = ada_aug_p {
+            pickle.text("ada_aug_p");
+            pickle.float(*strength);
+        }
+        if !metadata.is_empty() {
+            pickle.text("metadata");
+            pickle.dict(|pickle| {
+                for text in metadata.iter().flat_map(|(key, value)| [key, value]) {
+                    pickle.text(text);
+                }
+            });
+        }
+    });
+    (pickle.finish(), storages)
+}
+
+fn state_dict<'a>(pickle: &mut PickleWriter, storages: &mut Vec<&'a [u8]>, params: &'a Params) {
+    pickle.ordered_dict(|pickle| {
+        for (key, value) in params {
+            pickle.text(key);
+            tensor(pickle, storages, &Entry::new(key.clone(), value));
+        }
+    });
+}
+
+/// `{'state': {0: {'step': ..., 'exp_avg': ..., 'exp_avg_sq': ...}, ...}, 'param_groups': [...]}`.
+fn optimizer<'a>(pickle: &mut PickleWriter, storages: &mut Vec<&'a [u8]>, state: &'a OptimState) {
+    pickle.dict(|pickle| {
+        pickle.text("state");
+        pickle.dict(|pickle| {
+            for (index, moments) in &state.moments {
+                pickle.int(*index as i64);
+                pickle.dict(|pickle| {
+                    for entry in moments.entries() {
+                        pickle.text(&entry.name);
+                        tensor(pickle, storages, &entry);
+                    }
+                });
+            }
+        });
+        pickle.text("param_groups");
+        pickle.json(&state.param_groups);
+    });
+}
+
+fn tensor<'a>(pickle: &mut PickleWriter, storages: &mut Vec<&'a [u8]>, entry: &Entry<'a>) {
+    pickle.tensor(storages.len(), entry.shape);
+    storages.push(entry.bytes());
+}

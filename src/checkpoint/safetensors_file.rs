@@ -1,0 +1,181 @@
+//! The `safetensors` format: a length, a JSON header, then every tensor's bytes.
+//!
+//! The crate reads and checks headers; they are written here, because the crate keeps metadata in a hash map and so
+//! writes it in another order every time.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
+
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+use serde_json::{Map, Value};
+
+use super::assemble::{Entry, Extras, assemble};
+use super::atomic::write_atomically;
+use super::element::Element;
+use super::{Checkpoint, CheckpointError};
+use crate::gan::HostTensor;
+
+/// Longest header accepted, the format's own limit.
+const LONGEST_HEADER: u64 = 100_000_000;
+/// Metadata keys for a checkpoint's parts that are not tensors; the values are JSON.
+const ARGS: &str = "args";
+const ADA_AUG_P: &str = "ada_aug_p";
+const G_PARAM_GROUPS: &str = "g_optim.param_groups";
+const D_PARAM_GROUPS: &str = "d_optim.param_groups";
+
+/// Whether a file that begins with `head` can be a safetensors file.
+pub(super) fn has_header(head: &[u8]) -> bool {
+    head.first_chunk().is_some_and(|length| u64::from_le_bytes(*length) <= LONGEST_HEADER) && head.get(8) == Some(&b'{')
+}
+
+/// A safetensors file's tensors, converted to `f32`, and its metadata.
+pub type TensorsAndMetadata = (BTreeMap<String, HostTensor>, BTreeMap<String, String>);
+
+/// Reads any safetensors file.
+pub fn read_tensors(path: &Path) -> Result<TensorsAndMetadata, CheckpointError> {
+    let failed = |error| CheckpointError::io(path, &error);
+    let damaged = |reason: String| CheckpointError::damaged(path, reason);
+    let file = File::open(path).map_err(|error| CheckpointError::read(path, &error))?;
+    let file_length = file.metadata().map_err(failed)?.len();
+    let mut file = BufReader::new(file);
+    let header = read_header(&mut file, file_length).map_err(damaged)?;
+    let mut tensors = BTreeMap::new();
+    // Offsets are checked to be gapless, so the tensors follow each other in the file.
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else {
+            continue;
+        };
+        let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
+        file.read_exact(&mut bytes).map_err(failed)?;
+        let tensor = element(info.dtype)
+            .and_then(|element| element.tensor(info.shape.clone(), &bytes))
+            .map_err(|reason| damaged(format!("tensor `{name}`: {reason}")))?;
+        tensors.insert(name, tensor);
+    }
+    let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+    Ok((tensors, metadata))
+}
+
+/// Writes tensors and metadata as a safetensors file. The same content gives the same bytes.
+pub fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a String, &'a HostTensor)>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), CheckpointError> {
+    let entry = |(name, tensor): (&'a String, &'a HostTensor)| Entry::new(name.clone(), tensor);
+    write(path, tensors.into_iter().map(entry).collect(), metadata)
+}
+
+pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    let (tensors, mut metadata) = read_tensors(path)?;
+    let mut json = |key: &str| match metadata.remove(key) {
+        Some(text) => serde_json::from_str::<Value>(&text)
+            .map(Some)
+            .map_err(|error| CheckpointError::damaged(path, format!("metadata `{key}` is not JSON: {error}"))),
+        None => Ok(None),
+    };
+    let args = match json(ARGS)? {
+        Some(Value::Object(args)) => args,
+        _ => Map::new(),
+    };
+    let ada_aug_p = json(ADA_AUG_P)?.and_then(|value| value.as_f64());
+    let (g_param_groups, d_param_groups) = (json(G_PARAM_GROUPS)?, json(D_PARAM_GROUPS)?);
+    let extras = Extras { args, ada_aug_p, g_param_groups, d_param_groups, metadata };
+    assemble(path, tensors.into_iter().collect(), extras)
+}
+
+pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = checkpoint;
+    let mut entries = Vec::new();
+    let mut metadata = metadata.clone();
+    for (part, params) in [("g_ema", g_ema), ("g", g), ("d", d)] {
+        let params = params.iter().flatten();
+        entries.extend(params.map(|(key, tensor)| Entry::new(format!("{part}.{key}"), tensor)));
+    }
+    for (part, key, state) in [("g_optim", G_PARAM_GROUPS, g_optim), ("d_optim", D_PARAM_GROUPS, d_optim)] {
+        if let Some(state) = state {
+            let moments = state.moments.iter().flat_map(|(index, moments)| {
+                moments.entries().map(|entry| Entry { name: format!("{part}.{index}.{}", entry.name), ..entry })
+            });
+            entries.extend(moments);
+            metadata.insert(key.to_owned(), state.param_groups.to_string());
+        }
+    }
+    if !args.is_empty() {
+        metadata.insert(ARGS.to_owned(), Value::Object(args.clone()).to_string());
+    }
+    if let Some(strength) = ada_aug_p {
+        metadata.insert(ADA_AUG_P.to_owned(), Value::from(*strength).to_string());
+    }
+    write(path, entries, &metadata)
+}
+
+/// The header, checked against the file's length and leaving `file` at the first tensor's bytes.
+fn read_header(file: &mut impl Read, file_length: u64) -> Result<Metadata, String> {
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(|_| "it is too short for a safetensors file".to_owned())?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST_HEADER {
+        return Err(format!("its header claims {length} bytes, above the format's limit of {LONGEST_HEADER}"));
+    }
+    let Some(data_length) = file_length.checked_sub(8 + length) else {
+        return Err(format!("its header claims {length} bytes, but the file has only {file_length}"));
+    };
+    let mut header = Vec::new();
+    file.take(length).read_to_end(&mut header).map_err(|error| error.to_string())?;
+    let header: Metadata =
+        serde_json::from_slice(&header).map_err(|error| format!("its header does not make sense: {error}"))?;
+    let claimed = header.data_len() as u64;
+    if claimed != data_length {
+        return Err(format!("its header describes {claimed} bytes of tensors, but {data_length} follow"));
+    }
+    Ok(header)
+}
+
+/// Tensors by name, as the crate writes them; metadata by key.
+fn write(path: &Path, mut entries: Vec<Entry<'_>>, metadata: &BTreeMap<String, String>) -> Result<(), CheckpointError> {
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let text = |value: &str| Value::from(value).to_string();
+    let mut fields = Vec::with_capacity(entries.len() + 1);
+    if !metadata.is_empty() {
+        let pairs: Vec<_> = metadata.iter().map(|(key, value)| format!("{}:{}", text(key), text(value))).collect();
+        fields.push(format!("\"__metadata__\":{{{}}}", pairs.join(",")));
+    }
+    let mut offset = 0;
+    for Entry { name, shape, data } in &entries {
+        let end = offset + size_of_val(*data);
+        let name = text(name);
+        fields.push(format!("{name}:{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{offset},{end}]}}"));
+        offset = end;
+    }
+    let mut header = format!("{{{}}}", fields.join(","));
+    // Spaces up to a multiple of eight bytes keep the tensors aligned for readers that map the file.
+    let padding = header.len().next_multiple_of(8) - header.len();
+    header.extend(std::iter::repeat_n(' ', padding));
+    write_atomically(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(header.as_bytes())?;
+        entries.iter().try_for_each(|entry| file.write_all(entry.bytes()))
+    })
+}
+
+fn element(dtype: Dtype) -> Result<Element, String> {
+    Ok(match dtype {
+        Dtype::F64 => Element::F64,
+        Dtype::F32 => Element::F32,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::BF16,
+        Dtype::I64 => Element::I64,
+        Dtype::I32 => Element::I32,
+        Dtype::I16 => Element::I16,
+        Dtype::I8 => Element::I8,
+        Dtype::U64 => Element::U64,
+        Dtype::U32 => Element::U32,
+        Dtype::U16 => Element::U16,
+        Dtype::U8 => Element::U8,
+        other => return Err(format!("numbers of type {other} are not read")),
+    })
+}

@@ -1,0 +1,65 @@
+//! Progress on a terminal; nothing where there is none.
+
+use std::{io::IsTerminal, time::Duration};
+
+use crossbeam_channel::{Receiver, unbounded};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::engine::{Phase, Progress};
+
+/// One line on the terminal.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    phase: Option<Phase>,
+}
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        if !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let style = ProgressStyle::with_template("{prefix:>10} {wide_bar} {pos}/{len} {msg}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        Self { bar, phase: None }
+    }
+
+    pub(super) fn show(&mut self, progress: &Progress) {
+        if self.phase != Some(progress.phase) {
+            self.phase = Some(progress.phase);
+            self.bar.set_prefix(progress.phase.to_string());
+        }
+        self.bar.set_length(progress.of as u64);
+        self.bar.set_position(progress.done as u64);
+        if let Some(seconds) = progress.seconds_left {
+            let left = HumanDuration(Duration::from_secs_f64(seconds.max(0.0)));
+            self.bar.set_message(format!("{left} left"));
+        } else {
+            self.bar.set_message("");
+        }
+    }
+
+    /// A line above the bar.
+    pub(super) fn note(&self, line: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Ctrl-C (and a polite kill) arrive here instead of ending the process.
+pub(super) fn interrupts() -> anyhow::Result<Receiver<()>> {
+    let (sender, receiver) = unbounded();
+    ctrlc::set_handler(move || {
+        let _ = sender.send(());
+    })?;
+    Ok(receiver)
+}

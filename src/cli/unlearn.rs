@@ -1,0 +1,298 @@
+//! `unlearn MODEL`: the whole method, headless.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use crossbeam_channel::select;
+
+use super::{DeviceArgs, LabelerArgs, Unusable, progress::Bar};
+use crate::{
+    engine::{
+        Command, Engine, Event, FeedbackSource, LabelerSpec, RunReport, RunRequest, SampleKind, SampleRequest, Tiles,
+        Weights, command::EvaluationRequest, evaluate::EVALUATION_SEED,
+    },
+    metrics::{self, write_before_after},
+    unlearn::{
+        Preset, Settings,
+        repulsion::{Distance, RepulsionLoss},
+    },
+};
+
+/// Samples in the before/after picture.
+const GRID_SAMPLES: u64 = 100;
+const GRID_COLUMNS: usize = 10;
+
+#[derive(Debug, Args)]
+pub(super) struct UnlearnArgs {
+    /// Model file: a training checkpoint with a discriminator.
+    model: PathBuf,
+    /// Feedback file with the marked samples.
+    #[arg(long, required_unless_present = "labeler")]
+    feedback: Option<PathBuf>,
+    /// ONNX classifier that gives feedback (without --feedback) and measures the result.
+    #[arg(long, requires = "forget")]
+    labeler: Option<PathBuf>,
+    /// The labeler's class to forget.
+    #[arg(long, requires = "labeler")]
+    forget: Option<usize>,
+    /// File to write: .safetensors or .pt.
+    #[arg(long)]
+    out: PathBuf,
+    /// Write a report (JSON).
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Write a before/after picture (PNG).
+    #[arg(long)]
+    grid: Option<PathBuf>,
+    /// Settings to start from.
+    #[arg(long, value_enum, default_value = "quick")]
+    preset: Preset,
+    /// Repulsion loss.
+    #[arg(long, value_enum)]
+    repulsion: Option<RepulsionLoss>,
+    /// Factor on the distance in the repulsion loss.
+    #[arg(long)]
+    gamma: Option<f64>,
+    /// Weight of the EL2 repulsion loss.
+    #[arg(long)]
+    weight: Option<f64>,
+    /// Distance between parameters: the code's mean or the paper's sum.
+    #[arg(long, value_enum)]
+    distance: Option<Distance>,
+    /// Iterations of stage 1, each member of the ensemble.
+    #[arg(long)]
+    adapt_iters: Option<usize>,
+    /// Iterations of stage 2.
+    #[arg(long)]
+    iters: Option<usize>,
+    /// Samples per iteration: at most 4, or a multiple of 4.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Samples per forward pass (gradient accumulation, to save memory); 0 means the whole batch.
+    #[arg(long)]
+    micro_batch: Option<usize>,
+    /// Number of adapted generators.
+    #[arg(long)]
+    adapted: Option<usize>,
+    /// Start stage 2 at theta_N + GAMMA * (theta_G - theta_N); 1 is the original.
+    #[arg(long, value_name = "GAMMA")]
+    extrapolate: Option<f64>,
+    /// Learning rate of both stages.
+    #[arg(long)]
+    lr: Option<f64>,
+    /// Samples the labeler looks at to find negatives and positives.
+    #[arg(long)]
+    labelled: Option<usize>,
+    /// All settings from a JSON file (as in a report's `settings`), before the other options.
+    #[arg(long)]
+    settings: Option<PathBuf>,
+    /// Samples the result is measured on; 0 skips the measurement.
+    #[arg(long, default_value_t = 5000)]
+    samples: usize,
+    /// Seed of everything that is drawn.
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    labeler_args: LabelerArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+impl UnlearnArgs {
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut s = match &self.settings {
+            None => Settings::preset(self.preset),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|e| Unusable(format!("{}: cannot be read: {e}", path.display())))?;
+                serde_json::from_str(&text)
+                    .map_err(|e| Unusable(format!("{}: not a settings file: {e}", path.display())))?
+            }
+        };
+        fn set<T: Copy>(target: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *target = value;
+            }
+        }
+        set(&mut s.repulsion.loss, self.repulsion);
+        set(&mut s.repulsion.gamma, self.gamma);
+        set(&mut s.repulsion.weight, self.weight);
+        set(&mut s.repulsion.distance, self.distance);
+        set(&mut s.adapt.iterations, self.adapt_iters);
+        set(&mut s.unlearn.iterations, self.iters);
+        set(&mut s.adapted, self.adapted);
+        set(&mut s.extrapolate, self.extrapolate);
+        set(&mut s.labelled, self.labelled);
+        set(&mut s.seed, self.seed);
+        for stage in [&mut s.adapt, &mut s.unlearn] {
+            set(&mut stage.train.batch, self.batch);
+            set(&mut stage.train.micro_batch, self.micro_batch);
+            set(&mut stage.train.lr, self.lr);
+        }
+        s.check().map_err(Unusable)?;
+        Ok(s)
+    }
+
+    fn labeler(&self) -> Option<(LabelerSpec, usize)> {
+        Some((self.labeler_args.spec(self.labeler.as_deref()?), self.forget?))
+    }
+
+    fn request(&self) -> anyhow::Result<RunRequest> {
+        let feedback = match (&self.feedback, self.labeler()) {
+            (Some(path), _) => FeedbackSource::File(path.clone()),
+            (None, Some((labeler, forget))) => FeedbackSource::Labeler { labeler, forget },
+            (None, None) => bail!(Unusable("give --feedback, or --labeler and --forget".to_owned())),
+        };
+        let evaluation = self.labeler().filter(|_| self.samples > 0).map(|(labeler, forget)| EvaluationRequest {
+            labeler,
+            forget,
+            samples: self.samples,
+            seed: EVALUATION_SEED,
+        });
+        Ok(RunRequest { feedback, settings: self.settings()?, evaluation })
+    }
+}
+
+pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
+    super::check_model_extension(&args.out)?;
+    for path in [Some(&args.out), args.report.as_ref(), args.grid.as_ref()].into_iter().flatten() {
+        super::check_writable(path)?;
+    }
+    let request = args.request()?;
+    let device = args.device.device.open()?;
+    let mut bar = Bar::new();
+    let software = if device.software { " (a software adapter: slower than --device cpu)" } else { "" };
+    bar.note(&format!("device: {}{software}", device.name));
+    let engine = Engine::start(device)?;
+    let interrupts = super::progress::interrupts()?;
+
+    let loaded = ask(&engine, Command::Load(args.model.clone()), |event| match event {
+        Event::Loaded(card) => Some(card),
+        _ => None,
+    })?;
+    bar.note(&format!("model: {} {}x{}", loaded.family, loaded.resolution, loaded.resolution));
+    engine.send(Command::Start(Box::new(request)));
+    let report = watch(&engine, &interrupts, &mut bar)?;
+    bar.finish();
+
+    let out = args.out.clone();
+    ask(&engine, Command::Export(out), |event| matches!(event, Event::Exported(_)).then_some(()))?;
+    println!("{}", args.out.display());
+    if let Some(path) = &args.grid {
+        write_grid(&engine, args, path)?;
+        println!("{}", path.display());
+    }
+    if let Some(path) = &args.report {
+        write_report(path, &report)?;
+        println!("{}", path.display());
+    }
+    summarise(&report);
+    match report.failed {
+        Some(sentence) => bail!("{sentence}"),
+        None => Ok(()),
+    }
+}
+
+/// Shows events until the run ends. The first Ctrl-C stops the run and keeps what was reached.
+fn watch(engine: &Engine, interrupts: &crossbeam_channel::Receiver<()>, bar: &mut Bar) -> anyhow::Result<RunReport> {
+    loop {
+        select! {
+            recv(interrupts) -> _ => {
+                bar.note("stopping after this iteration; what was reached is kept");
+                engine.send(Command::Stop);
+            }
+            recv(engine.events) -> event => match event.context("the engine ended unexpectedly")? {
+                Event::Progress(progress) => bar.show(&progress),
+                Event::Warning(sentence) => bar.note(&format!("warning: {sentence}")),
+                Event::Done(report) => return Ok(*report),
+                Event::Failed(sentence) => bail!("{sentence}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Sends one command and waits for its answer.
+fn ask<T>(engine: &Engine, command: Command, pick: impl Fn(Event) -> Option<T>) -> anyhow::Result<T> {
+    engine.send(command);
+    loop {
+        match engine.events.recv().context("the engine ended unexpectedly")? {
+            Event::Failed(sentence) => bail!("{sentence}"),
+            event => {
+                if let Some(answer) = pick(event) {
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+}
+
+fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Result<()> {
+    let tiles = |weights: Weights| -> anyhow::Result<Box<Tiles>> {
+        let request = SampleRequest {
+            kind: SampleKind::Grid,
+            weights,
+            seed: EVALUATION_SEED,
+            indices: (0..GRID_SAMPLES).collect(),
+            psi: 1.0,
+        };
+        ask(engine, Command::Sample(request), |event| match event {
+            Event::Tiles(tiles) => Some(tiles),
+            _ => None,
+        })
+    };
+    let (before, after) = (tiles(Weights::Original)?, tiles(Weights::Current)?);
+    let picture =
+        |tiles: &Tiles| metrics::Tiles { rgb: tiles.rgb.clone(), width: tiles.side as u32, height: tiles.side as u32 };
+    let (before, after) = (picture(&before), picture(&after));
+    let negatives = match args.labeler() {
+        None => Vec::new(),
+        Some((spec, forget)) => {
+            let images = images_of(&before);
+            let shape = [before.count(), 3, before.height as usize, before.width as usize];
+            let labels = spec.open()?.label(&images, shape)?;
+            labels.classes.iter().map(|&class| class == forget).collect()
+        }
+    };
+    Ok(write_before_after(path, &before, &after, GRID_COLUMNS, &negatives)?)
+}
+
+/// 8-bit tiles as a labeler takes them: `[count, 3, height, width]` in [-1, 1].
+fn images_of(tiles: &metrics::Tiles) -> Vec<f32> {
+    let plane = tiles.width as usize * tiles.height as usize;
+    tiles
+        .rgb
+        .chunks_exact(3 * plane)
+        .flat_map(|tile| (0..3).flat_map(move |c| (0..plane).map(move |i| tile[3 * i + c])))
+        .map(|value| f32::from(value) / 127.5 - 1.0)
+        .collect()
+}
+
+fn write_report(path: &Path, report: &RunReport) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(report)?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().tempfile_in(folder)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn summarise(report: &RunReport) {
+    let s = &report.seconds;
+    println!(
+        "{} negatives, {} positives; label {:.0} s, adapt {:.0} s, unlearn {:.0} s, in all {:.0} s",
+        report.feedback.negatives,
+        report.feedback.positives,
+        s.label,
+        s.adapt,
+        s.unlearn,
+        s.method()
+    );
+    if report.stopped {
+        println!("stopped after {} iterations of stage 2", report.iterations);
+    }
+    if let Some(evaluation) = &report.evaluation {
+        print!("{evaluation}");
+    }
+}

@@ -1,0 +1,185 @@
+//! What can be asked of the engine and what it answers.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{
+    feedback_source::{FeedbackSource, LabelerSpec},
+    model::ModelCard,
+    report::RunReport,
+};
+use crate::unlearn::{Iteration, Settings};
+
+/// A request to the engine.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Open a model file; on failure what was loaded before stays.
+    Load(PathBuf),
+    /// Render samples.
+    Sample(SampleRequest),
+    /// Run the method on the loaded model.
+    Start(Box<RunRequest>),
+    /// Hold the run after the current iteration.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End the run after the current iteration and keep what was reached.
+    Stop,
+    /// Keep the current averaged generator under the next snapshot number.
+    Snapshot,
+    /// Write the current result, or the loaded model if nothing was trained.
+    Export(PathBuf),
+    /// End the worker.
+    Quit,
+}
+
+/// One run of the method.
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    /// Where negatives and positives come from.
+    pub feedback: FeedbackSource,
+    /// All settings.
+    pub settings: Settings,
+    /// Measure the result with a labeler afterwards.
+    pub evaluation: Option<EvaluationRequest>,
+}
+
+/// A measurement by a labeler, over latents that were not trained on.
+#[derive(Clone, Debug)]
+pub struct EvaluationRequest {
+    /// The classifier.
+    pub labeler: LabelerSpec,
+    /// The class that should be gone.
+    pub forget: usize,
+    /// Number of samples.
+    pub samples: usize,
+    /// Seed of their latents.
+    pub seed: u64,
+}
+
+/// Requests of one kind replace each other; those of different kinds do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SampleKind {
+    /// The visible tiles of the grid.
+    Grid,
+    /// One enlarged sample.
+    Detail,
+    /// Thumbnails of marked samples.
+    Feedback,
+}
+
+/// Which weights make the samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Weights {
+    /// The model as it was loaded.
+    Original,
+    /// The result so far; the original if nothing was trained.
+    Current,
+    /// An adapted generator of the ensemble.
+    Adapted(usize),
+    /// A snapshot of the run.
+    Snapshot(usize),
+    /// `theta_N + gamma * (theta_G - theta_N)`.
+    Extrapolated(f64),
+}
+
+/// Samples to render.
+#[derive(Clone, Debug)]
+pub struct SampleRequest {
+    /// What they are for.
+    pub kind: SampleKind,
+    /// Who makes them.
+    pub weights: Weights,
+    /// Seed of the latents.
+    pub seed: u64,
+    /// Indices of the latents.
+    pub indices: Vec<u64>,
+    /// Truncation.
+    pub psi: f32,
+}
+
+/// Rendered samples, 8-bit RGB.
+#[derive(Clone, Debug)]
+pub struct Tiles {
+    /// The request they answer.
+    pub request: SampleRequest,
+    /// Width and height of a tile in pixels.
+    pub side: usize,
+    /// `[tiles, side, side, 3]`.
+    pub rgb: Vec<u8>,
+}
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Sorting samples into negatives and positives.
+    Label,
+    /// Stage 1 for a member of the ensemble, from 0.
+    Adapt(usize),
+    /// Stage 2.
+    Unlearn,
+    /// Measuring the result.
+    Evaluate,
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Label => f.write_str("label"),
+            Self::Adapt(member) => write!(f, "adapt {}", member + 1),
+            Self::Unlearn => f.write_str("unlearn"),
+            Self::Evaluate => f.write_str("evaluate"),
+        }
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Steps done in this phase.
+    pub done: usize,
+    /// Steps in this phase.
+    pub of: usize,
+    /// Estimate for the rest of the training, in seconds, once there is something to estimate from.
+    pub seconds_left: Option<f64>,
+}
+
+/// An answer of the engine.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A model was opened.
+    Loaded(Box<ModelCard>),
+    /// How far the run is.
+    Progress(Progress),
+    /// One training iteration and its losses.
+    Iteration(Iteration),
+    /// Distances of the generator's parameters, measured now and then during stage 2.
+    Distances {
+        /// Iteration of stage 2, from 0.
+        index: usize,
+        /// Root mean square distance to the adapted parameters.
+        to_adapted: f32,
+        /// Root mean square distance to the original parameters.
+        to_original: f32,
+    },
+    /// Rendered samples.
+    Tiles(Box<Tiles>),
+    /// A snapshot was taken under this number.
+    Snapshot(usize),
+    /// A file was written.
+    Exported(PathBuf),
+    /// Something the person should know, in one sentence.
+    Warning(String),
+    /// The run is held.
+    Paused,
+    /// The run goes on.
+    Resumed,
+    /// The run ended, by itself or because it was stopped.
+    Done(Box<RunReport>),
+    /// A command failed, in one sentence; the last good state stays.
+    Failed(String),
+}

@@ -1,0 +1,198 @@
+//! What happens between two iterations: commands are obeyed, samples are rendered, progress is told.
+
+use std::{ops::ControlFlow, time::Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use indexmap::IndexMap;
+
+use super::{
+    command::{Command, Event, Phase, Progress, SampleKind, SampleRequest},
+    worker::Session,
+};
+use crate::{
+    gan::{FlatParams, flat::to_vec},
+    train::Trainer,
+    unlearn::{Flow, Iteration, Monitor, Stage},
+};
+
+/// Distances are measured every so many iterations of stage 2.
+const DISTANCES_EVERY: usize = 10;
+
+/// The latest sample request of each kind.
+#[derive(Default)]
+pub(super) struct PendingSamples(IndexMap<SampleKind, SampleRequest>);
+
+impl PendingSamples {
+    pub(super) fn put(&mut self, request: SampleRequest) {
+        self.0.insert(request.kind, request);
+    }
+
+    /// Puts a request back unless a newer one of its kind has arrived.
+    pub(super) fn put_if_absent(&mut self, request: SampleRequest) {
+        self.0.entry(request.kind).or_insert(request);
+    }
+
+    pub(super) fn take(&mut self) -> Option<SampleRequest> {
+        self.0.shift_remove_index(0).map(|(_, request)| request)
+    }
+}
+
+/// Steers one run.
+pub(super) struct Control<'a> {
+    pub(super) session: &'a mut Session,
+    pub(super) commands: &'a Receiver<Command>,
+    pub(super) events: &'a Sender<Event>,
+    pub(super) stopped: bool,
+    pub(super) quit: bool,
+    paused: bool,
+    pending: PendingSamples,
+    /// Training iterations done and to do in the whole run.
+    trained: usize,
+    to_train: usize,
+    training_since: Option<Instant>,
+}
+
+impl<'a> Control<'a> {
+    pub(super) fn new(
+        session: &'a mut Session,
+        commands: &'a Receiver<Command>,
+        events: &'a Sender<Event>,
+        to_train: usize,
+    ) -> Self {
+        Self {
+            session,
+            commands,
+            events,
+            stopped: false,
+            quit: false,
+            paused: false,
+            pending: PendingSamples::default(),
+            trained: 0,
+            to_train,
+            training_since: None,
+        }
+    }
+
+    /// Tells an event. Nobody listening is no reason to fail: the run's result still counts.
+    pub(super) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// A step outside of training.
+    pub(super) fn step(&mut self, phase: Phase, done: usize, of: usize) -> ControlFlow<()> {
+        self.tell(Event::Progress(Progress { phase, done, of, seconds_left: None }));
+        self.obey(None);
+        if self.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Obeys what was asked since the last time, waits while paused, renders what was requested.
+    fn obey(&mut self, current: Option<&Trainer>) {
+        loop {
+            let command = if self.paused && !self.stopped {
+                self.commands.recv().unwrap_or(Command::Quit)
+            } else {
+                match self.commands.try_recv() {
+                    Ok(command) => command,
+                    Err(_) => break,
+                }
+            };
+            self.obey_one(command, current);
+            if self.paused {
+                self.render(current);
+            }
+        }
+        self.render(current);
+    }
+
+    fn obey_one(&mut self, command: Command, current: Option<&Trainer>) {
+        match command {
+            Command::Sample(request) => self.pending.put(request),
+            Command::Pause => {
+                self.paused = true;
+                self.tell(Event::Paused);
+            }
+            Command::Resume => {
+                self.paused = false;
+                self.tell(Event::Resumed);
+            }
+            Command::Stop => self.stopped = true,
+            Command::Quit => {
+                self.stopped = true;
+                self.quit = true;
+            }
+            Command::Snapshot => self.snapshot(current),
+            Command::Export(path) => {
+                let event = match self.session.export(&path, current) {
+                    Ok(()) => Event::Exported(path),
+                    Err(error) => Event::Failed(error.to_string()),
+                };
+                self.tell(event);
+            }
+            Command::Load(_) | Command::Start(_) => {
+                self.tell(Event::Warning("a run is in progress; stop it first".to_owned()));
+            }
+        }
+    }
+
+    fn snapshot(&mut self, current: Option<&Trainer>) {
+        let weights = current.map(|trainer| trainer.g_ema.clone());
+        let event = match self.session.snapshot(weights) {
+            Some(number) => Event::Snapshot(number),
+            None => Event::Warning("there is nothing to take a snapshot of yet".to_owned()),
+        };
+        self.tell(event);
+    }
+
+    fn render(&mut self, current: Option<&Trainer>) {
+        while let Some(request) = self.pending.take() {
+            let event = match self.session.tiles(request, current.map(|t| &t.g_ema)) {
+                Ok(tiles) => Event::Tiles(Box::new(tiles)),
+                Err(error) => Event::Failed(error.to_string()),
+            };
+            self.tell(event);
+        }
+    }
+
+    fn seconds_left(&self) -> Option<f64> {
+        let elapsed = self.training_since?.elapsed().as_secs_f64();
+        let rate = elapsed / self.trained.max(1) as f64;
+        Some(rate * self.to_train.saturating_sub(self.trained) as f64)
+    }
+
+    fn tell_distances(&self, index: usize, state: &Trainer) {
+        let Some(original) = self.session.original_g_ema() else { return };
+        let rms = |other: &FlatParams| {
+            let square = (state.g.values.clone() - other.values.clone()).square().mean();
+            to_vec(square).first().map_or(f32::NAN, |v| v.sqrt())
+        };
+        let adapted = &self.session.adapted;
+        let to_adapted = adapted.iter().map(rms).sum::<f32>() / adapted.len().max(1) as f32;
+        let to_original = rms(original);
+        self.tell(Event::Distances { index, to_adapted, to_original });
+    }
+}
+
+impl Monitor for Control<'_> {
+    fn after(&mut self, iteration: &Iteration, state: &Trainer) -> Flow {
+        // The first iteration warms caches (and, on a GPU, tunes kernels): it says nothing about the others.
+        self.training_since.get_or_insert_with(Instant::now);
+        self.trained += 1;
+        let phase = match iteration.stage {
+            Stage::Adapt { member } => Phase::Adapt(member),
+            Stage::Unlearn => Phase::Unlearn,
+        };
+        let (done, of) = (iteration.index + 1, iteration.of);
+        let seconds_left = (self.trained > 1).then(|| self.seconds_left()).flatten();
+        self.tell(Event::Progress(Progress { phase, done, of, seconds_left }));
+        self.tell(Event::Iteration(*iteration));
+        if phase == Phase::Unlearn {
+            // Should anything fail from here on, this is what was reached.
+            self.session.trained = Some(Box::new(state.clone()));
+        }
+        if phase == Phase::Unlearn && (iteration.index.is_multiple_of(DISTANCES_EVERY) || done == of) {
+            self.tell_distances(iteration.index, state);
+        }
+        self.obey(Some(state));
+        if self.stopped { Flow::Stop } else { Flow::Continue }
+    }
+}

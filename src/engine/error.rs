@@ -1,0 +1,78 @@
+//! What can go wrong in the engine, each in one sentence.
+
+use std::path::PathBuf;
+
+use crate::{
+    checkpoint::CheckpointError,
+    device::NoGpu,
+    gan::ArchitectureError,
+    metrics::{EvaluateError, LabelerError},
+    unlearn::feedback::FeedbackError,
+};
+
+/// Why the engine could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Reading or writing a model file.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The tensors are not a StyleGAN2.
+    #[error("{}: {source}", file.display())]
+    Architecture {
+        /// The model file.
+        file: PathBuf,
+        /// What does not fit.
+        source: ArchitectureError,
+    },
+    /// There is no generator.
+    #[error("{}: no generator in this file", file.display())]
+    NoGenerator {
+        /// The model file.
+        file: PathBuf,
+    },
+    /// There is no discriminator, and training needs one.
+    #[error("{}: no discriminator in this file, and unlearning needs one; open a training checkpoint", file.display())]
+    NoDiscriminator {
+        /// The model file.
+        file: PathBuf,
+    },
+    /// The networks of one file do not belong together.
+    #[error("{}: its generators and discriminator do not belong together (their shapes disagree)", file.display())]
+    NetworksDisagree {
+        /// The model file.
+        file: PathBuf,
+    },
+    /// Opening or running a labeler.
+    #[error(transparent)]
+    Labeler(#[from] LabelerError),
+    /// Reading or writing feedback.
+    #[error(transparent)]
+    Feedback(#[from] FeedbackError),
+    /// Comparing before and after.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// No GPU where one was asked for.
+    #[error(transparent)]
+    Device(#[from] NoGpu),
+    /// Too few samples on one side to train on.
+    #[error("{0}")]
+    TooFew(String),
+    /// A loss was not a number.
+    #[error(
+        "{stage}, iteration {iteration}: the {loss} is not finite; the last good state is kept, try a lower learning rate"
+    )]
+    NonFinite {
+        /// Which stage.
+        stage: String,
+        /// Number of the iteration, from 1.
+        iteration: usize,
+        /// Which loss.
+        loss: &'static str,
+    },
+    /// A command that does not fit the engine's state.
+    #[error("{0}")]
+    State(&'static str),
+    /// Something failed that should not have.
+    #[error("{0}")]
+    Internal(String),
+}

@@ -1,0 +1,70 @@
+//! Before and after, through a labeler's eyes.
+
+use std::ops::ControlFlow;
+
+use super::{error::EngineError, sampler::Sampler};
+use crate::{
+    gan::{FlatParams, Generator},
+    metrics::{Evaluation, Labeler, Labels, evaluate},
+};
+
+/// Seed of the latents that results are measured on: not the one that feedback is drawn from.
+pub const EVALUATION_SEED: u64 = 1_000_003;
+
+/// Labels `samples` samples of one set of weights at the addresses `(seed, 0..samples)`; `None` if `progress` (told
+/// the samples done) stopped it.
+pub fn label_samples(
+    generator: &Generator,
+    weights: &FlatParams,
+    labeler: &Labeler,
+    seed: u64,
+    samples: usize,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Labels>, EngineError> {
+    let mut sampler = Sampler::new(generator, weights);
+    let [c, h, w] = sampler.image_shape();
+    let chunk = sampler.chunk() * 8;
+    let mut all: Option<Labels> = None;
+    let mut start = 0;
+    while start < samples {
+        let end = (start + chunk).min(samples);
+        let images = sampler.render_at(seed, start as u64..end as u64, 1.0);
+        let labels = labeler.label(&images, [end - start, c, h, w])?;
+        match &mut all {
+            Some(all) => all.append(labels),
+            None => all = Some(labels),
+        }
+        start = end;
+        if progress(start).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(all)
+}
+
+/// PUL, class shares and Fréchet distance between two sets of weights over the same latents.
+pub fn compare(
+    generators: [(&Generator, &FlatParams); 2],
+    labeler: &Labeler,
+    forget: usize,
+    seed: u64,
+    samples: usize,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, EngineError> {
+    labeler.check_class(forget)?;
+    let mut done = 0;
+    let mut labels = Vec::with_capacity(2);
+    for (generator, weights) in generators {
+        let base = done;
+        let mut part = |n: usize| {
+            done = base + n;
+            progress(done)
+        };
+        match label_samples(generator, weights, labeler, seed, samples, &mut part)? {
+            Some(found) => labels.push(found),
+            None => return Ok(None),
+        }
+    }
+    let [before, after] = labels.as_slice() else { return Ok(None) };
+    Ok(Some(evaluate(before, after, forget)?))
+}

@@ -1,0 +1,24 @@
+//! The background worker: commands in, events out.
+//!
+//! Imports everything below it and knows no window. One thread owns the networks; whoever holds the [`Engine`] sends
+//! [`Command`]s and receives [`Event`]s. Requests for samples are answered between iterations, and of several requests
+//! of one kind only the latest. A panic or an error inside the worker becomes [`Event::Failed`]; what was loaded and
+//! reached before stays.
+
+pub mod command;
+mod control;
+mod error;
+pub mod evaluate;
+pub mod feedback_source;
+pub mod model;
+pub mod report;
+mod run;
+pub mod sampler;
+mod worker;
+
+pub use command::{Command, Event, Phase, Progress, RunRequest, SampleKind, SampleRequest, Tiles, Weights};
+pub use error::EngineError;
+pub use feedback_source::{FeedbackSource, LabelerSpec};
+pub use model::{Model, ModelCard};
+pub use report::RunReport;
+pub use worker::Engine;

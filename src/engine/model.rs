@@ -1,0 +1,220 @@
+//! A model file opened on a device, and the way back into a file.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::error::EngineError;
+use crate::{
+    checkpoint::{self, AdamMoments, Checkpoint, OptimState},
+    gan::{Discriminator, FlatParams, Generator, HostTensor, ParamLayout, flat::to_vec},
+    train::{Adam, Networks, Trainer, adam::AdamConfig},
+    unlearn::Gan,
+};
+
+/// A model file, opened.
+#[derive(Debug)]
+pub struct Model {
+    /// Where it came from.
+    pub path: PathBuf,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// What the file holds, on the host.
+    pub checkpoint: Checkpoint,
+    /// The generator's architecture.
+    pub generator: Generator,
+    /// The averaged generator's parameters (the trained ones if the file has no average): what is shown.
+    pub g_ema: FlatParams,
+    /// Everything that training needs; `None` without a discriminator.
+    pub gan: Option<Gan>,
+}
+
+/// What a person wants to know about a model file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelCard {
+    /// The file.
+    pub file: PathBuf,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// Family of the architecture.
+    pub family: &'static str,
+    /// Side of the images in pixels.
+    pub resolution: usize,
+    /// Channels of the images.
+    pub image_channels: usize,
+    /// Length of `z`.
+    pub latent: usize,
+    /// Length of `w`.
+    pub style: usize,
+    /// Depth of the mapping network.
+    pub mapping_layers: usize,
+    /// Channels of the generator at 4x4, 8x8, ...
+    pub channels: Vec<usize>,
+    /// Number of the generator's parameters.
+    pub generator_parameters: usize,
+    /// Number of the discriminator's parameters, if there is one.
+    pub discriminator_parameters: Option<usize>,
+    /// Which networks and optimizer states are in the file.
+    pub contents: Vec<&'static str>,
+    /// The training script's arguments.
+    pub args: serde_json::Map<String, Value>,
+    /// Architecture and provenance as the writer noted them.
+    pub metadata: std::collections::BTreeMap<String, String>,
+}
+
+impl Model {
+    /// Opens a model file.
+    pub fn load(path: &Path, device: &Device) -> Result<Self, EngineError> {
+        let checkpoint = checkpoint::load(path)?;
+        let sha256 = checkpoint::sha256(path)?;
+        Self::new(path, sha256, checkpoint, device)
+    }
+
+    /// A model from an already read checkpoint.
+    pub fn new(path: &Path, sha256: String, checkpoint: Checkpoint, device: &Device) -> Result<Self, EngineError> {
+        let misfit = |source| EngineError::Architecture { file: path.to_owned(), source };
+        let shown = checkpoint.g_ema.as_ref().or(checkpoint.g.as_ref());
+        let shown = shown.ok_or_else(|| EngineError::NoGenerator { file: path.to_owned() })?;
+        let generator = Generator::read(shown, device).map_err(misfit)?;
+        let g_ema = FlatParams::from_host(shown, device);
+        let gan = match &checkpoint.d {
+            None => None,
+            Some(d) => {
+                let discriminator = Discriminator::read(d).map_err(misfit)?;
+                let sides = (generator.resolution(), generator.image_channels());
+                if sides != (discriminator.resolution(), discriminator.image_channels()) {
+                    return Err(EngineError::NetworksDisagree { file: path.to_owned() });
+                }
+                let trained = checkpoint.g.as_ref().unwrap_or(shown);
+                if ParamLayout::of(trained) != *g_ema.layout {
+                    return Err(EngineError::NetworksDisagree { file: path.to_owned() });
+                }
+                let g = FlatParams { layout: g_ema.layout.clone(), ..FlatParams::from_host(trained, device) };
+                let d = FlatParams::from_host(d, device);
+                let networks = Networks { generator: generator.clone(), discriminator };
+                let adopt = |state: &Option<OptimState>, like: &FlatParams| {
+                    state.as_ref().and_then(|state| adam_from_host(state, like))
+                };
+                let (g_optim, d_optim) = (adopt(&checkpoint.g_optim, &g), adopt(&checkpoint.d_optim, &d));
+                Some(Gan { networks, g, g_ema: g_ema.clone(), d, g_optim, d_optim })
+            }
+        };
+        Ok(Self { path: path.to_owned(), sha256, checkpoint, generator, g_ema, gan })
+    }
+
+    /// The networks for training.
+    pub fn gan(&self) -> Result<&Gan, EngineError> {
+        self.gan.as_ref().ok_or_else(|| EngineError::NoDiscriminator { file: self.path.clone() })
+    }
+
+    /// What is in the file.
+    pub fn card(&self) -> ModelCard {
+        let has = |present: bool, name: &'static str| present.then_some(name);
+        let c = &self.checkpoint;
+        ModelCard {
+            file: self.path.clone(),
+            sha256: self.sha256.clone(),
+            family: "StyleGAN2",
+            resolution: self.generator.resolution(),
+            image_channels: self.generator.image_channels(),
+            latent: self.generator.latent_dim(),
+            style: self.generator.style_dim(),
+            mapping_layers: self.generator.mapping_layers(),
+            channels: self.generator.channels(),
+            generator_parameters: self.g_ema.layout.total(),
+            discriminator_parameters: self.gan.as_ref().map(|gan| gan.d.layout.total()),
+            contents: [
+                has(c.g_ema.is_some(), "g_ema"),
+                has(c.g.is_some(), "g"),
+                has(c.d.is_some(), "d"),
+                has(c.g_optim.is_some(), "g_optim"),
+                has(c.d_optim.is_some(), "d_optim"),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            args: c.args.clone(),
+            metadata: c.metadata.clone(),
+        }
+    }
+
+    /// The file's content with the averaged generator replaced, everything else as it was.
+    pub fn with_g_ema(&self, g_ema: &FlatParams) -> Checkpoint {
+        let mut out = self.checkpoint.clone();
+        let template = self.checkpoint.g_ema.as_ref().or(self.checkpoint.g.as_ref());
+        out.g_ema = template.map(|template| g_ema.to_host(template));
+        out
+    }
+
+    /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
+    /// that training does not touch stay bit for bit.
+    pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {
+        let mut out = self.with_g_ema(&trained.g_ema);
+        let template = self.checkpoint.g.as_ref().or(self.checkpoint.g_ema.as_ref());
+        out.g = template.map(|template| trained.g.to_host(template));
+        out.d = self.checkpoint.d.as_ref().map(|template| trained.d.to_host(template));
+        let groups =
+            |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
+        out.g_optim = Some(adam_to_host(&trained.g_optim, &trained.g, groups(&self.checkpoint.g_optim)));
+        out.d_optim = Some(adam_to_host(&trained.d_optim, &trained.d, groups(&self.checkpoint.d_optim)));
+        out
+    }
+}
+
+/// The optimizer state of a file as flat vectors; `None` if it has never stepped.
+fn adam_from_host(state: &OptimState, like: &FlatParams) -> Option<Adam> {
+    let step = state.moments.values().map(|m| m.step).fold(0f32, f32::max);
+    if step == 0.0 {
+        return None;
+    }
+    let mut exp_avg = vec![0.0; like.layout.total()];
+    let mut exp_avg_sq = exp_avg.clone();
+    for (i, (_, _, range)) in like.layout.iter().enumerate() {
+        let Some(moments) = state.moments.get(&i) else { continue };
+        if moments.exp_avg.data.len() != range.len() || moments.exp_avg_sq.data.len() != range.len() {
+            return None;
+        }
+        exp_avg[range.clone()].copy_from_slice(&moments.exp_avg.data);
+        exp_avg_sq[range].copy_from_slice(&moments.exp_avg_sq.data);
+    }
+    let device = like.device();
+    let tensor = |values: Vec<f32>| -> Tensor<1> {
+        let shape = [values.len()];
+        Tensor::from_data(TensorData::new(values, shape), &device)
+    };
+    Some(Adam {
+        // The stage that adopts the state sets its own hyperparameters.
+        config: AdamConfig::lazy(0.0, 1),
+        step: f64::from(step),
+        exp_avg: tensor(exp_avg),
+        exp_avg_sq: tensor(exp_avg_sq),
+    })
+}
+
+/// An optimizer state as PyTorch keeps it; `groups` are the original's `param_groups`, if there were any.
+fn adam_to_host(adam: &Adam, like: &FlatParams, groups: Value) -> OptimState {
+    let (exp_avg, exp_avg_sq) = (to_vec(adam.exp_avg.clone()), to_vec(adam.exp_avg_sq.clone()));
+    let moments: IndexMap<usize, AdamMoments> = like
+        .layout
+        .iter()
+        .enumerate()
+        .map(|(i, (_, shape, range))| {
+            let tensor = |values: &[f32]| HostTensor::new(shape.to_vec(), values[range.clone()].to_vec());
+            let moments =
+                AdamMoments { step: adam.step as f32, exp_avg: tensor(&exp_avg), exp_avg_sq: tensor(&exp_avg_sq) };
+            (i, moments)
+        })
+        .collect();
+    let mut group =
+        groups.get(0).cloned().unwrap_or_else(|| json!({ "weight_decay": 0, "amsgrad": false, "maximize": false }));
+    if let Some(group) = group.as_object_mut() {
+        group.insert("lr".to_owned(), json!(adam.config.lr));
+        group.insert("betas".to_owned(), json!([adam.config.beta1, adam.config.beta2]));
+        group.insert("eps".to_owned(), json!(adam.config.eps));
+        group.insert("params".to_owned(), json!((0..like.layout.len()).collect::<Vec<_>>()));
+    }
+    OptimState { moments, param_groups: json!([group]) }
+}

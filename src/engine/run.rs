@@ -1,0 +1,188 @@
+//! One run of the method, start to end: feedback, adapt, unlearn, measure.
+
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{
+    command::{Command, Event, Phase, RunRequest},
+    control::Control,
+    error::EngineError,
+    evaluate::compare,
+    feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
+    report::{RunReport, Seconds, program},
+    worker::Session,
+};
+use crate::{
+    gan::FlatParams,
+    train::{Losses, Trainer},
+    unlearn::{
+        Ended, Flow, Gan, Iteration, Monitor, Stage,
+        feedback::Feedback,
+        stages::{adapt, unlearn},
+    },
+};
+
+/// Runs the method on the session's model; the result stays in the session. `quit` is set if the worker should end.
+pub(super) fn run(
+    session: &mut Session,
+    request: RunRequest,
+    commands: &Receiver<Command>,
+    events: &Sender<Event>,
+    quit: &mut bool,
+) -> Result<RunReport, EngineError> {
+    let model = session.model()?;
+    let gan = model.gan()?.clone();
+    let (path, sha256) = (model.path.clone(), model.sha256.clone());
+    // What can be wrong with the request is found before anything is computed.
+    let evaluation = match &request.evaluation {
+        None => None,
+        Some(wanted) => {
+            let labeler = wanted.labeler.open()?;
+            labeler.check_class(wanted.forget)?;
+            Some((labeler, wanted))
+        }
+    };
+    let settings = request.settings.clone();
+    let to_train = settings.adapted * settings.adapt.iterations + settings.unlearn.iterations;
+    let mut control = Control::new(session, commands, events, to_train);
+    let mut seconds = Seconds::default();
+
+    let clock = Instant::now();
+    let pools = collect(&mut control, &request)?;
+    seconds.label = clock.elapsed().as_secs_f64();
+    let Some(Pools { mut negatives, mut positives, feedback }) = pools else {
+        *quit = control.quit;
+        return Err(EngineError::State("stopped before training began; nothing was changed"));
+    };
+    let feedback = FeedbackSummary {
+        negatives: feedback.negatives().count(),
+        positives: feedback.positives().count(),
+        sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
+    };
+    control.session.adapted.clear();
+    control.session.provenance = vec![
+        ("program".to_owned(), program()),
+        ("source_sha256".to_owned(), sha256.clone()),
+        ("feedback_sha256".to_owned(), feedback.sha256.clone()),
+        ("settings".to_owned(), serde_json::to_string(&settings).map_err(|e| EngineError::Internal(e.to_string()))?),
+    ];
+
+    let mut report = RunReport {
+        program: program(),
+        model: path,
+        model_sha256: sha256,
+        device: control.session.device.name.clone(),
+        settings: settings.clone(),
+        feedback,
+        stopped: false,
+        failed: None,
+        iterations: 0,
+        last_losses: None,
+        seconds,
+        evaluation: None,
+    };
+
+    let clock = Instant::now();
+    for member in 0..settings.adapted {
+        if control.stopped {
+            break;
+        }
+        let ended = adapt(&gan, &mut negatives, &settings, member, &mut control);
+        let state = take(ended, Stage::Adapt { member }, &mut report)?;
+        control.session.adapted.push(state.g_ema);
+    }
+    report.seconds.adapt = clock.elapsed().as_secs_f64();
+    if !control.stopped {
+        let clock = Instant::now();
+        train(&mut control, &gan, &mut positives, &settings, &mut report)?;
+        report.seconds.unlearn = clock.elapsed().as_secs_f64();
+    }
+    report.stopped = control.stopped;
+
+    if let (Some((labeler, wanted)), Some(trained), false) =
+        (&evaluation, control.session.trained.clone(), control.quit)
+    {
+        let clock = Instant::now();
+        // A run that was stopped is still measured: what was reached is what will be exported.
+        control.stopped = false;
+        let weights = [(&gan.networks.generator, &gan.g_ema), (&gan.networks.generator, &trained.g_ema)];
+        let of = 2 * wanted.samples;
+        let mut progress = |done| control.step(Phase::Evaluate, done, of);
+        report.evaluation = compare(weights, labeler, wanted.forget, wanted.seed, wanted.samples, &mut progress)?;
+        report.seconds.evaluate = clock.elapsed().as_secs_f64();
+    }
+    *quit = control.quit;
+    Ok(report)
+}
+
+/// Stage 2; its state goes into the session.
+fn train(
+    control: &mut Control,
+    gan: &Gan,
+    positives: &mut crate::unlearn::pool::ImagePool,
+    settings: &crate::unlearn::Settings,
+    report: &mut RunReport,
+) -> Result<(), EngineError> {
+    let adapted: Vec<_> = control.session.adapted.iter().map(|a: &FlatParams| a.values.clone()).collect();
+    let mut last = Recorder { control, losses: None, iterations: 0 };
+    let ended = unlearn(gan, positives, &adapted, settings, &mut last);
+    report.iterations = last.iterations;
+    report.last_losses = last.losses;
+    let state = take(ended, Stage::Unlearn, report)?;
+    control.session.trained = Some(Box::new(state));
+    Ok(())
+}
+
+/// The state a stage reached. A stage 2 that failed keeps its last good state and says so; a stage 1 that failed has
+/// nothing worth keeping.
+fn take(ended: Ended, stage: Stage, report: &mut RunReport) -> Result<Trainer, EngineError> {
+    match ended {
+        Ended::Done(state) | Ended::Stopped(state) => Ok(*state),
+        Ended::NonFinite { last_good, loss, iteration } => {
+            let error = EngineError::NonFinite { stage: stage.to_string(), iteration: iteration + 1, loss };
+            if stage == Stage::Unlearn {
+                report.failed = Some(error.to_string());
+                Ok(*last_good)
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Remembers the last iteration for the report and passes everything on.
+struct Recorder<'a, 'b> {
+    control: &'a mut Control<'b>,
+    losses: Option<Losses>,
+    iterations: usize,
+}
+
+impl Monitor for Recorder<'_, '_> {
+    fn after(&mut self, iteration: &Iteration, state: &Trainer) -> Flow {
+        self.losses = Some(iteration.losses);
+        self.iterations = iteration.index + 1;
+        self.control.after(iteration, state)
+    }
+}
+
+/// The images to train on; `None` if the run was stopped meanwhile.
+fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>, EngineError> {
+    let settings = &request.settings;
+    match &request.feedback {
+        FeedbackSource::Labeler { labeler, forget } => {
+            let labeler = labeler.open()?;
+            let model = control.session.model()?;
+            let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
+            by_labeler(&model, &labeler, *forget, settings, &mut progress)
+        }
+        FeedbackSource::File(path) => {
+            let model = control.session.model()?;
+            by_marks(&model, Feedback::load(path, &model.sha256)?).map(Some)
+        }
+        FeedbackSource::Marks(feedback) => {
+            let model = control.session.model()?;
+            by_marks(&model, (**feedback).clone()).map(Some)
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Images at latent addresses.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::gan::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, generator::truncate, latents::latents};
+
+/// Seed of the latents whose mapped mean is the truncation's centre.
+const W_MEAN_SEED: u64 = 0x77_6d_65_61_6e;
+/// Number of those latents.
+const W_MEAN_SAMPLES: u64 = 4096;
+
+/// Renders samples of one set of weights.
+pub struct Sampler<'a> {
+    generator: &'a Generator,
+    leaves: Leaves,
+    w_mean: Option<Tensor<2>>,
+}
+
+impl<'a> Sampler<'a> {
+    /// A sampler for these weights.
+    pub fn new(generator: &'a Generator, weights: &FlatParams) -> Self {
+        Self { generator, leaves: weights.constants(), w_mean: None }
+    }
+
+    /// Shape of one image: channels, height, width.
+    pub fn image_shape(&self) -> [usize; 3] {
+        let side = self.generator.resolution();
+        [self.generator.image_channels(), side, side]
+    }
+
+    /// Samples that are rendered in one pass: 64 of 32x32, fewer of larger ones.
+    pub fn chunk(&self) -> usize {
+        let pixels = self.generator.resolution().pow(2);
+        (64 * 32 * 32 / pixels).clamp(1, 64)
+    }
+
+    /// Images of latents `z [count, latent_dim]` (row-major), `[count, channels, side, side]` row-major, nominally in
+    /// `[-1, 1]`; constant noise.
+    pub fn render(&mut self, z: &[f32], psi: f32) -> Vec<f32> {
+        let dim = self.generator.latent_dim();
+        let chunk = self.chunk() * dim;
+        let mut out = Vec::with_capacity(z.len() / dim * self.image_shape().iter().product::<usize>());
+        for part in z.chunks(chunk) {
+            out.extend(to_vec(self.render_chunk(part, psi)));
+        }
+        out
+    }
+
+    /// Images at the addresses `(seed, index)`.
+    pub fn render_at(&mut self, seed: u64, indices: impl IntoIterator<Item = u64>, psi: f32) -> Vec<f32> {
+        let z = latents(seed, indices, self.generator.latent_dim());
+        self.render(&z, psi)
+    }
+
+    fn render_chunk(&mut self, z: &[f32], psi: f32) -> Tensor<4> {
+        let mut w = self.map(z);
+        if psi != 1.0 {
+            w = truncate(w, self.w_mean(), psi);
+        }
+        let ws: Vec<_> = self.generator.broadcast(w).into_iter().map(Dual::from).collect();
+        self.generator.synthesize(&self.leaves, &ws, &Noise::Constant).value
+    }
+
+    fn map(&self, z: &[f32]) -> Tensor<2> {
+        let dim = self.generator.latent_dim();
+        let z = TensorData::new(z.to_vec(), [z.len() / dim, dim]);
+        let device = self.leaves.device();
+        self.generator.map(&self.leaves, Tensor::from_data(z, &device))
+    }
+
+    fn w_mean(&mut self) -> Tensor<2> {
+        if let Some(mean) = &self.w_mean {
+            return mean.clone();
+        }
+        let z = latents(W_MEAN_SEED, 0..W_MEAN_SAMPLES, self.generator.latent_dim());
+        let mean = self.map(&z).mean_dim(0);
+        self.w_mean = Some(mean.clone());
+        mean
+    }
+}

@@ -1,0 +1,189 @@
+//! A network's parameters on a device, as one flat vector.
+//!
+//! Optimizer, EMA, EWC, repulsion and extrapolation are all arithmetic on whole parameter vectors, so a network keeps
+//! one `[parameters]` tensor and layers take their slices of it. One iteration then costs a handful of large
+//! operations instead of hundreds of small ones.
+
+use std::{ops::Range, sync::Arc};
+
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+
+use super::params::{HostTensor, Params, is_buffer};
+
+/// Where each parameter lies in the flat vector; in the order of PyTorch's `module.parameters()`.
+#[derive(Debug, PartialEq)]
+pub struct ParamLayout {
+    entries: Vec<(String, Vec<usize>, Range<usize>)>,
+    total: usize,
+}
+
+impl ParamLayout {
+    /// The layout of a `state_dict`: its entries in order, without the buffers.
+    pub fn of(params: &Params) -> Self {
+        let mut total = 0;
+        let entries = params
+            .iter()
+            .filter(|(key, _)| !is_buffer(key))
+            .map(|(key, tensor)| {
+                let range = total..total + tensor.data.len();
+                total = range.end;
+                (key.clone(), tensor.shape.clone(), range)
+            })
+            .collect();
+        Self { entries, total }
+    }
+
+    /// Number of values in all parameters.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Number of parameter tensors.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no parameter at all.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Name, shape and place of every parameter, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], Range<usize>)> {
+        self.entries.iter().map(|(name, shape, range)| (name.as_str(), shape.as_slice(), range.clone()))
+    }
+
+    pub(super) fn id(&self, name: &str) -> Option<ParamId> {
+        self.entries.iter().position(|(n, _, _)| n == name).map(ParamId)
+    }
+
+    /// A flat vector holding, for each parameter, one value of `f(name, number of values)` throughout.
+    pub fn fill(&self, f: impl Fn(&str, usize) -> f32) -> Vec<f32> {
+        let mut out = vec![0.0; self.total];
+        for (name, _, range) in self.iter() {
+            let value = f(name, range.len());
+            out[range].fill(value);
+        }
+        out
+    }
+}
+
+/// A parameter's number in its layout, resolved when a network is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamId(pub(super) usize);
+
+/// The values of a network's parameters, `[layout.total()]`, outside any autodiff graph.
+#[derive(Clone, Debug)]
+pub struct FlatParams {
+    /// Which value belongs to which parameter.
+    pub layout: Arc<ParamLayout>,
+    /// The values, `[layout.total()]`.
+    pub values: Tensor<1>,
+}
+
+impl FlatParams {
+    /// The parameters (not the buffers) of a `state_dict`, copied to the device.
+    pub fn from_host(params: &Params, device: &Device) -> Self {
+        let layout = Arc::new(ParamLayout::of(params));
+        let values = gather(&layout, params);
+        Self::from_vec(layout, values, device)
+    }
+
+    /// Parameters from their flat values.
+    ///
+    /// # Panics
+    /// If the number of values is not the layout's.
+    pub fn from_vec(layout: Arc<ParamLayout>, values: Vec<f32>, device: &Device) -> Self {
+        assert_eq!(values.len(), layout.total());
+        let shape = [values.len()];
+        Self { layout, values: Tensor::from_data(TensorData::new(values, shape), device) }
+    }
+
+    /// A copy of `template` with every parameter replaced by the value here; buffers stay bit for bit.
+    pub fn to_host(&self, template: &Params) -> Params {
+        let values = to_vec(self.values.clone());
+        let mut out = template.clone();
+        for (name, shape, range) in self.layout.iter() {
+            out.insert(name.to_owned(), HostTensor::new(shape.to_vec(), values[range].to_vec()));
+        }
+        out
+    }
+
+    /// The parameters as constants: no gradient will be computed for them.
+    pub fn constants(&self) -> Leaves {
+        self.split(|slice| slice)
+    }
+
+    /// The parameters as leaves of a new autodiff graph.
+    pub fn leaves(&self) -> Leaves {
+        self.split(|slice| slice.autodiff().require_grad())
+    }
+
+    fn split(&self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Leaves {
+        let tensors = self.layout.iter().map(|(_, _, range)| f(self.values.clone().slice([range]))).collect();
+        Leaves { layout: self.layout.clone(), tensors }
+    }
+
+    /// The same layout with other values.
+    pub fn with_values(&self, values: Tensor<1>) -> Self {
+        Self { layout: self.layout.clone(), values }
+    }
+
+    /// The device that holds the values.
+    pub fn device(&self) -> Device {
+        self.values.device()
+    }
+}
+
+/// The parameters of `params` named by `layout`, flattened in its order.
+///
+/// # Panics
+/// If a parameter is missing or of another size: `params` was not checked against the layout.
+pub fn gather(layout: &ParamLayout, params: &Params) -> Vec<f32> {
+    let mut values = Vec::with_capacity(layout.total());
+    for (name, _, range) in layout.iter() {
+        let data = &params[name].data;
+        assert_eq!(data.len(), range.len(), "{name}");
+        values.extend_from_slice(data);
+    }
+    values
+}
+
+/// The values of a tensor, row-major, on the host.
+pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    // Every tensor of this crate is f32, so the conversion cannot fail.
+    tensor.into_data_as::<f32>().try_to_vec::<f32>().expect("tensors are f32")
+}
+
+/// One tensor per parameter for a single forward (and backward) pass.
+pub struct Leaves {
+    layout: Arc<ParamLayout>,
+    tensors: Vec<Tensor<1>>,
+}
+
+impl Leaves {
+    /// The parameter with the shape a layer wants (its number of values must agree).
+    pub fn get<const D: usize>(&self, id: ParamId, shape: [usize; D]) -> Tensor<D> {
+        self.tensors[id.0].clone().reshape(shape)
+    }
+
+    /// The gradient of every parameter, flat, `[layout.total()]`; zero where the loss does not depend on it.
+    pub fn gradient(&self, gradients: &mut Gradients) -> Tensor<1> {
+        let parts = self
+            .tensors
+            .iter()
+            .map(|leaf| leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().inner().zeros_like()))
+            .collect();
+        Tensor::cat(parts, 0)
+    }
+
+    /// The device that holds the parameters.
+    pub fn device(&self) -> Device {
+        self.tensors.first().map_or_else(Device::flex, Tensor::device)
+    }
+
+    /// The layout these tensors follow.
+    pub fn layout(&self) -> &Arc<ParamLayout> {
+        &self.layout
+    }
+}

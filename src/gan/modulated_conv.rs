@@ -1,0 +1,96 @@
+//! Modulated convolution (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN").
+//!
+//! The style scales the activations instead of the weights and the demodulation scales the output: equal to
+//! modulated weights, and one ordinary convolution for the whole batch instead of a grouped one.
+
+use burn::tensor::Tensor;
+
+use super::{
+    dual::Dual,
+    flat::{Leaves, ParamId, ParamLayout},
+    layers::{EqualLinear, Fir, id},
+    ops,
+    params::{ArchitectureError, ShapeReader},
+};
+
+const DEMODULATION_EPS: f64 = 1e-8;
+
+/// Convolution whose input channels are scaled by an affine map of the latent, with optional demodulation and 2x
+/// upsampling (transposed convolution, then blur).
+#[derive(Clone, Debug)]
+pub(super) struct ModulatedConv2d {
+    weight: ParamId,
+    modulation: EqualLinear,
+    inputs: usize,
+    pub(super) outputs: usize,
+    kernel: usize,
+    demodulate: bool,
+    /// The blur after the transposed convolution; `None` without upsampling.
+    blur: Option<Fir>,
+}
+
+impl ModulatedConv2d {
+    pub(super) fn read(
+        shapes: &mut ShapeReader,
+        layout: &ParamLayout,
+        prefix: &str,
+        inputs: usize,
+        style_dim: usize,
+        demodulate: bool,
+        upsample: bool,
+    ) -> Result<Self, ArchitectureError> {
+        let key = format!("{prefix}.weight");
+        let ([one, outputs, found, k1, k2], _) = shapes.tensor::<5>(&key)?;
+        let kernel = if demodulate { 3 } else { 1 };
+        if (one, found, k1, k2) != (1, inputs, kernel, kernel) {
+            return Err(shapes.misfit(&key, format!("[1, {outputs}, {inputs}, {kernel}, {kernel}]")));
+        }
+        let blur = if upsample {
+            let taps = shapes.separable_taps(&format!("{prefix}.blur.kernel"))?;
+            // Padding of the reference for `factor` 2: the result has exactly twice the input's side.
+            let p = (taps.len() as isize - 2) - (kernel as isize - 1);
+            let padding = ((p + 1).div_euclid(2) + 1, p.div_euclid(2) + 1);
+            Some(Fir { taps, up: 1, down: 1, padding })
+        } else {
+            None
+        };
+        let modulation = EqualLinear::read(shapes, layout, &format!("{prefix}.modulation"), 1.0)?;
+        if (modulation.inputs, modulation.outputs) != (style_dim, inputs) {
+            let key = format!("{prefix}.modulation.weight");
+            return Err(shapes.misfit(&key, format!("[{inputs}, {style_dim}]")));
+        }
+        Ok(Self { weight: id(layout, &key)?, modulation, inputs, outputs, kernel, demodulate, blur })
+    }
+
+    /// `[batch, inputs, h, w]` and the layer's latent `[batch, style_dim]` to `[batch, outputs, h', w']`.
+    pub(super) fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>) -> Dual<4> {
+        let fan_in = (self.inputs * self.kernel * self.kernel) as f64;
+        let shape = [self.outputs, self.inputs, self.kernel, self.kernel];
+        let weight = p.get(self.weight, shape) * (1.0 / fan_in.sqrt());
+        let style = self.modulation.forward(p, w);
+        let x = x.scale_channels(style.clone());
+        let out = match &self.blur {
+            Some(blur) => {
+                let transposed = weight.clone().swap_dims(0, 1);
+                blur.forward(x.linear(|x| ops::conv_transpose2d(x, transposed.clone(), 2, 0)))
+            }
+            None => x.linear(|x| ops::conv2d(x, weight.clone(), 1, self.kernel / 2)),
+        };
+        if self.demodulate { out.scale_channels(demodulation(weight, style)) } else { out }
+    }
+}
+
+/// `1 / sqrt(sum over inputs and taps of (weight * style)^2 + 1e-8)`, `[batch, outputs]`.
+fn demodulation(weight: Tensor<4>, style: Dual<2>) -> Dual<2> {
+    let [outputs, inputs, kernel, _] = weight.dims();
+    let energy =
+        weight.square().reshape([outputs, inputs, kernel * kernel]).sum_dim(2).reshape([outputs, inputs]).transpose();
+    let norm = style.value.clone().square().matmul(energy.clone()) + DEMODULATION_EPS;
+    let value = norm.sqrt().recip();
+    let tangent = style.tangent.map(|t| {
+        // d/dt (s^2 E + eps)^(-1/2) = -(s^2 E + eps)^(-3/2) (s ds) E
+        let cubed = value.clone().square() * value.clone();
+        (style.value * t).matmul(energy) * cubed.neg()
+    });
+    Dual { value, tangent }
+}

@@ -1,0 +1,119 @@
+//! The operations as a backend extension: one trait, and who implements it how.
+//!
+//! The three convolutions are closed under differentiation: each one's gradients are the other
+//! two, and a transposed convolution is `conv_input_grad`.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Cube, backend_extension};
+
+use super::composite;
+use super::fir::Fir;
+
+/// The operations of this folder on a backend's own tensors. See the functions of
+/// [`super`] for their meaning; the default bodies compose ordinary Burn operations.
+#[backend_extension(Cube, Flex, Autodiff, Fusion)]
+pub trait GanOps: Backend {
+    /// `conv2d(x, weight)`, `weight: [out, in, kh, kw]`.
+    #[fusion(default)]
+    fn conv_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        composite::conv_forward::<Self>(x, weight, stride, padding)
+    }
+
+    /// The gradient of `conv_forward` for an input of `size` (`[height, width]`), from the
+    /// gradient of its output. Also the transposed convolution.
+    #[fusion(default)]
+    fn conv_input_grad(
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        size: [usize; 2],
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        composite::conv_input_grad::<Self>(weight, grad, size, stride, padding)
+    }
+
+    /// The gradient of `conv_forward` for a weight of `kernel` (`[kh, kw]`), from its input and
+    /// the gradient of its output.
+    #[fusion(default)]
+    fn conv_weight_grad(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        kernel: [usize; 2],
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        composite::conv_weight_grad::<Self>(x, grad, kernel, stride, padding)
+    }
+
+    /// Separable resampling of each plane.
+    #[fusion(default)]
+    fn fir(x: FloatTensor<Self>, fir: Fir) -> FloatTensor<Self> {
+        composite::fir::<Self>(x, fir)
+    }
+
+    /// `leaky_relu(x + bias[c]) * sqrt(2)`.
+    #[fusion(default)]
+    fn bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        composite::bias_act::<Self>(x, bias)
+    }
+
+    /// The gradients of `bias_act` for `x` and `bias`, from its output `y`.
+    #[fusion(default)]
+    fn bias_act_grad(y: FloatTensor<Self>, grad: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composite::bias_act_grad::<Self>(y, grad)
+    }
+
+    /// `t * slope(y) * sqrt(2)`.
+    #[fusion(default)]
+    fn slope_mul(y: FloatTensor<Self>, t: FloatTensor<Self>) -> FloatTensor<Self> {
+        composite::slope_mul::<Self>(y, t)
+    }
+
+    /// `x * s[n, c]`.
+    #[fusion(default)]
+    fn scale(x: FloatTensor<Self>, s: FloatTensor<Self>) -> FloatTensor<Self> {
+        composite::scale::<Self>(x, s)
+    }
+
+    /// The gradients of `scale` for `x` and `s`.
+    #[fusion(default)]
+    fn scale_grad(
+        x: FloatTensor<Self>,
+        s: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composite::scale_grad::<Self>(x, s, grad)
+    }
+
+    /// `leaky_relu(x * scale[n, c] + strength * noise + bias[c]) * sqrt(2)`.
+    #[fusion(default)]
+    fn noise_act(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        strength: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composite::noise_act::<Self>(x, scale, noise, strength, bias)
+    }
+
+    /// The gradients of `noise_act` for `x`, `scale`, `strength` and `bias`, from its output `y`.
+    #[allow(clippy::type_complexity)] // The macro reads the return type; an alias would hide it.
+    #[fusion(default)]
+    fn noise_act_grad(
+        y: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composite::noise_act_grad::<Self>(y, x, scale, noise, grad)
+    }
+}
+
+impl GanOps for Cube {}

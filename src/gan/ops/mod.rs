@@ -1,0 +1,103 @@
+//! The tensor operations a StyleGAN2 spends its time in, as one Burn backend extension.
+//!
+//! In: `f32` tensors `[batch, channels, height, width]` on any device of the crate. Out: the same.
+//! Every function works on plain and on autodiff devices; gradients are first order, and each is
+//! computed only for the inputs that ask for it.
+//!
+//! - [`extension`] declares the operations and where each backend finds its implementation;
+//! - [`composite`] spells them with ordinary Burn operations (wgpu, and the reference in tests);
+//! - [`autodiff`] holds the backward passes, the same for every backend;
+//! - [`flex`] holds the CPU kernels.
+//!
+//! This folder imports Burn and nothing else of the crate.
+
+mod autodiff;
+mod composite;
+mod extension;
+mod fir;
+mod flex;
+
+#[cfg(test)]
+mod tests;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+pub use extension::GanOps;
+pub use fir::Fir;
+
+/// The slope of the leaky ReLU on the negative side.
+pub const NEGATIVE_SLOPE: f32 = 0.2;
+
+/// The gain after the leaky ReLU, which restores unit variance.
+pub const ACTIVATION_GAIN: f32 = std::f32::consts::SQRT_2;
+
+/// Two-dimensional convolution (correlation) without bias.
+///
+/// `x: [n, in, h, w]`, `weight: [out, in, kh, kw]`, result
+/// `[n, out, (h + 2 * padding - kh) / stride + 1, …]`.
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::conv_forward(x.into_dispatch(), weight.into_dispatch(), stride, padding))
+}
+
+/// Transposed two-dimensional convolution without bias: the adjoint of [`conv2d`] in its input.
+///
+/// `x: [n, in, h, w]`, `weight: [in, out, kh, kw]`, result
+/// `[n, out, (h - 1) * stride + kh - 2 * padding, …]`.
+pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    let [_, _, kh, kw] = weight.dims();
+    let size = [(h - 1) * stride + kh - 2 * padding, (w - 1) * stride + kw - 2 * padding];
+    Tensor::from_dispatch(Dispatch::conv_input_grad(weight.into_dispatch(), x.into_dispatch(), size, stride, padding))
+}
+
+/// Upsamples by zero insertion, pads, filters and downsamples each plane.
+///
+/// The same as rosinality's `upfirdn2d(x, outer(taps, taps), up, down, (pad0, pad1))`: a true
+/// convolution, so the taps are applied flipped; negative padding crops. The taps carry the gain.
+/// Each side becomes `(side * up + pad0 + pad1 - taps.len()) / down + 1`.
+pub fn upfirdn2d(x: Tensor<4>, taps: &[f32], up: usize, down: usize, pad0: isize, pad1: isize) -> Tensor<4> {
+    let fir = Fir::new(taps, up, down, [pad0, pad1]);
+    Tensor::from_dispatch(Dispatch::fir(x.into_dispatch(), fir))
+}
+
+/// `leaky_relu(x + bias[c], 0.2) * sqrt(2)` with `bias: [channels]`.
+///
+/// The backward pass keeps only the output, whose sign gives the slope.
+pub fn bias_leaky_relu(x: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::bias_act(x.into_dispatch(), bias.into_dispatch()))
+}
+
+/// `t * slope(y) * sqrt(2)`, the tangent of [`bias_leaky_relu`] at its output `y`.
+///
+/// `slope(y)` is 1 where `y > 0` and 0.2 elsewhere; `y` is a constant here: only `t` receives a
+/// gradient.
+pub fn leaky_slope_mul(y: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::slope_mul(y.into_dispatch(), t.into_dispatch()))
+}
+
+/// Multiplies each plane of `x: [n, c, h, w]` by its own factor of `s: [n, c]`.
+pub fn scale_channels(x: Tensor<4>, s: Tensor<2>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::scale(x.into_dispatch(), s.into_dispatch()))
+}
+
+/// The tail of a generator layer in one pass over memory:
+/// `leaky_relu(x * scale[n, c] + strength * noise + bias[c], 0.2) * sqrt(2)`.
+///
+/// `scale: [n, c]` (the demodulation), `noise: [n or 1, 1, h, w]` (a constant: it receives no
+/// gradient), `strength: [1]`, `bias: [c]`.
+pub fn scale_noise_bias_leaky_relu(
+    x: Tensor<4>,
+    scale: Tensor<2>,
+    noise: Tensor<4>,
+    strength: Tensor<1>,
+    bias: Tensor<1>,
+) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::noise_act(
+        x.into_dispatch(),
+        scale.into_dispatch(),
+        noise.into_dispatch(),
+        strength.into_dispatch(),
+        bias.into_dispatch(),
+    ))
+}

@@ -1,0 +1,157 @@
+//! A labeler: any ONNX image classifier, giving feedback in a person's stead.
+//!
+//! Its input `[N, 1 or 3, H, W]` decides how images are prepared: values in [0, 1] (or what
+//! [`Labeler::with_normalization`] makes of them), one channel means Rec. 601 luma, another size means bilinear resize.
+//! Its first output that is not called `features` is the scores `[N, classes]`; an output called `features` feeds the
+//! Fréchet distance.
+
+use std::io;
+use std::path::Path;
+
+use rayon::prelude::*;
+use thiserror::Error;
+
+use super::network::Network;
+use super::preprocess::Preprocess;
+use super::{Features, Labels};
+
+/// What is wrong with a labeler or with what it was asked; one sentence that names the file.
+#[derive(Debug, Error)]
+#[error("{file}: {problem}")]
+pub struct LabelerError {
+    pub file: String,
+    pub problem: LabelerProblem,
+}
+
+/// The part of a [`LabelerError`] after the file's name.
+#[derive(Debug, Error)]
+pub enum LabelerProblem {
+    #[error("cannot be read ({0})")]
+    Read(io::Error),
+    #[error("larger than {0} bytes, which no ONNX model in one file is")]
+    FileTooLarge(u64),
+    #[error("not an ONNX model")]
+    NotOnnx,
+    #[error("it has {0} inputs, an image labeler takes one")]
+    Inputs(usize),
+    #[error("its input has rank {0}, an image labeler takes [N, 1 or 3, H, W]")]
+    Rank(usize),
+    #[error("its input is {0}, an image labeler takes [N, 1 or 3, H, W]")]
+    Input(String),
+    #[error("its input is {0}, the image size has to be fixed when a labeler is exported")]
+    NoSize(String),
+    #[error("its input is {0}, which is too large")]
+    InputTooLarge(String),
+    #[error("its input does not take 32-bit floats")]
+    NotFloat,
+    #[error("its output `{name}` is {shape:?}, scores are [{batch}, classes] with two classes or more")]
+    Scores { name: String, shape: Vec<usize>, batch: usize },
+    #[error("its output `features` is {shape:?}, features are [{batch}, number of features]")]
+    Features { shape: Vec<usize>, batch: usize },
+    #[error("it cannot be run here ({0})")]
+    Run(String),
+    #[error("it has {classes} classes (0 to {}); there is no class {class}", .classes.saturating_sub(1))]
+    NoSuchClass { class: usize, classes: usize },
+    #[error("mean and deviation need 1 or {channels} finite numbers each, and no deviation may be 0")]
+    Normalization { channels: usize },
+    #[error("{values} values are no images of shape {shape:?} with 1 or 3 channels")]
+    Images { values: usize, shape: [usize; 4] },
+    #[error("image {0} gets no usable scores (not a number or infinite)")]
+    NotFinite(usize),
+}
+
+/// An ONNX image classifier, ready to run. Can be shared between threads.
+#[derive(Debug)]
+pub struct Labeler {
+    file: String,
+    network: Network,
+    preprocess: Preprocess,
+}
+
+impl Labeler {
+    /// Opens an ONNX file. Nothing in it is executed but its layers.
+    pub fn open(path: &Path) -> Result<Self, LabelerError> {
+        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let network = match Network::open(path) {
+            Ok(network) => network,
+            Err(problem) => return Err(LabelerError { file, problem }),
+        };
+        let [_, channels, height, width] = network.input;
+        let preprocess = Preprocess { channels, height, width, mean: vec![0.0; channels], std: vec![1.0; channels] };
+        Ok(Self { file, network, preprocess })
+    }
+
+    /// Lets the labeler see `(value - mean) / std` of values in [0, 1]; one number for all channels or one for each.
+    pub fn with_normalization(mut self, mean: &[f32], std: &[f32]) -> Result<Self, LabelerError> {
+        let channels = self.preprocess.channels;
+        let spread = |values: &[f32]| match values {
+            _ if !values.iter().all(|value| value.is_finite()) => None,
+            [one] => Some(vec![*one; channels]),
+            all if all.len() == channels => Some(all.to_vec()),
+            _ => None,
+        };
+        let std = spread(std).filter(|std| !std.contains(&0.0));
+        let (Some(mean), Some(std)) = (spread(mean), std) else {
+            return Err(self.error(LabelerProblem::Normalization { channels }));
+        };
+        (self.preprocess.mean, self.preprocess.std) = (mean, std);
+        Ok(self)
+    }
+
+    /// Number of classes it tells apart, at least 2.
+    pub fn class_count(&self) -> usize {
+        self.network.class_count
+    }
+
+    /// Whether it has an output named `features`.
+    pub fn has_features(&self) -> bool {
+        self.network.feature_width.is_some()
+    }
+
+    /// The input it takes: channels, height, width.
+    pub fn input_shape(&self) -> [usize; 3] {
+        [self.preprocess.channels, self.preprocess.height, self.preprocess.width]
+    }
+
+    /// An error unless the labeler knows `class`.
+    pub fn check_class(&self, class: usize) -> Result<(), LabelerError> {
+        let classes = self.class_count();
+        if class < classes { Ok(()) } else { Err(self.error(LabelerProblem::NoSuchClass { class, classes })) }
+    }
+
+    /// Labels images of `shape` `[n, 1 or 3, height, width]`, RGB or grey in [-1, 1], on all cores.
+    pub fn label(&self, images: &[f32], shape: [usize; 4]) -> Result<Labels, LabelerError> {
+        let [n, c, h, w] = shape;
+        let image_len = c.checked_mul(h).and_then(|len| len.checked_mul(w)).unwrap_or(0);
+        if image_len == 0 || !matches!(c, 1 | 3) || image_len.checked_mul(n) != Some(images.len()) {
+            return Err(self.error(LabelerProblem::Images { values: images.len(), shape }));
+        }
+        let batch = self.network.input[0];
+        let outputs = images.par_chunks(image_len * batch).map(|chunk| {
+            let mut input = Vec::with_capacity(batch * self.preprocess.len());
+            for image in chunk.chunks_exact(image_len) {
+                self.preprocess.push(&mut input, image, [c, h, w]);
+            }
+            // The last chunk is filled up with empty images, whose labels are dropped.
+            input.resize(batch * self.preprocess.len(), 0.0);
+            let mut output = self.network.run(&input)?;
+            let rows = chunk.len() / image_len;
+            output.scores.truncate(rows * self.network.class_count);
+            output.features.truncate(rows * self.network.feature_width.unwrap_or(0));
+            Ok(output)
+        });
+        let outputs: Vec<_> = outputs.collect::<Result<_, _>>().map_err(|problem| self.error(problem))?;
+        let (mut scores, mut values) = (Vec::new(), Vec::new());
+        for output in outputs {
+            scores.extend(output.scores);
+            values.extend(output.features);
+        }
+        let features = self.network.feature_width.map(|width| Features { values, width });
+        Labels::from_scores(scores, self.class_count(), features)
+            .map_err(|image| self.error(LabelerProblem::NotFinite(image)))
+    }
+
+    fn error(&self, problem: LabelerProblem) -> LabelerError {
+        LabelerError { file: self.file.clone(), problem }
+    }
+}

@@ -1,0 +1,190 @@
+//! PUL and the whole comparison of a model before and after unlearning, over the same latents.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Features, FrechetError, Labels, frechet_distance, frechet_floor};
+
+/// The part of the negatives that is gone: `(before - after) / before`, over the same latents.
+///
+/// 1 when none is left, 0 when nothing changed, below 0 when there are more than before; none if there were none.
+pub fn pul(negatives_before: usize, negatives_after: usize) -> Option<f64> {
+    let before = negatives_before as f64;
+    (negatives_before > 0).then(|| (before - negatives_after as f64) / before)
+}
+
+/// Why two sets of labels cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EvaluateError {
+    #[error("before and after need labels of the same latents, there are {before} and {after}")]
+    Samples { before: usize, after: usize },
+    #[error("before and after need the same labeler, these know {before} and {after} classes")]
+    Classes { before: usize, after: usize },
+    #[error("there is no class {forget} among {classes} (0 to {})", .classes.saturating_sub(1))]
+    NoSuchClass { forget: usize, classes: usize },
+    #[error(transparent)]
+    Frechet(#[from] FrechetError),
+}
+
+/// What unlearning a class did, as a labeler sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Latents looked at, the same before and after.
+    pub samples: usize,
+    /// The class that was to be forgotten.
+    pub forget: usize,
+    pub negatives_before: usize,
+    pub negatives_after: usize,
+    /// See [`pul`]; a part of 1, not of 100.
+    pub pul: Option<f64>,
+    /// `[classes]`: part of the samples in each class, before.
+    pub shares_before: Vec<f64>,
+    /// `[classes]`: part of the samples in each class, after.
+    pub shares_after: Vec<f64>,
+    /// Fréchet distance between the samples before that do not show `forget` and all samples after.
+    ///
+    /// None if the labeler has no features or fewer than 4 samples are kept.
+    pub frechet: Option<f64>,
+    /// The distance between two halves of the samples before that do not show `forget`: see
+    /// [`frechet_floor`].
+    pub frechet_floor: Option<f64>,
+}
+
+/// Compares the labels of the same latents before and after.
+pub fn evaluate(before: &Labels, after: &Labels, forget: usize) -> Result<Evaluation, EvaluateError> {
+    if before.class_count != after.class_count {
+        return Err(EvaluateError::Classes { before: before.class_count, after: after.class_count });
+    }
+    if before.len() != after.len() {
+        return Err(EvaluateError::Samples { before: before.len(), after: after.len() });
+    }
+    if forget >= before.class_count {
+        return Err(EvaluateError::NoSuchClass { forget, classes: before.class_count });
+    }
+    let (negatives_before, negatives_after) = (before.count(forget), after.count(forget));
+    let kept = |features: &Features| features.select(|row| before.classes.get(row).is_some_and(|&c| c != forget));
+    let (frechet, frechet_floor) = match (before.features.as_ref().map(kept), &after.features) {
+        (Some(kept), Some(after)) if kept.rows() >= 4 => {
+            (Some(frechet_distance(&kept, after)?), Some(frechet_floor(&kept)?))
+        }
+        _ => (None, None),
+    };
+    Ok(Evaluation {
+        samples: before.len(),
+        forget,
+        negatives_before,
+        negatives_after,
+        pul: pul(negatives_before, negatives_after),
+        shares_before: before.shares(),
+        shares_after: after.shares(),
+        frechet,
+        frechet_floor,
+    })
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |value: Option<f64>, unit: f64, after: &str| match value {
+            Some(value) => format!("{:.1}{after}", value * unit),
+            None => "-".to_owned(),
+        };
+        writeln!(f, "samples      {:>10}", self.samples)?;
+        writeln!(f, "negatives    {:>10} before {:>8} after", self.negatives_before, self.negatives_after)?;
+        writeln!(f, "PUL          {:>10}", number(self.pul, 100.0, " %"))?;
+        let floor = number(self.frechet_floor, 1.0, "");
+        writeln!(f, "Fréchet      {:>10} distance {floor:>6} floor", number(self.frechet, 1.0, ""))?;
+        write!(f, "class            before     after")?;
+        for (class, (before, after)) in self.shares_before.iter().zip(&self.shares_after).enumerate() {
+            let note = if class == self.forget { "  to be forgotten" } else { "" };
+            write!(f, "\n{class:<13}{:>8.1} %{:>8.1} %{note}", before * 100.0, after * 100.0)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels with a one-dimensional feature each.
+    fn labels(classes: &[usize], features: Option<&[f32]>) -> Labels {
+        let mut scores = vec![0.0; classes.len() * 3];
+        classes.iter().enumerate().for_each(|(row, class)| scores[row * 3 + class] = 1.0);
+        let features = features.map(|values| Features { values: values.to_vec(), width: 1 });
+        Labels::from_scores(scores, 3, features).unwrap()
+    }
+
+    #[test]
+    fn pul_is_the_part_that_is_gone() {
+        let table = [
+            (100, 5, Some(0.95)),
+            (100, 0, Some(1.0)),
+            (8, 8, Some(0.0)),
+            (4, 6, Some(-0.5)),
+            (0, 0, None),
+            (0, 7, None),
+        ];
+        for (before, after, expected) in table {
+            assert_eq!(pul(before, after), expected, "{before} to {after}");
+        }
+    }
+
+    #[test]
+    fn an_evaluation_compares_what_is_kept_with_what_came() {
+        // Kept before: 1 3 5 7, mean 4, variance 20/3. After: 2 2 6 6 8 0, mean 4, variance 48/5 = 9.6.
+        let before = labels(&[0, 2, 1, 0, 2, 1], Some(&[1.0, 90.0, 3.0, 5.0, -80.0, 7.0]));
+        let after = labels(&[0, 0, 1, 0, 2, 1], Some(&[2.0, 2.0, 6.0, 6.0, 8.0, 0.0]));
+        let evaluation = evaluate(&before, &after, 2).unwrap();
+        let expected = (9.6f64.sqrt() - (20.0f64 / 3.0).sqrt()).powi(2);
+        assert!((evaluation.frechet.unwrap() - expected).abs() < 1e-9);
+        // Halves 1 5 and 3 7: means 3 and 5, equal variances.
+        assert!((evaluation.frechet_floor.unwrap() - 4.0).abs() < 1e-9);
+        assert_eq!((evaluation.samples, evaluation.negatives_before, evaluation.negatives_after), (6, 2, 1));
+        assert_eq!(evaluation.pul, Some(0.5));
+        assert_eq!(evaluation.shares_before, [2.0 / 6.0, 2.0 / 6.0, 2.0 / 6.0]);
+        assert_eq!(evaluation.shares_after, [3.0 / 6.0, 2.0 / 6.0, 1.0 / 6.0]);
+
+        let json = serde_json::to_string(&evaluation).unwrap();
+        assert_eq!(serde_json::from_str::<Evaluation>(&json).unwrap().shares_after, evaluation.shares_after);
+        assert_eq!(
+            Evaluation { frechet: Some(0.0849), ..evaluation }.to_string(),
+            "samples               6\n\
+             negatives             2 before        1 after\n\
+             PUL              50.0 %\n\
+             Fréchet             0.1 distance    4.0 floor\n\
+             class            before     after\n\
+             0                33.3 %    50.0 %\n\
+             1                33.3 %    33.3 %\n\
+             2                33.3 %    16.7 %  to be forgotten"
+        );
+    }
+
+    #[test]
+    fn without_features_or_negatives_there_is_less_to_say() {
+        let evaluation = evaluate(&labels(&[0, 1], None), &labels(&[0, 2], None), 2).unwrap();
+        assert_eq!((evaluation.pul, evaluation.frechet, evaluation.frechet_floor), (None, None, None));
+        assert_eq!((evaluation.negatives_before, evaluation.negatives_after), (0, 1));
+        assert!(
+            evaluation.to_string().contains("PUL                   -\nFréchet               - distance      - floor")
+        );
+        let few = labels(&[0, 1, 2], Some(&[1.0, 2.0, 3.0]));
+        assert_eq!(evaluate(&few, &few, 2).unwrap().frechet, None);
+    }
+
+    #[test]
+    fn what_cannot_be_compared_says_why() {
+        let error = |a: &Labels, b: &Labels, forget| evaluate(a, b, forget).unwrap_err().to_string();
+        let two = labels(&[0, 1], None);
+        assert_eq!(error(&two, &two, 3), "there is no class 3 among 3 (0 to 2)");
+        assert_eq!(
+            error(&two, &labels(&[0], None), 0),
+            "before and after need labels of the same latents, there are 2 and 1"
+        );
+        let four = Labels::from_scores(vec![0.0; 8], 4, None).unwrap();
+        assert_eq!(error(&two, &four, 0), "before and after need the same labeler, these know 3 and 4 classes");
+        let broken = labels(&[0; 5], Some(&[1.0, 2.0, f32::NAN, 0.0, 0.0]));
+        assert_eq!(error(&broken, &broken, 1), "the features of sample 2 are not all finite numbers");
+    }
+}

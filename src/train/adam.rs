@@ -1,0 +1,62 @@
+//! Adam over a flat parameter vector (Kingma & Ba 2015), as `torch.optim.Adam` computes it.
+
+use burn::tensor::Tensor;
+
+/// Hyperparameters of one optimizer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamConfig {
+    /// Step size.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the denominator.
+    pub eps: f64,
+}
+
+impl AdamConfig {
+    /// StyleGAN2's lazy regularisation: with a regulariser every `interval`-th iteration, learning rate and betas
+    /// `(0, 0.99)` are adjusted by `interval / (interval + 1)` (Karras et al. 2020, appendix B).
+    pub fn lazy(lr: f64, interval: usize) -> Self {
+        let ratio = interval as f64 / (interval as f64 + 1.0);
+        Self { lr: lr * ratio, beta1: 0.0, beta2: 0.99f64.powf(ratio), eps: 1e-8 }
+    }
+}
+
+/// Optimizer state of one network; all tensors are `[parameters]`.
+#[derive(Clone, Debug)]
+pub struct Adam {
+    /// Hyperparameters.
+    pub config: AdamConfig,
+    /// Number of updates so far.
+    pub step: f64,
+    /// First moment.
+    pub exp_avg: Tensor<1>,
+    /// Second moment.
+    pub exp_avg_sq: Tensor<1>,
+}
+
+impl Adam {
+    /// A fresh state for parameters like `theta`.
+    pub fn new(config: AdamConfig, theta: &Tensor<1>) -> Self {
+        let zeros = theta.zeros_like();
+        Self { config, step: 0.0, exp_avg: zeros.clone(), exp_avg_sq: zeros }
+    }
+
+    /// One update of `theta` along `-gradient`.
+    pub fn update(&mut self, theta: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+        let AdamConfig { lr, beta1, beta2, eps } = self.config;
+        self.step += 1.0;
+        self.exp_avg = if beta1 == 0.0 {
+            gradient.clone()
+        } else {
+            self.exp_avg.clone() * beta1 + gradient.clone() * (1.0 - beta1)
+        };
+        self.exp_avg_sq = self.exp_avg_sq.clone() * beta2 + gradient.square() * (1.0 - beta2);
+        let correction1 = 1.0 - beta1.powf(self.step);
+        let correction2 = (1.0 - beta2.powf(self.step)).sqrt();
+        let denominator = self.exp_avg_sq.clone().sqrt() / correction2 + eps;
+        theta - self.exp_avg.clone() / denominator * (lr / correction1)
+    }
+}

@@ -1,0 +1,108 @@
+//! What one generator pass is drawn from: latents, style mixing, noise maps.
+
+use burn::backend::DispatchDevice;
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+
+use crate::gan::{Generator, Leaves, Noise, latents::NormalSource};
+
+/// Latents (and noise) of one batch, on the device.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    /// `[batch, latent_dim]`.
+    pub z: Tensor<2>,
+    /// Second latents and the layer from which they are used (style mixing).
+    pub mixed: Option<(Tensor<2>, usize)>,
+    /// Noise maps.
+    pub noise: Noise,
+}
+
+impl Draw {
+    /// A batch with the given latents and constant noise.
+    pub fn constant(z: Tensor<2>) -> Self {
+        Self { z, mixed: None, noise: Noise::Constant }
+    }
+
+    /// A random training batch: with probability `mixing` two latents crossing at a random layer; random noise
+    /// maps per sample if `random_noise`, else the constant ones.
+    pub fn random(
+        generator: &Generator,
+        batch: usize,
+        mixing: f64,
+        random_noise: bool,
+        rng: &mut NormalSource,
+        device: &Device,
+    ) -> Self {
+        let dim = generator.latent_dim();
+        let latent =
+            |rng: &mut NormalSource| Tensor::from_data(TensorData::new(rng.normals(batch * dim), [batch, dim]), device);
+        let mix = mixing > 0.0 && rng.uniform() < mixing;
+        let z = latent(rng);
+        let mixed = mix.then(|| {
+            let second = latent(rng);
+            (second, 1 + rng.below(generator.num_ws() - 1))
+        });
+        let noise = if random_noise {
+            Noise::Maps(generator.noise_sides().into_iter().map(|side| noise_map(batch, side, rng, device)).collect())
+        } else {
+            Noise::Constant
+        };
+        Self { z, mixed, noise }
+    }
+
+    /// Number of samples.
+    pub fn batch(&self) -> usize {
+        self.z.dims()[0]
+    }
+
+    /// The samples with these indices.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let rows = index_tensor(indices, &self.z.device());
+        let noise = match &self.noise {
+            Noise::Maps(maps) => Noise::Maps(maps.iter().map(|m| m.clone().select(0, rows.clone())).collect()),
+            other => other.clone(),
+        };
+        Self {
+            z: self.z.clone().select(0, rows.clone()),
+            mixed: self.mixed.as_ref().map(|(z, at)| (z.clone().select(0, rows), *at)),
+            noise,
+        }
+    }
+
+    /// The mapped latents of every layer, each `[batch, style_dim]`.
+    pub fn map(&self, generator: &Generator, p: &Leaves) -> Vec<Tensor<2>> {
+        let first = generator.map(p, self.z.clone());
+        match &self.mixed {
+            None => generator.broadcast(first),
+            Some((z, at)) => generator.mix(first, generator.map(p, z.clone()), *at),
+        }
+    }
+
+    /// The images of this draw, `[batch, channels, side, side]`.
+    pub fn images(&self, generator: &Generator, p: &Leaves) -> Tensor<4> {
+        let ws: Vec<_> = self.map(generator, p).into_iter().map(Into::into).collect();
+        generator.synthesize(p, &ws, &self.noise).value
+    }
+}
+
+/// Whether tensors of this device live on the CPU.
+fn is_cpu(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// Row indices as a device tensor.
+pub fn index_tensor(indices: &[usize], device: &Device) -> Tensor<1, Int> {
+    let rows: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+    let shape = [rows.len()];
+    Tensor::from_data(TensorData::new(rows, shape), device)
+}
+
+/// Standard normal noise, `[batch, 1, side, side]`. On the CPU it comes from the seeded source, so that a run is
+/// reproducible byte for byte; a GPU draws its own, since copying megapixels of noise would dominate an iteration.
+fn noise_map(batch: usize, side: usize, rng: &mut NormalSource, device: &Device) -> Tensor<4> {
+    let shape = [batch, 1, side, side];
+    if is_cpu(device) {
+        Tensor::from_data(TensorData::new(rng.normals(batch * side * side), shape), device)
+    } else {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+    }
+}

@@ -1,0 +1,16 @@
+//! One adversarial iteration: losses, R1, path length, optimizers, EMA.
+//!
+//! Imports `gan` only. In: networks, real images, latents. Out: new parameters and losses. What the generator's
+//! own term is (EWC, repulsion) is the caller's: see [`GeneratorTerm`].
+
+pub mod adam;
+pub mod draw;
+pub mod losses;
+pub mod micro_batch;
+pub mod path_length;
+pub mod r1;
+pub mod trainer;
+
+pub use adam::Adam;
+pub use draw::Draw;
+pub use trainer::{GeneratorTerm, Losses, Networks, TrainConfig, Trainer};

@@ -1,0 +1,340 @@
+//! One adversarial iteration, as both stages of the method run it.
+
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    adam::{Adam, AdamConfig},
+    draw::{Draw, index_tensor},
+    losses::{discriminator_loss, generator_loss},
+    micro_batch::micro_batches,
+    path_length::{length_gradient, path_lengths, penalty},
+    r1::r1_penalty,
+};
+use crate::gan::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource};
+
+/// Hyperparameters of the adversarial iteration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Samples per iteration.
+    pub batch: usize,
+    /// Samples per forward pass at most (gradient accumulation); 0 means the whole batch.
+    pub micro_batch: usize,
+    /// Adam's learning rate, before the lazy-regularisation ratio.
+    pub lr: f64,
+    /// Weight of the R1 penalty.
+    pub r1: f64,
+    /// R1 is computed every `d_reg_every`-th iteration and weighted up by it.
+    pub d_reg_every: usize,
+    /// Weight of the path length penalty; 0 turns it off.
+    pub path_regularize: f64,
+    /// The path length penalty is computed every `g_reg_every`-th iteration and weighted up by it.
+    pub g_reg_every: usize,
+    /// The path length batch is the batch divided by this.
+    pub path_batch_shrink: usize,
+    /// Probability of style mixing.
+    pub mixing: f64,
+    /// Per-sample random noise maps; the checkpoint's constant ones otherwise.
+    pub random_noise: bool,
+    /// Decay of the averaged generator per iteration.
+    pub ema_decay: f64,
+}
+
+impl Default for TrainConfig {
+    /// The authors' values.
+    fn default() -> Self {
+        Self {
+            batch: 16,
+            micro_batch: 0,
+            lr: 0.002,
+            r1: 10.0,
+            d_reg_every: 16,
+            path_regularize: 2.0,
+            g_reg_every: 4,
+            path_batch_shrink: 2,
+            mixing: 0.9,
+            random_noise: true,
+            ema_decay: 0.5f64.powf(32.0 / 10_000.0),
+        }
+    }
+}
+
+/// A term of the generator's loss that depends on its parameters only.
+pub trait GeneratorTerm {
+    /// Value `[1]` and gradient `[parameters]` at `theta` `[parameters]`.
+    fn value_and_gradient(&self, theta: &Tensor<1>) -> (Tensor<1>, Tensor<1>);
+}
+
+/// The two architectures of a GAN.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    /// The generator.
+    pub generator: Generator,
+    /// The discriminator.
+    pub discriminator: Discriminator,
+}
+
+/// The losses of one iteration; those of regularisers that did not run are `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Losses {
+    /// Discriminator loss.
+    pub d: f32,
+    /// Generator loss without the stage's own term.
+    pub g: f32,
+    /// The stage's own term: EWC or repulsion.
+    pub term: Option<f32>,
+    /// R1 penalty (mean over the batch, without its weight).
+    pub r1: Option<f32>,
+    /// Path length penalty (without its weight).
+    pub path: Option<f32>,
+}
+
+impl Losses {
+    /// The name of the first loss that is not a finite number.
+    pub fn non_finite(&self) -> Option<&'static str> {
+        let bad = |x: Option<f32>| x.is_some_and(|x| !x.is_finite());
+        [
+            (bad(Some(self.d)), "discriminator loss"),
+            (bad(Some(self.g)), "generator loss"),
+            (bad(self.term), "EWC or repulsion loss"),
+            (bad(self.r1), "R1 penalty"),
+            (bad(self.path), "path length penalty"),
+        ]
+        .into_iter()
+        .find_map(|(is_bad, name)| is_bad.then_some(name))
+    }
+}
+
+/// Networks, optimizers and running means: everything that one iteration changes.
+#[derive(Clone, Debug)]
+pub struct Trainer {
+    /// The architectures.
+    pub networks: Networks,
+    /// Hyperparameters.
+    pub config: TrainConfig,
+    /// The generator's parameters.
+    pub g: FlatParams,
+    /// The discriminator's parameters.
+    pub d: FlatParams,
+    /// The averaged generator's parameters.
+    pub g_ema: FlatParams,
+    /// The generator's optimizer.
+    pub g_optim: Adam,
+    /// The discriminator's optimizer.
+    pub d_optim: Adam,
+    /// Running mean of path lengths.
+    pub path_mean: f32,
+    /// Current factor on both learning rates (for schedules).
+    pub lr_factor: f64,
+}
+
+impl Trainer {
+    /// A trainer with fresh optimizers.
+    pub fn new(networks: Networks, config: TrainConfig, g: FlatParams, d: FlatParams, g_ema: FlatParams) -> Self {
+        let g_optim = Adam::new(AdamConfig::lazy(config.lr, config.g_reg_every), &g.values);
+        let d_optim = Adam::new(AdamConfig::lazy(config.lr, config.d_reg_every), &d.values);
+        Self { networks, config, g, d, g_ema, g_optim, d_optim, path_mean: 0.0, lr_factor: 1.0 }
+    }
+
+    /// Iteration number `index` (from 0) on a batch of real images `[batch, channels, side, side]`.
+    pub fn iterate(
+        &mut self,
+        index: usize,
+        real: Tensor<4>,
+        term: Option<&dyn GeneratorTerm>,
+        rng: &mut NormalSource,
+    ) -> Losses {
+        let device = self.g.device();
+        let draw = |batch: usize, rng: &mut NormalSource| {
+            let TrainConfig { mixing, random_noise, .. } = self.config;
+            Draw::random(&self.networks.generator, batch, mixing, random_noise, rng, &device)
+        };
+        let batch = self.config.batch;
+        let (d_draw, g_draw) = (draw(batch, rng), draw(batch, rng));
+        let path = (self.config.path_regularize > 0.0 && index.is_multiple_of(self.config.g_reg_every)).then(|| {
+            let draw = draw((batch / self.config.path_batch_shrink.max(1)).max(1), rng);
+            let [n, c, h, w] = [draw.batch(), real.dims()[1], real.dims()[2], real.dims()[3]];
+            let noise = TensorData::new(rng.normals(n * c * h * w), [n, c, h, w]);
+            (draw, Tensor::from_data(noise, &device))
+        });
+
+        let d = self.discriminator_step(real.clone(), &d_draw);
+        let r1 = (self.config.r1 > 0.0 && index.is_multiple_of(self.config.d_reg_every)).then(|| self.r1_step(real));
+        let (g, term) = self.generator_step(&g_draw, term);
+        let path = path.map(|(draw, noise)| self.path_length_step(&draw, noise));
+        self.ema_step();
+
+        // One read for all losses: each read waits for the device.
+        let mut pending = vec![d, g];
+        pending.extend(term.clone());
+        pending.extend(r1.clone());
+        let mut values = to_vec(Tensor::cat(pending, 0)).into_iter();
+        Losses {
+            d: values.next().unwrap_or(f32::NAN),
+            g: values.next().unwrap_or(f32::NAN),
+            term: term.and_then(|_| values.next()),
+            r1: r1.and_then(|_| values.next()),
+            path,
+        }
+    }
+
+    /// Step 1: `mean softplus(-D(real)) + mean softplus(D(G(z)))` and an Adam step; returns the loss, `[1]`.
+    pub fn discriminator_step(&mut self, real: Tensor<4>, draw: &Draw) -> Tensor<1> {
+        let (loss, gradient) = self.discriminator_loss_and_gradient(real, draw);
+        self.update_discriminator(gradient);
+        loss
+    }
+
+    /// The discriminator's loss `[1]` and gradient `[parameters]`.
+    pub fn discriminator_loss_and_gradient(&self, real: Tensor<4>, draw: &Draw) -> (Tensor<1>, Tensor<1>) {
+        let Networks { generator, discriminator } = &self.networks;
+        let g = self.g.constants();
+        let parts = micro_batches(draw.batch(), self.config.micro_batch);
+        accumulate(&parts, draw.batch(), |rows| {
+            let (real, draw) = match rows {
+                None => (real.clone(), draw.clone()),
+                Some(rows) => {
+                    let index = index_tensor(rows, &real.device());
+                    (real.clone().select(0, index), draw.select(rows))
+                }
+            };
+            let fake = draw.images(generator, &g);
+            let d = self.d.leaves();
+            let real_scores = discriminator.forward(&d, real.into()).value;
+            let fake_scores = discriminator.forward(&d, fake.into()).value;
+            let loss = discriminator_loss(real_scores, fake_scores);
+            let gradient = d.gradient(&mut loss.backward());
+            (loss.inner(), gradient)
+        })
+    }
+
+    /// Step 2: R1 on the real batch with weight `r1 / 2 * d_reg_every` and its own Adam step; returns the penalty
+    /// (mean over the batch), `[1]`.
+    pub fn r1_step(&mut self, real: Tensor<4>) -> Tensor<1> {
+        let batch = real.dims()[0];
+        let parts = micro_batches(batch, self.config.micro_batch);
+        let (penalty, gradient) = accumulate(&parts, batch, |rows| {
+            let real = match rows {
+                None => real.clone(),
+                Some(rows) => real.clone().select(0, index_tensor(rows, &real.device())),
+            };
+            let part = real.dims()[0] as f64;
+            let r1 = r1_penalty(&self.networks.discriminator, &self.d, real);
+            (r1.value / part, r1.gradient / part)
+        });
+        let weight = self.config.r1 / 2.0 * self.config.d_reg_every as f64;
+        self.update_discriminator(gradient * weight);
+        penalty
+    }
+
+    /// Step 3: `mean softplus(-D(G(z)))` plus the stage's own term and an Adam step; returns both losses, `[1]`.
+    pub fn generator_step(&mut self, draw: &Draw, term: Option<&dyn GeneratorTerm>) -> (Tensor<1>, Option<Tensor<1>>) {
+        let (loss, mut gradient) = self.generator_loss_and_gradient(draw);
+        let term = term.map(|term| {
+            let (value, slope) = term.value_and_gradient(&self.g.values);
+            gradient = gradient.clone() + slope;
+            value
+        });
+        self.update_generator(gradient);
+        (loss, term)
+    }
+
+    /// The generator's adversarial loss `[1]` and gradient `[parameters]`.
+    pub fn generator_loss_and_gradient(&self, draw: &Draw) -> (Tensor<1>, Tensor<1>) {
+        let Networks { generator, discriminator } = &self.networks;
+        let d = self.d.constants();
+        let parts = micro_batches(draw.batch(), self.config.micro_batch);
+        accumulate(&parts, draw.batch(), |rows| {
+            let draw = rows.map_or_else(|| draw.clone(), |rows| draw.select(rows));
+            let g = self.g.leaves();
+            let fake = draw.images(generator, &g);
+            let loss = generator_loss(discriminator.forward(&d, fake.into()).value);
+            let gradient = g.gradient(&mut loss.backward());
+            (loss.inner(), gradient)
+        })
+    }
+
+    /// Step 4: the path length penalty with weight `path_regularize * g_reg_every` and its own Adam step; `noise`
+    /// is standard normal like the images. Returns the penalty.
+    pub fn path_length_step(&mut self, draw: &Draw, noise: Tensor<4>) -> f32 {
+        let (penalty, gradient) = self.path_length_penalty_and_gradient(draw, noise);
+        self.path_mean = penalty.mean;
+        let weight = self.config.path_regularize * self.config.g_reg_every as f64;
+        self.update_generator(gradient * weight);
+        penalty.value
+    }
+
+    /// The path length penalty at the current running mean and its gradient `[parameters]`.
+    pub fn path_length_penalty_and_gradient(
+        &self,
+        draw: &Draw,
+        noise: Tensor<4>,
+    ) -> (super::path_length::Penalty, Tensor<1>) {
+        let generator = &self.networks.generator;
+        let [_, _, height, width] = noise.dims();
+        let y = noise / ((height * width) as f64).sqrt();
+        let device = y.device();
+        let batch = draw.batch();
+        let parts: Vec<_> = micro_batches(batch, self.config.micro_batch)
+            .into_iter()
+            .map(|rows| {
+                let whole = rows.len() == batch;
+                let y = if whole { y.clone() } else { y.clone().select(0, index_tensor(&rows, &device)) };
+                let draw = if whole { draw.clone() } else { draw.select(&rows) };
+                let lengths = path_lengths(generator, &self.g, &draw, &y);
+                (draw, y, lengths)
+            })
+            .collect();
+        let lengths: Vec<f32> = parts.iter().flat_map(|(_, _, part)| to_vec(part.lengths.clone())).collect();
+        let penalty = penalty(&lengths, self.path_mean);
+        let mut done = 0;
+        let mut total: Option<Tensor<1>> = None;
+        for (draw, y, lengths) in parts {
+            let n = draw.batch();
+            let weights = penalty.weights[done..done + n].to_vec();
+            done += n;
+            let weights = Tensor::from_data(TensorData::new(weights, [n]), &device);
+            let part = length_gradient(generator, &self.g, &draw, &y, lengths, weights);
+            total = Some(total.map_or(part.clone(), |sum| sum + part));
+        }
+        let gradient = total.unwrap_or_else(|| self.g.values.zeros_like());
+        (penalty, gradient)
+    }
+
+    /// Step 5: moves the averaged generator.
+    pub fn ema_step(&mut self) {
+        let decay = self.config.ema_decay;
+        self.g_ema.values = self.g_ema.values.clone() * decay + self.g.values.clone() * (1.0 - decay);
+    }
+
+    fn update_discriminator(&mut self, gradient: Tensor<1>) {
+        self.d_optim.config.lr = AdamConfig::lazy(self.config.lr * self.lr_factor, self.config.d_reg_every).lr;
+        self.d.values = self.d_optim.update(self.d.values.clone(), gradient);
+    }
+
+    fn update_generator(&mut self, gradient: Tensor<1>) {
+        self.g_optim.config.lr = AdamConfig::lazy(self.config.lr * self.lr_factor, self.config.g_reg_every).lr;
+        self.g.values = self.g_optim.update(self.g.values.clone(), gradient);
+    }
+}
+
+/// Mean of loss and gradient over parts of a batch, weighted by their sizes; `None` asks for the whole batch.
+fn accumulate(
+    parts: &[Vec<usize>],
+    batch: usize,
+    mut f: impl FnMut(Option<&[usize]>) -> (Tensor<1>, Tensor<1>),
+) -> (Tensor<1>, Tensor<1>) {
+    let [first, rest @ ..] = parts else { return f(None) };
+    if rest.is_empty() {
+        return f(None);
+    }
+    let weigh = |(loss, gradient): (Tensor<1>, Tensor<1>), rows: &[usize]| {
+        let share = rows.len() as f64 / batch as f64;
+        (loss * share, gradient * share)
+    };
+    let start = weigh(f(Some(first)), first);
+    rest.iter().fold(start, |(loss, gradient), rows| {
+        let (l, g) = weigh(f(Some(rows)), rows);
+        (loss + l, gradient + g)
+    })
+}

@@ -1,0 +1,152 @@
+//! Every number of the method in one place, and the presets.
+
+use serde::{Deserialize, Serialize};
+
+use super::repulsion::{Distance, RepulsionConfig, RepulsionLoss};
+use crate::{gan::discriminator::STDDEV_GROUP, train::TrainConfig};
+
+/// One stage of the method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageConfig {
+    /// Number of adversarial iterations.
+    pub iterations: usize,
+    /// The learning rate falls from its start to this fraction of it along half a cosine; 1 keeps it constant.
+    pub final_lr: f64,
+    /// The adversarial iteration.
+    pub train: TrainConfig,
+}
+
+impl StageConfig {
+    /// Factor on the learning rate in iteration `index`.
+    pub fn lr_factor(&self, index: usize) -> f64 {
+        let progress = index as f64 / self.iterations.max(1) as f64;
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+        self.final_lr + (1.0 - self.final_lr) * cosine
+    }
+}
+
+/// Which of the checkpoint's two generators stage 2 starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// The trained generator `g`: the authors' code.
+    Trained,
+    /// The averaged generator `g_ema`, which is what is shown: nothing moves before training moves it.
+    Averaged,
+}
+
+/// All settings of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Number of adapted generators.
+    pub adapted: usize,
+    /// Stage 1.
+    pub adapt: StageConfig,
+    /// Weight of EWC in stage 1.
+    pub ewc_lambda: f64,
+    /// Samples of which the Fisher information is the mean.
+    pub fisher_samples: usize,
+    /// Stage 2.
+    pub unlearn: StageConfig,
+    /// Where stage 2 starts.
+    pub start: Start,
+    /// Extrapolation of stage 2's start away from the adapted generators; 1 starts at the original.
+    pub extrapolate: f64,
+    /// The generator's own term in stage 2.
+    pub repulsion: RepulsionConfig,
+    /// Samples a labeler looks at to find negatives and positives.
+    pub labelled: usize,
+    /// A labelled sample counts as positive if its probability of the forgotten class is at most this.
+    pub positive_below: f32,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+}
+
+/// A named set of settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// The authors' values.
+    Paper,
+    /// Reaches a good result in the least time.
+    Quick,
+}
+
+impl Settings {
+    /// The settings of a preset.
+    pub fn preset(preset: Preset) -> Self {
+        match preset {
+            Preset::Paper => Self::paper(),
+            Preset::Quick => Self::quick(),
+        }
+    }
+
+    /// Checks that the settings can be run; the error is one sentence.
+    pub fn check(&self) -> Result<(), String> {
+        for (stage, name) in [(&self.adapt, "stage 1"), (&self.unlearn, "stage 2")] {
+            let train = &stage.train;
+            let batch = train.batch;
+            if batch == 0 || (batch > STDDEV_GROUP && !batch.is_multiple_of(STDDEV_GROUP)) {
+                return Err(format!(
+                    "{name}: a batch of {batch} does not divide into groups of {STDDEV_GROUP}; take at most \
+                     {STDDEV_GROUP} or a multiple of it"
+                ));
+            }
+            if stage.iterations == 0 {
+                return Err(format!("{name}: there must be at least one iteration"));
+            }
+            if !(train.lr > 0.0 && train.lr.is_finite()) {
+                return Err(format!("{name}: the learning rate must be a positive number"));
+            }
+            if train.d_reg_every == 0 || train.g_reg_every == 0 {
+                return Err(format!("{name}: regularisers run every 1st, 2nd, ... iteration, not every 0th"));
+            }
+            if !(0.0..1.0).contains(&train.ema_decay) {
+                return Err(format!("{name}: the decay of the average must be at least 0 and below 1"));
+            }
+        }
+        let numbers = [self.ewc_lambda, self.extrapolate, self.repulsion.gamma, self.repulsion.weight];
+        if numbers.iter().any(|n| !n.is_finite()) {
+            return Err("every setting must be a finite number".to_owned());
+        }
+        if self.adapted == 0 {
+            return Err("there must be at least one adapted generator".to_owned());
+        }
+        if self.labelled == 0 {
+            return Err("a labeler must look at one sample at least".to_owned());
+        }
+        Ok(())
+    }
+
+    fn paper() -> Self {
+        Self {
+            adapted: 2,
+            adapt: StageConfig { iterations: 2000, final_lr: 1.0, train: TrainConfig::default() },
+            ewc_lambda: 5e8,
+            fisher_samples: 32,
+            unlearn: StageConfig { iterations: 1000, final_lr: 1.0, train: TrainConfig::default() },
+            start: Start::Trained,
+            extrapolate: 1.0,
+            repulsion: RepulsionConfig {
+                loss: RepulsionLoss::El2,
+                distance: Distance::Mean,
+                gamma: 1.0,
+                weight: 100.0,
+            },
+            labelled: 5000,
+            positive_below: 0.5,
+            seed: 0,
+        }
+    }
+
+    fn quick() -> Self {
+        let paper = Self::paper();
+        let train = TrainConfig { lr: 0.0005, ..TrainConfig::default() };
+        Self {
+            adapt: StageConfig { iterations: 250, final_lr: 1.0, train: train.clone() },
+            unlearn: StageConfig { iterations: 500, final_lr: 0.0, train: TrainConfig { ema_decay: 0.99, ..train } },
+            start: Start::Averaged,
+            ..paper
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The two stages: adapt to the negatives, then unlearn on the positives.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ewc::{Ewc, fisher_diagonal},
+    extrapolate::extrapolate,
+    pool::ImagePool,
+    repulsion::Repulsion,
+    settings::{Settings, StageConfig, Start},
+};
+use crate::{
+    gan::{FlatParams, flat::to_vec, latents::NormalSource},
+    train::{Adam, Draw, GeneratorTerm, Losses, Networks, TrainConfig, Trainer},
+};
+
+/// A GAN ready to be trained: what a checkpoint holds, on a device.
+#[derive(Clone, Debug)]
+pub struct Gan {
+    /// The architectures.
+    pub networks: Networks,
+    /// The generator's parameters.
+    pub g: FlatParams,
+    /// The averaged generator's parameters: what is shown and exported.
+    pub g_ema: FlatParams,
+    /// The discriminator's parameters.
+    pub d: FlatParams,
+    /// The generator's optimizer state, if the file has one.
+    pub g_optim: Option<Adam>,
+    /// The discriminator's optimizer state, if the file has one.
+    pub d_optim: Option<Adam>,
+}
+
+impl Gan {
+    /// A trainer that starts from `g`, with the checkpoint's discriminator, EMA and optimizer states.
+    fn trainer(&self, stage: &StageConfig, g: FlatParams) -> Trainer {
+        let mut trainer =
+            Trainer::new(self.networks.clone(), stage.train.clone(), g, self.d.clone(), self.g_ema.clone());
+        let adopt = |fresh: &mut Adam, saved: &Option<Adam>| {
+            if let Some(saved) = saved {
+                *fresh = Adam { config: fresh.config, ..saved.clone() };
+            }
+        };
+        adopt(&mut trainer.g_optim, &self.g_optim);
+        adopt(&mut trainer.d_optim, &self.d_optim);
+        trainer
+    }
+}
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "stage")]
+pub enum Stage {
+    /// Stage 1 for one member of the ensemble, numbered from 0.
+    Adapt {
+        /// Which member.
+        member: usize,
+    },
+    /// Stage 2.
+    Unlearn,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Adapt { member } => write!(f, "adapt {}", member + 1),
+            Self::Unlearn => f.write_str("unlearn"),
+        }
+    }
+}
+
+/// One finished iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Iteration {
+    /// The stage.
+    pub stage: Stage,
+    /// Number of the iteration in its stage, from 0.
+    pub index: usize,
+    /// Iterations in this stage.
+    pub of: usize,
+    /// Its losses.
+    pub losses: Losses,
+}
+
+/// What a monitor wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// End the stage here and keep what was reached.
+    Stop,
+}
+
+/// Sees every iteration; may look at the state and may stop the run.
+pub trait Monitor {
+    /// Called after each iteration.
+    fn after(&mut self, iteration: &Iteration, state: &Trainer) -> Flow;
+}
+
+impl<F: FnMut(&Iteration, &Trainer) -> Flow> Monitor for F {
+    fn after(&mut self, iteration: &Iteration, state: &Trainer) -> Flow {
+        self(iteration, state)
+    }
+}
+
+/// How a stage ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// All iterations ran.
+    Done(Box<Trainer>),
+    /// The monitor stopped it; the state reached so far.
+    Stopped(Box<Trainer>),
+    /// A loss was not finite; the last state that produced finite losses.
+    NonFinite {
+        /// The last good state.
+        last_good: Box<Trainer>,
+        /// Which loss.
+        loss: &'static str,
+        /// In which iteration of the stage, from 0.
+        iteration: usize,
+    },
+}
+
+/// Stage 1: fine-tunes a copy of the averaged generator on the negatives, held by EWC. The adapted parameters are the
+/// returned trainer's `g_ema`... of which the caller takes what it needs.
+pub fn adapt(
+    gan: &Gan,
+    negatives: &mut ImagePool,
+    settings: &Settings,
+    member: usize,
+    monitor: &mut dyn Monitor,
+) -> Ended {
+    let mut rng = NormalSource::new(settings.seed, 1 + member as u64);
+    let ewc = ewc(gan, settings, &mut rng);
+    let trainer = gan.trainer(&settings.adapt, gan.g_ema.clone());
+    let term = ewc.as_ref().map(|ewc| ewc as &dyn GeneratorTerm);
+    run_stage(trainer, &settings.adapt, Stage::Adapt { member }, negatives, term, &mut rng, monitor)
+}
+
+/// The EWC term around the averaged generator; `None` if its weight is zero.
+fn ewc(gan: &Gan, settings: &Settings, rng: &mut NormalSource) -> Option<Ewc> {
+    if settings.ewc_lambda == 0.0 {
+        return None;
+    }
+    let device = gan.g_ema.device();
+    let TrainConfig { mixing, random_noise, .. } = settings.adapt.train;
+    let samples = settings.fisher_samples;
+    let draw = Draw::random(&gan.networks.generator, samples, mixing, random_noise, rng, &device);
+    let fisher = fisher_diagonal(&gan.networks, &gan.g_ema, &gan.d, &draw);
+    Some(Ewc { lambda: settings.ewc_lambda, fisher, anchor: gan.g_ema.values.clone() })
+}
+
+/// Stage 2: trains the original generator on the positives while the repulsion term drives it away from the adapted
+/// parameters, each `[parameters]`.
+pub fn unlearn(
+    gan: &Gan,
+    positives: &mut ImagePool,
+    adapted: &[Tensor<1>],
+    settings: &Settings,
+    monitor: &mut dyn Monitor,
+) -> Ended {
+    let mut rng = NormalSource::new(settings.seed, 0);
+    let mut trainer = gan.trainer(&settings.unlearn, start(gan, adapted, settings));
+    if settings.extrapolate != 1.0 {
+        trainer.g_ema = trainer.g.clone();
+    }
+    let repulsion = Repulsion::new(settings.repulsion, &gan.g.layout, adapted.to_vec());
+    let term = repulsion.as_ref().map(|repulsion| repulsion as &dyn GeneratorTerm);
+    run_stage(trainer, &settings.unlearn, Stage::Unlearn, positives, term, &mut rng, monitor)
+}
+
+fn start(gan: &Gan, adapted: &[Tensor<1>], settings: &Settings) -> FlatParams {
+    let original = match settings.start {
+        Start::Trained => &gan.g,
+        Start::Averaged => &gan.g_ema,
+    };
+    if settings.extrapolate == 1.0 {
+        original.clone()
+    } else {
+        original.with_values(extrapolate(&original.values, adapted, settings.extrapolate))
+    }
+}
+
+fn run_stage(
+    mut trainer: Trainer,
+    config: &StageConfig,
+    stage: Stage,
+    real: &mut ImagePool,
+    term: Option<&dyn GeneratorTerm>,
+    rng: &mut NormalSource,
+    monitor: &mut dyn Monitor,
+) -> Ended {
+    let device = trainer.g.device();
+    // A state is known to be good once an iteration that started from it gave finite losses.
+    let mut last_good = trainer.clone();
+    for index in 0..config.iterations {
+        let before = trainer.clone();
+        trainer.lr_factor = config.lr_factor(index);
+        let batch = real.batch(config.train.batch, rng, &device);
+        let losses = trainer.iterate(index, batch, term, rng);
+        if let Some(loss) = losses.non_finite() {
+            return Ended::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
+        }
+        last_good = before;
+        let report = Iteration { stage, index, of: config.iterations, losses };
+        if monitor.after(&report, &trainer) == Flow::Stop {
+            return Ended::Stopped(Box::new(trainer));
+        }
+    }
+    // The last update has not been tried by any forward pass yet.
+    let finite = to_vec(trainer.g_ema.values.clone()).iter().all(|v| v.is_finite());
+    if finite {
+        Ended::Done(Box::new(trainer))
+    } else {
+        let iteration = config.iterations.saturating_sub(1);
+        Ended::NonFinite { last_good: Box::new(last_good), loss: "averaged generator", iteration }
+    }
+}

@@ -1,0 +1,100 @@
+//! What several test files need.
+#![allow(dead_code)]
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use unlearn_studio::{
+    checkpoint::read_tensors,
+    device::{self, DeviceChoice},
+    engine::Model,
+    gan::{FlatParams, HostTensor},
+    unlearn::Gan,
+};
+
+/// The folder of golden checkpoints: the repository's own, or the one `UNLEARN_GOLDEN` names.
+pub fn golden_folder() -> PathBuf {
+    std::env::var_os("UNLEARN_GOLDEN")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"), PathBuf::from)
+}
+
+/// The device that `UNLEARN_DEVICE` names, `cpu` by default.
+pub fn device() -> Device {
+    match std::env::var("UNLEARN_DEVICE").as_deref() {
+        Ok("gpu") => DeviceChoice::Gpu.open().expect("UNLEARN_DEVICE=gpu needs a GPU").device,
+        _ => device::cpu().device,
+    }
+}
+
+/// Names of the checkpoints `NAME.pt` that have expected numbers.
+pub fn checkpoints(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .expect("the golden folder exists")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|file| file.strip_suffix(".expected.safetensors").map(str::to_owned))
+        .filter(|name| {
+            let readable = folder.join(format!("{name}.pt")).is_file();
+            if !readable {
+                println!("{name}: skipped, no .pt file of this name (other formats are not read yet)");
+            }
+            readable
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+/// A golden checkpoint with its expected numbers.
+pub struct Golden {
+    pub name: String,
+    pub folder: PathBuf,
+    pub gan: Gan,
+    tensors: BTreeMap<String, HostTensor>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Golden {
+    pub fn open(folder: &Path, name: &str, device: &Device) -> Self {
+        let (tensors, metadata) =
+            read_tensors(&folder.join(format!("{name}.expected.safetensors"))).expect("expected numbers");
+        let model = Model::load(&folder.join(format!("{name}.pt")), device).expect("a golden checkpoint");
+        let gan = model.gan.expect("a discriminator");
+        Self { name: name.to_owned(), folder: folder.to_owned(), gan, tensors, metadata }
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.tensors.contains_key(key)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    pub fn expected(&self, key: &str) -> &HostTensor {
+        self.tensors.get(key).unwrap_or_else(|| panic!("{}: no expected {key}", self.name))
+    }
+
+    pub fn metadata(&self, key: &str) -> &str {
+        &self.metadata[key]
+    }
+
+    pub fn tensor<const D: usize>(&self, key: &str, device: &Device) -> Tensor<D> {
+        let tensor = self.expected(key);
+        Tensor::from_data(TensorData::new(tensor.data.clone(), tensor.shape.clone()), device)
+    }
+
+    /// The parameters of the adapted generators beside the checkpoint, each `[parameters]`.
+    pub fn adapted(&self, device: &Device) -> Vec<Tensor<1>> {
+        (0..)
+            .map(|k| self.folder.join(format!("{}.adapted{k}.pt", self.name)))
+            .take_while(|path| path.is_file())
+            .map(|path| {
+                let checkpoint = unlearn_studio::checkpoint::load(&path).expect("an adapted generator");
+                FlatParams::from_host(&checkpoint.g_ema.expect("g_ema"), device).values
+            })
+            .collect()
+    }
+}
