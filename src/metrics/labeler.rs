@@ -48,6 +48,8 @@ pub enum LabelerProblem {
     Scores { name: String, shape: Vec<usize>, batch: usize },
     #[error("its output `features` is {shape:?}, features are [{batch}, number of features]")]
     Features { shape: Vec<usize>, batch: usize },
+    #[error("it uses the operator `{0}`, which cannot be run here")]
+    Operator(String),
     #[error("it cannot be run here ({0})")]
     Run(String),
     #[error("it has {classes} classes (0 to {}); there is no class {class}", .classes.saturating_sub(1))]
@@ -56,6 +58,8 @@ pub enum LabelerProblem {
     Normalization { channels: usize },
     #[error("{values} values are no images of shape {shape:?} with 1 or 3 channels")]
     Images { values: usize, shape: [usize; 4] },
+    #[error("image {0} has values that are not numbers")]
+    NotNumbers(usize),
     #[error("image {0} gets no usable scores (not a number or infinite)")]
     NotFinite(usize),
 }
@@ -125,6 +129,10 @@ impl Labeler {
         let image_len = c.checked_mul(h).and_then(|len| len.checked_mul(w)).unwrap_or(0);
         if image_len == 0 || !matches!(c, 1 | 3) || image_len.checked_mul(n) != Some(images.len()) {
             return Err(self.error(LabelerProblem::Images { values: images.len(), shape }));
+        }
+        // Activations and pooling may swallow these: a broken generator would get labels like any other.
+        if let Some(bad) = images.iter().position(|value| value.is_nan()) {
+            return Err(self.error(LabelerProblem::NotNumbers(bad / image_len)));
         }
         let batch = self.network.input[0];
         let outputs = images.par_chunks(image_len * batch).map(|chunk| {

@@ -4,6 +4,7 @@
 
 pub mod frechet;
 pub mod grid;
+mod guard;
 pub mod labeler;
 mod labels;
 mod network;

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimValue;
 use tract_onnx::pb::{GraphProto, ModelProto, TensorShapeProto, ValueInfoProto, tensor_proto, type_proto};
 use tract_onnx::prelude::*;
 
+use super::guard::guarded;
 use super::labeler::LabelerProblem;
 
 /// Images run at once where the network leaves it open: enough to keep a core busy, few enough to share among cores.
@@ -54,6 +54,10 @@ impl Network {
             .map_err(|_| LabelerProblem::NotOnnx)?;
         let graph = proto.graph.as_ref().filter(|graph| !graph.node.is_empty()).ok_or(LabelerProblem::NotOnnx)?;
         let (batch, [channels, height, width]) = declared_input(graph)?;
+        let known = tract_onnx::onnx().op_register.0;
+        if let Some(node) = graph.node.iter().find(|node| !known.contains_key(&node.op_type)) {
+            return Err(LabelerProblem::Operator(node.op_type.chars().take(40).collect()));
+        }
 
         // A network with an open batch may still have one fixed somewhere inside; then it runs image by image.
         let candidates = batch.map_or(vec![BATCH, 1], |fixed| vec![fixed]);
@@ -190,18 +194,4 @@ fn describe(shape: &TensorShapeProto) -> String {
         })
         .collect();
     format!("[{}]", dims.join(", "))
-}
-
-/// Runs what an untrusted file asks of `tract`, which panics on some odd models, and shortens its complaint.
-fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    let complaint = match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(result)) => return Ok(result),
-        Ok(Err(error)) => error.root_cause().to_string(),
-        Err(panic) => match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-            (Some(message), _) => (*message).to_owned(),
-            (_, Some(message)) => message.clone(),
-            _ => "the ONNX library gave up".to_owned(),
-        },
-    };
-    Err(complaint.lines().next().unwrap_or_default().chars().take(120).collect())
 }

@@ -3,11 +3,12 @@
 //! Samples are addresses, not pictures: the model named by its SHA-256 draws the same picture from
 //! `(seed, index, psi)` everywhere. The module `file` holds the JSON format.
 
+mod error;
 mod file;
 
 use std::collections::BTreeMap;
 
-pub use file::FeedbackError;
+pub use error::FeedbackError;
 
 use crate::gan::LatentAddress;
 
