@@ -1,11 +1,11 @@
 //! Our convolutions against Burn's own on the CPU.
 //!
 //! `cargo bench --bench kernels` prints, beside the times, floating-point operations a second
-//! (as `item/s`).
+//! (as `item/s`). The operations that wait for memory are given in bytes of their input a second.
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
-use divan::counter::ItemsCount;
+use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use unlearn_studio::gan::ops;
 
@@ -96,4 +96,70 @@ fn forward_and_input_gradient<C: Conv>(bencher: Bencher, shape: Shape) {
 #[divan::bench(types = [Ours, Burns], args = SHAPES, max_time = 1)]
 fn forward_and_weight_gradient<C: Conv>(bencher: Bencher, shape: Shape) {
     run::<C>(bencher, Pass::WeightGradient, shape);
+}
+
+/// What waits for memory, on `[16, 32, 32, 32]`.
+#[derive(Clone, Copy, Debug)]
+enum Light {
+    Blur,
+    Upsample,
+    Downsample,
+    BiasAct,
+    SlopeMul,
+    ScaleChannels,
+    LayerTail,
+}
+
+const LIGHT: [Light; 7] = [
+    Light::Blur,
+    Light::Upsample,
+    Light::Downsample,
+    Light::BiasAct,
+    Light::SlopeMul,
+    Light::ScaleChannels,
+    Light::LayerTail,
+];
+
+fn apply(light: Light, x: &Tensor<4>, s: &Tensor<2>) -> Tensor<4> {
+    let taps = [0.125, 0.375, 0.375, 0.125];
+    let row = |i: usize| s.clone().slice([i..i + 1, 0..32]).reshape([32]);
+    let x = x.clone();
+    match light {
+        Light::Blur => ops::upfirdn2d(x, &taps, 1, 1, 2, 1),
+        Light::Upsample => ops::upfirdn2d(x, &taps, 2, 1, 2, 1),
+        Light::Downsample => ops::upfirdn2d(x, &taps, 1, 2, 1, 1),
+        Light::BiasAct => ops::bias_leaky_relu(x, row(0)),
+        Light::SlopeMul => ops::leaky_slope_mul(x.clone(), x),
+        Light::ScaleChannels => ops::scale_channels(x, s.clone()),
+        Light::LayerTail => {
+            let noise = x.clone().slice([0..16, 0..1, 0..32, 0..32]);
+            let strength = row(1).slice([0..1]);
+            ops::scale_noise_bias_leaky_relu(x, s.clone(), noise, strength, row(0))
+        }
+    }
+}
+
+fn run_light(bencher: Bencher, light: Light, device: &Device) {
+    let x = Tensor::<4>::random([16, 32, 32, 32], Distribution::Normal(0.0, 1.0), device);
+    let s = Tensor::<2>::random([16, 32], Distribution::Normal(0.0, 1.0), device);
+    let tracked = device.is_autodiff();
+    let (x, s) = (x.set_require_grad(tracked), s.set_require_grad(tracked));
+    bencher.counter(BytesCount::of_many::<f32>(16 * 32 * 32 * 32)).bench_local(|| {
+        let y = apply(light, &x, &s);
+        if tracked {
+            black_box(y.sum().backward());
+        } else {
+            black_box(y);
+        }
+    });
+}
+
+#[divan::bench(args = LIGHT, max_time = 0.5)]
+fn light_forward(bencher: Bencher, light: Light) {
+    run_light(bencher, light, &Device::flex());
+}
+
+#[divan::bench(args = LIGHT, max_time = 0.5)]
+fn light_forward_and_gradient(bencher: Bencher, light: Light) {
+    run_light(bencher, light, &Device::flex().autodiff());
 }

@@ -41,10 +41,5 @@ fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(permissions);
-    let file = builder.prefix(".").suffix(".partial").tempfile_in(folder);
-    // tempfile adds its own name to the message; the caller names the file that was asked for.
-    file.map_err(|error| match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::from(error.kind()),
-    })
+    builder.prefix(".").suffix(".partial").tempfile_in(folder)
 }

@@ -14,6 +14,9 @@ pub enum CheckpointError {
     /// The content contradicts itself or ends early.
     #[error("{}: damaged or incomplete ({reason}); use another copy of the file", file.display())]
     Damaged { file: PathBuf, reason: String },
+    /// The file would run a program wherever it is loaded carelessly.
+    #[error("{}: refused, it would call `{call}` if Python loaded it; do not trust this file", file.display())]
+    Hostile { file: PathBuf, call: String },
     /// The first bytes belong to no format this program reads.
     #[error("{}: not a model file ({reason}); open a .pt, .pth or .safetensors file", file.display())]
     UnknownFormat { file: PathBuf, reason: String },
@@ -61,7 +64,8 @@ impl CheckpointError {
     }
 }
 
-/// The system's reason without Rust's trailing `(os error N)`, which means nothing to most people.
+/// The system's reason without Rust's trailing `(os error N)`, which means nothing to most people, and without the
+/// name of a temporary file that may follow it.
 fn plain_reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);

@@ -10,6 +10,7 @@ mod element;
 mod error;
 mod layout;
 mod pickle;
+mod pickle_machine;
 mod pickle_write;
 mod pt_read;
 mod pt_write;

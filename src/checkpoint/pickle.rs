@@ -2,13 +2,12 @@
 //!
 //! `pytorch-reader` reads the tensors but drops every object it does not know, among them the `argparse.Namespace`
 //! with the training arguments. This reader keeps those and skips the tensors. Every byte is hostile: nodes live in one
-//! list and refer to each other by place, so a memo fetch costs a number, never a copy, and a pickle cannot hold more
-//! nodes than bytes.
-
-use std::collections::HashMap;
+//! list and refer to each other by place, so a memo fetch costs a number, never a copy.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use super::pickle_machine;
 
 /// Deepest nesting turned into a JSON value; real arguments nest three deep.
 const DEEPEST: usize = 32;
@@ -25,13 +24,15 @@ pub(super) enum PickleError {
     Opcode(u8),
     #[error("the pickle contradicts itself")]
     Inconsistent,
+    #[error("its pickle holds more values than any checkpoint needs")]
+    TooLarge,
 }
 
 /// The place of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NodeId(usize);
+pub(super) struct NodeId(pub(super) usize);
 
-enum Node {
+pub(super) enum Node {
     None,
     Bool(bool),
     Int(i64),
@@ -51,14 +52,47 @@ enum Node {
 
 /// A pickle's nodes and the one that stands for the whole.
 pub(super) struct Pickle {
-    nodes: Vec<Node>,
-    root: NodeId,
+    pub(super) nodes: Vec<Node>,
+    pub(super) root: NodeId,
 }
+
+/// Modules and functions no checkpoint has a use for, but that an attacker has. Nothing is ever called here; a file
+/// that would do so elsewhere deserves to be named.
+const HOSTILE_MODULES: [&str; 18] = [
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "sys",
+    "shutil",
+    "socket",
+    "runpy",
+    "importlib",
+    "ctypes",
+    "pty",
+    "webbrowser",
+    "urllib",
+    "http",
+    "code",
+    "pickle",
+    "timeit",
+    "multiprocessing",
+];
+const HOSTILE_BUILTINS: [&str; 9] =
+    ["eval", "exec", "compile", "open", "getattr", "setattr", "__import__", "breakpoint", "globals"];
 
 impl Pickle {
     /// Reads one pickle (protocol 2 and later) off the front of `bytes`, leaving what follows it.
     pub(super) fn read(bytes: &mut &[u8]) -> Result<Self, PickleError> {
-        Machine { bytes, nodes: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() }.run()
+        pickle_machine::run(bytes)
+    }
+
+    /// The name of a function in this pickle that could only be there to do harm.
+    pub(super) fn hostile_name(&self) -> Option<&str> {
+        self.nodes.iter().find_map(|node| match node {
+            Node::Class(class) if is_hostile(class) => Some(class.as_str()),
+            _ => None,
+        })
     }
 
     pub(super) fn root(&self) -> NodeId {
@@ -129,290 +163,102 @@ impl Pickle {
     }
 }
 
-/// The stack machine a pickle is a program for.
-struct Machine<'a, 'b> {
-    bytes: &'a mut &'b [u8],
-    nodes: Vec<Node>,
-    stack: Vec<NodeId>,
-    /// Heights of the stack at each open `MARK`.
-    marks: Vec<usize>,
-    memo: HashMap<u32, NodeId>,
+fn is_hostile(class: &str) -> bool {
+    match class.split_once('.') {
+        Some(("builtins" | "__builtin__", name)) => HOSTILE_BUILTINS.contains(&name),
+        Some((module, _)) => HOSTILE_MODULES.contains(&module),
+        None => false,
+    }
 }
 
-impl Machine<'_, '_> {
-    fn run(mut self) -> Result<Pickle, PickleError> {
-        loop {
-            let [opcode] = self.take_array()?;
-            if opcode == b'.' {
-                let root = self.pop()?;
-                return Ok(Pickle { nodes: self.nodes, root });
-            }
-            self.step(opcode)?;
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Pickle, PickleError};
+
+    fn read(bytes: &[u8]) -> Result<Pickle, PickleError> {
+        Pickle::read(&mut &*bytes)
+    }
+
+    #[test]
+    fn plain_values() {
+        for (bytes, value) in [
+            (&b"N."[..], json!(null)),
+            (b"\x88.", json!(true)),
+            (b"K\x07.", json!(7)),
+            (b"M\x00\x01.", json!(256)),
+            (b"J\xff\xff\xff\xff.", json!(-1)),
+            (b"\x8a\x02\x00\x80.", json!(-32768)),
+            (b"G\x3f\xb9\x99\x99\x99\x99\x99\x9a.", json!(0.1)),
+            (b"X\x02\0\0\0\xc3\xa9.", json!("é")),
+            (b"\x8c\x01a.", json!("a")),
+            (b"(K\x01K\x02t.", json!([1, 2])),
+            (b"K\x01K\x02K\x03\x87.", json!([1, 2, 3])),
+            (b"](K\x01K\x02e.", json!([1, 2])),
+            (b"]K\x01a.", json!([1])),
+            (b"}(U\x01aK\x01K\x05Nu.", json!({"a": 1, "5": null})),
+            // The memo refers to the list itself, so what is appended later shows in both places.
+            (b"]q\0h\0\x86q\x01h\0K\x01a0.", json!([[1], [1]])),
+            (b"ccollections\nOrderedDict\n)RU\x01aK\x01s.", json!({"a": 1})),
+            (b"cargparse\nNamespace\n)\x81}U\x01aK\x01sb.", json!({"a": 1})),
+            // A value that is not plain is left out of its dictionary.
+            (b"}(U\x01acx\ny\n)RU\x01bK\x02u.", json!({"b": 2})),
+        ] {
+            let pickle = read(bytes).expect("a pickle");
+            assert_eq!(pickle.to_json(pickle.root()), Some(value), "{}", bytes.escape_ascii());
         }
     }
 
-    fn step(&mut self, opcode: u8) -> Result<(), PickleError> {
-        match opcode {
-            // Protocol and frame headers say nothing we need.
-            0x80 => self.skip(1)?,
-            0x95 => self.skip(8)?,
-            b'N' => self.push(Node::None),
-            0x88 => self.push(Node::Bool(true)),
-            0x89 => self.push(Node::Bool(false)),
-            b'K' => {
-                let [value] = self.take_array()?;
-                self.push(Node::Int(value.into()));
-            }
-            b'M' => {
-                let value = u16::from_le_bytes(self.take_array()?);
-                self.push(Node::Int(value.into()));
-            }
-            b'J' => {
-                let value = i32::from_le_bytes(self.take_array()?);
-                self.push(Node::Int(value.into()));
-            }
-            b'G' => {
-                let value = f64::from_be_bytes(self.take_array()?);
-                self.push(Node::Float(value));
-            }
-            0x8a => self.long(1)?,
-            0x8b => self.long(4)?,
-            0x8c | b'U' => self.text(1)?,
-            b'X' | b'T' => self.text(4)?,
-            0x8d => self.text(8)?,
-            b'C' => self.skip_bytes(1)?,
-            b'B' => self.skip_bytes(4)?,
-            0x8e | 0x96 => self.skip_bytes(8)?,
-            b'(' => self.marks.push(self.stack.len()),
-            b'0' => {
-                self.pop()?;
-            }
-            b'1' => {
-                self.pop_to_mark()?;
-            }
-            b'2' => {
-                let top = self.top()?;
-                self.stack.push(top);
-            }
-            b')' | b']' | 0x8f => self.push(Node::Sequence(Vec::new())),
-            b't' | b'l' | 0x91 => {
-                let items = self.pop_to_mark()?;
-                self.push(Node::Sequence(items));
-            }
-            0x85..=0x87 => {
-                let count = usize::from(opcode - 0x84);
-                let items = self.pop_many(count)?;
-                self.push(Node::Sequence(items));
-            }
-            b'a' => {
-                let items = self.pop_many(1)?;
-                self.append(items)?;
-            }
-            b'e' | 0x90 => {
-                let items = self.pop_to_mark()?;
-                self.append(items)?;
-            }
-            b'}' => self.push(Node::Dict(Vec::new())),
-            b'd' => {
-                let items = self.pop_to_mark()?;
-                self.push(Node::Dict(Vec::new()));
-                self.insert(&items)?;
-            }
-            b's' => {
-                let items = self.pop_many(2)?;
-                self.insert(&items)?;
-            }
-            b'u' => {
-                let items = self.pop_to_mark()?;
-                self.insert(&items)?;
-            }
-            b'q' => {
-                let [place] = self.take_array()?;
-                self.memoize(place.into())?;
-            }
-            b'r' => {
-                let place = u32::from_le_bytes(self.take_array()?);
-                self.memoize(place)?;
-            }
-            0x94 => {
-                let place = u32::try_from(self.memo.len()).map_err(|_| PickleError::Inconsistent)?;
-                self.memoize(place)?;
-            }
-            b'h' => {
-                let [place] = self.take_array()?;
-                self.recall(place.into())?;
-            }
-            b'j' => {
-                let place = u32::from_le_bytes(self.take_array()?);
-                self.recall(place)?;
-            }
-            b'c' => {
-                let class = format!("{}.{}", self.line()?, self.line()?);
-                self.push(Node::Class(class));
-            }
-            0x93 => {
-                let names = self.pop_many(2)?;
-                let class = match (&self.nodes[names[0].0], &self.nodes[names[1].0]) {
-                    (Node::Text(module), Node::Text(name)) => format!("{module}.{name}"),
-                    _ => return Err(PickleError::Inconsistent),
-                };
-                self.push(Node::Class(class));
-            }
-            b'R' | 0x81 => self.call(2)?,
-            0x92 => self.call(3)?,
-            b'b' => self.build()?,
-            b'Q' => {
-                self.pop()?;
-                self.push(Node::Other);
-            }
-            unknown => return Err(PickleError::Opcode(unknown)),
+    #[test]
+    fn nonsense_is_refused() {
+        for bytes in [
+            &b""[..],
+            b".",
+            b"N",
+            b"K.",
+            b"e.",
+            b"t.",
+            b"(.",
+            b"(\x85.",
+            b"NN\x87.",
+            b"h\0.",
+            b"q\0.",
+            b"Nb.",
+            b"KKa.",
+            b"X\xff\xff\xff\x7fa.",
+            b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffa.",
+            b"cos",
+            b"cos\nsys",
+            b"}(Nu.",
+            b"\xff.",
+            b"NN\x93.",
+            b"R.",
+            b"Q.",
+            b"0.",
+            b"1.",
+            b"2.",
+        ] {
+            assert!(read(bytes).is_err(), "{}", bytes.escape_ascii());
         }
-        Ok(())
     }
 
-    /// A call is only noted down, never made; an `OrderedDict` is an empty dictionary that `SETITEMS` fills.
-    fn call(&mut self, operands: usize) -> Result<(), PickleError> {
-        let operands = self.pop_many(operands)?;
-        let node = match &self.nodes[operands[0].0] {
-            Node::Class(class) if class == "collections.OrderedDict" => Node::Dict(Vec::new()),
-            Node::Class(class) => Node::Object { class: class.clone(), state: None },
-            _ => Node::Other,
-        };
-        self.push(node);
-        Ok(())
+    #[test]
+    fn values_that_contain_themselves_have_no_json() {
+        let pickle = read(b"]q\0h\0a.").expect("a pickle");
+        assert_eq!(pickle.to_json(pickle.root()), None);
     }
 
-    fn build(&mut self) -> Result<(), PickleError> {
-        let given = self.pop()?;
-        let target = self.top()?;
-        if let Node::Object { state, .. } = &mut self.nodes[target.0] {
-            *state = Some(given);
+    #[test]
+    fn harmful_names_are_found_wherever_they_stand() {
+        for (bytes, name) in [
+            (&b"cos\nsystem\nX\x02\0\0\0ls\x85R."[..], Some("os.system")),
+            (b"\x8c\x05posix\x8c\x06system\x93.", Some("posix.system")),
+            (b"}U\x01ac__builtin__\neval\ns.", Some("__builtin__.eval")),
+            (b"cbuiltins\nset\n.", None),
+            (b"ctorch._utils\n_rebuild_tensor_v2\n.", None),
+        ] {
+            assert_eq!(read(bytes).expect("a pickle").hostile_name(), name);
         }
-        Ok(())
-    }
-
-    fn append(&mut self, items: Vec<NodeId>) -> Result<(), PickleError> {
-        let target = self.top()?;
-        match &mut self.nodes[target.0] {
-            Node::Sequence(list) => list.extend(items),
-            Node::Object { .. } | Node::Other => {}
-            _ => return Err(PickleError::Inconsistent),
-        }
-        Ok(())
-    }
-
-    fn insert(&mut self, items: &[NodeId]) -> Result<(), PickleError> {
-        let target = self.top()?;
-        let (pairs, rest) = items.as_chunks::<2>();
-        match &mut self.nodes[target.0] {
-            Node::Dict(dict) if rest.is_empty() => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
-            Node::Object { .. } | Node::Other => {}
-            _ => return Err(PickleError::Inconsistent),
-        }
-        Ok(())
-    }
-
-    fn memoize(&mut self, place: u32) -> Result<(), PickleError> {
-        let top = self.top()?;
-        self.memo.insert(place, top);
-        Ok(())
-    }
-
-    fn recall(&mut self, place: u32) -> Result<(), PickleError> {
-        let node = *self.memo.get(&place).ok_or(PickleError::Inconsistent)?;
-        self.stack.push(node);
-        Ok(())
-    }
-
-    fn push(&mut self, node: Node) {
-        self.stack.push(NodeId(self.nodes.len()));
-        self.nodes.push(node);
-    }
-
-    /// The lowest place that belongs to values above the innermost mark.
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn top(&self) -> Result<NodeId, PickleError> {
-        self.stack[self.floor().min(self.stack.len())..].last().copied().ok_or(PickleError::Inconsistent)
-    }
-
-    fn pop(&mut self) -> Result<NodeId, PickleError> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
-    }
-
-    fn pop_many(&mut self, count: usize) -> Result<Vec<NodeId>, PickleError> {
-        let start = self.stack.len().checked_sub(count).ok_or(PickleError::Inconsistent)?;
-        if start < self.floor() {
-            return Err(PickleError::Inconsistent);
-        }
-        Ok(self.stack.split_off(start))
-    }
-
-    fn pop_to_mark(&mut self) -> Result<Vec<NodeId>, PickleError> {
-        let mark = self.marks.pop().ok_or(PickleError::Inconsistent)?;
-        Ok(self.stack.split_off(mark.min(self.stack.len())))
-    }
-
-    fn take(&mut self, count: usize) -> Result<&[u8], PickleError> {
-        let (head, tail) = self.bytes.split_at_checked(count).ok_or(PickleError::Truncated)?;
-        *self.bytes = tail;
-        Ok(head)
-    }
-
-    fn skip(&mut self, count: usize) -> Result<(), PickleError> {
-        self.take(count).map(|_| ())
-    }
-
-    fn take_array<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
-        self.take(N)?.try_into().map_err(|_| PickleError::Truncated)
-    }
-
-    /// A payload with its length in front, in `width` little-endian bytes.
-    fn payload(&mut self, width: usize) -> Result<&[u8], PickleError> {
-        let mut length = [0; 8];
-        length[..width].copy_from_slice(self.take(width)?);
-        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| PickleError::Truncated)?;
-        self.take(length)
-    }
-
-    fn long(&mut self, width: usize) -> Result<(), PickleError> {
-        let payload = self.payload(width)?;
-        let sign = if payload.last().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
-        let node = if payload.len() <= 8 {
-            let mut number = [sign; 8];
-            number[..payload.len()].copy_from_slice(payload);
-            Node::Int(i64::from_le_bytes(number))
-        } else {
-            Node::Other
-        };
-        self.push(node);
-        Ok(())
-    }
-
-    fn text(&mut self, width: usize) -> Result<(), PickleError> {
-        // Python 2 strings may hold raw bytes.
-        let node = match std::str::from_utf8(self.payload(width)?) {
-            Ok(text) => Node::Text(text.to_owned()),
-            Err(_) => Node::Other,
-        };
-        self.push(node);
-        Ok(())
-    }
-
-    fn skip_bytes(&mut self, width: usize) -> Result<(), PickleError> {
-        self.payload(width)?;
-        self.push(Node::Other);
-        Ok(())
-    }
-
-    fn line(&mut self) -> Result<String, PickleError> {
-        let length = self.bytes.iter().position(|byte| *byte == b'\n').ok_or(PickleError::Truncated)?;
-        let line = String::from_utf8_lossy(self.take(length)?).into_owned();
-        self.skip(1)?;
-        Ok(line)
     }
 }

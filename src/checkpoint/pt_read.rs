@@ -4,41 +4,43 @@
 //! it drops. Neither executes anything.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use indexmap::IndexMap;
-use pytorch_reader::{DType, FileFormat, PytorchError, PytorchReader, Tensor};
+use pytorch_reader::{DType, PytorchError, PytorchReader, Tensor};
 use serde_json::Value;
+use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 use super::assemble::{Extras, assemble, is_ours, not_a_checkpoint};
 use super::element::Element;
 use super::layout::{is_bare_generator, state_dict_order};
-use super::pickle::Pickle;
+use super::pickle::{Pickle, PickleError};
 use super::zip_repair::without_zip64_end;
 use super::{Checkpoint, CheckpointError};
 use crate::gan::HostTensor;
 
-/// Most bytes of pickle looked at: `pytorch-reader`'s own limit.
-const LARGEST_PICKLE: u64 = pytorch_reader::MAX_PICKLE_SIZE;
+/// Most bytes of pickle in a file; a checkpoint of 300 tensors has 60 000. A compressed archive can claim any size.
+const LARGEST_PICKLE: u64 = 16 << 20;
+/// The magic number that opens files saved by PyTorch before 1.6.
+const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 /// Tensors may share storage, so together they may need more than the file holds, but not without bound.
 const SHARING: u64 = 8;
 
 pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    let plain = plain_values(path)?;
     // The repaired copy, if one is needed, lives as long as tensors are read from it.
     let repaired;
-    let mut readable = path;
-    let mut opened = quietly(path, || Ok(PytorchReader::new(path)))?;
+    let mut opened = guarded(path, || Ok(PytorchReader::new(path)))?;
     if matches!(opened, Err(PytorchError::Zip(_))) {
         repaired = without_zip64_end(path).map_err(|error| CheckpointError::io(path, &error))?;
         if let Some(copy) = &repaired {
-            readable = copy.path();
-            opened = quietly(path, || Ok(PytorchReader::new(readable)))?;
+            opened = guarded(path, || Ok(PytorchReader::new(copy.path())))?;
         }
     }
     let reader = opened.map_err(|error| from_pytorch(path, &error))?;
-    let plain = plain_values(readable, &reader.metadata().format_type);
     let mut tensors: Vec<(String, Tensor)> = reader.into_tensors().into_iter().collect();
     tensors.sort_by_cached_key(|(name, _)| state_dict_order(name));
     if tensors.iter().any(|(name, _)| is_ours(name)) {
@@ -61,7 +63,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
 }
 
 /// Runs a library call so that even a defect of the library becomes a sentence.
-fn quietly<T>(path: &Path, call: impl FnOnce() -> Result<T, CheckpointError>) -> Result<T, CheckpointError> {
+fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, CheckpointError>) -> Result<T, CheckpointError> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|_| Err(CheckpointError::damaged(path, "the reader gave up on its content")))
 }
@@ -82,7 +84,7 @@ fn host_tensors(path: &Path, tensors: Vec<(String, Tensor)>) -> Result<IndexMap<
         allowance = allowance.checked_sub(tensor.byte_len() as u64).ok_or_else(|| {
             CheckpointError::damaged(path, format!("its tensors claim more than {SHARING} times the file's size"))
         })?;
-        let bytes = quietly(path, || tensor.read().map_err(|error| CheckpointError::io(path, &error)))?;
+        let bytes = guarded(path, || tensor.read().map_err(|error| CheckpointError::io(path, &error)))?;
         let tensor = element(tensor.dtype())
             .and_then(|element| element.tensor(tensor.shape().to_vec(), &bytes))
             .map_err(|reason| CheckpointError::damaged(path, format!("tensor `{name}`: {reason}")))?;
@@ -113,37 +115,60 @@ fn element(dtype: DType) -> Result<Element, String> {
     })
 }
 
-/// The pickle of a container that has one we can read; without it there are tensors, but no arguments.
-fn plain_values(path: &Path, format: &FileFormat) -> Option<Pickle> {
-    let mut file = File::open(path).ok()?;
-    let mut bytes = Vec::new();
-    // Before the object itself, legacy files have three pickles: a magic number, a version, the machine's word sizes.
-    let before = match format {
-        FileFormat::Zip => {
-            let mut archive = zip::ZipArchive::new(file).ok()?;
-            let name = pickle_entry(&archive)?;
-            archive.by_name(&name).ok()?.take(LARGEST_PICKLE).read_to_end(&mut bytes).ok()?;
-            0
-        }
-        FileFormat::Legacy => {
-            file.take(LARGEST_PICKLE).read_to_end(&mut bytes).ok()?;
-            3
-        }
-        FileFormat::Pickle => {
-            file.by_ref().take(LARGEST_PICKLE).read_to_end(&mut bytes).ok()?;
-            0
-        }
-        FileFormat::Tar => return None,
-    };
-    let mut rest = bytes.as_slice();
-    for _ in 0..before {
-        Pickle::read(&mut rest).ok()?;
+/// The file's pickle, unless it is hostile. `None` if this reader cannot make sense of it: then the file is either too
+/// old to have arguments, or `pytorch-reader` says what is wrong with it.
+fn plain_values(path: &Path) -> Result<Option<Pickle>, CheckpointError> {
+    let bytes = pickle_bytes(path).map_err(|error| CheckpointError::io(path, &error))?;
+    if bytes.len() as u64 > LARGEST_PICKLE {
+        return Err(CheckpointError::damaged(path, PickleError::TooLarge));
     }
-    Pickle::read(&mut rest).ok()
+    let mut rest = bytes.as_slice();
+    // Before the object itself, legacy files have three pickles: a magic number, a version, the machine's word sizes.
+    let before =
+        if bytes.get(..32).is_some_and(|head| head.windows(10).any(|part| part == LEGACY_MAGIC)) { 3 } else { 0 };
+    for _ in 0..before {
+        if Pickle::read(&mut rest).is_err() {
+            return Ok(None);
+        }
+    }
+    let pickle = match Pickle::read(&mut rest) {
+        Ok(pickle) => pickle,
+        Err(error @ PickleError::TooLarge) => return Err(CheckpointError::damaged(path, error)),
+        Err(_) => return Ok(None),
+    };
+    match pickle.hostile_name() {
+        Some(name) => Err(CheckpointError::Hostile { file: path.to_owned(), call: name.chars().take(80).collect() }),
+        None => Ok(Some(pickle)),
+    }
+}
+
+/// The bytes that begin with the file's pickle, one more than allowed at most; empty if there is none.
+fn pickle_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::new();
+    let mut head = [0; 2];
+    file.read_exact(&mut head)?;
+    file.rewind()?;
+    if &head != b"PK" {
+        file.take(LARGEST_PICKLE).read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    // PyTorch puts nothing before the archive; to say so spares the search described in `zip_repair`.
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let Ok(mut archive) = ZipArchive::with_config(config, file) else {
+        return Ok(bytes);
+    };
+    if let Some(name) = pickle_entry(&archive)
+        && let Ok(entry) = archive.by_name(&name)
+        && entry.take(LARGEST_PICKLE + 1).read_to_end(&mut bytes).is_err()
+    {
+        bytes.clear();
+    }
+    Ok(bytes)
 }
 
 /// The shallowest `data.pkl`, as `pytorch-reader` chooses it.
-fn pickle_entry(archive: &zip::ZipArchive<File>) -> Option<String> {
+fn pickle_entry(archive: &ZipArchive<File>) -> Option<String> {
     archive
         .file_names()
         .filter_map(Result::ok)

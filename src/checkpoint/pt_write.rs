@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::Value;
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -30,7 +31,7 @@ pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), Checkpoin
                 .unix_permissions(0o644)
                 .large_file(u32::try_from(bytes.len()).is_err())
                 .with_alignment(ALIGNMENT);
-            archive.start_file(format!("{FOLDER}/{name}"), options)?;
+            archive.start_file(format!("{FOLDER}/{name}"), options).map_err(io_error)?;
             archive.write_all(bytes)
         };
         add("data.pkl", &pickle)?;
@@ -39,9 +40,17 @@ pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), Checkpoin
             add(&format!("data/{key}"), bytes)?;
         }
         add("version", b"3\n")?;
-        archive.finish()?;
+        archive.finish().map_err(io_error)?;
         Ok(())
     })
+}
+
+/// The system's own error where there is one, so that a full disk is called a full disk.
+fn io_error(error: ZipError) -> io::Error {
+    match error {
+        ZipError::Io(error) => error,
+        other => io::Error::other(other),
+    }
 }
 
 /// The pickle, and the storages its tensors refer to by place.
@@ -63,8 +72,10 @@ fn describe(checkpoint: &Checkpoint) -> (Vec<u8>, Vec<&[u8]>) {
             }
         }
         // `argparse.Namespace` is not on `weights_only`'s list, so a dictionary stands in for it.
-        pickle.text("args");
-        pickle.json(&Value::Object(args.clone()));
+        if !args.is_empty() {
+            pickle.text("args");
+            pickle.json(&Value::Object(args.clone()));
+        }
         if let Some(strength) = ada_aug_p {
             pickle.text("ada_aug_p");
             pickle.float(*strength);

@@ -82,14 +82,19 @@ thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Floats of a cache line, where scratch memory starts.
+const LINE: usize = 16;
+
 /// Runs `f` on `len` floats that belong to this thread and hold whatever was there before.
 ///
 /// Keeping the memory spares each call the page faults of a fresh allocation.
 pub fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.len() < len {
-            scratch.resize(len, 0.0);
+        if scratch.len() < len + LINE {
+            scratch.resize(len + LINE, 0.0);
         }
-        f(&mut scratch[..len])
+        // `align_offset` may decline to answer; alignment is only a matter of speed.
+        let start = scratch.as_ptr().align_offset(4 * LINE).min(LINE);
+        f(&mut scratch[start..start + len])
     })
 }

@@ -306,7 +306,7 @@ impl<F: Fn(At, &mut [f32]) -> [f32; S], const S: usize> Kernel for Planes<'_, F,
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Vector, const ROWS: usize, const DM: usize, const DK: usize>(self) {
+    unsafe fn run<V: Vector, const ROWS: usize>(self) {
         for (number, sums) in self.sums.iter_mut().enumerate() {
             let at = At { plane: self.first + number, start: (self.first + number) * self.len, len: self.len };
             let out = &mut self.out[number * self.len..][..self.len];

@@ -27,24 +27,17 @@ pub trait Vector: Copy {
     /// # Safety
     /// See the trait.
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
-
-    /// The sum of the lanes.
-    ///
-    /// # Safety
-    /// See the trait.
-    unsafe fn sum(self) -> f32;
 }
 
 /// Code to be compiled once for each instruction set.
 ///
-/// `ROWS` by three vectors is the register tile of a product with broadcasts; `DM` by `DK` that
-/// of dot products. Both are as large as the register file allows.
+/// `ROWS` by three vectors is the register tile of a product: as large as the registers allow.
 pub trait Kernel {
     type Output;
 
     /// # Safety
     /// `V` must exist on this CPU.
-    unsafe fn run<V: Vector, const ROWS: usize, const DM: usize, const DK: usize>(self) -> Self::Output;
+    unsafe fn run<V: Vector, const ROWS: usize>(self) -> Self::Output;
 }
 
 /// The instruction sets with code of their own.
@@ -96,6 +89,17 @@ impl Isa {
         }
     }
 
+    /// The lanes of the vector that [`Self::run`] will pass.
+    pub fn lanes(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 16,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 8,
+            Self::Portable => Portable::LANES,
+        }
+    }
+
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         // SAFETY: `detect` (and `available` in tests) only return what the CPU has.
         match self {
@@ -103,9 +107,18 @@ impl Isa {
             Self::Avx512 => unsafe { x86::avx512(kernel) },
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2(kernel) },
-            Self::Portable => unsafe { kernel.run::<Portable, 4, 2, 4>() },
+            Self::Portable => unsafe { kernel.run::<Portable, 4>() },
         }
     }
+}
+
+/// Four rows of four as four columns.
+#[inline(always)]
+pub fn transpose(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    #[cfg(target_arch = "x86_64")]
+    return x86::transpose(rows);
+    #[cfg(not(target_arch = "x86_64"))]
+    std::array::from_fn(|i| rows.map(|row| row[i]))
 }
 
 /// Four floats that any compiler target can put into a register.
@@ -137,11 +150,6 @@ impl Vector for Portable {
         // Not `f32::mul_add`: without the instruction that is a slow library call.
         Self(std::array::from_fn(|i| self.0[i] * factor.0[i] + sum.0[i]))
     }
-
-    #[inline(always)]
-    unsafe fn sum(self) -> f32 {
-        (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -153,13 +161,35 @@ mod x86 {
     #[target_feature(enable = "avx512f")]
     pub unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: the feature is enabled here.
-        unsafe { kernel.run::<__m512, 8, 4, 6>() }
+        unsafe { kernel.run::<__m512, 8>() }
     }
 
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn avx2<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: the features are enabled here.
-        unsafe { kernel.run::<__m256, 4, 3, 3>() }
+        unsafe { kernel.run::<__m256, 4>() }
+    }
+
+    /// SSE belongs to every x86-64; the compiler does not find these shuffles by itself.
+    #[inline(always)]
+    pub fn transpose(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+        // SAFETY: the arrays are four floats each, read and written unaligned.
+        unsafe {
+            let [a, b, c, d] = rows.map(|row| _mm_loadu_ps(row.as_ptr()));
+            let (ab_low, ab_high) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+            let (cd_low, cd_high) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+            let columns = [
+                _mm_movelh_ps(ab_low, cd_low),
+                _mm_movehl_ps(cd_low, ab_low),
+                _mm_movelh_ps(ab_high, cd_high),
+                _mm_movehl_ps(cd_high, ab_high),
+            ];
+            columns.map(|column| {
+                let mut four = [0.0; 4];
+                _mm_storeu_ps(four.as_mut_ptr(), column);
+                four
+            })
+        }
     }
 
     // SAFETY of the bodies below: the callers promise the feature and the memory.
@@ -186,11 +216,6 @@ mod x86 {
         unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
             unsafe { _mm512_fmadd_ps(self, factor, sum) }
         }
-
-        #[inline(always)]
-        unsafe fn sum(self) -> f32 {
-            unsafe { _mm512_reduce_add_ps(self) }
-        }
     }
 
     impl Vector for __m256 {
@@ -214,16 +239,6 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
             unsafe { _mm256_fmadd_ps(self, factor, sum) }
-        }
-
-        #[inline(always)]
-        unsafe fn sum(self) -> f32 {
-            unsafe {
-                let low = _mm256_castps256_ps128(self);
-                let four = _mm_add_ps(low, _mm256_extractf128_ps::<1>(self));
-                let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-                _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-            }
         }
     }
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::super::memory::{Output, Writer, with_scratch};
 use super::super::simd::{Isa, Kernel, Vector};
 use super::layout::Phased;
-use super::pack::{self, Weight, WeightOrder};
+use super::pack::{self, Rows, Weight, WeightOrder, rows_of};
 
 /// Vectors of columns in a register tile.
 const TILE_VECTORS: usize = 3;
@@ -38,12 +38,9 @@ pub struct Product<'a> {
     pub phased: &'a Phased,
 }
 
-/// Some rows of the weight, packed: a run of output channels that share a register tile.
+/// Some rows of the weight, packed.
 struct Block {
-    first: usize,
-    /// Rows of the tile, of which `used` are output channels.
-    rows: usize,
-    used: usize,
+    rows: Rows,
     /// Where each output phase's weights start.
     starts: Vec<usize>,
 }
@@ -60,7 +57,8 @@ impl Product<'_> {
         self.compute_on(Isa::detect())
     }
 
-    fn compute_on(&self, isa: Isa) -> Vec<f32> {
+    /// The same with a given instruction set.
+    pub fn compute_on(&self, isa: Isa) -> Vec<f32> {
         let output = Output::new(self.batch * self.channels * self.size[0] * self.size[1]);
         let (blocks, weights) = self.pack_weights(isa.rows());
         let offsets = self.offsets();
@@ -113,19 +111,20 @@ impl Product<'_> {
 
     /// The weights in tile order. Blocks are as tall as the tile, the last ones as tall as needed.
     fn pack_weights(&self, tile: usize) -> (Vec<Block>, Vec<f32>) {
-        let mut blocks = Vec::new();
-        let (mut first, mut len) = (0, 0);
-        while first < self.channels {
-            let left = self.channels - first;
-            let rows = tile.min(left.next_power_of_two());
-            let starts = self.phased.taps.iter().map(|taps| {
-                let start = len;
-                len += rows * self.source_channels * taps.len();
-                start
-            });
-            blocks.push(Block { first, rows, used: rows.min(left), starts: starts.collect() });
-            first += rows;
-        }
+        let mut len = 0;
+        let mut place = |rows: usize, taps: usize| {
+            let start = len;
+            len += rows * self.source_channels * taps;
+            start
+        };
+        let blocks: Vec<Block> = rows_of(self.channels, tile)
+            .into_iter()
+            .map(|rows| {
+                let taps = self.phased.taps.iter();
+                let starts = taps.map(|taps| place(rows.tile, taps.len())).collect();
+                Block { rows, starts }
+            })
+            .collect();
         let weight = Weight {
             values: self.weight,
             order: self.order,
@@ -138,14 +137,14 @@ impl Product<'_> {
         let mut rest = packed.as_mut_slice();
         for block in &blocks {
             for taps in &self.phased.taps {
-                let len = block.rows * self.source_channels * taps.len();
+                let len = block.rows.tile * self.source_channels * taps.len();
                 let (part, tail) = rest.split_at_mut(len);
                 parts.push((block, taps, part));
                 rest = tail;
             }
         }
         let pack = |(block, taps, part): (&Block, &Vec<_>, &mut [f32])| {
-            pack::weights(&weight, block.first, block.rows, taps, part);
+            pack::weights(&weight, &block.rows, taps, part);
         };
         if len < 1 << 16 {
             parts.into_iter().for_each(pack);
@@ -196,7 +195,7 @@ impl Product<'_> {
                 for (phase, offsets) in offsets.iter().enumerate() {
                     isa.run(Tiles {
                         weights: &weights[block.starts[phase]..],
-                        rows: block.rows,
+                        rows: block.rows.tile,
                         offsets,
                         source,
                         columns,
@@ -236,8 +235,8 @@ impl Product<'_> {
         let grid = &self.phased.grid;
         let step = self.phased.output_step;
         for n in 0..item.samples {
-            for row in 0..block.used {
-                let channel = (item.first_sample + n) * self.channels + block.first + row;
+            for row in 0..block.rows.used {
+                let channel = (item.first_sample + n) * self.channels + block.rows.first + row;
                 // SAFETY: this plane belongs to this item and this block alone.
                 let plane = unsafe { writer.slice(channel * h * w, h * w) };
                 for (y, to) in plane.chunks_exact_mut(w).enumerate() {
@@ -286,7 +285,7 @@ impl Kernel for Tiles<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Vector, const ROWS: usize, const DM: usize, const DK: usize>(self) {
+    unsafe fn run<V: Vector, const ROWS: usize>(self) {
         // SAFETY: `V` exists by contract; `columns` bounds the reads and writes.
         unsafe {
             match self.rows {

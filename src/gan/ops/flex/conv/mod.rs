@@ -7,14 +7,14 @@
 //! - [`layout`] finds that grid: padding, phases of a stride, taps and their offsets;
 //! - [`pack`] copies planes and weights into the order the products read them in;
 //! - [`gather`] is the product for outputs (`conv_forward`, `conv_input_grad`);
-//! - [`dot`] is the product for weight gradients.
+//! - [`outer`] is the product for weight gradients.
 //!
 //! A stride never costs a wasted product: a strided convolution reads the input as `stride²`
 //! interleaved phase planes, and its input gradient writes its result so.
 
-mod dot;
 mod gather;
 mod layout;
+mod outer;
 mod pack;
 
 use burn::backend::flex::FlexTensor;
@@ -79,7 +79,7 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
     let [grad_n, out, gh, gw] = grad.dims::<4>();
     let geometry = Geometry::new([h, w], kernel, stride, padding);
     assert_eq!((n, geometry.output), (grad_n, [gh, gw]), "conv2d: shape of the gradient");
-    let product = dot::Product {
+    let product = outer::Product {
         batch: n,
         x: x.as_slice(),
         channels,
@@ -89,4 +89,61 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
         phased: &Phased::forward(&geometry),
     };
     tensor(product.compute(), [out, channels, kernel[0], kernel[1]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::Isa;
+    use super::*;
+
+    /// Small integers, so that every order of summation is exact.
+    fn integers(len: usize) -> Vec<f32> {
+        (0..len).map(|i| (i * i % 11) as f32 - 5.0).collect()
+    }
+
+    #[test]
+    fn every_instruction_set_computes_the_same() {
+        for (n, channels, out, [h, w], k, stride, padding) in [
+            (3, 5, 13, [9, 11], 3, 1, 1),
+            (5, 18, 7, [4, 4], 3, 1, 1),
+            (2, 3, 21, [16, 17], 3, 2, 1),
+            (2, 33, 3, [8, 8], 1, 1, 0),
+        ] {
+            let geometry = Geometry::new([h, w], [k, k], stride, padding);
+            let [oh, ow] = geometry.output;
+            let x = integers(n * channels * h * w);
+            let weight = integers(out * channels * k * k);
+            let grad = integers(n * out * oh * ow);
+            let (forward, backward) = (Phased::forward(&geometry), Phased::input_grad(&geometry));
+            let outputs = gather::Product {
+                batch: n,
+                source: &x,
+                source_channels: channels,
+                source_size: [h, w],
+                weight: &weight,
+                order: WeightOrder::OutputFirst,
+                kernel: [k, k],
+                channels: out,
+                size: [oh, ow],
+                phased: &forward,
+            };
+            let inputs = gather::Product {
+                source: &grad,
+                source_channels: out,
+                source_size: [oh, ow],
+                order: WeightOrder::InputFirst,
+                channels,
+                size: [h, w],
+                phased: &backward,
+                ..outputs
+            };
+            let weights =
+                outer::Product { batch: n, x: &x, channels, grad: &grad, out, geometry: &geometry, phased: &forward };
+            let all = |isa| [outputs.compute_on(isa), inputs.compute_on(isa), weights.compute_on(isa)];
+            let reference = all(Isa::Portable);
+            for isa in Isa::available() {
+                assert!(all(isa) == reference, "{isa:?} {geometry:?}");
+            }
+        }
+    }
 }

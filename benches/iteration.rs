@@ -1,0 +1,138 @@
+//! One stage-2 iteration and its parts, batch 16, two adapted generators, the authors' settings.
+//!
+//! `cargo bench --bench iteration`; `UNLEARN_DEVICE=gpu` measures the GPU instead of the CPU. What was measured is
+//! written down in `benches/README.md`.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use divan::Bencher;
+use unlearn_studio::{
+    device::{self, DeviceChoice},
+    gan::{Architecture, Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource},
+    train::{Draw, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
+    unlearn::{Preset, Settings, repulsion::Repulsion},
+};
+
+const BATCH: usize = 16;
+
+/// Name, channels at 4x4, 8x8, ...
+const SIZES: [(&str, &[usize]); 4] = [
+    ("32x32, 32 channels", &[32; 4]),
+    ("32x32, 64 channels", &[64; 4]),
+    ("64x64, 64 channels, 32 at 64x64", &[64, 64, 64, 64, 32]),
+    ("64x64, 64 channels", &[64; 5]),
+];
+
+struct Setup {
+    trainer: Trainer,
+    repulsion: Repulsion,
+    real: Tensor<4>,
+    draw: Draw,
+    half: Draw,
+    path_noise: Tensor<4>,
+    rng: NormalSource,
+    index: usize,
+}
+
+impl Setup {
+    fn new(name: &str) -> Self {
+        let device = device();
+        let channels = SIZES.iter().find(|(n, _)| *n == name).map_or(SIZES[0].1, |(_, channels)| channels);
+        let a = Architecture { channels: channels.to_vec(), image_channels: 3, latent: 128, mapping_layers: 8 };
+        let mut rng = NormalSource::new(1, 0);
+        let (g, d) = (a.generator(&mut rng), a.discriminator(&mut rng));
+        let networks = Networks {
+            generator: Generator::read(&g, &device).expect("a generator"),
+            discriminator: Discriminator::read(&d).expect("a discriminator"),
+        };
+        let (g, d) = (FlatParams::from_host(&g, &device), FlatParams::from_host(&d, &device));
+        let config = TrainConfig::default();
+        let draw = |rng: &mut NormalSource, n| Draw::random(&networks.generator, n, 0.0, true, rng, &device);
+        let (full, half) = (draw(&mut rng, BATCH), draw(&mut rng, BATCH / 2));
+        let side = a.resolution();
+        let mut images = |n: usize| {
+            let data = TensorData::new(rng.normals(n * 3 * side * side), [n, 3, side, side]);
+            Tensor::from_data(data, &device)
+        };
+        let (real, path_noise) = (images(BATCH), images(BATCH / 2));
+        let adapted = vec![g.values.clone() * 0.99, g.values.clone() * 1.01];
+        let repulsion = Repulsion::new(Settings::preset(Preset::Paper).repulsion, &g.layout, adapted);
+        let trainer = Trainer::new(networks, config, g.clone(), d, g);
+        let repulsion = repulsion.expect("two adapted generators");
+        Self { trainer, repulsion, real, draw: full, half, path_noise, rng, index: 1 }
+    }
+
+    /// Waits until the device has computed everything.
+    fn sync(&self, gradient: Tensor<1>) -> f32 {
+        to_vec(gradient.sum())[0]
+    }
+}
+
+fn device() -> Device {
+    match std::env::var("UNLEARN_DEVICE").as_deref() {
+        Ok("gpu") => DeviceChoice::Gpu.open().expect("a GPU").device,
+        _ => device::cpu().device,
+    }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    SIZES.iter().map(|(name, _)| *name)
+}
+
+/// A whole iteration, regularisers at their intervals: the mean over 16 iterations is what a run pays.
+#[divan::bench(args = names(), sample_count = 3, sample_size = 16)]
+fn iteration(bencher: Bencher, size: &str) {
+    let mut s = Setup::new(size);
+    bencher.bench_local(|| {
+        s.index += 1;
+        s.trainer.iterate(s.index, s.real.clone(), Some(&s.repulsion), &mut s.rng)
+    });
+}
+
+#[divan::bench(args = names(), sample_count = 5, sample_size = 2)]
+fn d_step(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    bencher.bench_local(|| {
+        let (_, gradient) = s.trainer.discriminator_loss_and_gradient(s.real.clone(), &s.draw);
+        s.sync(gradient)
+    });
+}
+
+#[divan::bench(args = names(), sample_count = 5, sample_size = 2)]
+fn r1(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    let networks = &s.trainer.networks;
+    bencher.bench_local(|| s.sync(r1_penalty(&networks.discriminator, &s.trainer.d, s.real.clone()).gradient));
+}
+
+#[divan::bench(args = names(), sample_count = 5, sample_size = 2)]
+fn g_step(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    bencher.bench_local(|| s.sync(s.trainer.generator_loss_and_gradient(&s.draw).1));
+}
+
+#[divan::bench(args = names(), sample_count = 5, sample_size = 2)]
+fn path_length(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    bencher.bench_local(|| s.sync(s.trainer.path_length_penalty_and_gradient(&s.half, s.path_noise.clone()).1));
+}
+
+#[divan::bench(args = names(), sample_count = 20)]
+fn repulsion(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    bencher.bench_local(|| s.sync(s.repulsion.value_and_gradient(&s.trainer.g.values).1));
+}
+
+#[divan::bench(args = names(), sample_count = 20)]
+fn ema_and_adam(bencher: Bencher, size: &str) {
+    let mut s = Setup::new(size);
+    let gradient = s.trainer.g.values.clone() * 0.01;
+    bencher.bench_local(|| {
+        s.trainer.g.values = s.trainer.g_optim.update(s.trainer.g.values.clone(), gradient.clone());
+        s.trainer.ema_step();
+        s.sync(s.trainer.g_ema.values.clone())
+    });
+}
+
+fn main() {
+    divan::main();
+}
