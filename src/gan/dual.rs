@@ -9,7 +9,7 @@ use burn::tensor::{Tensor, activation::leaky_relu};
 use super::ops;
 
 /// Slope of the leaky ReLU for negative inputs.
-pub const LEAKY_SLOPE: f64 = 0.2;
+const LEAKY_SLOPE: f64 = ops::NEGATIVE_SLOPE as f64;
 
 /// A tensor and, if it depends on the direction that is differentiated along, its tangent of the same shape.
 #[derive(Clone, Debug)]
@@ -75,6 +75,31 @@ impl Dual<4> {
             (None, m) => m,
         };
         Self { value: ops::scale_channels(self.value, s.value), tangent }
+    }
+
+    /// The tail of a generator layer in one pass over memory:
+    /// `leaky_relu(x * s[n, c] + strength * noise + bias[c], 0.2) * sqrt(2)`; `noise` is a constant.
+    pub fn scale_noise_bias_leaky_relu(
+        self,
+        s: Dual<2>,
+        noise: Tensor<4>,
+        strength: Tensor<1>,
+        bias: Tensor<1>,
+    ) -> Self {
+        let value = ops::scale_noise_bias_leaky_relu(self.value.clone(), s.value.clone(), noise, strength, bias);
+        let tangent = match (self.tangent, s.tangent) {
+            (None, None) => None,
+            (tangent, moved) => {
+                let tangent = tangent.map(|t| ops::scale_channels(t, s.value));
+                let moved = moved.map(|m| ops::scale_channels(self.value, m));
+                let sum = match (tangent, moved) {
+                    (Some(a), Some(b)) => Some(a + b),
+                    (a, b) => a.or(b),
+                };
+                sum.map(|t| ops::leaky_slope_mul(value.clone(), t))
+            }
+        };
+        Self { value, tangent }
     }
 
     /// `leaky_relu(x + bias[c], 0.2) * sqrt(2)`.

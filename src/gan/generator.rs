@@ -49,11 +49,14 @@ impl StyledConv {
     }
 
     fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>, noise: Option<Tensor<4>>) -> Dual<4> {
-        let mut out = self.conv.forward(p, x, w);
-        if let Some(noise) = noise {
-            out = out.plus_constant(noise * p.get(self.noise_weight, [1, 1, 1, 1]));
+        let bias = p.get(self.bias, [self.conv.outputs]);
+        match (self.conv.forward(p, x, w), noise) {
+            ((out, Some(demodulation)), Some(noise)) => {
+                out.scale_noise_bias_leaky_relu(demodulation, noise, p.get(self.noise_weight, [1]), bias)
+            }
+            ((out, Some(demodulation)), None) => out.scale_channels(demodulation).bias_leaky_relu(bias),
+            ((out, None), _) => out.bias_leaky_relu(bias),
         }
-        out.bias_leaky_relu(p.get(self.bias, [self.conv.outputs]))
     }
 }
 
@@ -90,7 +93,7 @@ impl ToRgb {
 
     fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>, skip: Option<Dual<4>>) -> Dual<4> {
         let bias = p.get(self.bias, [1, self.conv.outputs, 1, 1]);
-        let rgb = self.conv.forward(p, x, w).plus_constant(bias);
+        let rgb = self.conv.forward(p, x, w).0.plus_constant(bias);
         match (&self.upsample, skip) {
             (Some(up), Some(skip)) => rgb.plus(up.forward(skip)),
             _ => rgb,

@@ -62,8 +62,9 @@ impl ModulatedConv2d {
         Ok(Self { weight: id(layout, &key)?, modulation, inputs, outputs, kernel, demodulate, blur })
     }
 
-    /// `[batch, inputs, h, w]` and the layer's latent `[batch, style_dim]` to `[batch, outputs, h', w']`.
-    pub(super) fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>) -> Dual<4> {
+    /// `[batch, inputs, h, w]` and the layer's latent `[batch, style_dim]` to `[batch, outputs, h', w']`, and the
+    /// demodulation `[batch, outputs]` that the caller still has to scale it by (in one pass with what follows).
+    pub(super) fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>) -> (Dual<4>, Option<Dual<2>>) {
         let fan_in = (self.inputs * self.kernel * self.kernel) as f64;
         let shape = [self.outputs, self.inputs, self.kernel, self.kernel];
         let weight = p.get(self.weight, shape) * (1.0 / fan_in.sqrt());
@@ -76,7 +77,7 @@ impl ModulatedConv2d {
             }
             None => x.linear(|x| ops::conv2d(x, weight.clone(), 1, self.kernel / 2)),
         };
-        if self.demodulate { out.scale_channels(demodulation(weight, style)) } else { out }
+        (out, self.demodulate.then(|| demodulation(weight, style)))
     }
 }
 
