@@ -84,7 +84,7 @@ fn iteration(bencher: Bencher, size: &str) {
     let mut s = Setup::new(size);
     bencher.bench_local(|| {
         s.index += 1;
-        s.trainer.iterate(s.index, s.real.clone(), Some(&s.repulsion), &mut s.rng)
+        s.trainer.iterate(s.index, s.real.clone(), None, Some(&s.repulsion), &mut s.rng)
     });
 }
 
@@ -92,7 +92,7 @@ fn iteration(bencher: Bencher, size: &str) {
 fn d_step(bencher: Bencher, size: &str) {
     let s = Setup::new(size);
     bencher.bench_local(|| {
-        let (_, gradient) = s.trainer.discriminator_loss_and_gradient(s.real.clone(), &s.draw);
+        let (_, gradient) = s.trainer.discriminator_loss_and_gradient(s.real.clone(), &s.draw, None);
         s.sync(gradient)
     });
 }

@@ -22,21 +22,11 @@ struct Shape {
     stride: usize,
 }
 
-const SHAPES: [Shape; 5] = [
-    shape(16, 32, 32, 1),
-    shape(16, 64, 32, 1),
-    shape(16, 64, 16, 1),
-    shape(16, 128, 8, 1),
-    shape(16, 64, 32, 2),
-];
+const SHAPES: [Shape; 5] =
+    [shape(16, 32, 32, 1), shape(16, 64, 32, 1), shape(16, 64, 16, 1), shape(16, 128, 8, 1), shape(16, 64, 32, 2)];
 
 const fn shape(batch: usize, channels: usize, side: usize, stride: usize) -> Shape {
-    Shape {
-        batch,
-        channels,
-        side,
-        stride,
-    }
+    Shape { batch, channels, side, stride }
 }
 
 /// What a convolution is asked for. With one tracked input a step is a forward pass and that
@@ -69,12 +59,7 @@ impl Conv for Burns {
 }
 
 fn run<C: Conv>(bencher: Bencher, pass: Pass, shape: Shape) {
-    let Shape {
-        batch,
-        channels,
-        side,
-        stride,
-    } = shape;
+    let Shape { batch, channels, side, stride } = shape;
     let outputs = batch * channels * (side / stride) * (side / stride);
     let flops = 2 * outputs * channels * 9;
     let device = match pass {
@@ -88,16 +73,14 @@ fn run<C: Conv>(bencher: Bencher, pass: Pass, shape: Shape) {
     let x = random([batch, channels, side, side], pass == Pass::InputGradient);
     let weight = random([channels, channels, 3, 3], pass == Pass::WeightGradient);
     let passes = if pass == Pass::Forward { 1 } else { 2 };
-    bencher
-        .counter(ItemsCount::new(passes * flops))
-        .bench_local(|| {
-            let y = C::conv(black_box(x.clone()), black_box(weight.clone()), stride);
-            if pass == Pass::Forward {
-                black_box(y);
-            } else {
-                black_box(y.sum().backward());
-            }
-        });
+    bencher.counter(ItemsCount::new(passes * flops)).bench_local(|| {
+        let y = C::conv(black_box(x.clone()), black_box(weight.clone()), stride);
+        if pass == Pass::Forward {
+            black_box(y);
+        } else {
+            black_box(y.sum().backward());
+        }
+    });
 }
 
 #[divan::bench(types = [Ours, Burns], args = SHAPES, max_time = 1)]
@@ -161,16 +144,14 @@ fn run_light(bencher: Bencher, light: Light, device: &Device) {
     let s = Tensor::<2>::random([16, 32], Distribution::Normal(0.0, 1.0), device);
     let tracked = device.is_autodiff();
     let (x, s) = (x.set_require_grad(tracked), s.set_require_grad(tracked));
-    bencher
-        .counter(BytesCount::of_many::<f32>(16 * 32 * 32 * 32))
-        .bench_local(|| {
-            let y = apply(light, &x, &s);
-            if tracked {
-                black_box(y.sum().backward());
-            } else {
-                black_box(y);
-            }
-        });
+    bencher.counter(BytesCount::of_many::<f32>(16 * 32 * 32 * 32)).bench_local(|| {
+        let y = apply(light, &x, &s);
+        if tracked {
+            black_box(y.sum().backward());
+        } else {
+            black_box(y);
+        }
+    });
 }
 
 #[divan::bench(args = LIGHT, max_time = 0.5)]

@@ -77,7 +77,8 @@ fn main() -> anyhow::Result<()> {
         let (adapted, adapt_seconds) = &adapted_by_settings[&key];
         let clock = Instant::now();
         let values: Vec<_> = adapted.iter().map(|a| a.values.clone()).collect();
-        let trained = state(stages::unlearn(gan, &mut pools.positives, &values, &settings, &mut quiet))?;
+        let trained =
+            state(stages::unlearn(gan, &mut pools.positives, &mut pools.negatives, &values, &settings, &mut quiet))?;
         let unlearn_seconds = clock.elapsed().as_secs_f64();
         let generator = &gan.networks.generator;
         let evaluate = |after: &_| {

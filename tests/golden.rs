@@ -129,7 +129,7 @@ fn adversarial(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks)
     for micro_batch in [0, 4] {
         let mut trainer = trainer(gan, batch);
         trainer.config.micro_batch = micro_batch;
-        let (loss, gradient) = trainer.discriminator_loss_and_gradient(real.clone(), &draw);
+        let (loss, gradient) = trainer.discriminator_loss_and_gradient(real.clone(), &draw, None);
         checks.check("losses", VALUES, "d_loss", &to_vec(loss));
         checks.parameters("d_loss.grad", GRADIENTS, "d_loss.grad.", &gan.d, gradient);
 
@@ -206,7 +206,7 @@ fn trajectory(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) 
         let key = |name: &str| format!("traj{i}.{name}");
         let real: Tensor<4> = golden.tensor(&key("real"), device);
         let z = |name: &str| Draw::constant(golden.tensor(&key(name), device));
-        let d = trainer.discriminator_step(real.clone(), &z("z_d"));
+        let d = trainer.discriminator_step(real.clone(), &z("z_d"), None);
         checks.check("trajectory losses", TRAJECTORY, &key("d_loss"), &to_vec(d));
         if i.is_multiple_of(trainer.config.d_reg_every) {
             let r1 = trainer.r1_step(real);

@@ -40,7 +40,7 @@ fn one_iteration(device: &Device) -> Vec<Vec<f32>> {
     let repulsion = Repulsion::new(repulsion, &gan.g.layout, golden.adapted(device)).expect("two adapted generators");
     let draw = Draw::constant(z.clone());
     let half = draw.select(&[0, 1, 2, 3]);
-    let d = trainer.discriminator_step(real.clone(), &draw);
+    let d = trainer.discriminator_step(real.clone(), &draw, None);
     let r1 = trainer.r1_step(real);
     let (g, term) = trainer.generator_step(&draw, Some(&repulsion));
     let noise = golden.tensor::<4>("pl_noise", device).slice([0..4]);

@@ -17,8 +17,9 @@ use crate::{
     gan::FlatParams,
     train::{Losses, Trainer},
     unlearn::{
-        Ended, Flow, Gan, Iteration, Monitor, Stage,
+        Ended, Flow, Gan, Iteration, Monitor, Settings, Stage,
         feedback::Feedback,
+        pool::ImagePool,
         stages::{adapt, unlearn},
     },
 };
@@ -95,7 +96,8 @@ pub(super) fn run(
     report.seconds.adapt = clock.elapsed().as_secs_f64();
     if !control.stopped {
         let clock = Instant::now();
-        train(&mut control, &gan, &mut positives, &settings, &mut report)?;
+        let pools = [&mut positives, &mut negatives];
+        train(&mut control, &gan, pools, &settings, &mut report)?;
         report.seconds.unlearn = clock.elapsed().as_secs_f64();
     }
     report.stopped = control.stopped;
@@ -120,13 +122,13 @@ pub(super) fn run(
 fn train(
     control: &mut Control,
     gan: &Gan,
-    positives: &mut crate::unlearn::pool::ImagePool,
-    settings: &crate::unlearn::Settings,
+    [positives, negatives]: [&mut ImagePool; 2],
+    settings: &Settings,
     report: &mut RunReport,
 ) -> Result<(), EngineError> {
     let adapted: Vec<_> = control.session.adapted.iter().map(|a: &FlatParams| a.values.clone()).collect();
     let mut last = Recorder { control, losses: None, iterations: 0 };
-    let ended = unlearn(gan, positives, &adapted, settings, &mut last);
+    let ended = unlearn(gan, positives, negatives, &adapted, settings, &mut last);
     report.iterations = last.iterations;
     report.last_losses = last.losses;
     let state = take(ended, Stage::Unlearn, report)?;

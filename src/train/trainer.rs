@@ -38,6 +38,9 @@ pub struct TrainConfig {
     pub random_noise: bool,
     /// Decay of the averaged generator per iteration.
     pub ema_decay: f64,
+    /// How many of the discriminator's fake images per batch are given unwanted ones instead of generated ones: it
+    /// then learns to reject them even when the generator hardly makes any more. Not part of the published method.
+    pub unwanted_fakes: usize,
 }
 
 impl Default for TrainConfig {
@@ -55,6 +58,7 @@ impl Default for TrainConfig {
             mixing: 0.9,
             random_noise: true,
             ema_decay: 0.5f64.powf(32.0 / 10_000.0),
+            unwanted_fakes: 0,
         }
     }
 }
@@ -136,11 +140,13 @@ impl Trainer {
         Self { networks, config, g, d, g_ema, g_optim, d_optim, path_mean: 0.0, lr_factor: 1.0 }
     }
 
-    /// Iteration number `index` (from 0) on a batch of real images `[batch, channels, side, side]`.
+    /// Iteration number `index` (from 0) on a batch of real images `[batch, channels, side, side]` and, if the
+    /// configuration wants them, `unwanted_fakes` unwanted ones.
     pub fn iterate(
         &mut self,
         index: usize,
         real: Tensor<4>,
+        unwanted: Option<Tensor<4>>,
         term: Option<&dyn GeneratorTerm>,
         rng: &mut NormalSource,
     ) -> Losses {
@@ -150,7 +156,8 @@ impl Trainer {
             Draw::random(&self.networks.generator, batch, mixing, random_noise, rng, &device)
         };
         let batch = self.config.batch;
-        let (d_draw, g_draw) = (draw(batch, rng), draw(batch, rng));
+        let generated = batch - unwanted.as_ref().map_or(0, |images| images.dims()[0].min(batch - 1));
+        let (d_draw, g_draw) = (draw(generated, rng), draw(batch, rng));
         let path = (self.config.path_regularize > 0.0 && index.is_multiple_of(self.config.g_reg_every)).then(|| {
             let draw = draw((batch / self.config.path_batch_shrink.max(1)).max(1), rng);
             let [n, c, h, w] = [draw.batch(), real.dims()[1], real.dims()[2], real.dims()[3]];
@@ -158,7 +165,7 @@ impl Trainer {
             (draw, Tensor::from_data(noise, &device))
         });
 
-        let d = self.discriminator_step(real.clone(), &d_draw);
+        let d = self.discriminator_step(real.clone(), &d_draw, unwanted);
         let r1 = (self.config.r1 > 0.0 && index.is_multiple_of(self.config.d_reg_every)).then(|| self.r1_step(real));
         let (g, term) = self.generator_step(&g_draw, term);
         let path = path.map(|(draw, noise)| self.path_length_step(&draw, noise));
@@ -178,30 +185,54 @@ impl Trainer {
         }
     }
 
-    /// Step 1: `mean softplus(-D(real)) + mean softplus(D(G(z)))` and an Adam step; returns the loss, `[1]`.
-    pub fn discriminator_step(&mut self, real: Tensor<4>, draw: &Draw) -> Tensor<1> {
-        let (loss, gradient) = self.discriminator_loss_and_gradient(real, draw);
+    /// Step 1: `mean softplus(-D(real)) + mean softplus(D(G(z)))` and an Adam step; returns the loss, `[1]`. Images of
+    /// `unwanted` stand behind the generated ones and count as fakes too.
+    pub fn discriminator_step(&mut self, real: Tensor<4>, draw: &Draw, unwanted: Option<Tensor<4>>) -> Tensor<1> {
+        let (loss, gradient) = self.discriminator_loss_and_gradient(real, draw, unwanted);
         self.update_discriminator(gradient);
         loss
     }
 
     /// The discriminator's loss `[1]` and gradient `[parameters]`.
-    pub fn discriminator_loss_and_gradient(&self, real: Tensor<4>, draw: &Draw) -> (Tensor<1>, Tensor<1>) {
+    pub fn discriminator_loss_and_gradient(
+        &self,
+        real: Tensor<4>,
+        draw: &Draw,
+        unwanted: Option<Tensor<4>>,
+    ) -> (Tensor<1>, Tensor<1>) {
         let Networks { generator, discriminator } = &self.networks;
         let g = self.g.constants();
-        let parts = micro_batches(draw.batch(), self.config.micro_batch);
-        accumulate(&parts, draw.batch(), |rows| {
-            let (real, draw) = match rows {
-                None => (real.clone(), draw.clone()),
-                Some(rows) => {
-                    let index = index_tensor(rows, &real.device());
-                    (real.clone().select(0, index), draw.select(rows))
-                }
+        let batch = real.dims()[0];
+        let generated = draw.batch();
+        let device = real.device();
+        let fakes = |rows: Option<&[usize]>| {
+            let Some(rows) = rows else {
+                let images = draw.images(generator, &g);
+                return match &unwanted {
+                    Some(unwanted) => Tensor::cat(vec![images, unwanted.clone()], 0),
+                    None => images,
+                };
             };
-            let fake = draw.images(generator, &g);
+            // Rows of a part ascend, so the unwanted images stand behind the generated ones here too.
+            let (own, given) = rows.split_at(rows.partition_point(|&row| row < generated));
+            let given: Vec<usize> = given.iter().map(|row| row - generated).collect();
+            let mut images = Vec::with_capacity(2);
+            if !own.is_empty() {
+                images.push(draw.select(own).images(generator, &g));
+            }
+            if let (Some(unwanted), false) = (&unwanted, given.is_empty()) {
+                images.push(unwanted.clone().select(0, index_tensor(&given, &device)));
+            }
+            Tensor::cat(images, 0)
+        };
+        accumulate(&micro_batches(batch, self.config.micro_batch), batch, |rows| {
+            let part = match rows {
+                None => real.clone(),
+                Some(rows) => real.clone().select(0, index_tensor(rows, &device)),
+            };
             let d = self.d.leaves();
-            let real_scores = discriminator.forward(&d, real.into()).value;
-            let fake_scores = discriminator.forward(&d, fake.into()).value;
+            let real_scores = discriminator.forward(&d, part.into()).value;
+            let fake_scores = discriminator.forward(&d, fakes(rows).into()).value;
             let loss = discriminator_loss(real_scores, fake_scores);
             let gradient = d.gradient(&mut loss.backward());
             (loss.inner(), gradient)

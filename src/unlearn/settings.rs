@@ -95,6 +95,9 @@ impl Settings {
             if stage.iterations == 0 {
                 return Err(format!("{name}: there must be at least one iteration"));
             }
+            if train.unwanted_fakes >= batch {
+                return Err(format!("{name}: at least one fake of a batch must be generated"));
+            }
             if !(train.lr > 0.0 && train.lr.is_finite()) {
                 return Err(format!("{name}: the learning rate must be a positive number"));
             }

@@ -135,7 +135,8 @@ pub fn adapt(
     let ewc = ewc(gan, settings, &mut rng);
     let trainer = gan.trainer(&settings.adapt, gan.g_ema.clone());
     let term = ewc.as_ref().map(|ewc| ewc as &dyn GeneratorTerm);
-    run_stage(trainer, &settings.adapt, Stage::Adapt { member }, negatives, term, &mut rng, monitor)
+    let pools = Images { real: negatives, unwanted: None };
+    run_stage(trainer, &settings.adapt, Stage::Adapt { member }, pools, term, &mut rng, monitor)
 }
 
 /// The EWC term around the averaged generator; `None` if its weight is zero.
@@ -152,10 +153,11 @@ fn ewc(gan: &Gan, settings: &Settings, rng: &mut NormalSource) -> Option<Ewc> {
 }
 
 /// Stage 2: trains the original generator on the positives while the repulsion term drives it away from the adapted
-/// parameters, each `[parameters]`.
+/// parameters, each `[parameters]`. The negatives are used only if `unwanted_fakes` asks for them.
 pub fn unlearn(
     gan: &Gan,
     positives: &mut ImagePool,
+    negatives: &mut ImagePool,
     adapted: &[Tensor<1>],
     settings: &Settings,
     monitor: &mut dyn Monitor,
@@ -167,7 +169,8 @@ pub fn unlearn(
     }
     let repulsion = Repulsion::new(settings.repulsion, &gan.g.layout, adapted.to_vec());
     let term = repulsion.as_ref().map(|repulsion| repulsion as &dyn GeneratorTerm);
-    run_stage(trainer, &settings.unlearn, Stage::Unlearn, positives, term, &mut rng, monitor)
+    let pools = Images { real: positives, unwanted: Some(negatives) };
+    run_stage(trainer, &settings.unlearn, Stage::Unlearn, pools, term, &mut rng, monitor)
 }
 
 fn start(gan: &Gan, adapted: &[Tensor<1>], settings: &Settings) -> FlatParams {
@@ -182,11 +185,19 @@ fn start(gan: &Gan, adapted: &[Tensor<1>], settings: &Settings) -> FlatParams {
     }
 }
 
+/// What a stage trains on.
+struct Images<'a> {
+    /// The real images.
+    real: &'a mut ImagePool,
+    /// Images that count as fakes, if the configuration wants any.
+    unwanted: Option<&'a mut ImagePool>,
+}
+
 fn run_stage(
     mut trainer: Trainer,
     config: &StageConfig,
     stage: Stage,
-    real: &mut ImagePool,
+    mut images: Images,
     term: Option<&dyn GeneratorTerm>,
     rng: &mut NormalSource,
     monitor: &mut dyn Monitor,
@@ -197,8 +208,11 @@ fn run_stage(
     for index in 0..config.iterations {
         let before = trainer.clone();
         trainer.lr_factor = config.lr_factor(index);
-        let batch = real.batch(config.train.batch, rng, &device);
-        let losses = trainer.iterate(index, batch, term, rng);
+        let TrainConfig { batch, unwanted_fakes, .. } = config.train;
+        let real = images.real.batch(batch, rng, &device);
+        let unwanted = images.unwanted.as_mut().filter(|_| unwanted_fakes > 0);
+        let unwanted = unwanted.map(|pool| pool.batch(unwanted_fakes, rng, &device));
+        let losses = trainer.iterate(index, real, unwanted, term, rng);
         if let Some(loss) = losses.non_finite() {
             return Ended::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
         }

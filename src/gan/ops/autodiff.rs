@@ -183,12 +183,7 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
         stride: usize,
         padding: usize,
     ) -> FloatTensor<Self> {
-        let at = Geometry {
-            kernel: plane_size(weight.primitive()),
-            size: plane_size(x.primitive()),
-            stride,
-            padding,
-        };
+        let at = Geometry { kernel: plane_size(weight.primitive()), size: plane_size(x.primitive()), stride, padding };
         let keep_x = weight.is_tracked().then(|| x.primitive().clone());
         let keep_weight = x.is_tracked().then(|| weight.primitive().clone());
         let prep = ConvForward.prepare::<C>([x.node(), weight.node()]);
@@ -206,22 +201,11 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
         stride: usize,
         padding: usize,
     ) -> FloatTensor<Self> {
-        let at = Geometry {
-            kernel: plane_size(weight.primitive()),
-            size,
-            stride,
-            padding,
-        };
+        let at = Geometry { kernel: plane_size(weight.primitive()), size, stride, padding };
         let keep_weight = grad.is_tracked().then(|| weight.primitive().clone());
         let keep_grad = weight.is_tracked().then(|| grad.primitive().clone());
         let prep = ConvInputGrad.prepare::<C>([weight.node(), grad.node()]);
-        let output = B::conv_input_grad(
-            weight.into_primitive(),
-            grad.into_primitive(),
-            size,
-            stride,
-            padding,
-        );
+        let output = B::conv_input_grad(weight.into_primitive(), grad.into_primitive(), size, stride, padding);
         match prep.compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((keep_weight, keep_grad, at), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
@@ -277,11 +261,7 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), scale.node(), strength.node(), bias.node()];
         let prep = NoiseAct.prepare::<C>(nodes).compute_bound().stateful();
-        let (x, scale, noise) = (
-            x.into_primitive(),
-            scale.into_primitive(),
-            noise.into_primitive(),
-        );
+        let (x, scale, noise) = (x.into_primitive(), scale.into_primitive(), noise.into_primitive());
         let (strength, bias) = (strength.into_primitive(), bias.into_primitive());
         match prep {
             OpsKind::Tracked(prep) => {

@@ -4,9 +4,7 @@
 //! against them.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{
-    Backend, FloatDType, Scalar, Shape, Slice, TensorMetadata, get_or_init_device_settings,
-};
+use burn::backend::{Backend, FloatDType, Scalar, Shape, Slice, TensorMetadata, get_or_init_device_settings};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 
 use super::fir::Fir;
@@ -53,12 +51,7 @@ pub fn conv_weight_grad<B: Backend>(
     stride: usize,
     padding: usize,
 ) -> FloatTensor<B> {
-    let shape = [
-        dims4::<B>(&grad)[1],
-        dims4::<B>(&x)[1],
-        kernel[0],
-        kernel[1],
-    ];
+    let shape = [dims4::<B>(&grad)[1], dims4::<B>(&x)[1], kernel[0], kernel[1]];
     // Burn reads only the shape of the weight here.
     let weight = B::float_zeros(Shape::from(shape), &x.device(), FloatDType::F32);
     B::conv2d_weight_backward(x, weight, grad, options(stride, padding))
@@ -112,25 +105,14 @@ fn pad_axis<B: Backend>(x: FloatTensor<B>, axis: usize, pad: [isize; 2]) -> Floa
     }
 }
 
-fn slice_axis<B: Backend>(
-    x: FloatTensor<B>,
-    axis: usize,
-    start: isize,
-    end: isize,
-    step: isize,
-) -> FloatTensor<B> {
+fn slice_axis<B: Backend>(x: FloatTensor<B>, axis: usize, start: isize, end: isize, step: isize) -> FloatTensor<B> {
     let mut slices = dims4::<B>(&x).map(|len| Slice::new(0, Some(len as isize), 1));
     slices[axis] = Slice::new(start, Some(end), step);
     B::float_slice(x, &slices)
 }
 
 /// The filter along one axis as a sum of shifted slices.
-fn filter_axis<B: Backend>(
-    x: FloatTensor<B>,
-    axis: usize,
-    fir: &Fir,
-    out: usize,
-) -> FloatTensor<B> {
+fn filter_axis<B: Backend>(x: FloatTensor<B>, axis: usize, fir: &Fir, out: usize) -> FloatTensor<B> {
     let reach = ((out - 1) * fir.down + 1) as isize;
     let terms = fir.taps.iter().rev().enumerate().map(|(t, tap)| {
         let start = t as isize;
@@ -168,10 +150,7 @@ pub fn bias_act<B: Backend>(x: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTen
     slope_mul::<B>(z.clone(), z)
 }
 
-pub fn bias_act_grad<B: Backend>(
-    y: FloatTensor<B>,
-    grad: FloatTensor<B>,
-) -> (FloatTensor<B>, FloatTensor<B>) {
+pub fn bias_act_grad<B: Backend>(y: FloatTensor<B>, grad: FloatTensor<B>) -> (FloatTensor<B>, FloatTensor<B>) {
     let dx = slope_mul::<B>(y, grad);
     (dx.clone(), sum_to_channels::<B>(dx))
 }
@@ -216,17 +195,9 @@ pub fn noise_act_grad<B: Backend>(
     s: FloatTensor<B>,
     noise: FloatTensor<B>,
     grad: FloatTensor<B>,
-) -> (
-    FloatTensor<B>,
-    FloatTensor<B>,
-    FloatTensor<B>,
-    FloatTensor<B>,
-) {
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
     let (dz, dbias) = bias_act_grad::<B>(y, grad);
-    let dstrength = B::float_reshape(
-        B::float_sum(B::float_mul(dz.clone(), noise)),
-        Shape::from([1]),
-    );
+    let dstrength = B::float_reshape(B::float_sum(B::float_mul(dz.clone(), noise)), Shape::from([1]));
     let (dx, ds) = scale_grad::<B>(x, s, dz);
     (dx, ds, dstrength, dbias)
 }

@@ -64,10 +64,7 @@ pub trait GanOps: Backend {
 
     /// The gradients of `bias_act` for `x` and `bias`, from its output `y`.
     #[fusion(default)]
-    fn bias_act_grad(
-        y: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+    fn bias_act_grad(y: FloatTensor<Self>, grad: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
         composite::bias_act_grad::<Self>(y, grad)
     }
 
@@ -114,12 +111,7 @@ pub trait GanOps: Backend {
         scale: FloatTensor<Self>,
         noise: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-    ) {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         composite::noise_act_grad::<Self>(y, x, scale, noise, grad)
     }
 }

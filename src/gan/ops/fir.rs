@@ -20,21 +20,12 @@ impl Fir {
     pub fn new(taps: &[f32], up: usize, down: usize, pad: [isize; 2]) -> Self {
         assert!(!taps.is_empty(), "upfirdn2d: no taps");
         assert!(up > 0 && down > 0, "upfirdn2d: up and down start at 1");
-        Self {
-            taps: taps.to_vec(),
-            up,
-            down,
-            pad_y: pad,
-            pad_x: pad,
-        }
+        Self { taps: taps.to_vec(), up, down, pad_y: pad, pad_x: pad }
     }
 
     /// The size of the result for an input of `[height, width]`.
     pub fn output_size(&self, [h, w]: [usize; 2]) -> [usize; 2] {
-        [
-            self.output_len(h, self.pad_y),
-            self.output_len(w, self.pad_x),
-        ]
+        [self.output_len(h, self.pad_y), self.output_len(w, self.pad_x)]
     }
 
     /// The resampling that is this one's adjoint for inputs of `[height, width]`: its backward
@@ -53,20 +44,13 @@ impl Fir {
     fn output_len(&self, len: usize, [pad0, pad1]: [isize; 2]) -> usize {
         let padded = (len * self.up) as isize + pad0 + pad1;
         let room = padded - self.taps.len() as isize;
-        assert!(
-            len > 0 && room >= 0,
-            "upfirdn2d: {} taps do not fit into a padded side of {padded}",
-            self.taps.len()
-        );
+        assert!(len > 0 && room >= 0, "upfirdn2d: {} taps do not fit into a padded side of {padded}", self.taps.len());
         room as usize / self.down + 1
     }
 
     fn adjoint_pad(&self, len: usize, out: usize, [pad0, _]: [isize; 2]) -> [isize; 2] {
         let (up, down) = (self.up as isize, self.down as isize);
-        [
-            self.taps.len() as isize - pad0 - 1,
-            len as isize * up - out as isize * down + pad0 - up + 1,
-        ]
+        [self.taps.len() as isize - pad0 - 1, len as isize * up - out as isize * down + pad0 - up + 1]
     }
 }
 
@@ -77,12 +61,7 @@ mod tests {
     #[test]
     fn the_adjoint_returns_to_the_input_size() {
         for (h, w) in [(4, 4), (5, 8), (9, 7), (32, 31)] {
-            for (up, down, pad) in [
-                (1, 1, [2, 1]),
-                (2, 1, [2, 1]),
-                (1, 2, [1, 1]),
-                (2, 3, [3, -1]),
-            ] {
+            for (up, down, pad) in [(1, 1, [2, 1]), (2, 1, [2, 1]), (1, 2, [1, 1]), (2, 3, [3, -1])] {
                 let fir = Fir::new(&[1., 3., 3., 1.], up, down, pad);
                 let out = fir.output_size([h, w]);
                 assert_eq!(fir.adjoint([h, w]).output_size(out), [h, w]);

@@ -37,37 +37,18 @@ pub const ACTIVATION_GAIN: f32 = std::f32::consts::SQRT_2;
 /// `x: [n, in, h, w]`, `weight: [out, in, kh, kw]`, result
 /// `[n, out, (h + 2 * padding - kh) / stride + 1, …]`.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::conv_forward(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        stride,
-        padding,
-    ))
+    Tensor::from_dispatch(Dispatch::conv_forward(x.into_dispatch(), weight.into_dispatch(), stride, padding))
 }
 
 /// Transposed two-dimensional convolution without bias: the adjoint of [`conv2d`] in its input.
 ///
 /// `x: [n, in, h, w]`, `weight: [in, out, kh, kw]`, result
 /// `[n, out, (h - 1) * stride + kh - 2 * padding, …]`.
-pub fn conv_transpose2d(
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    stride: usize,
-    padding: usize,
-) -> Tensor<4> {
+pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
     let [_, _, h, w] = x.dims();
     let [_, _, kh, kw] = weight.dims();
-    let size = [
-        (h - 1) * stride + kh - 2 * padding,
-        (w - 1) * stride + kw - 2 * padding,
-    ];
-    Tensor::from_dispatch(Dispatch::conv_input_grad(
-        weight.into_dispatch(),
-        x.into_dispatch(),
-        size,
-        stride,
-        padding,
-    ))
+    let size = [(h - 1) * stride + kh - 2 * padding, (w - 1) * stride + kw - 2 * padding];
+    Tensor::from_dispatch(Dispatch::conv_input_grad(weight.into_dispatch(), x.into_dispatch(), size, stride, padding))
 }
 
 /// Upsamples by zero insertion, pads, filters and downsamples each plane.
@@ -75,14 +56,7 @@ pub fn conv_transpose2d(
 /// The same as rosinality's `upfirdn2d(x, outer(taps, taps), up, down, (pad0, pad1))`: a true
 /// convolution, so the taps are applied flipped; negative padding crops. The taps carry the gain.
 /// Each side becomes `(side * up + pad0 + pad1 - taps.len()) / down + 1`.
-pub fn upfirdn2d(
-    x: Tensor<4>,
-    taps: &[f32],
-    up: usize,
-    down: usize,
-    pad0: isize,
-    pad1: isize,
-) -> Tensor<4> {
+pub fn upfirdn2d(x: Tensor<4>, taps: &[f32], up: usize, down: usize, pad0: isize, pad1: isize) -> Tensor<4> {
     let fir = Fir::new(taps, up, down, [pad0, pad1]);
     Tensor::from_dispatch(Dispatch::fir(x.into_dispatch(), fir))
 }

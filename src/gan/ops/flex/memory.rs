@@ -49,10 +49,7 @@ unsafe impl Sync for Writer {}
 
 impl Output {
     pub fn new(len: usize) -> Self {
-        Self {
-            values: Vec::with_capacity(len),
-            len,
-        }
+        Self { values: Vec::with_capacity(len), len }
     }
 
     /// Lets `fill` write, and returns the values.
@@ -60,10 +57,7 @@ impl Output {
     /// # Safety
     /// `fill` must write every element, each from one thread only.
     pub unsafe fn filled_by(mut self, fill: impl FnOnce(Writer)) -> Vec<f32> {
-        let writer = Writer {
-            start: self.values.as_mut_ptr(),
-            len: self.len,
-        };
+        let writer = Writer { start: self.values.as_mut_ptr(), len: self.len };
         fill(writer);
         // SAFETY: the capacity is `len`, and the caller vouches that all of it was written.
         unsafe { self.values.set_len(self.len) };

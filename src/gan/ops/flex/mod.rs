@@ -25,23 +25,11 @@ impl GanOps for Flex {
         conv::forward(&x, &weight, stride, padding)
     }
 
-    fn conv_input_grad(
-        weight: Image,
-        grad: Image,
-        size: [usize; 2],
-        stride: usize,
-        padding: usize,
-    ) -> Image {
+    fn conv_input_grad(weight: Image, grad: Image, size: [usize; 2], stride: usize, padding: usize) -> Image {
         conv::input_grad(&weight, &grad, size, stride, padding)
     }
 
-    fn conv_weight_grad(
-        x: Image,
-        grad: Image,
-        kernel: [usize; 2],
-        stride: usize,
-        padding: usize,
-    ) -> Image {
+    fn conv_weight_grad(x: Image, grad: Image, kernel: [usize; 2], stride: usize, padding: usize) -> Image {
         conv::weight_grad(&x, &grad, kernel, stride, padding)
     }
 
@@ -73,13 +61,7 @@ impl GanOps for Flex {
         pointwise::noise_act(&x, &scale, &noise, &strength, &bias)
     }
 
-    fn noise_act_grad(
-        y: Image,
-        x: Image,
-        scale: Image,
-        noise: Image,
-        grad: Image,
-    ) -> (Image, Image, Image, Image) {
+    fn noise_act_grad(y: Image, x: Image, scale: Image, noise: Image, grad: Image) -> (Image, Image, Image, Image) {
         pointwise::noise_act_grad(&y, &x, &scale, &noise, &grad)
     }
 }

@@ -124,23 +124,13 @@ pub fn noise_act_grad(
     let (y, x, grad) = (Values::of(y), Values::of(x), Values::of(grad));
     let (scale, noise) = (Values::of(scale), Values::of(noise));
     let shape @ [n, c, ..] = x.dims::<4>();
-    assert_eq!(
-        (y.dims(), grad.dims()),
-        (shape, shape),
-        "noise_act: shape of the gradient"
-    );
+    assert_eq!((y.dims(), grad.dims()), (shape, shape), "noise_act: shape of the gradient");
     assert_eq!(scale.dims(), [n, c], "noise_act: one factor a plane");
     let noise = Noise::new(&noise, shape);
-    let (y, x, grad, scale) = (
-        y.as_slice(),
-        x.as_slice(),
-        grad.as_slice(),
-        scale.as_slice(),
-    );
+    let (y, x, grad, scale) = (y.as_slice(), x.as_slice(), grad.as_slice(), scale.as_slice());
     let (dx, sums) = map_sum(shape, |at, out| {
         let scale = scale[at.plane];
-        let (mut dscale, mut dstrength, mut dbias) =
-            (Sum::default(), Sum::default(), Sum::default());
+        let (mut dscale, mut dstrength, mut dbias) = (Sum::default(), Sum::default(), Sum::default());
         // First the gradient before the activation, then from it, still in the cache, the rest.
         dbias.each(out, at.of(grad), at.of(y), |grad, y| {
             let dz = grad * gain(y);
@@ -155,12 +145,7 @@ pub fn noise_act_grad(
     });
     let dscale = sums.iter().map(|sums| sums[0]).collect();
     let dstrength = sums.iter().map(|sums| sums[1]).sum();
-    (
-        tensor(dx, shape),
-        tensor(dscale, [n, c]),
-        tensor(vec![dstrength], [1]),
-        tensor(per_channel(&sums, c, 2), [c]),
-    )
+    (tensor(dx, shape), tensor(dscale, [n, c]), tensor(vec![dstrength], [1]), tensor(per_channel(&sums, c, 2), [c]))
 }
 
 /// The noise of each plane: one map for all samples, or one for each.
@@ -173,16 +158,9 @@ struct Noise<'a> {
 impl<'a> Noise<'a> {
     fn new(noise: &'a Values, [n, channels, h, w]: [usize; 4]) -> Self {
         let dims @ [maps, ..] = noise.dims::<4>();
-        assert!(
-            maps == 1 || maps == n,
-            "noise_act: {maps} noise maps for {n} samples"
-        );
+        assert!(maps == 1 || maps == n, "noise_act: {maps} noise maps for {n} samples");
         assert_eq!(dims, [maps, 1, h, w], "noise_act: shape of the noise");
-        Self {
-            values: noise.as_slice(),
-            channels,
-            plane: h * w,
-        }
+        Self { values: noise.as_slice(), channels, plane: h * w }
     }
 
     #[inline(always)]
@@ -304,20 +282,12 @@ fn map_sum<const S: usize>(
     let task = (TASK_FLOATS / len.max(1)).max(1);
     let mut sums = vec![[0.0; S]; planes];
     let fill = |writer: Writer| {
-        sums.par_chunks_mut(task)
-            .enumerate()
-            .for_each(|(number, sums)| {
-                let first = number * task;
-                // SAFETY: tasks cover all planes, each once, and `f` fills its plane.
-                let out = unsafe { writer.slice(first * len, sums.len() * len) };
-                isa.run(Planes {
-                    first,
-                    len,
-                    out,
-                    sums,
-                    f: &f,
-                });
-            });
+        sums.par_chunks_mut(task).enumerate().for_each(|(number, sums)| {
+            let first = number * task;
+            // SAFETY: tasks cover all planes, each once, and `f` fills its plane.
+            let out = unsafe { writer.slice(first * len, sums.len() * len) };
+            isa.run(Planes { first, len, out, sums, f: &f });
+        });
     };
     // SAFETY: as above.
     let out = unsafe { Output::new(planes * len).filled_by(fill) };
@@ -338,11 +308,7 @@ impl<F: Fn(At, &mut [f32]) -> [f32; S], const S: usize> Kernel for Planes<'_, F,
     #[inline(always)]
     unsafe fn run<V: Vector, const ROWS: usize>(self) {
         for (number, sums) in self.sums.iter_mut().enumerate() {
-            let at = At {
-                plane: self.first + number,
-                start: (self.first + number) * self.len,
-                len: self.len,
-            };
+            let at = At { plane: self.first + number, start: (self.first + number) * self.len, len: self.len };
             let out = &mut self.out[number * self.len..][..self.len];
             *sums = (self.f)(at, out);
         }

@@ -13,15 +13,9 @@ type Ad = Autodiff<Flex, NoCheckpointing>;
 type AdTensor = <Ad as BackendTypes>::FloatTensorPrimitive;
 
 /// The gradients of `sum(f(inputs) * cotangent)`, by autodiff.
-fn gradients(
-    inputs: &[FlexTensor],
-    cotangent: &FlexTensor,
-    f: &dyn Fn(&[AdTensor]) -> AdTensor,
-) -> Vec<FlexTensor> {
-    let tracked: Vec<AdTensor> = inputs
-        .iter()
-        .map(|x| Ad::float_set_require_grad(Ad::from_inner(x.clone()), true))
-        .collect();
+fn gradients(inputs: &[FlexTensor], cotangent: &FlexTensor, f: &dyn Fn(&[AdTensor]) -> AdTensor) -> Vec<FlexTensor> {
+    let tracked: Vec<AdTensor> =
+        inputs.iter().map(|x| Ad::float_set_require_grad(Ad::from_inner(x.clone()), true)).collect();
     let y = f(&tracked);
     let loss = Ad::float_sum(Ad::float_mul(y, Ad::from_inner(cotangent.clone())));
     let grads = Ad::backward(loss);
@@ -90,13 +84,9 @@ fn gradients_agree_with_those_of_the_composites() {
         &|t| Ad::bias_act(t[0].clone(), t[1].clone()),
         &|t| composite::bias_act::<Ad>(t[0].clone(), t[1].clone()),
     );
-    assert_same_gradients(
-        "scale",
-        &[x.clone(), s.clone()],
-        shape,
-        &|t| Ad::scale(t[0].clone(), t[1].clone()),
-        &|t| composite::scale::<Ad>(t[0].clone(), t[1].clone()),
-    );
+    assert_same_gradients("scale", &[x.clone(), s.clone()], shape, &|t| Ad::scale(t[0].clone(), t[1].clone()), &|t| {
+        composite::scale::<Ad>(t[0].clone(), t[1].clone())
+    });
     let y = inputs.tensor(&shape);
     assert_same_gradients(
         "slope_mul",
@@ -111,15 +101,7 @@ fn gradients_agree_with_those_of_the_composites() {
         "noise_act",
         &[x, s, strength, bias],
         shape,
-        &|t| {
-            Ad::noise_act(
-                t[0].clone(),
-                t[1].clone(),
-                noise(),
-                t[2].clone(),
-                t[3].clone(),
-            )
-        },
+        &|t| Ad::noise_act(t[0].clone(), t[1].clone(), noise(), t[2].clone(), t[3].clone()),
         &|t| {
             let [x, s, strength, bias] = [0, 1, 2, 3].map(|i| t[i].clone());
             composite::noise_act::<Ad>(x, s, noise(), strength, bias)

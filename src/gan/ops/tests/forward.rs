@@ -34,30 +34,18 @@ fn convolutions_agree_with_burn() {
         let weight = inputs.tensor(&[o, c, k, k]);
         for x in [inputs.tensor(&[n, c, h, w]), inputs.view([n, c, h, w])] {
             let y = Flex::conv_forward(x.clone(), weight.clone(), stride, padding);
-            let expected =
-                composite::conv_forward::<Flex>(x.clone(), weight.clone(), stride, padding);
+            let expected = composite::conv_forward::<Flex>(x.clone(), weight.clone(), stride, padding);
             let [_, _, oh, ow] = y.layout().shape().dims::<4>();
             assert_close(&format!("forward {name}"), y, expected, c * k * k);
 
             let grad = inputs.view([n, o, oh, ow]);
             let dx = Flex::conv_input_grad(weight.clone(), grad.clone(), [h, w], stride, padding);
-            let expected = composite::conv_input_grad::<Flex>(
-                weight.clone(),
-                grad.clone(),
-                [h, w],
-                stride,
-                padding,
-            );
+            let expected = composite::conv_input_grad::<Flex>(weight.clone(), grad.clone(), [h, w], stride, padding);
             assert_close(&format!("input gradient {name}"), dx, expected, o * k * k);
 
             let dw = Flex::conv_weight_grad(x.clone(), grad.clone(), [k, k], stride, padding);
             let expected = composite::conv_weight_grad::<Flex>(x, grad, [k, k], stride, padding);
-            assert_close(
-                &format!("weight gradient {name}"),
-                dw,
-                expected,
-                n * oh * ow,
-            );
+            assert_close(&format!("weight gradient {name}"), dw, expected, n * oh * ow);
         }
     }
 }
@@ -78,15 +66,8 @@ fn transposed_convolutions_agree_with_burn() {
         let mut inputs = Inputs::new(100 + case as u64);
         let x = Tensor::<4>::from_data(inputs.tensor(&[n, c, h, w]).into_data(), &device);
         let weight = Tensor::<4>::from_data(inputs.tensor(&[c, o, k, k]).into_data(), &device);
-        let options = burn::tensor::ops::ConvTransposeOptions::new(
-            [stride; 2],
-            [padding; 2],
-            [0; 2],
-            [1; 2],
-            1,
-        );
-        let expected =
-            burn::tensor::module::conv_transpose2d(x.clone(), weight.clone(), None, options);
+        let options = burn::tensor::ops::ConvTransposeOptions::new([stride; 2], [padding; 2], [0; 2], [1; 2], 1);
+        let expected = burn::tensor::module::conv_transpose2d(x.clone(), weight.clone(), None, options);
         let y = ops::conv_transpose2d(x, weight, stride, padding);
         let name = format!("transposed {case}");
         let flex = |t: Tensor<4>| FlexTensor::from_data(t.into_data());
@@ -107,12 +88,7 @@ fn random_fir(inputs: &mut Inputs) -> Fir {
 fn resampling_agrees_with_the_composite() {
     for seed in 0..60 {
         let mut inputs = Inputs::new(seed);
-        let shape = [
-            1 + inputs.below(3),
-            1 + inputs.below(4),
-            6 + inputs.below(30),
-            6 + inputs.below(30),
-        ];
+        let shape = [1 + inputs.below(3), 1 + inputs.below(4), 6 + inputs.below(30), 6 + inputs.below(30)];
         let mut fir = random_fir(&mut inputs);
         if seed % 3 == 0 {
             fir.pad_x[0] -= 3;
@@ -131,29 +107,16 @@ fn resampling_agrees_with_rosinality() {
     let device = Device::flex();
     let x = Tensor::<4>::from_data([[[[1.0f32, 2.0], [3.0, 4.0]]]], &device);
     let y = ops::upfirdn2d(x, &[1.0, 2.0], 2, 1, 1, 0);
-    let expected = [
-        [1.0f32, 2.0, 2.0, 4.0],
-        [2.0, 4.0, 4.0, 8.0],
-        [3.0, 6.0, 4.0, 8.0],
-        [6.0, 12.0, 8.0, 16.0],
-    ];
-    y.into_data()
-        .assert_eq(&TensorData::from([[expected]]), true);
+    let expected = [[1.0f32, 2.0, 2.0, 4.0], [2.0, 4.0, 4.0, 8.0], [3.0, 6.0, 4.0, 8.0], [6.0, 12.0, 8.0, 16.0]];
+    y.into_data().assert_eq(&TensorData::from([[expected]]), true);
 }
 
 #[test]
 fn pointwise_operations_agree_with_the_composite() {
-    for (seed, shape) in [[1, 1, 1, 1], [2, 3, 5, 7], [3, 8, 16, 16], [2, 40, 33, 9]]
-        .into_iter()
-        .enumerate()
-    {
+    for (seed, shape) in [[1, 1, 1, 1], [2, 3, 5, 7], [3, 8, 16, 16], [2, 40, 33, 9]].into_iter().enumerate() {
         let mut inputs = Inputs::new(seed as u64);
         let [n, c, h, w] = shape;
-        let (x, y, grad) = (
-            inputs.view(shape),
-            inputs.view(shape),
-            inputs.tensor(&shape),
-        );
+        let (x, y, grad) = (inputs.view(shape), inputs.view(shape), inputs.tensor(&shape));
         let (bias, s) = (inputs.tensor(&[c]), inputs.tensor(&[n, c]));
         let strength = inputs.tensor(&[1]);
         let noise = inputs.tensor(&[n, 1, h, w]);
@@ -194,8 +157,7 @@ fn pointwise_operations_agree_with_the_composite() {
             let (a, b, c) = args();
             let (d0, d1, d2, d3) = Flex::noise_act_grad(y.clone(), a, b, c, grad.clone());
             let (a, b, c) = args();
-            let (e0, e1, e2, e3) =
-                composite::noise_act_grad::<Flex>(y.clone(), a, b, c, grad.clone());
+            let (e0, e1, e2, e3) = composite::noise_act_grad::<Flex>(y.clone(), a, b, c, grad.clone());
             pairs(vec![d0, d1, d2, d3], vec![e0, e1, e2, e3], "noise_act_grad");
         }
     }
@@ -207,8 +169,7 @@ fn the_slope_at_zero_is_the_negative_one() {
     let zero = Tensor::<4>::zeros([1, 1, 1, 1], &device);
     let y = ops::leaky_slope_mul(zero.clone(), zero + 1.0);
     let expected = ops::NEGATIVE_SLOPE * ops::ACTIVATION_GAIN;
-    y.into_data()
-        .assert_eq(&TensorData::from([[[[expected]]]]), true);
+    y.into_data().assert_eq(&TensorData::from([[[[expected]]]]), true);
 }
 
 #[test]
@@ -231,10 +192,7 @@ fn results_repeat_bit_for_bit() {
     };
     let first = run();
     for threads in [1, 2, 3] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         assert!(pool.install(run) == first, "{threads} threads");
     }
 }

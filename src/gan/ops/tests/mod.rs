@@ -44,16 +44,9 @@ pub fn values(tensor: FlexTensor) -> Vec<f32> {
 
 /// Compares with a tolerance for `terms` summed terms of magnitude one.
 pub fn assert_close(name: &str, left: FlexTensor, right: FlexTensor, terms: usize) {
-    assert_eq!(
-        left.layout().shape(),
-        right.layout().shape(),
-        "{name}: shapes"
-    );
+    assert_eq!(left.layout().shape(), right.layout().shape(), "{name}: shapes");
     let tolerance = 1e-6 * (1.0 + terms as f32).sqrt() * 4.0;
     for (i, (a, b)) in values(left).iter().zip(values(right)).enumerate() {
-        assert!(
-            (a - b).abs() <= tolerance,
-            "{name}: {a} and {b} at {i}, tolerance {tolerance}"
-        );
+        assert!((a - b).abs() <= tolerance, "{name}: {a} and {b} at {i}, tolerance {tolerance}");
     }
 }

@@ -82,9 +82,7 @@ impl Product<'_> {
         let wanted = GROUP_COLUMNS.div_ceil(grid.rows * grid.pitch);
         let fitting = GROUP_FLOATS / (planes * grid.rows * grid.pitch);
         let group = wanted.min(fitting).clamp(1, self.batch.max(1));
-        self.batch
-            .div_ceil(self.batch.div_ceil(group).max(1))
-            .max(1)
+        self.batch.div_ceil(self.batch.div_ceil(group).max(1)).max(1)
     }
 
     /// Splits the work by samples, and by output channels where samples are too few.
@@ -96,11 +94,7 @@ impl Product<'_> {
         }
         let groups = self.batch.div_ceil(group);
         let even = groups >= 4 * threads || groups.is_multiple_of(threads);
-        let split = if even {
-            1
-        } else {
-            (2 * threads).div_ceil(groups.max(1))
-        };
+        let split = if even { 1 } else { (2 * threads).div_ceil(groups.max(1)) };
         let share = blocks.div_ceil(split).max(1);
         let mut items = Vec::new();
         for first_sample in (0..self.batch).step_by(group) {
@@ -167,10 +161,7 @@ impl Product<'_> {
         let grid = &self.phased.grid;
         let taps = |taps: &Vec<super::layout::Tap>| {
             (0..self.source_channels)
-                .flat_map(|c| {
-                    taps.iter()
-                        .map(move |t| (c * phases + t.phase, grid.offset(t)))
-                })
+                .flat_map(|c| taps.iter().map(move |t| (c * phases + t.phase, grid.offset(t))))
                 .collect()
         };
         self.phased.taps.iter().map(taps).collect()
@@ -194,14 +185,8 @@ impl Product<'_> {
         let output_phases = self.phased.taps.len();
         let tile_rows = isa.rows();
 
-        let offsets: Vec<Vec<usize>> = offsets
-            .iter()
-            .map(|k| {
-                k.iter()
-                    .map(|(number, within)| number * plane + within)
-                    .collect()
-            })
-            .collect();
+        let offsets: Vec<Vec<usize>> =
+            offsets.iter().map(|k| k.iter().map(|(number, within)| number * plane + within).collect()).collect();
 
         with_scratch(source_len + output_phases * tile_rows * line, |scratch| {
             let (source, results) = scratch.split_at_mut(source_len);
@@ -244,15 +229,7 @@ impl Product<'_> {
     }
 
     /// Copies a block's columns to the output planes, interleaving the phases.
-    fn write(
-        &self,
-        item: &Item,
-        block: &Block,
-        results: &[f32],
-        phase_len: usize,
-        line: usize,
-        writer: Writer,
-    ) {
+    fn write(&self, item: &Item, block: &Block, results: &[f32], phase_len: usize, line: usize, writer: Writer) {
         let [h, w] = self.size;
         let grid = &self.phased.grid;
         let step = self.phased.output_step;

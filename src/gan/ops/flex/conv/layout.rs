@@ -26,13 +26,7 @@ impl Geometry {
             );
             (padded - kernel[a]) / stride + 1
         });
-        Self {
-            input,
-            kernel,
-            output,
-            stride,
-            padding,
-        }
+        Self { input, kernel, output, stride, padding }
     }
 }
 
@@ -89,21 +83,11 @@ impl Phased {
                 source_phases.push(phase);
                 source_phases.len() - 1
             });
-            taps.push(Tap {
-                phase: index,
-                shift: reach.map(|r| r.div_euclid(step as isize)),
-                at,
-            });
+            taps.push(Tap { phase: index, shift: reach.map(|r| r.div_euclid(step as isize)), at });
         }
         let source = geometry.input.map(|len| len.div_ceil(step));
         let grid = Grid::around(source, geometry.output, &taps);
-        Self {
-            source_step: step,
-            source_phases,
-            output_step: 1,
-            taps: vec![taps],
-            grid,
-        }
+        Self { source_step: step, source_phases, output_step: 1, taps: vec![taps], grid }
     }
 
     /// Input `i = j * stride + r` receives from outputs `(i + padding - k) / stride` wherever
@@ -113,9 +97,8 @@ impl Phased {
         let mut taps = Vec::new();
         for phase in positions([step, step]) {
             let reaches = |at: &[usize; 2]| {
-                let reach: [isize; 2] = std::array::from_fn(|a| {
-                    (phase[a] + geometry.padding) as isize - at[a] as isize
-                });
+                let reach: [isize; 2] =
+                    std::array::from_fn(|a| (phase[a] + geometry.padding) as isize - at[a] as isize);
                 let divides = reach.iter().all(|r| r.rem_euclid(step as isize) == 0);
                 divides.then(|| reach.map(|r| r.div_euclid(step as isize)))
             };
@@ -123,24 +106,14 @@ impl Phased {
                 positions(geometry.kernel)
                     .filter_map(|at| {
                         let shift = reaches(&at)?;
-                        Some(Tap {
-                            phase: 0,
-                            shift,
-                            at,
-                        })
+                        Some(Tap { phase: 0, shift, at })
                     })
                     .collect::<Vec<_>>(),
             );
         }
         let output = geometry.input.map(|len| len.div_ceil(step));
         let grid = Grid::around(geometry.output, output, &taps.concat());
-        Self {
-            source_step: 1,
-            source_phases: vec![[0, 0]],
-            output_step: step,
-            taps,
-            grid,
-        }
+        Self { source_step: 1, source_phases: vec![[0, 0]], output_step: step, taps, grid }
     }
 }
 
@@ -158,13 +131,7 @@ impl Grid {
             }
         }
         let len = |axis: usize| (source[axis] + before[axis].max(after[axis])).max(output[axis]);
-        Self {
-            before,
-            rows: len(0),
-            pitch: len(1),
-            output,
-            after: after[0],
-        }
+        Self { before, rows: len(0), pitch: len(1), output, after: after[0] }
     }
 
     /// Floats between the planes of a channel and the next, for a group of samples.
@@ -186,8 +153,7 @@ impl Grid {
 
     /// Where a tap's column zero lies within its plane.
     pub fn offset(&self, tap: &Tap) -> usize {
-        let [dy, dx]: [usize; 2] =
-            std::array::from_fn(|a| (self.before[a] as isize + tap.shift[a]) as usize);
+        let [dy, dx]: [usize; 2] = std::array::from_fn(|a| (self.before[a] as isize + tap.shift[a]) as usize);
         dy * self.pitch + dx
     }
 }

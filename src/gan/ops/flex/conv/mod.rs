@@ -27,10 +27,7 @@ pub fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usiz
     let (x, weight) = (Values::of(x), Values::of(weight));
     let [n, channels, h, w] = x.dims::<4>();
     let [out, weight_channels, kh, kw] = weight.dims::<4>();
-    assert_eq!(
-        channels, weight_channels,
-        "conv2d: channels of input and weight"
-    );
+    assert_eq!(channels, weight_channels, "conv2d: channels of input and weight");
     let geometry = Geometry::new([h, w], [kh, kw], stride, padding);
     let [oh, ow] = geometry.output;
     let product = gather::Product {
@@ -58,10 +55,7 @@ pub fn input_grad(
     let (grad, weight) = (Values::of(grad), Values::of(weight));
     let [n, channels, gh, gw] = grad.dims::<4>();
     let [weight_channels, out, kh, kw] = weight.dims::<4>();
-    assert_eq!(
-        channels, weight_channels,
-        "conv2d: channels of gradient and weight"
-    );
+    assert_eq!(channels, weight_channels, "conv2d: channels of gradient and weight");
     let geometry = Geometry::new(size, [kh, kw], stride, padding);
     assert_eq!(geometry.output, [gh, gw], "conv2d: size of the gradient");
     let product = gather::Product {
@@ -79,22 +73,12 @@ pub fn input_grad(
     tensor(product.compute(), [n, out, size[0], size[1]])
 }
 
-pub fn weight_grad(
-    x: &FlexTensor,
-    grad: &FlexTensor,
-    kernel: [usize; 2],
-    stride: usize,
-    padding: usize,
-) -> FlexTensor {
+pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride: usize, padding: usize) -> FlexTensor {
     let (x, grad) = (Values::of(x), Values::of(grad));
     let [n, channels, h, w] = x.dims::<4>();
     let [grad_n, out, gh, gw] = grad.dims::<4>();
     let geometry = Geometry::new([h, w], kernel, stride, padding);
-    assert_eq!(
-        (n, geometry.output),
-        (grad_n, [gh, gw]),
-        "conv2d: shape of the gradient"
-    );
+    assert_eq!((n, geometry.output), (grad_n, [gh, gw]), "conv2d: shape of the gradient");
     let product = outer::Product {
         batch: n,
         x: x.as_slice(),
@@ -153,22 +137,9 @@ mod tests {
                 phased: &backward,
                 ..outputs
             };
-            let weights = outer::Product {
-                batch: n,
-                x: &x,
-                channels,
-                grad: &grad,
-                out,
-                geometry: &geometry,
-                phased: &forward,
-            };
-            let all = |isa| {
-                [
-                    outputs.compute_on(isa),
-                    inputs.compute_on(isa),
-                    weights.compute_on(isa),
-                ]
-            };
+            let weights =
+                outer::Product { batch: n, x: &x, channels, grad: &grad, out, geometry: &geometry, phased: &forward };
+            let all = |isa| [outputs.compute_on(isa), inputs.compute_on(isa), weights.compute_on(isa)];
             let reference = all(Isa::Portable);
             for isa in Isa::available() {
                 assert!(all(isa) == reference, "{isa:?} {geometry:?}");

@@ -69,16 +69,13 @@ impl Product<'_> {
                 let (sums, tail) = rest.split_at_mut(len);
                 rest = tail;
                 items.push(Item {
-                    samples: (number * chunk).min(self.batch)
-                        ..((number + 1) * chunk).min(self.batch),
+                    samples: (number * chunk).min(self.batch)..((number + 1) * chunk).min(self.batch),
                     rows,
                     sums,
                 });
             }
         }
-        items
-            .into_par_iter()
-            .for_each(|item| self.compute_item(isa, item));
+        items.into_par_iter().for_each(|item| self.compute_item(isa, item));
 
         let (total, rest) = sums.split_at_mut(len);
         for part in rest.chunks_exact(len.max(1)) {
@@ -148,19 +145,8 @@ impl Product<'_> {
                     let from = &self.grad[first * self.out * oh * ow..];
                     pack::pixels(from, [samples, self.out, oh, ow], rows, grad);
                     let (block, sums_tail) = sums.split_at_mut(rows.tile * self.line(isa));
-                    let factors = Factors {
-                        grad,
-                        x,
-                        samples,
-                        grid,
-                        width,
-                    };
-                    isa.run(Tiles {
-                        factors,
-                        rows: rows.tile,
-                        offsets: &offsets,
-                        sums: block,
-                    });
+                    let factors = Factors { grad, x, samples, grid, width };
+                    isa.run(Tiles { factors, rows: rows.tile, offsets: &offsets, sums: block });
                     (to, sums) = (grad_tail, sums_tail);
                 }
             });
@@ -231,13 +217,7 @@ impl Tiles<'_> {
     /// `V` must exist on this CPU.
     #[inline(always)]
     unsafe fn vectors<V: Vector, const R: usize>(self) {
-        let Factors {
-            grad,
-            x,
-            samples,
-            grid,
-            width,
-        } = self.factors;
+        let Factors { grad, x, samples, grid, width } = self.factors;
         let [oh, ow] = grid.output;
         let furthest = self.offsets.iter().max().copied().unwrap_or(0);
         let last = (grid.columns(samples) - 1) * width;
@@ -266,18 +246,8 @@ impl Tiles<'_> {
 /// and `sums` must hold `R * C` vectors.
 #[allow(clippy::needless_range_loop)] // Indices show the tile; they all unroll.
 #[inline(always)]
-unsafe fn tile<V: Vector, const R: usize, const C: usize>(
-    factors: Factors,
-    offsets: [usize; C],
-    sums: &mut [f32],
-) {
-    let Factors {
-        grad,
-        x,
-        samples,
-        grid,
-        width,
-    } = factors;
+unsafe fn tile<V: Vector, const R: usize, const C: usize>(factors: Factors, offsets: [usize; C], sums: &mut [f32]) {
+    let Factors { grad, x, samples, grid, width } = factors;
     let [oh, ow] = grid.output;
     let mut grad = grad.as_ptr();
     let sums = sums.as_mut_ptr();

@@ -25,10 +25,7 @@ pub fn plane(
         let start = (n * grid.rows + grid.before[0]) * pitch;
         to[filled..start].fill(0.0);
         let sample = &source[n * sample_stride..][..h * w];
-        for (row, line) in to[start..][..rows * pitch]
-            .chunks_exact_mut(pitch)
-            .enumerate()
-        {
+        for (row, line) in to[start..][..rows * pitch].chunks_exact_mut(pitch).enumerate() {
             let from = &sample[(phase[0] + row * step) * w..][..w];
             let from = from.get(phase[1]..).unwrap_or_default();
             line[..grid.before[1]].fill(0.0);
@@ -205,16 +202,8 @@ mod tests {
 
     #[test]
     fn rows_are_cut_into_tiles_that_fit() {
-        let cut = |channels| {
-            rows_of(channels, 8)
-                .iter()
-                .map(|r| (r.tile, r.used))
-                .collect()
-        };
+        let cut = |channels| rows_of(channels, 8).iter().map(|r| (r.tile, r.used)).collect();
         let tiles: [Vec<_>; 3] = [16, 3, 13].map(cut);
-        assert_eq!(
-            tiles,
-            [vec![(8, 8), (8, 8)], vec![(4, 3)], vec![(8, 8), (8, 5)]]
-        );
+        assert_eq!(tiles, [vec![(8, 8), (8, 8)], vec![(4, 3)], vec![(8, 8), (8, 5)]]);
     }
 }

@@ -30,24 +30,16 @@ fn planes(isa: Isa, x: &[f32], planes: usize, input: [usize; 2], fir: &Fir) -> V
     let plan = Plan::new(fir, input, size);
     let task = (TASK_FLOATS / len).max(1);
     let fill = |writer: Writer| {
-        (0..planes.div_ceil(task))
-            .into_par_iter()
-            .for_each(|number| {
-                let first = number * task;
-                let count = task.min(planes - first);
-                // SAFETY: tasks cover all planes, each once, and a task writes all of its planes.
-                let out = unsafe { writer.slice(first * len, count * len) };
-                let x = &x[first * area..][..count * area];
-                with_scratch(scratch_len(&plan), |scratch| {
-                    isa.run(Planes {
-                        plan: &plan,
-                        area,
-                        x,
-                        out,
-                        scratch,
-                    });
-                });
+        (0..planes.div_ceil(task)).into_par_iter().for_each(|number| {
+            let first = number * task;
+            let count = task.min(planes - first);
+            // SAFETY: tasks cover all planes, each once, and a task writes all of its planes.
+            let out = unsafe { writer.slice(first * len, count * len) };
+            let x = &x[first * area..][..count * area];
+            with_scratch(scratch_len(&plan), |scratch| {
+                isa.run(Planes { plan: &plan, area, x, out, scratch });
             });
+        });
     };
     // SAFETY: as above.
     unsafe { Output::new(planes * len).filled_by(fill) }
@@ -80,11 +72,7 @@ impl Kernel for Planes<'_> {
         middle.fill(0.0);
         let planes = self.x.chunks_exact(self.area);
         for (from, out) in planes.zip(self.out.chunks_exact_mut(oh * ow)) {
-            let vertical = Filter {
-                lines: &plan.vertical,
-                from,
-                to: &mut *middle,
-            };
+            let vertical = Filter { lines: &plan.vertical, from, to: &mut *middle };
             // SAFETY: `V` exists by contract.
             unsafe { vertical.run::<V, ROWS>() };
             let from = match plan.down {
@@ -94,11 +82,8 @@ impl Kernel for Planes<'_> {
                     &*phases
                 }
             };
-            let horizontal = Filter {
-                lines: &plan.horizontal,
-                from,
-                to: if plan.up == 1 { &mut *out } else { &mut *parts },
-            };
+            let horizontal =
+                Filter { lines: &plan.horizontal, from, to: if plan.up == 1 { &mut *out } else { &mut *parts } };
             // SAFETY: as above.
             unsafe { horizontal.run::<V, ROWS>() };
             if plan.up > 1 {
@@ -161,9 +146,7 @@ mod tests {
 
     #[test]
     fn every_instruction_set_resamples_alike() {
-        let x: Vec<f32> = (0..3 * 21 * 37)
-            .map(|i| (i * 7 % 13) as f32 - 6.0)
-            .collect();
+        let x: Vec<f32> = (0..3 * 21 * 37).map(|i| (i * 7 % 13) as f32 - 6.0).collect();
         for (up, down, pad, taps) in [
             (1, 1, [2, 1], vec![1., 3., 3., 1.]),
             (2, 1, [2, 1], vec![1., 3., 3., 1.]),
@@ -174,10 +157,7 @@ mod tests {
             let reference = planes(Isa::Portable, &x, 3, [21, 37], &fir);
             for isa in Isa::available() {
                 // Small integers: every order of summation is exact.
-                assert!(
-                    planes(isa, &x, 3, [21, 37], &fir) == reference,
-                    "{isa:?} {fir:?}"
-                );
+                assert!(planes(isa, &x, 3, [21, 37], &fir) == reference, "{isa:?} {fir:?}");
             }
         }
     }

@@ -57,16 +57,11 @@ impl Plan {
             for (j, y) in (r..oh).step_by(up).enumerate() {
                 let inside = |(t, (tap, place)): (usize, &(f32, isize))| {
                     let row = place + (j * down) as isize;
-                    (0..h as isize)
-                        .contains(&row)
-                        .then(|| (t, (*tap, row as usize * w)))
+                    (0..h as isize).contains(&row).then(|| (t, (*tap, row as usize * w)))
                 };
-                let (taps, terms): (Vec<_>, Vec<_>) =
-                    terms.iter().enumerate().filter_map(inside).unzip();
+                let (taps, terms): (Vec<_>, Vec<_>) = terms.iter().enumerate().filter_map(inside).unzip();
                 // Rows that take the same taps are lines of one sum.
-                if let (Some(last), true) =
-                    (vertical.last_mut(), taps_before.as_ref() == Some(&taps))
-                {
+                if let (Some(last), true) = (vertical.last_mut(), taps_before.as_ref() == Some(&taps)) {
                     let last: &mut Lines = last;
                     last.count += 1;
                     continue;
@@ -82,15 +77,7 @@ impl Plan {
                 });
             }
         }
-        Self {
-            output,
-            up,
-            down,
-            horizontal: horizontal.collect(),
-            vertical,
-            middle_len: oh * row_len,
-            part_len,
-        }
+        Self { output, up, down, horizontal: horizontal.collect(), vertical, middle_len: oh * row_len, part_len }
     }
 }
 
@@ -100,7 +87,5 @@ fn terms(fir: &Fir, pad: isize, r: usize) -> Vec<(f32, isize)> {
     let at = |t: usize| (r * fir.down + t) as isize - pad;
     // A true convolution: the last tap meets the data first.
     let taps = fir.taps.iter().rev().enumerate();
-    taps.filter(|(t, _)| at(*t).rem_euclid(up) == 0)
-        .map(|(t, tap)| (*tap, at(t).div_euclid(up)))
-        .collect()
+    taps.filter(|(t, _)| at(*t).rem_euclid(up) == 0).map(|(t, tap)| (*tap, at(t).div_euclid(up))).collect()
 }
