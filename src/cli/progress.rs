@@ -49,7 +49,7 @@ impl Bar {
     /// A line that must be read, terminal or not.
     pub(super) fn warn(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            super::complain(line);
         } else {
             self.bar.println(line);
         }

@@ -184,15 +184,16 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     let report = watch(&engine, &interrupts, &mut bar)?;
     bar.finish();
 
-    let out = args.out.clone();
-    ask(&engine, Command::Export(out), |event| matches!(event, Event::Exported(_)).then_some(()))?;
-    super::say(args.out.display())?;
+    let export = Command::Export(args.out.clone());
+    ask(&engine, export, |event| matches!(event, Event::Exported(_)).then_some(()))?;
     if let Some(path) = &args.grid {
         write_grid(&engine, args, path)?;
-        super::say(path.display())?;
     }
     if let Some(path) = &args.report {
         write_report(path, &report).with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    // Everything is on the disk before anything is said: there may be nobody left to listen.
+    for path in [Some(&args.out), args.grid.as_ref(), args.report.as_ref()].into_iter().flatten() {
         super::say(path.display())?;
     }
     super::say(summary(&report))?;
