@@ -133,7 +133,7 @@ fn apply(light: Light, x: &Tensor<4>, s: &Tensor<2>) -> Tensor<4> {
         Light::ScaleChannels => ops::scale_channels(x, s.clone()),
         Light::LayerTail => {
             let noise = x.clone().slice([0..16, 0..1, 0..32, 0..32]);
-            let strength = row(1).slice([0..1]);
+            let strength = row(1).narrow(0, 0, 1);
             ops::scale_noise_bias_leaky_relu(x, s.clone(), noise, strength, row(0))
         }
     }

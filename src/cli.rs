@@ -1,4 +1,12 @@
 //! The headless verbs: the same engine as the window, in a terminal.
+//!
+//! Results go to stdout. A command that fails says one sentence on stderr and writes nothing, except that `unlearn`
+//! keeps the last good state of a training that broke off. Where stderr is no terminal, it holds failures and warnings
+//! only: no progress, no notes.
+//!
+//! Exit codes: 0 done (also when Ctrl-C ended a training early), 1 failed, 2 unusable arguments. Unusable is what can be
+//! seen without opening an input file: options, numbers out of range, extensions, output folders that cannot be written
+//! to. Whatever depends on what is in a file is a failure, so a class that the labeler does not know is one.
 
 mod evaluate;
 mod export;
@@ -7,15 +15,23 @@ mod progress;
 mod sample;
 mod unlearn;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{ErrorKind as IoErrorKind, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
-use crate::{device::DeviceChoice, engine::LabelerSpec};
+use crate::{
+    device::DeviceChoice,
+    engine::{LabelerSpec, panic_sentence},
+};
 
 /// Make a trained GAN stop producing something unwanted and keep everything else.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, args_override_self = true)]
 struct Cli {
     /// Model file to open in the window.
     model: Option<PathBuf>,
@@ -57,8 +73,17 @@ struct LabelerArgs {
 }
 
 impl LabelerArgs {
-    fn spec(&self, path: &std::path::Path) -> LabelerSpec {
+    fn spec(&self, path: &Path) -> LabelerSpec {
         LabelerSpec { path: path.to_owned(), mean: self.labeler_mean.clone(), std: self.labeler_std.clone() }
+    }
+}
+
+/// A number of things, at least one.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -67,34 +92,73 @@ impl LabelerArgs {
 #[error("{0}")]
 struct Unusable(String);
 
-/// Runs the program with the process's arguments. Exit codes: 0 done, 1 failed, 2 unusable arguments.
+/// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let code = match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-                _ => 2,
-            };
-            // If even the message cannot be printed, the exit code still tells.
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // Without a desktop, Mesa's Vulkan layer that asks it for the preferred GPU fails and prints errors of its own.
+        // SAFETY: this is the program's first act, there is no other thread.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+    // A panic is told as one sentence like any other failure, wherever it happens.
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    let result = match Cli::try_parse() {
+        Ok(cli) => catch_unwind(AssertUnwindSafe(|| run(cli)))
+            .unwrap_or_else(|panic| Err(anyhow::anyhow!(panic_sentence(panic.as_ref())))),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                // If even the help cannot be printed, there is nobody to tell.
+                let _ = error.print();
+                Ok(())
+            }
+            _ => Err(Unusable(usage_sentence(&error)).into()),
+        },
     };
-    let result = match cli.verb {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("error: {error:#}"));
+            ExitCode::from(if error.is::<Unusable>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.verb {
         None => Err(no_window(cli.model)),
         Some(Verb::Info(args)) => info::run(&args),
         Some(Verb::Sample(args)) => sample::run(&args),
         Some(Verb::Unlearn(args)) => unlearn::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Export(args)) => export::run(&args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<Unusable>() { 2 } else { 1 })
+    }
+}
+
+/// What clap says in several paragraphs, without the usage, as one sentence.
+fn usage_sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.split("\n\nUsage:").next().unwrap_or_default();
+    let text = text.split("\n\nFor more information").next().unwrap_or_default();
+    let text = text.trim_start_matches("error: ").replace("\n\n", "; ");
+    let sentence = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{sentence}; --help says more")
+}
+
+/// A line on stderr. A terminal that is gone must not end a run.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Prints a result. Whoever closed the pipe has read enough.
+fn say(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != IoErrorKind::BrokenPipe => {
+            anyhow::bail!("the result cannot be printed: {error}")
         }
+        _ => Ok(()),
     }
 }
 
@@ -105,12 +169,15 @@ fn no_window(model: Option<PathBuf>) -> anyhow::Error {
 }
 
 /// Fails before any work is done if a file could not be written where it is wanted.
-fn check_writable(path: &std::path::Path) -> anyhow::Result<()> {
+fn check_writable(path: &Path) -> anyhow::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => std::path::Path::new("."),
+        _ => Path::new("."),
     };
     let unusable = |what: &str| Unusable(format!("{}: {what}; nothing was done", path.display()));
+    if folder.exists() && !folder.is_dir() {
+        return Err(unusable("its folder is a file").into());
+    }
     if !folder.is_dir() {
         return Err(unusable("its folder does not exist").into());
     }
@@ -125,12 +192,18 @@ fn check_writable(path: &std::path::Path) -> anyhow::Result<()> {
         .map_err(|_| unusable("its folder cannot be written to").into())
 }
 
-/// Fails unless the extension names a model format that can be written.
-fn check_model_extension(path: &std::path::Path) -> anyhow::Result<()> {
+/// Fails unless the file's extension is one of these.
+fn check_extension(path: &Path, known: &[&str], what: &str) -> anyhow::Result<()> {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-    if ["safetensors", "pt", "pth"].contains(&extension.as_str()) {
+    if known.contains(&extension.as_str()) {
         return Ok(());
     }
-    let sentence = "a model is written as .safetensors, .pt or .pth";
-    Err(Unusable(format!("{}: {sentence}; nothing was done", path.display())).into())
+    let known: Vec<String> = known.iter().map(|extension| format!(".{extension}")).collect();
+    let known = known.join(" or ");
+    Err(Unusable(format!("{}: {what} is written as {known}; nothing was done", path.display())).into())
+}
+
+/// Fails unless the extension names a model format that can be written.
+fn check_model_extension(path: &Path) -> anyhow::Result<()> {
+    check_extension(path, &["safetensors", "pt", "pth"], "a model")
 }

@@ -57,7 +57,9 @@ pub fn cpu() -> ComputeDevice {
 
 /// Every GPU, best first, software adapters last.
 pub fn gpus() -> Vec<ComputeDevice> {
-    let instance = Instance::new(InstanceDescriptor::new_without_display_handle());
+    let descriptor =
+        InstanceDescriptor { backends: Backends::PRIMARY, ..InstanceDescriptor::new_without_display_handle() };
+    let instance = Instance::new(descriptor);
     let mut counts = [0; 3];
     let mut seen = Vec::new();
     let adapters = pollster::block_on(instance.enumerate_adapters(Backends::PRIMARY));

@@ -43,7 +43,7 @@ fn one_iteration(device: &Device) -> Vec<Vec<f32>> {
     let d = trainer.discriminator_step(real.clone(), &draw, None);
     let r1 = trainer.r1_step(real);
     let (g, term) = trainer.generator_step(&draw, Some(&repulsion));
-    let noise = golden.tensor::<4>("pl_noise", device).slice([0..4]);
+    let noise = golden.tensor::<4>("pl_noise", device).narrow(0, 0, 4);
     let path = trainer.path_length_step(&half, noise);
     trainer.ema_step();
     let losses = [to_vec(d), to_vec(r1), to_vec(g), to_vec(term.expect("a repulsion term")), vec![path]].concat();

@@ -24,7 +24,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long)]
     forget: usize,
     /// Number of samples of each model.
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 5000, value_parser = super::positive)]
     samples: usize,
     /// Seed of the latents.
     #[arg(long, default_value_t = EVALUATION_SEED)]
@@ -65,10 +65,5 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let evaluation = compare(models, &labeler, args.forget, args.seed, args.samples, &mut progress)?;
     bar.finish();
     let evaluation = evaluation.context("stopped before the measurement was complete")?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&evaluation)?);
-    } else {
-        print!("{evaluation}");
-    }
-    Ok(())
+    if args.json { super::say(serde_json::to_string_pretty(&evaluation)?) } else { super::say(evaluation) }
 }

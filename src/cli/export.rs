@@ -19,6 +19,5 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
     super::check_writable(&args.out)?;
     let model = Model::load(&args.model, &device::cpu().device)?;
     checkpoint::save(&args.out, &model.checkpoint)?;
-    println!("{}", args.out.display());
-    Ok(())
+    super::say(args.out.display())
 }

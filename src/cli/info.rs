@@ -18,27 +18,22 @@ pub(super) struct InfoArgs {
 pub(super) fn run(args: &InfoArgs) -> anyhow::Result<()> {
     let card = Model::load(&args.model, &device::cpu().device)?.card();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&card)?);
-        return Ok(());
+        return super::say(serde_json::to_string_pretty(&card)?);
     }
     let side = card.resolution;
-    println!("file            {}", card.file.display());
-    println!("sha256          {}", card.sha256);
-    println!("family          {}, {side}x{side}, {} channels", card.family, card.image_channels);
-    println!("latent          {}, mapped to {} in {} layers", card.latent, card.style, card.mapping_layers);
     let widths = card.channels.iter().enumerate().map(|(i, c)| format!("{c} at {}", 4 << i));
-    println!("channels        {}", widths.collect::<Vec<_>>().join(", "));
-    println!("generator       {} parameters", card.generator_parameters);
-    match card.discriminator_parameters {
-        Some(n) => println!("discriminator   {n} parameters"),
-        None => println!("discriminator   none"),
-    }
-    println!("contents        {}", card.contents.join(", "));
-    for (key, value) in &card.args {
-        println!("args.{key:<10} {value}");
-    }
-    for (key, value) in &card.metadata {
-        println!("{key:<15} {value}");
-    }
-    Ok(())
+    let discriminator = card.discriminator_parameters.map_or("none".to_owned(), |n| format!("{n} parameters"));
+    let mut lines = vec![
+        format!("file            {}", card.file.display()),
+        format!("sha256          {}", card.sha256),
+        format!("family          {}, {side}x{side}, {} channels", card.family, card.image_channels),
+        format!("latent          {}, mapped to {} in {} layers", card.latent, card.style, card.mapping_layers),
+        format!("channels        {}", widths.collect::<Vec<_>>().join(", ")),
+        format!("generator       {} parameters", card.generator_parameters),
+        format!("discriminator   {discriminator}"),
+        format!("contents        {}", card.contents.join(", ")),
+    ];
+    lines.extend(card.args.iter().map(|(key, value)| format!("args.{key:<10} {value}")));
+    lines.extend(card.metadata.iter().map(|(key, value)| format!("{key:<15} {value}")));
+    super::say(lines.join("\n"))
 }

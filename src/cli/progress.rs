@@ -41,10 +41,15 @@ impl Bar {
         }
     }
 
-    /// A line above the bar.
+    /// A line above the bar; like the bar, only on a terminal.
     pub(super) fn note(&self, line: &str) {
+        self.bar.println(line);
+    }
+
+    /// A line that must be read, terminal or not.
+    pub(super) fn warn(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            super::complain(line);
         } else {
             self.bar.println(line);
         }

@@ -30,13 +30,14 @@ pub(super) struct SampleArgs {
     #[arg(long, default_value_t = 1.0)]
     psi: f32,
     /// Latents to render instead of seeded ones: a .safetensors file with a tensor `z` [count, latent].
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["seed", "count"])]
     latents: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
+    super::check_extension(&args.out, &["png", "safetensors"], "a picture or a set of numbers")?;
     super::check_writable(&args.out)?;
     let numbers = args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
     if !args.psi.is_finite() {
@@ -60,6 +61,9 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
                 ),
                 None => anyhow::bail!("{}: it has no tensor z [count, {latent}]", path.display()),
             };
+            if z.data.iter().any(|value| !value.is_finite()) {
+                anyhow::bail!("{}: the tensor z has values that are not finite numbers", path.display());
+            }
             sampler.render(&z.data, args.psi)
         }
     };
@@ -75,6 +79,5 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
             .with_context(|| format!("{channels} channels cannot be shown as a picture"))?;
         write_grid(&args.out, &tiles, columns, &[])?;
     }
-    println!("{}", args.out.display());
-    Ok(())
+    super::say(args.out.display())
 }

@@ -28,7 +28,7 @@ pub(super) struct UnlearnArgs {
     /// Model file: a training checkpoint with a discriminator.
     model: PathBuf,
     /// Feedback file with the marked samples.
-    #[arg(long, required_unless_present = "labeler")]
+    #[arg(long)]
     feedback: Option<PathBuf>,
     /// ONNX classifier that gives feedback (without --feedback) and measures the result.
     #[arg(long, requires = "forget")]
@@ -42,7 +42,7 @@ pub(super) struct UnlearnArgs {
     /// Write a report (JSON).
     #[arg(long)]
     report: Option<PathBuf>,
-    /// Write a before/after picture (PNG).
+    /// Write a before/after picture (.png).
     #[arg(long)]
     grid: Option<PathBuf>,
     /// Settings to start from.
@@ -104,10 +104,9 @@ impl UnlearnArgs {
         let mut s = match &self.settings {
             None => Settings::preset(self.preset),
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|e| Unusable(format!("{}: cannot be read: {e}", path.display())))?;
-                serde_json::from_str(&text)
-                    .map_err(|e| Unusable(format!("{}: not a settings file: {e}", path.display())))?
+                let text =
+                    std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+                serde_json::from_str(&text).with_context(|| format!("{}: not a settings file", path.display()))?
             }
         };
         fn set<T: Copy>(target: &mut T, value: Option<T>) {
@@ -142,7 +141,9 @@ impl UnlearnArgs {
         let feedback = match (&self.feedback, self.labeler()) {
             (Some(path), _) => FeedbackSource::File(path.clone()),
             (None, Some((labeler, forget))) => FeedbackSource::Labeler { labeler, forget },
-            (None, None) => bail!(Unusable("give --feedback, or --labeler and --forget".to_owned())),
+            (None, None) => {
+                bail!(Unusable("what is to be forgotten? Give --feedback, or --labeler and --forget".to_owned()))
+            }
         };
         let evaluation = self.labeler().filter(|_| self.samples > 0).map(|(labeler, forget)| EvaluationRequest {
             labeler,
@@ -156,6 +157,12 @@ impl UnlearnArgs {
 
 pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     super::check_model_extension(&args.out)?;
+    if let Some(grid) = &args.grid {
+        super::check_extension(grid, &["png"], "a picture")?;
+    }
+    if args.report.as_ref() == Some(&args.out) || (args.report.is_some() && args.report == args.grid) {
+        bail!(Unusable("--report, --out and --grid must be different files; nothing was done".to_owned()));
+    }
     for path in [Some(&args.out), args.report.as_ref(), args.grid.as_ref()].into_iter().flatten() {
         super::check_writable(path)?;
     }
@@ -163,7 +170,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     let device = args.device.device.open()?;
     let mut bar = Bar::new();
     let software = if device.software { " (a software adapter: slower than --device cpu)" } else { "" };
-    bar.note(&format!("device: {}{software}", device.name));
+    let device_note = format!("device: {}{software}", device.name);
     let engine = Engine::start(device)?;
     let interrupts = super::progress::interrupts()?;
 
@@ -171,25 +178,31 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
         Event::Loaded(card) => Some(card),
         _ => None,
     })?;
+    bar.note(&device_note);
     bar.note(&format!("model: {} {}x{}", loaded.family, loaded.resolution, loaded.resolution));
     engine.send(Command::Start(Box::new(request)));
     let report = watch(&engine, &interrupts, &mut bar)?;
     bar.finish();
 
-    let out = args.out.clone();
-    ask(&engine, Command::Export(out), |event| matches!(event, Event::Exported(_)).then_some(()))?;
-    println!("{}", args.out.display());
+    let export = Command::Export(args.out.clone());
+    ask(&engine, export, |event| matches!(event, Event::Exported(_)).then_some(()))?;
     if let Some(path) = &args.grid {
         write_grid(&engine, args, path)?;
-        println!("{}", path.display());
     }
     if let Some(path) = &args.report {
-        write_report(path, &report)?;
-        println!("{}", path.display());
+        write_report(path, &report).with_context(|| format!("{}: cannot be written", path.display()))?;
     }
-    summarise(&report);
+    // Everything is on the disk before anything is said: there may be nobody left to listen.
+    for path in [Some(&args.out), args.grid.as_ref(), args.report.as_ref()].into_iter().flatten() {
+        super::say(path.display())?;
+    }
+    super::say(summary(&report))?;
     match report.failed {
-        Some(sentence) => bail!("{sentence}"),
+        // Stage 2 had no iteration to keep, so there is nothing else to write than what was read.
+        Some(sentence) if report.iterations == 0 => {
+            bail!("{sentence} ({} holds the model unchanged)", args.out.display())
+        }
+        Some(sentence) => bail!("{sentence} ({} holds it)", args.out.display()),
         None => Ok(()),
     }
 }
@@ -199,12 +212,12 @@ fn watch(engine: &Engine, interrupts: &crossbeam_channel::Receiver<()>, bar: &mu
     loop {
         select! {
             recv(interrupts) -> _ => {
-                bar.note("stopping after this iteration; what was reached is kept");
+                bar.warn("stopping after this iteration; what was reached is kept");
                 engine.send(Command::Stop);
             }
             recv(engine.events) -> event => match event.context("the engine ended unexpectedly")? {
                 Event::Progress(progress) => bar.show(&progress),
-                Event::Warning(sentence) => bar.note(&format!("warning: {sentence}")),
+                Event::Warning(sentence) => bar.warn(&format!("warning: {sentence}")),
                 Event::Done(report) => return Ok(*report),
                 Event::Failed(sentence) => bail!("{sentence}"),
                 _ => {}
@@ -272,15 +285,19 @@ fn images_of(tiles: &metrics::Tiles) -> Vec<f32> {
 fn write_report(path: &Path, report: &RunReport) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(report)?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new();
+    // Temporary files are private by default; this one is to become an ordinary file.
+    #[cfg(unix)]
+    file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = file.tempfile_in(folder)?;
     std::io::Write::write_all(&mut file, text.as_bytes())?;
     file.persist(path)?;
     Ok(())
 }
 
-fn summarise(report: &RunReport) {
+fn summary(report: &RunReport) -> String {
     let s = &report.seconds;
-    println!(
+    let mut lines = vec![format!(
         "{} negatives, {} positives; label {:.0} s, adapt {:.0} s, unlearn {:.0} s, in all {:.0} s",
         report.feedback.negatives,
         report.feedback.positives,
@@ -288,11 +305,13 @@ fn summarise(report: &RunReport) {
         s.adapt,
         s.unlearn,
         s.method()
-    );
+    )];
     if report.stopped {
-        println!("stopped after {} iterations of stage 2", report.iterations);
+        lines.push(match report.iterations {
+            0 => "stopped in stage 1, before anything was unlearned: the file holds the model unchanged".to_owned(),
+            n => format!("stopped after {n} of {} iterations of stage 2", report.settings.unlearn.iterations),
+        });
     }
-    if let Some(evaluation) = &report.evaluation {
-        print!("{evaluation}");
-    }
+    lines.extend(report.evaluation.as_ref().map(ToString::to_string));
+    lines.join("\n")
 }

@@ -43,8 +43,10 @@ pub(super) struct Control<'a> {
     pub(super) commands: &'a Receiver<Command>,
     pub(super) events: &'a Sender<Event>,
     pub(super) stopped: bool,
-    pub(super) quit: bool,
+    /// Whether the worker is to end as well; the caller's, so that it survives an error or a panic of the run.
+    pub(super) quit: &'a mut bool,
     paused: bool,
+    phase: Option<Phase>,
     pending: PendingSamples,
     /// Training iterations done and to do in the whole run.
     trained: usize,
@@ -57,6 +59,7 @@ impl<'a> Control<'a> {
         session: &'a mut Session,
         commands: &'a Receiver<Command>,
         events: &'a Sender<Event>,
+        quit: &'a mut bool,
         to_train: usize,
     ) -> Self {
         Self {
@@ -64,8 +67,9 @@ impl<'a> Control<'a> {
             commands,
             events,
             stopped: false,
-            quit: false,
+            quit,
             paused: false,
+            phase: None,
             pending: PendingSamples::default(),
             trained: 0,
             to_train,
@@ -80,28 +84,29 @@ impl<'a> Control<'a> {
 
     /// A step outside of training.
     pub(super) fn step(&mut self, phase: Phase, done: usize, of: usize) -> ControlFlow<()> {
+        self.phase = Some(phase);
         self.tell(Event::Progress(Progress { phase, done, of, seconds_left: None }));
         self.obey(None);
         if self.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Obeys what was asked since the last time, waits while paused, renders what was requested.
+    /// Obeys what was asked since the last time, renders what was requested, waits while paused.
     fn obey(&mut self, current: Option<&Trainer>) {
         loop {
-            let command = if self.paused && !self.stopped {
-                self.commands.recv().unwrap_or(Command::Quit)
-            } else {
-                match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(_) => break,
-                }
-            };
-            self.obey_one(command, current);
-            if self.paused {
-                self.render(current);
+            // Everything that waits is read first, so that of several sample requests only the latest is rendered.
+            while let Ok(command) = self.commands.try_recv() {
+                self.obey_one(command, current);
             }
+            self.render(current);
+            if !self.paused || self.stopped {
+                return;
+            }
+            let held_since = Instant::now();
+            let command = self.commands.recv().unwrap_or(Command::Quit);
+            // A pause says nothing about how long an iteration takes.
+            self.training_since = self.training_since.map(|since| since + held_since.elapsed());
+            self.obey_one(command, current);
         }
-        self.render(current);
     }
 
     fn obey_one(&mut self, command: Command, current: Option<&Trainer>) {
@@ -118,11 +123,13 @@ impl<'a> Control<'a> {
             Command::Stop => self.stopped = true,
             Command::Quit => {
                 self.stopped = true;
-                self.quit = true;
+                *self.quit = true;
             }
             Command::Snapshot => self.snapshot(current),
             Command::Export(path) => {
-                let event = match self.session.export(&path, current) {
+                // What stage 1 trains makes what is to be forgotten: never a result.
+                let result = current.filter(|_| self.phase == Some(Phase::Unlearn));
+                let event = match self.session.export(&path, result) {
                     Ok(()) => Event::Exported(path),
                     Err(error) => Event::Failed(error.to_string()),
                 };
@@ -155,7 +162,8 @@ impl<'a> Control<'a> {
 
     fn seconds_left(&self) -> Option<f64> {
         let elapsed = self.training_since?.elapsed().as_secs_f64();
-        let rate = elapsed / self.trained.max(1) as f64;
+        // The clock starts when the first iteration is done.
+        let rate = elapsed / self.trained.saturating_sub(1).max(1) as f64;
         Some(rate * self.to_train.saturating_sub(self.trained) as f64)
     }
 
@@ -181,6 +189,7 @@ impl Monitor for Control<'_> {
             Stage::Adapt { member } => Phase::Adapt(member),
             Stage::Unlearn => Phase::Unlearn,
         };
+        self.phase = Some(phase);
         let (done, of) = (iteration.index + 1, iteration.of);
         let seconds_left = (self.trained > 1).then(|| self.seconds_left()).flatten();
         self.tell(Event::Progress(Progress { phase, done, of, seconds_left }));

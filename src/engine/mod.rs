@@ -21,4 +21,4 @@ pub use error::EngineError;
 pub use feedback_source::{FeedbackSource, LabelerSpec};
 pub use model::{Model, ModelCard};
 pub use report::RunReport;
-pub use worker::Engine;
+pub use worker::{Engine, panic_sentence};

@@ -46,14 +46,13 @@ pub(super) fn run(
     };
     let settings = request.settings.clone();
     let to_train = settings.adapted * settings.adapt.iterations + settings.unlearn.iterations;
-    let mut control = Control::new(session, commands, events, to_train);
+    let mut control = Control::new(session, commands, events, quit, to_train);
     let mut seconds = Seconds::default();
 
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
     seconds.label = clock.elapsed().as_secs_f64();
     let Some(Pools { mut negatives, mut positives, feedback }) = pools else {
-        *quit = control.quit;
         return Err(EngineError::State("stopped before training began; nothing was changed"));
     };
     let feedback = FeedbackSummary {
@@ -62,7 +61,7 @@ pub(super) fn run(
         sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
     };
     control.session.adapted.clear();
-    control.session.provenance = vec![
+    let provenance = vec![
         ("program".to_owned(), program()),
         ("source_sha256".to_owned(), sha256.clone()),
         ("feedback_sha256".to_owned(), feedback.sha256.clone()),
@@ -90,31 +89,33 @@ pub(super) fn run(
             break;
         }
         let ended = adapt(&gan, &mut negatives, &settings, member, &mut control);
-        let state = take(ended, Stage::Adapt { member }, &mut report)?;
+        let state = take(ended, Stage::Adapt { member }, &mut report);
+        if report.failed.is_some() {
+            break;
+        }
         control.session.adapted.push(state.g_ema);
     }
     report.seconds.adapt = clock.elapsed().as_secs_f64();
-    if !control.stopped {
+    if !control.stopped && report.failed.is_none() {
         let clock = Instant::now();
-        let pools = [&mut positives, &mut negatives];
-        train(&mut control, &gan, pools, &settings, &mut report)?;
+        // The result of an earlier run keeps its own provenance until this one has a result.
+        control.session.provenance = provenance;
+        train(&mut control, &gan, [&mut positives, &mut negatives], &settings, &mut report);
         report.seconds.unlearn = clock.elapsed().as_secs_f64();
     }
     report.stopped = control.stopped;
 
-    if let (Some((labeler, wanted)), Some(trained), false) =
-        (&evaluation, control.session.trained.clone(), control.quit)
-    {
+    // Who stops a run wants it to end: measuring can take longer than training did.
+    let finished = !report.stopped && report.failed.is_none();
+    if let (Some((labeler, wanted)), Some(trained), true) = (&evaluation, control.session.trained.clone(), finished) {
         let clock = Instant::now();
-        // A run that was stopped is still measured: what was reached is what will be exported.
-        control.stopped = false;
         let weights = [(&gan.networks.generator, &gan.g_ema), (&gan.networks.generator, &trained.g_ema)];
         let of = 2 * wanted.samples;
         let mut progress = |done| control.step(Phase::Evaluate, done, of);
         report.evaluation = compare(weights, labeler, wanted.forget, wanted.seed, wanted.samples, &mut progress)?;
         report.seconds.evaluate = clock.elapsed().as_secs_f64();
+        report.stopped = control.stopped;
     }
-    *quit = control.quit;
     Ok(report)
 }
 
@@ -125,30 +126,24 @@ fn train(
     [positives, negatives]: [&mut ImagePool; 2],
     settings: &Settings,
     report: &mut RunReport,
-) -> Result<(), EngineError> {
+) {
     let adapted: Vec<_> = control.session.adapted.iter().map(|a: &FlatParams| a.values.clone()).collect();
     let mut last = Recorder { control, losses: None, iterations: 0 };
     let ended = unlearn(gan, positives, negatives, &adapted, settings, &mut last);
     report.iterations = last.iterations;
     report.last_losses = last.losses;
-    let state = take(ended, Stage::Unlearn, report)?;
+    let state = take(ended, Stage::Unlearn, report);
     control.session.trained = Some(Box::new(state));
-    Ok(())
 }
 
-/// The state a stage reached. A stage 2 that failed keeps its last good state and says so; a stage 1 that failed has
-/// nothing worth keeping.
-fn take(ended: Ended, stage: Stage, report: &mut RunReport) -> Result<Trainer, EngineError> {
+/// The state a stage reached; one that failed gives its last good state, and the report says so.
+fn take(ended: Ended, stage: Stage, report: &mut RunReport) -> Trainer {
     match ended {
-        Ended::Done(state) | Ended::Stopped(state) => Ok(*state),
+        Ended::Done(state) | Ended::Stopped(state) => *state,
         Ended::NonFinite { last_good, loss, iteration } => {
             let error = EngineError::NonFinite { stage: stage.to_string(), iteration: iteration + 1, loss };
-            if stage == Stage::Unlearn {
-                report.failed = Some(error.to_string());
-                Ok(*last_good)
-            } else {
-                Err(error)
-            }
+            report.failed = Some(error.to_string());
+            *last_good
         }
     }
 }

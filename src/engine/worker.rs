@@ -121,7 +121,7 @@ fn answer(events: &Sender<Event>, f: impl FnOnce() -> Result<Event, EngineError>
 }
 
 /// What a panic becomes for a person.
-pub(super) fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
+pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
     let reason = panic
         .downcast_ref::<String>()
         .map(String::as_str)

@@ -33,7 +33,7 @@ pub fn fisher_diagonal(networks: &Networks, g: &FlatParams, d: &FlatParams, draw
 fn squared_gradient(networks: &Networks, g: &FlatParams, d: &Leaves, group: &Draw, member: usize) -> Tensor<1> {
     let p = g.leaves();
     let images = group.images(&networks.generator, &p);
-    let score = networks.discriminator.forward(d, images.into()).value.slice([member..member + 1]);
+    let score = networks.discriminator.forward(d, images.into()).value.narrow(0, member, 1);
     p.gradient(&mut score.sum().backward()).square()
 }
 

@@ -21,7 +21,7 @@ impl ImagePool {
     /// If the values do not fill whole images.
     pub fn new(data: Vec<f32>, shape: [usize; 3]) -> Self {
         let size = shape.iter().product::<usize>();
-        assert!(size > 0 && data.len() % size == 0, "an image pool holds whole images");
+        assert!(size > 0 && data.len().is_multiple_of(size), "an image pool holds whole images");
         let order = (0..data.len() / size).collect();
         Self { data, shape, order, next: 0 }
     }

@@ -112,6 +112,9 @@ impl Settings {
         if numbers.iter().any(|n| !n.is_finite()) {
             return Err("every setting must be a finite number".to_owned());
         }
+        if self.fisher_samples == 0 && self.ewc_lambda != 0.0 {
+            return Err("the Fisher information needs one sample at least".to_owned());
+        }
         if self.adapted == 0 {
             return Err("there must be at least one adapted generator".to_owned());
         }

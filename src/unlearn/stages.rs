@@ -218,16 +218,30 @@ fn run_stage(
         }
         last_good = before;
         let report = Iteration { stage, index, of: config.iterations, losses };
-        if monitor.after(&report, &trainer) == Flow::Stop {
+        let stopped = monitor.after(&report, &trainer) == Flow::Stop;
+        if stopped || index + 1 == config.iterations {
+            // The last update has not been tried by any forward pass yet.
+            if let Some(loss) = non_finite_parameters(&trainer) {
+                return Ended::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
+            }
+        }
+        if stopped {
             return Ended::Stopped(Box::new(trainer));
         }
     }
-    // The last update has not been tried by any forward pass yet.
-    let finite = to_vec(trainer.g_ema.values.clone()).iter().all(|v| v.is_finite());
-    if finite {
-        Ended::Done(Box::new(trainer))
-    } else {
-        let iteration = config.iterations.saturating_sub(1);
-        Ended::NonFinite { last_good: Box::new(last_good), loss: "averaged generator", iteration }
-    }
+    Ended::Done(Box::new(trainer))
+}
+
+/// The name of the first network or optimizer with values that are not finite numbers.
+fn non_finite_parameters(trainer: &Trainer) -> Option<&'static str> {
+    let Trainer { g, d, g_ema, g_optim, d_optim, .. } = trainer;
+    [
+        (&g_ema.values, "averaged generator"),
+        (&g.values, "generator"),
+        (&d.values, "discriminator"),
+        (&g_optim.exp_avg_sq, "generator's optimizer state"),
+        (&d_optim.exp_avg_sq, "discriminator's optimizer state"),
+    ]
+    .into_iter()
+    .find_map(|(values, name)| to_vec(values.clone()).iter().any(|v| !v.is_finite()).then_some(name))
 }

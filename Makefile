@@ -1,0 +1,61 @@
+# make run and make test install what is missing (scripts/setup.sh), build, and do what they say.
+
+# Rust installed by scripts/setup.sh is found without a new login.
+export PATH := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+SHARED ?= ../shared
+STUDIO := cargo run --quiet --release --
+
+DEMO_MODEL := tests/fixtures/golden/stylegan2-16.pt
+DEMO_LABELER := tests/fixtures/labelers/grey8.onnx
+# A tiny network of random weights: the whole method in seconds.
+DEMO_SETTINGS := --iters 150 --adapt-iters 100 --lr 0.002 --labelled 1000 --samples 1000 --device cpu
+
+.PHONY: help run test bench check-models setup build clean-out
+
+help:
+	@echo "make run           build, and run the demonstration (the window, once it exists)"
+	@echo "make test          build, and run all tests"
+	@echo "make bench         time the training iteration and its parts"
+	@echo "make check-models  check against the larger models in $(SHARED), where they are"
+	@echo "make clean-out     remove what the demonstration wrote"
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	cargo build --release
+
+run: build
+	@echo
+	@echo "The window is not built yet. This is the headless demonstration: a 16x16 network of random weights"
+	@echo "forgets class 1 of a toy labeler. The command, for your own model:"
+	@echo "  unlearn-studio unlearn MODEL --labeler CLASSIFIER.onnx --forget CLASS --out OUT.safetensors"
+	@if [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname -s)" = Linux ]; then \
+	  echo "There is no screen here; the pictures can be looked at elsewhere."; fi
+	@echo
+	@mkdir -p out
+	$(STUDIO) unlearn $(DEMO_MODEL) --labeler $(DEMO_LABELER) --forget 1 $(DEMO_SETTINGS) \
+	  --out out/demo.safetensors --report out/demo.json --grid out/demo.png
+	@echo
+	@echo "out/demo.png shows the samples before (left) and after (right); red frames: what was to be forgotten."
+
+# Tuning kernels for a software adapter would take most of the time.
+test: setup
+	CUBECL_AUTOTUNE_LEVEL=minimal cargo test --release
+
+bench: setup
+	cargo bench
+
+# Numbers against the authors' code, then the method on the digits, a few iterations only.
+check-models: build
+	@if [ -d "$(SHARED)/golden" ]; then \
+	  UNLEARN_GOLDEN="$(abspath $(SHARED)/golden)" cargo test --release --test golden -- --nocapture; \
+	else echo "check-models: there is no $(SHARED)/golden, so nothing was compared"; fi
+	@if [ -f "$(SHARED)/models/digits-32.pt" ] && [ -f "$(SHARED)/models/lenet-mnist.onnx" ]; then \
+	  mkdir -p out && $(STUDIO) unlearn "$(SHARED)/models/digits-32.pt" --labeler "$(SHARED)/models/lenet-mnist.onnx" \
+	    --forget 4 --iters 10 --adapt-iters 5 --labelled 500 --samples 500 --out out/check.safetensors; \
+	else echo "check-models: there are no digits in $(SHARED)/models, so the method was not tried on them"; fi
+
+clean-out:
+	rm -rf out

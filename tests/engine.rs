@@ -1,0 +1,318 @@
+//! The worker without a window or a terminal: commands in, events out.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use unlearn_studio::{
+    checkpoint, device,
+    engine::{
+        Command, Engine, Event, FeedbackSource, ModelCard, RunReport, RunRequest, SampleKind, SampleRequest, Tiles,
+        Weights,
+    },
+    gan::LatentAddress,
+    unlearn::{
+        Preset, Settings,
+        feedback::{Feedback, Mark, Sample},
+        stages::Stage,
+    },
+};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// More iterations than any test waits for.
+const ENDLESS: usize = 1_000_000;
+
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/stylegan2-16.pt")
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn start() -> Engine {
+    Engine::start(device::cpu()).expect("a thread")
+}
+
+/// An engine with the golden model.
+fn open() -> Engine {
+    let engine = start();
+    load(&engine);
+    engine
+}
+
+fn load(engine: &Engine) -> ModelCard {
+    engine.send(Command::Load(model()));
+    *wait(engine, |event| match event {
+        Event::Loaded(card) => Some(card),
+        _ => None,
+    })
+}
+
+/// The first event that `pick` takes; a failure that it does not take ends the test.
+fn wait<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let event = engine.events.recv_deadline(until).expect("an answer in time");
+        let failure = if let Event::Failed(sentence) = &event { Some(sentence.clone()) } else { None };
+        match (pick(event), failure) {
+            (Some(found), _) => return found,
+            (None, Some(sentence)) => panic!("{sentence}"),
+            (None, None) => {}
+        }
+    }
+}
+
+fn failure(engine: &Engine) -> String {
+    wait(engine, |event| if let Event::Failed(sentence) = event { Some(sentence) } else { None })
+}
+
+fn report(engine: &Engine) -> RunReport {
+    wait(engine, |event| if let Event::Done(report) = event { Some(*report) } else { None })
+}
+
+fn unlearning(engine: &Engine) -> usize {
+    wait(engine, |event| match event {
+        Event::Iteration(iteration) if iteration.stage == Stage::Unlearn => Some(iteration.index),
+        _ => None,
+    })
+}
+
+fn request(kind: SampleKind, weights: Weights, seed: u64) -> SampleRequest {
+    SampleRequest { kind, weights, seed, indices: (0..4).collect(), psi: 1.0 }
+}
+
+fn sample(engine: &Engine, weights: Weights) -> Vec<u8> {
+    engine.send(Command::Sample(request(SampleKind::Grid, weights, 1)));
+    wait(engine, tiles).rgb
+}
+
+fn tiles(event: Event) -> Option<Tiles> {
+    if let Event::Tiles(tiles) = event { Some(*tiles) } else { None }
+}
+
+/// A run on a few marked samples.
+fn run(adapt: usize, unlearn: usize) -> Command {
+    let mut feedback = Feedback::new(&checkpoint::sha256(&model()).expect("a digest"));
+    for index in 0..8 {
+        let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");
+        feedback.mark(sample, if index < 4 { Mark::Negative } else { Mark::Positive });
+    }
+    let mut settings = Settings { adapted: 1, fisher_samples: 2, ..Settings::preset(Preset::Quick) };
+    (settings.adapt.iterations, settings.unlearn.iterations) = (adapt, unlearn);
+    for stage in [&mut settings.adapt, &mut settings.unlearn] {
+        (stage.train.batch, stage.train.lr, stage.train.ema_decay) = (4, 0.01, 0.5);
+    }
+    let feedback = FeedbackSource::Marks(Box::new(feedback));
+    Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None }))
+}
+
+#[test]
+fn a_broken_file_leaves_the_good_model_open() {
+    let (engine, files) = (start(), folder());
+    let card = load(&engine);
+    assert_eq!((card.resolution, card.latent, card.generator_parameters), (16, 32, 17538));
+    let before = sample(&engine, Weights::Original);
+    assert_eq!(before.len(), 4 * 16 * 16 * 3);
+
+    let whole = std::fs::read(model()).expect("the model");
+    let broken = files.path().join("broken.pt");
+    std::fs::write(&broken, &whole[..whole.len() - 1000]).expect("written");
+    for path in [broken, files.path().join("none.pt")] {
+        engine.send(Command::Load(path.clone()));
+        let sentence = failure(&engine);
+        assert!(sentence.starts_with(&path.display().to_string()) && !sentence.contains('\n'), "{sentence}");
+        assert_eq!(sample(&engine, Weights::Original), before);
+    }
+}
+
+#[test]
+fn without_a_model_every_command_fails_in_a_sentence() {
+    let (engine, files) = (start(), folder());
+    let grid = Command::Sample(request(SampleKind::Grid, Weights::Current, 0));
+    let path = files.path().join("x.pt");
+    for command in [run(1, 1), grid, Command::Export(path.clone())] {
+        engine.send(command);
+        assert_eq!(failure(&engine), "no model is open; open one first");
+    }
+    engine.send(Command::Snapshot);
+    assert_eq!(failure(&engine), "nothing was trained yet");
+    assert!(!path.exists());
+}
+
+#[test]
+fn of_a_burst_of_requests_only_the_latest_of_each_kind_is_answered() {
+    let engine = start();
+    // All of it waits while the model is read, and is answered while the run goes on.
+    engine.send(Command::Load(model()));
+    engine.send(run(1, ENDLESS));
+    for seed in 0..50 {
+        engine.send(Command::Sample(request(SampleKind::Grid, Weights::Current, seed)));
+        engine.send(Command::Sample(request(SampleKind::Detail, Weights::Original, 100 + seed)));
+    }
+    let (mut answers, mut iterations) = (Vec::new(), 0);
+    while iterations < 5 {
+        wait(&engine, |event| match event {
+            Event::Tiles(tiles) => {
+                answers.push((tiles.request.kind, tiles.request.seed));
+                Some(())
+            }
+            Event::Iteration(_) => {
+                iterations += 1;
+                Some(())
+            }
+            _ => None,
+        });
+    }
+    assert_eq!(answers, [(SampleKind::Grid, 49), (SampleKind::Detail, 149)]);
+}
+
+#[test]
+fn a_run_can_be_held_and_stopped() {
+    let engine = open();
+    engine.send(run(1, ENDLESS));
+    unlearning(&engine);
+    engine.send(Command::Pause);
+    wait(&engine, |event| matches!(event, Event::Paused).then_some(()));
+
+    // Held: samples are rendered, nothing is trained.
+    let held = sample(&engine, Weights::Current);
+    engine.send(Command::Snapshot);
+    assert_eq!(wait(&engine, |event| if let Event::Snapshot(number) = event { Some(number) } else { None }), 0);
+    while let Ok(event) = engine.events.recv_timeout(Duration::from_millis(200)) {
+        assert!(!matches!(event, Event::Iteration(_)), "an iteration while held");
+    }
+    assert_eq!(sample(&engine, Weights::Current), held);
+
+    engine.send(Command::Resume);
+    wait(&engine, |event| matches!(event, Event::Resumed).then_some(()));
+    for _ in 0..5 {
+        unlearning(&engine);
+    }
+    // Other weights by now, but the snapshot stays.
+    assert_ne!(sample(&engine, Weights::Current), held);
+    assert_eq!(sample(&engine, Weights::Snapshot(0)), held);
+    assert_ne!(sample(&engine, Weights::Original), held);
+    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Snapshot(1), 0)));
+    assert_eq!(failure(&engine), "these weights do not exist yet");
+
+    engine.send(run(1, 1));
+    let warning = wait(&engine, |event| if let Event::Warning(sentence) = event { Some(sentence) } else { None });
+    assert_eq!(warning, "a run is in progress; stop it first");
+
+    engine.send(Command::Stop);
+    let report = report(&engine);
+    assert!(report.stopped && report.failed.is_none() && report.iterations > 5 && report.iterations < ENDLESS);
+    assert_eq!(sample(&engine, Weights::Snapshot(0)), held);
+}
+
+#[test]
+fn a_held_run_can_be_stopped() {
+    let engine = open();
+    engine.send(run(ENDLESS, 1));
+    engine.send(Command::Pause);
+    wait(&engine, |event| matches!(event, Event::Paused).then_some(()));
+    engine.send(Command::Stop);
+    let report = report(&engine);
+    assert_eq!((report.stopped, report.iterations), (true, 0));
+}
+
+#[test]
+fn extrapolation_leads_from_adapted_to_original() {
+    let engine = open();
+    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Extrapolated(0.5), 1)));
+    assert_eq!(failure(&engine), "these weights do not exist yet");
+    engine.send(run(8, 1));
+    assert!(!report(&engine).stopped);
+
+    let [original, adapted] = [Weights::Original, Weights::Adapted(0)].map(|weights| sample(&engine, weights));
+    let at = |gamma| sample(&engine, Weights::Extrapolated(gamma));
+    let apart = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(
+        apart(&original, &adapted) > Some(8),
+        "an adapted generator that differs: {:?}",
+        apart(&original, &adapted)
+    );
+    assert_eq!(at(0.0), adapted);
+    // (a - b) + b is a but for the last bit, which may tip a rounding to 8 bits.
+    assert!(apart(&at(1.0), &original) <= Some(1));
+    assert!(apart(&at(1.5), &original) > Some(1) && apart(&at(0.5), &adapted) > Some(1));
+    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Adapted(1), 1)));
+    assert_eq!(failure(&engine), "these weights do not exist yet");
+}
+
+#[test]
+fn a_run_in_progress_can_be_exported() {
+    let (engine, files) = (open(), folder());
+    let original = checkpoint::load(&model()).expect("the original");
+    let export = |name: &str| {
+        let path = files.path().join(name);
+        engine.send(Command::Export(path.clone()));
+        wait(&engine, |event| if let Event::Exported(done) = event { Some(done == path) } else { None });
+        checkpoint::load(&path).expect("the export")
+    };
+    engine.send(run(20, ENDLESS));
+    wait(&engine, |event| matches!(event, Event::Iteration(i) if i.stage != Stage::Unlearn).then_some(()));
+    // Stage 1 makes what is to be forgotten: nothing of it is a result.
+    engine.send(Command::Pause);
+    wait(&engine, |event| matches!(event, Event::Paused).then_some(()));
+    assert!(export("stage1.safetensors").g_ema == original.g_ema);
+    engine.send(Command::Resume);
+
+    unlearning(&engine);
+    let first = export("first.safetensors");
+    assert!(first.g_ema != original.g_ema && first.d != original.d);
+    assert_eq!(first.metadata["source_sha256"], checkpoint::sha256(&model()).expect("a digest"));
+    for _ in 0..3 {
+        unlearning(&engine);
+    }
+    assert!(export("second.pt").g_ema != first.g_ema);
+
+    engine.send(Command::Export(files.path().join("none/third.pt")));
+    assert!(failure(&engine).contains("third.pt: cannot be written"));
+    unlearning(&engine);
+    engine.send(Command::Stop);
+    assert!(report(&engine).stopped);
+}
+
+#[test]
+fn a_later_run_that_ends_early_keeps_the_earlier_result() {
+    let (engine, files) = (open(), folder());
+    let export = |name: &str| {
+        let path = files.path().join(name);
+        engine.send(Command::Export(path.clone()));
+        wait(&engine, |event| matches!(event, Event::Exported(_)).then_some(()));
+        std::fs::read(path).expect("the export")
+    };
+    engine.send(run(1, 2));
+    report(&engine);
+    let first = export("first.pt");
+    engine.send(run(ENDLESS, 1));
+    wait(&engine, |event| matches!(event, Event::Iteration(_)).then_some(()));
+    engine.send(Command::Stop);
+    assert_eq!(report(&engine).iterations, 0);
+    assert!(export("second.pt") == first, "weights and provenance of the first run");
+}
+
+#[test]
+fn dropping_the_engine_ends_a_run_at_once() {
+    for hold in [false, true] {
+        let engine = open();
+        engine.send(run(1, ENDLESS));
+        unlearning(&engine);
+        if hold {
+            engine.send(Command::Pause);
+            wait(&engine, |event| matches!(event, Event::Paused).then_some(()));
+        }
+        let events = engine.events.clone();
+        let clock = Instant::now();
+        drop(engine);
+        assert!(clock.elapsed() < Duration::from_secs(3), "{:?}", clock.elapsed());
+        // The thread has let go of its end.
+        while events.try_recv().is_ok() {}
+        assert_eq!(events.try_recv().err(), Some(crossbeam_channel::TryRecvError::Disconnected));
+    }
+}
