@@ -99,6 +99,8 @@ fn main() -> anyhow::Result<()> {
             result.frechet_floor.unwrap_or(f64::NAN),
             percent(ones.shares_after.get(forget).copied()),
         );
+        let shares = |shares: &[f64]| shares.iter().map(|s| format!("{:.1}", 100.0 * s)).collect::<Vec<_>>().join(" ");
+        println!("  shares {} -> {}", shares(&result.shares_before), shares(&result.shares_after));
     }
     Ok(())
 }
