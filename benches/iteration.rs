@@ -8,7 +8,7 @@ use divan::Bencher;
 use unlearn_studio::{
     device::{self, DeviceChoice},
     gan::{Architecture, Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource},
-    train::{Draw, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
+    train::{Draw, Extras, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
     unlearn::{Preset, Settings, repulsion::Repulsion},
 };
 
@@ -84,7 +84,7 @@ fn iteration(bencher: Bencher, size: &str) {
     let mut s = Setup::new(size);
     bencher.bench_local(|| {
         s.index += 1;
-        s.trainer.iterate(s.index, s.real.clone(), None, Some(&s.repulsion), &mut s.rng)
+        s.trainer.iterate(s.index, s.real.clone(), Extras::default(), Some(&s.repulsion), &mut s.rng)
     });
 }
 

@@ -212,7 +212,7 @@ fn trajectory(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) 
             let r1 = trainer.r1_step(real);
             checks.check("trajectory losses", TRAJECTORY, &key("r1"), &to_vec(r1));
         }
-        let (g, repulsion) = trainer.generator_step(&z("z_g"), Some(&term));
+        let (g, repulsion, _) = trainer.generator_step(&z("z_g"), Some(&term), None);
         checks.check("trajectory losses", TRAJECTORY, &key("g_adv"), &to_vec(g.clone()));
         let total = g + repulsion.expect("stage 2 has a repulsion term");
         checks.check("trajectory losses", TRAJECTORY, &key("g_total"), &to_vec(total));

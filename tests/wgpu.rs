@@ -42,7 +42,7 @@ fn one_iteration(device: &Device) -> Vec<Vec<f32>> {
     let half = draw.select(&[0, 1, 2, 3]);
     let d = trainer.discriminator_step(real.clone(), &draw, None);
     let r1 = trainer.r1_step(real);
-    let (g, term) = trainer.generator_step(&draw, Some(&repulsion));
+    let (g, term, _) = trainer.generator_step(&draw, Some(&repulsion), None);
     let noise = golden.tensor::<4>("pl_noise", device).narrow(0, 0, 4);
     let path = trainer.path_length_step(&half, noise);
     trainer.ema_step();

@@ -11,7 +11,7 @@ use crate::{
     unlearn::{
         Settings,
         feedback::{Feedback, Mark, Sample},
-        pool::ImagePool,
+        pool::{ImagePool, Origin},
     },
 };
 
@@ -93,7 +93,7 @@ pub fn by_labeler(
     let shape = sampler.image_shape();
     let size = shape.iter().product::<usize>();
     let mut feedback = Feedback::new(&model.sha256);
-    let (mut negatives, mut positives) = (Vec::new(), Vec::new());
+    let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
     let chunk = sampler.chunk() * 8;
     let mut start = 0;
     while start < settings.labelled {
@@ -101,16 +101,15 @@ pub fn by_labeler(
         let images = sampler.render_at(settings.seed, start as u64..end as u64, PSI);
         let labels = labeler.label(&images, [end - start, shape[0], shape[1], shape[2]])?;
         for (i, image) in images.chunks_exact(size).enumerate() {
-            let mark = if labels.classes[i] == forget {
-                negatives.extend_from_slice(image);
-                Mark::Negative
+            let (pool, mark) = if labels.classes[i] == forget {
+                (&mut negatives, Mark::Negative)
             } else if labels.probability(i, forget).is_some_and(|p| p <= settings.positive_below) {
-                positives.extend_from_slice(image);
-                Mark::Positive
+                (&mut positives, Mark::Positive)
             } else {
                 continue;
             };
             let address = LatentAddress { seed: settings.seed, index: (start + i) as u64 };
+            pool.push(image, Origin { z: address.latent(model.generator.latent_dim()), psi: PSI });
             if let Some(sample) = Sample::new(address, PSI) {
                 feedback.mark(sample, mark);
             }
@@ -120,28 +119,27 @@ pub fn by_labeler(
             return Ok(None);
         }
     }
-    pools(negatives, positives, shape, feedback).map(Some)
+    pools(negatives, positives, feedback).map(Some)
 }
 
 /// Renders the samples of a feedback file.
 pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, EngineError> {
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let shape = sampler.image_shape();
-    let mut render = |samples: &mut dyn Iterator<Item = Sample>| -> Vec<f32> {
-        samples.flat_map(|s| sampler.render_at(s.address().seed, [s.address().index], s.psi())).collect()
-    };
-    let negatives = render(&mut feedback.negatives());
-    let positives = render(&mut feedback.positives());
-    pools(negatives, positives, shape, feedback)
+    let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
+    for (sample, mark) in feedback.iter() {
+        let (address, psi) = (sample.address(), sample.psi());
+        let image = sampler.render_at(address.seed, [address.index], psi);
+        let pool = match mark {
+            Mark::Negative => &mut negatives,
+            Mark::Positive => &mut positives,
+        };
+        pool.push(&image, Origin { z: address.latent(model.generator.latent_dim()), psi });
+    }
+    pools(negatives, positives, feedback)
 }
 
-fn pools(
-    negatives: Vec<f32>,
-    positives: Vec<f32>,
-    shape: [usize; 3],
-    feedback: Feedback,
-) -> Result<Pools, EngineError> {
-    let (negatives, positives) = (ImagePool::new(negatives, shape), ImagePool::new(positives, shape));
+fn pools(negatives: ImagePool, positives: ImagePool, feedback: Feedback) -> Result<Pools, EngineError> {
     for (pool, name) in [(&negatives, "negative"), (&positives, "positive")] {
         if pool.is_empty() {
             return Err(EngineError::TooFew(format!(

@@ -13,4 +13,4 @@ pub mod trainer;
 
 pub use adam::Adam;
 pub use draw::Draw;
-pub use trainer::{GeneratorTerm, Losses, Networks, TrainConfig, Trainer};
+pub use trainer::{Extras, GeneratorTerm, Losses, Networks, Retained, TrainConfig, Trainer};

@@ -11,7 +11,7 @@ use super::{
     path_length::{length_gradient, path_lengths, penalty},
     r1::r1_penalty,
 };
-use crate::gan::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource};
+use crate::gan::{Discriminator, FlatParams, Generator, Noise, flat::to_vec, latents::NormalSource};
 
 /// Hyperparameters of the adversarial iteration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct TrainConfig {
     /// How many of the discriminator's fake images per batch are given unwanted ones instead of generated ones: it
     /// then learns to reject them even when the generator hardly makes any more. Not part of the published method.
     pub unwanted_fakes: usize,
+    /// Weight of the retention term in the generator's loss: the mean squared difference between what the real
+    /// images' own latents give now and these images. Not part of the published method.
+    pub retain: f64,
 }
 
 impl Default for TrainConfig {
@@ -59,6 +62,7 @@ impl Default for TrainConfig {
             random_noise: true,
             ema_decay: 0.5f64.powf(32.0 / 10_000.0),
             unwanted_fakes: 0,
+            retain: 0.0,
         }
     }
 }
@@ -67,6 +71,24 @@ impl Default for TrainConfig {
 pub trait GeneratorTerm {
     /// Value `[1]` and gradient `[parameters]` at `theta` `[parameters]`.
     fn value_and_gradient(&self, theta: &Tensor<1>) -> (Tensor<1>, Tensor<1>);
+}
+
+/// What an iteration may use beside the real images.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Images that count as fakes, `[unwanted_fakes, channels, side, side]`.
+    pub unwanted: Option<Tensor<4>>,
+    /// Where the real images came from, if they are the generator's own and should stay what they are.
+    pub retained: Option<Retained>,
+}
+
+/// Latents of the real images.
+#[derive(Clone, Debug)]
+pub struct Retained {
+    /// `[batch, latent_dim]`.
+    pub z: Tensor<2>,
+    /// 1 for images that were made from `z` with constant noise and no truncation, else 0; `[batch]`.
+    pub mask: Tensor<1>,
 }
 
 /// The two architectures of a GAN.
@@ -91,6 +113,8 @@ pub struct Losses {
     pub r1: Option<f32>,
     /// Path length penalty (without its weight).
     pub path: Option<f32>,
+    /// Retention: mean squared difference to the images that should stay (without its weight).
+    pub retain: Option<f32>,
 }
 
 impl Losses {
@@ -103,6 +127,7 @@ impl Losses {
             (bad(self.term), "EWC or repulsion loss"),
             (bad(self.r1), "R1 penalty"),
             (bad(self.path), "path length penalty"),
+            (bad(self.retain), "retention loss"),
         ]
         .into_iter()
         .find_map(|(is_bad, name)| is_bad.then_some(name))
@@ -140,13 +165,12 @@ impl Trainer {
         Self { networks, config, g, d, g_ema, g_optim, d_optim, path_mean: 0.0, lr_factor: 1.0 }
     }
 
-    /// Iteration number `index` (from 0) on a batch of real images `[batch, channels, side, side]` and, if the
-    /// configuration wants them, `unwanted_fakes` unwanted ones.
+    /// Iteration number `index` (from 0) on a batch of real images `[batch, channels, side, side]`.
     pub fn iterate(
         &mut self,
         index: usize,
         real: Tensor<4>,
-        unwanted: Option<Tensor<4>>,
+        Extras { unwanted, retained }: Extras,
         term: Option<&dyn GeneratorTerm>,
         rng: &mut NormalSource,
     ) -> Losses {
@@ -166,8 +190,10 @@ impl Trainer {
         });
 
         let d = self.discriminator_step(real.clone(), &d_draw, unwanted);
-        let r1 = (self.config.r1 > 0.0 && index.is_multiple_of(self.config.d_reg_every)).then(|| self.r1_step(real));
-        let (g, term) = self.generator_step(&g_draw, term);
+        let r1 =
+            (self.config.r1 > 0.0 && index.is_multiple_of(self.config.d_reg_every)).then(|| self.r1_step(real.clone()));
+        let retained = retained.filter(|_| self.config.retain > 0.0).map(|retained| (retained, real));
+        let (g, term, retain) = self.generator_step(&g_draw, term, retained);
         let path = path.map(|(draw, noise)| self.path_length_step(&draw, noise));
         self.ema_step();
 
@@ -175,12 +201,14 @@ impl Trainer {
         let mut pending = vec![d, g];
         pending.extend(term.clone());
         pending.extend(r1.clone());
+        pending.extend(retain.clone());
         let mut values = to_vec(Tensor::cat(pending, 0)).into_iter();
         Losses {
             d: values.next().unwrap_or(f32::NAN),
             g: values.next().unwrap_or(f32::NAN),
             term: term.and_then(|_| values.next()),
             r1: r1.and_then(|_| values.next()),
+            retain: retain.and_then(|_| values.next()),
             path,
         }
     }
@@ -258,16 +286,47 @@ impl Trainer {
         penalty
     }
 
-    /// Step 3: `mean softplus(-D(G(z)))` plus the stage's own term and an Adam step; returns both losses, `[1]`.
-    pub fn generator_step(&mut self, draw: &Draw, term: Option<&dyn GeneratorTerm>) -> (Tensor<1>, Option<Tensor<1>>) {
+    /// Step 3: `mean softplus(-D(G(z)))` plus the stage's own term (plus retention of the given images) and an Adam
+    /// step; returns the losses without their weights, `[1]`.
+    pub fn generator_step(
+        &mut self,
+        draw: &Draw,
+        term: Option<&dyn GeneratorTerm>,
+        retained: Option<(Retained, Tensor<4>)>,
+    ) -> (Tensor<1>, Option<Tensor<1>>, Option<Tensor<1>>) {
         let (loss, mut gradient) = self.generator_loss_and_gradient(draw);
         let term = term.map(|term| {
             let (value, slope) = term.value_and_gradient(&self.g.values);
             gradient = gradient.clone() + slope;
             value
         });
+        let retain = retained.map(|(retained, images)| {
+            let (value, slope) = self.retention_loss_and_gradient(&retained, images);
+            gradient = gradient.clone() + slope * self.config.retain;
+            value
+        });
         self.update_generator(gradient);
-        (loss, term)
+        (loss, term, retain)
+    }
+
+    /// Mean squared difference between what the latents give now and `images`, `[1]`, and its gradient
+    /// `[parameters]`.
+    pub fn retention_loss_and_gradient(&self, retained: &Retained, images: Tensor<4>) -> (Tensor<1>, Tensor<1>) {
+        let generator = &self.networks.generator;
+        let [batch, channels, height, width] = images.dims();
+        let device = images.device();
+        accumulate(&micro_batches(batch, self.config.micro_batch), batch, |rows| {
+            let rows: Vec<usize> = rows.map_or_else(|| (0..batch).collect(), <[usize]>::to_vec);
+            let index = index_tensor(&rows, &device);
+            let g = self.g.leaves();
+            let found = generator.forward(&g, retained.z.clone().select(0, index.clone()), &Noise::Constant);
+            let wanted = images.clone().select(0, index.clone());
+            let mask = retained.mask.clone().select(0, index).reshape([rows.len(), 1, 1, 1]);
+            let mask = mask.expand([rows.len(), channels, height, width]);
+            let loss = ((found - wanted).square() * mask).mean();
+            let gradient = g.gradient(&mut loss.backward());
+            (loss.inner(), gradient)
+        })
     }
 
     /// The generator's adversarial loss `[1]` and gradient `[parameters]`.

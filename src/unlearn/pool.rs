@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::gan::latents::NormalSource;
+use crate::{gan::latents::NormalSource, train::Retained};
 
 /// A set of images from which training batches are drawn, every image once before any comes twice.
 #[derive(Clone, Debug)]
@@ -10,46 +10,70 @@ pub struct ImagePool {
     /// `[count, channels, side, side]`, row-major.
     data: Vec<f32>,
     shape: [usize; 3],
+    origins: Vec<Origin>,
     order: Vec<usize>,
     next: usize,
 }
 
+/// What an image was made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// Its latent.
+    pub z: Vec<f32>,
+    /// Its truncation.
+    pub psi: f32,
+}
+
 impl ImagePool {
-    /// A pool of images `[count, channels, height, width]`, nominally in `[-1, 1]`.
+    /// An empty pool for images of `shape` (channels, height, width).
+    pub fn new(shape: [usize; 3]) -> Self {
+        Self { data: Vec::new(), shape, origins: Vec::new(), order: Vec::new(), next: 0 }
+    }
+
+    /// Adds one image, nominally in `[-1, 1]`.
     ///
     /// # Panics
-    /// If the values do not fill whole images.
-    pub fn new(data: Vec<f32>, shape: [usize; 3]) -> Self {
-        let size = shape.iter().product::<usize>();
-        assert!(size > 0 && data.len().is_multiple_of(size), "an image pool holds whole images");
-        let order = (0..data.len() / size).collect();
-        Self { data, shape, order, next: 0 }
+    /// If the image has another shape than the pool's.
+    pub fn push(&mut self, image: &[f32], origin: Origin) {
+        assert_eq!(image.len(), self.shape.iter().product::<usize>(), "all images of a pool have one shape");
+        self.data.extend_from_slice(image);
+        self.order.push(self.origins.len());
+        self.origins.push(origin);
     }
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.origins.len()
     }
 
     /// Whether there is nothing to draw from.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.origins.is_empty()
     }
 
-    /// The next `batch` images, `[batch, channels, height, width]`; reshuffled after every pass over the pool.
-    pub fn batch(&mut self, batch: usize, rng: &mut NormalSource, device: &Device) -> Tensor<4> {
+    /// The next `batch` images, `[batch, channels, height, width]`, and where they came from; reshuffled after every
+    /// pass over the pool.
+    pub fn batch(&mut self, batch: usize, rng: &mut NormalSource, device: &Device) -> (Tensor<4>, Retained) {
         let [channels, height, width] = self.shape;
         let size = channels * height * width;
-        let mut out = Vec::with_capacity(batch * size);
+        let mut images = Vec::with_capacity(batch * size);
+        let (mut z, mut mask) = (Vec::new(), Vec::with_capacity(batch));
         for _ in 0..batch {
             if self.next == 0 {
                 self.shuffle(rng);
             }
             let i = self.order[self.next];
             self.next = (self.next + 1) % self.order.len();
-            out.extend_from_slice(&self.data[i * size..(i + 1) * size]);
+            images.extend_from_slice(&self.data[i * size..(i + 1) * size]);
+            z.extend_from_slice(&self.origins[i].z);
+            mask.push(if self.origins[i].psi == 1.0 { 1.0 } else { 0.0 });
         }
-        Tensor::from_data(TensorData::new(out, [batch, channels, height, width]), device)
+        let latent = z.len() / batch.max(1);
+        let retained = Retained {
+            z: Tensor::from_data(TensorData::new(z, [batch, latent]), device),
+            mask: Tensor::from_data(TensorData::new(mask, [batch]), device),
+        };
+        (Tensor::from_data(TensorData::new(images, [batch, channels, height, width]), device), retained)
     }
 
     /// Fisher-Yates.

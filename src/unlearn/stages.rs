@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     gan::{FlatParams, flat::to_vec, latents::NormalSource},
-    train::{Adam, Draw, GeneratorTerm, Losses, Networks, TrainConfig, Trainer},
+    train::{Adam, Draw, Extras, GeneratorTerm, Losses, Networks, TrainConfig, Trainer},
 };
 
 /// A GAN ready to be trained: what a checkpoint holds, on a device.
@@ -209,10 +209,11 @@ fn run_stage(
         let before = trainer.clone();
         trainer.lr_factor = config.lr_factor(index);
         let TrainConfig { batch, unwanted_fakes, .. } = config.train;
-        let real = images.real.batch(batch, rng, &device);
+        let (real, retained) = images.real.batch(batch, rng, &device);
         let unwanted = images.unwanted.as_mut().filter(|_| unwanted_fakes > 0);
-        let unwanted = unwanted.map(|pool| pool.batch(unwanted_fakes, rng, &device));
-        let losses = trainer.iterate(index, real, unwanted, term, rng);
+        let unwanted = unwanted.map(|pool| pool.batch(unwanted_fakes, rng, &device).0);
+        let extras = Extras { unwanted, retained: Some(retained) };
+        let losses = trainer.iterate(index, real, extras, term, rng);
         if let Some(loss) = losses.non_finite() {
             return Ended::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
         }
