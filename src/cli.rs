@@ -8,6 +8,7 @@
 //! seen without opening an input file: options, numbers out of range, extensions, output folders that cannot be written
 //! to. Whatever depends on what is in a file is a failure, so a class that the labeler does not know is one.
 
+mod avatars;
 mod evaluate;
 mod export;
 mod info;
@@ -51,6 +52,8 @@ enum Verb {
     Evaluate(evaluate::EvaluateArgs),
     /// Convert between model formats.
     Export(export::ExportArgs),
+    /// Draw faces with known attributes, to train on.
+    Avatars(avatars::AvatarsArgs),
 }
 
 /// The compute device.
@@ -133,6 +136,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Verb::Unlearn(args)) => unlearn::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Export(args)) => export::run(&args),
+        Some(Verb::Avatars(args)) => avatars::run(&args),
     }
 }
 
