@@ -14,6 +14,7 @@ mod export;
 mod info;
 mod progress;
 mod sample;
+mod train;
 mod unlearn;
 
 use std::{
@@ -54,6 +55,8 @@ enum Verb {
     Export(export::ExportArgs),
     /// Draw faces with known attributes, to train on.
     Avatars(avatars::AvatarsArgs),
+    /// Train a new model from scratch.
+    Train(Box<train::TrainArgs>),
 }
 
 /// The compute device.
@@ -137,6 +140,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Export(args)) => export::run(&args),
         Some(Verb::Avatars(args)) => avatars::run(&args),
+        Some(Verb::Train(args)) => train::run(&args),
     }
 }
 

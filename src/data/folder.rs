@@ -47,7 +47,11 @@ fn read_picture(path: &Path, side: u32) -> Option<Vec<u8>> {
     limits.max_image_height = Some(LARGEST_SIDE);
     reader.limits(limits);
     let picture = reader.decode().ok()?;
-    let square = picture.resize_to_fill(side, side, FilterType::CatmullRom).to_rgba8();
+    // Cut first: resizing first would mix what is cut away into the edges.
+    let (width, height) = (picture.width(), picture.height());
+    let middle = width.min(height);
+    let square = picture.crop_imm((width - middle) / 2, (height - middle) / 2, middle, middle);
+    let square = square.resize_exact(side, side, FilterType::CatmullRom).to_rgba8();
     let on_white = |pixel: &image::Rgba<u8>| {
         let [r, g, b, alpha] = pixel.0.map(u32::from);
         [r, g, b].map(|value| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8)

@@ -80,7 +80,7 @@ mod tests {
             sha.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>()
         };
         let found = [digest(0, 64), digest(1, 64), digest(0, 32), digest(0, 100)];
-        assert_eq!(found, ["HASH0", "HASH1", "HASH2", "HASH3"]);
+        assert_eq!(found, ["25cbf404217ba00e", "a8997bff6c10ca20", "b3e23f9867aa062a", "ce1e6e1d5180f7e3"]);
     }
 
     #[test]
