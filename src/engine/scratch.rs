@@ -194,16 +194,18 @@ impl Scratch {
     /// Everything that a model file holds, with what resuming needs.
     pub fn checkpoint(&self) -> Checkpoint {
         let mut out = self.model.with_trained(&self.trainer);
-        let card = serde_json::json!({
-            "data": self.card.data,
+        let mut card = serde_json::json!({
             "images": self.state.images,
             "iterations": self.state.iteration,
             "images_seen": self.state.seen,
             "seed": self.state.seed,
-            "date": self.card.date,
-            "licence": self.card.licence,
             "program": program(),
         });
+        if let (Some(card), Ok(serde_json::Value::Object(given))) =
+            (card.as_object_mut(), serde_json::to_value(&self.card))
+        {
+            card.extend(given);
+        }
         out.metadata.insert(CARD.to_owned(), card.to_string());
         if let Ok(state) = serde_json::to_string(&self.state) {
             out.metadata.insert(STATE.to_owned(), state);
