@@ -8,11 +8,13 @@
 //! seen without opening an input file: options, numbers out of range, extensions, output folders that cannot be written
 //! to. Whatever depends on what is in a file is a failure, so a class that the labeler does not know is one.
 
+mod avatars;
 mod evaluate;
 mod export;
 mod info;
 mod progress;
 mod sample;
+mod train;
 mod unlearn;
 
 use std::{
@@ -51,6 +53,10 @@ enum Verb {
     Evaluate(evaluate::EvaluateArgs),
     /// Convert between model formats.
     Export(export::ExportArgs),
+    /// Draw faces with known attributes, to train on.
+    Avatars(avatars::AvatarsArgs),
+    /// Train a new model from scratch.
+    Train(Box<train::TrainArgs>),
 }
 
 /// The compute device.
@@ -133,6 +139,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Verb::Unlearn(args)) => unlearn::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Export(args)) => export::run(&args),
+        Some(Verb::Avatars(args)) => avatars::run(&args),
+        Some(Verb::Train(args)) => train::run(&args),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
 //!
 //! Imports run one way: `app -> engine -> unlearn -> train -> gan`; `checkpoint -> gan`; `metrics -> gan`;
-//! `cli -> engine`. `gan` knows nobody.
+//! `data -> gan`; `cli -> engine`. `gan` knows nobody.
 
 pub mod checkpoint;
 pub mod cli;
+pub mod data;
 pub mod device;
 pub mod engine;
 pub mod gan;

@@ -122,6 +122,8 @@ pub enum Phase {
     Unlearn,
     /// Measuring the result.
     Evaluate,
+    /// Training from scratch.
+    Train,
 }
 
 impl std::fmt::Display for Phase {
@@ -131,6 +133,7 @@ impl std::fmt::Display for Phase {
             Self::Adapt(member) => write!(f, "adapt {}", member + 1),
             Self::Unlearn => f.write_str("unlearn"),
             Self::Evaluate => f.write_str("evaluate"),
+            Self::Train => f.write_str("train"),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod model;
 pub mod report;
 mod run;
 pub mod sampler;
+pub mod scratch;
 mod worker;
 
 pub use command::{Command, Event, Phase, Progress, RunRequest, SampleKind, SampleRequest, Tiles, Weights};

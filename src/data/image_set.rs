@@ -1,0 +1,99 @@
+//! A set of training images, addressed by number.
+
+use super::avatars;
+
+/// No training image has a longer side.
+pub const LARGEST: usize = 1024;
+
+/// Square images of one size.
+#[derive(Clone, Debug)]
+pub struct ImageSet {
+    side: usize,
+    images: Images,
+}
+
+#[derive(Clone, Debug)]
+enum Images {
+    /// Drawn when they are asked for.
+    Avatars { seed: u64, count: usize },
+    /// Bytes `[count, side, side, channels]`.
+    Held { bytes: Vec<u8>, channels: usize },
+}
+
+impl ImageSet {
+    /// The first `count` avatars of a seed.
+    pub fn avatars(seed: u64, count: usize, side: u32) -> Self {
+        let side = side.clamp(*avatars::SIZES.start(), *avatars::SIZES.end()) as usize;
+        Self { side, images: Images::Avatars { seed, count } }
+    }
+
+    /// Grey images `[count, side, side]`.
+    pub(super) fn grey(bytes: Vec<u8>, side: usize) -> Self {
+        Self { side, images: Images::Held { bytes, channels: 1 } }
+    }
+
+    /// Colour images `[count, side, side, 3]`.
+    pub(super) fn rgb(bytes: Vec<u8>, side: usize) -> Self {
+        Self { side, images: Images::Held { bytes, channels: 3 } }
+    }
+
+    /// Pixels along a side.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        match &self.images {
+            Images::Avatars { count, .. } => *count,
+            Images::Held { bytes, channels } => bytes.len() / (self.side * self.side * channels).max(1),
+        }
+    }
+
+    /// Whether there is nothing to train on.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Images with these numbers (each below [`Self::len`]), `[indices, 3, side, side]` row-major in [-1, 1]; grey is
+    /// repeated.
+    pub fn images(&self, indices: &[usize]) -> Vec<f32> {
+        let plane = self.side * self.side;
+        let mut out = Vec::with_capacity(indices.len() * 3 * plane);
+        let mut push = |bytes: &[u8], channels: usize| {
+            for channel in 0..3 {
+                let values = bytes.iter().skip(channel % channels).step_by(channels);
+                out.extend(values.map(|&value| f32::from(value) / 127.5 - 1.0));
+            }
+        };
+        for &index in indices {
+            match &self.images {
+                Images::Avatars { seed, .. } => push(&avatars::draw(*seed, index as u64, self.side as u32).rgb, 3),
+                Images::Held { bytes, channels } => {
+                    let size = plane * channels;
+                    push(&bytes[index * size..(index + 1) * size], *channels);
+                }
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_become_planes() {
+        let set = ImageSet::rgb(vec![0, 255, 51, 102, 0, 255, 255, 255, 255, 0, 0, 0], 1);
+        assert_eq!((set.len(), set.images(&[0])), (4, vec![-1.0, 1.0, -0.6]));
+        assert_eq!(set.images(&[2, 3]), [1.0, 1.0, 1.0, -1.0, -1.0, -1.0]);
+        let set = ImageSet::grey(vec![0, 0, 0, 0, 0, 255, 0, 255], 2);
+        assert_eq!((set.len(), set.images(&[1])), (2, [-1.0, 1.0, -1.0, 1.0].repeat(3)));
+        let set = ImageSet::avatars(3, 10, 64);
+        let picture = avatars::draw(3, 7, 64).rgb;
+        let images = set.images(&[7]);
+        assert_eq!((set.len(), images.len()), (10, 3 * 64 * 64));
+        assert_eq!((images[64 * 64 + 5] + 1.0) * 127.5, f32::from(picture[5 * 3 + 1]));
+    }
+}

@@ -1,0 +1,16 @@
+//! Training data: in come drawings, IDX files and folders of pictures, out come images `[3, side, side]` in [-1, 1].
+//!
+//! Imports `gan` (for its seeded streams) and nothing else of the crate. Every file is treated as hostile: the answer
+//! is a set of images or one sentence.
+
+pub mod avatars;
+mod error;
+mod folder;
+pub mod idx;
+mod image_set;
+mod order;
+
+pub use error::DataError;
+pub use folder::read_folder;
+pub use image_set::{ImageSet, LARGEST};
+pub use order::Order;

@@ -1,0 +1,215 @@
+//! Training from scratch, resumable: the same weights come out whether or not it was stopped on the way.
+//!
+//! That holds on the CPU. A GPU draws noise maps by itself, from a stream that no file can hold.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::{EngineError, Model, report::program};
+use crate::{
+    checkpoint::Checkpoint,
+    data::{ImageSet, Order},
+    gan::{Architecture, NormalSource, SourceState},
+    train::{Adam, Losses, TrainConfig, Trainer},
+};
+
+/// The metadata key of a [`State`], as JSON.
+const STATE: &str = "training";
+/// The metadata key of the [`Card`], as JSON.
+const CARD: &str = "card";
+/// Streams of the training's seed.
+const WEIGHTS: u64 = 100;
+const DRAWS: u64 = 101;
+
+/// What a person chooses of the [`TrainConfig`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choices {
+    /// Samples per iteration.
+    pub batch: usize,
+    /// Samples per forward pass; 0 means the whole batch.
+    pub micro_batch: usize,
+    /// Learning rate.
+    pub lr: f64,
+    /// Weight of R1.
+    pub r1: f64,
+    /// Weight of the path length penalty.
+    pub path: f64,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        let TrainConfig { batch, micro_batch, lr, r1, path_regularize: path, .. } = TrainConfig::default();
+        Self { batch, micro_batch, lr, r1, path }
+    }
+}
+
+impl Choices {
+    fn config(&self) -> TrainConfig {
+        let Self { batch, micro_batch, lr, r1, path: path_regularize } = *self;
+        TrainConfig { batch, micro_batch, lr, r1, path_regularize, ..TrainConfig::default() }
+    }
+
+    /// One sentence on what cannot be used.
+    pub fn check(&self) -> Result<(), String> {
+        let group = crate::gan::discriminator::STDDEV_GROUP;
+        if self.batch == 0 || (self.batch > group && !self.batch.is_multiple_of(group)) {
+            return Err(format!("--batch must be 1 to {group} or a multiple of {group}"));
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return Err("--lr must be a number above 0".to_owned());
+        }
+        for (name, value) in [("--r1", self.r1), ("--path", self.path)] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(format!("{name} must be a number from 0"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a training stands, besides its networks and optimizers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Iterations done.
+    pub iteration: usize,
+    /// Images taken from the data.
+    pub seen: u64,
+    /// Seed of weights, data order and draws.
+    pub seed: u64,
+    /// The stream of latents, mixing and noise.
+    pub rng: SourceState,
+    /// Running mean of path lengths, its bits: decimal text would not bring back every number.
+    pub path_mean: u32,
+    /// Hyperparameters.
+    pub choices: Choices,
+    /// Number of training images.
+    pub images: usize,
+}
+
+impl State {
+    /// The state in a model file's metadata, if it was trained by this program.
+    pub fn of(model: &Model) -> Option<Self> {
+        serde_json::from_str(model.checkpoint.metadata.get(STATE)?).ok()
+    }
+}
+
+/// What is said about a model in its own file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Name of the data.
+    pub data: String,
+    /// Date of the training, if it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Licence, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+}
+
+/// A training from scratch, between two iterations.
+pub struct Scratch {
+    model: Model,
+    trainer: Trainer,
+    state: State,
+    card: Card,
+    images: ImageSet,
+    order: Order,
+    rng: NormalSource,
+    /// The last state that a forward pass has tried.
+    last_good: Option<(Trainer, State)>,
+}
+
+impl Scratch {
+    /// A training of new networks.
+    pub fn fresh(
+        architecture: &Architecture,
+        (choices, seed): (Choices, u64),
+        images: ImageSet,
+        card: Card,
+        device: &Device,
+    ) -> Result<Self, EngineError> {
+        let mut rng = NormalSource::new(seed, WEIGHTS);
+        let (g, d) = (architecture.generator(&mut rng), architecture.discriminator(&mut rng));
+        let checkpoint = Checkpoint { g_ema: Some(g.clone()), g: Some(g), d: Some(d), ..Checkpoint::default() };
+        let model = Model::new(Path::new("new"), String::new(), checkpoint, device)?;
+        let rng = NormalSource::new(seed, DRAWS).state();
+        let state = State { iteration: 0, seen: 0, seed, rng, path_mean: 0, choices, images: images.len() };
+        Self::new(model, state, images, card)
+    }
+
+    /// The training that wrote `model` and [`State::of`] it, going on.
+    pub fn resume(model: Model, state: State, images: ImageSet, card: Card) -> Result<Self, EngineError> {
+        Self::new(model, state, images, card)
+    }
+
+    fn new(model: Model, state: State, images: ImageSet, card: Card) -> Result<Self, EngineError> {
+        let gan = model.gan()?;
+        let (g, d, g_ema) = (gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
+        let mut trainer = Trainer::new(gan.networks.clone(), state.choices.config(), g, d, g_ema);
+        for (fresh, saved) in [(&mut trainer.g_optim, &gan.g_optim), (&mut trainer.d_optim, &gan.d_optim)] {
+            if let Some(saved) = saved {
+                *fresh = Adam { config: fresh.config, ..saved.clone() };
+            }
+        }
+        trainer.path_mean = f32::from_bits(state.path_mean);
+        let order = Order::new(state.seed, images.len());
+        let rng = NormalSource::resume(state.rng);
+        Ok(Self { model, trainer, state, card, images, order, rng, last_good: None })
+    }
+
+    /// Where the training stands.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The trainer, for what is shown.
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// One iteration. If a loss is not a finite number, its name comes back and the state is the last good one.
+    pub fn step(&mut self) -> Result<Losses, &'static str> {
+        let before = (self.trainer.clone(), self.state.clone());
+        let batch = self.state.choices.batch;
+        let side = self.images.side();
+        let values = self.images.images(&self.order.next(self.state.seen, batch));
+        let real = TensorData::new(values, [batch, 3, side, side]);
+        let real = Tensor::from_data(real, &self.trainer.g.device());
+        let losses = self.trainer.iterate(self.state.iteration, real, None, None, &mut self.rng);
+        if let Some(loss) = losses.non_finite() {
+            (self.trainer, self.state) = self.last_good.take().unwrap_or(before);
+            self.rng = NormalSource::resume(self.state.rng);
+            return Err(loss);
+        }
+        self.last_good = Some(before);
+        self.state.iteration += 1;
+        self.state.seen += batch as u64;
+        self.state.rng = self.rng.state();
+        self.state.path_mean = self.trainer.path_mean.to_bits();
+        Ok(losses)
+    }
+
+    /// Everything that a model file holds, with what resuming needs.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let mut out = self.model.with_trained(&self.trainer);
+        let mut card = serde_json::json!({
+            "images": self.state.images,
+            "iterations": self.state.iteration,
+            "images_seen": self.state.seen,
+            "seed": self.state.seed,
+            "program": program(),
+        });
+        if let (Some(card), Ok(serde_json::Value::Object(given))) =
+            (card.as_object_mut(), serde_json::to_value(&self.card))
+        {
+            card.extend(given);
+        }
+        out.metadata.insert(CARD.to_owned(), card.to_string());
+        if let Ok(state) = serde_json::to_string(&self.state) {
+            out.metadata.insert(STATE.to_owned(), state);
+        }
+        out
+    }
+}

@@ -1,0 +1,89 @@
+//! Training from scratch and its data, as a person runs them.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use unlearn_studio::checkpoint;
+
+fn studio(args: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_unlearn-studio");
+    Command::new(program).args(args).env_remove("RUST_BACKTRACE").output().expect("the program starts")
+}
+
+fn done(args: &[&str]) -> String {
+    let output = studio(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+const TINY: [&str; 12] = [
+    "--resolution",
+    "32",
+    "--channels",
+    "4,4,4,4",
+    "--latent",
+    "8",
+    "--mapping",
+    "2",
+    "--batch",
+    "4",
+    "--device",
+    "cpu",
+];
+
+#[test]
+fn a_resumed_training_writes_the_same_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| text(&folder.path().join(name));
+    let train = |out: &str, iters: &str, more: &[&str]| {
+        done(&[&["train", "avatars", "--out", out, "--iters", iters], more].concat());
+    };
+    for extra in [&[][..]] {
+        let first = [&TINY[..], extra].concat();
+        train(&at("whole.safetensors"), "20", &first);
+        train(&at("half.pt"), "10", &first);
+        train(&at("rest.safetensors"), "20", &["--resume", &at("half.pt"), "--device", "cpu"]);
+        let read = |name: &str| std::fs::read(at(name)).expect("a model");
+        assert_eq!(read("whole.safetensors"), read("rest.safetensors"), "{extra:?}");
+        let model = checkpoint::load(Path::new(&at("whole.safetensors"))).expect("a model");
+        assert_ne!(model.g, model.g_ema);
+        let card: serde_json::Value = serde_json::from_str(&model.metadata["card"]).expect("a card");
+        assert_eq!((&card["data"], &card["iterations"]), (&"avatars".into(), &20.into()));
+    }
+}
+
+#[test]
+fn avatars_are_written_with_their_attributes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = text(&folder.path().join("new"));
+    done(&["avatars", "--out", &out, "--count", "5", "--size", "32"]);
+    let table = std::fs::read_to_string(Path::new(&out).join("attributes.csv")).expect("a table");
+    assert_eq!(table.lines().count(), 6);
+    assert!(table.starts_with("file,skin,hair,hair_colour,hat,glasses,mouth,beard,background\n000000.png,"));
+    assert_eq!(std::fs::read_dir(&out).expect("a folder").count(), 6);
+}
+
+#[test]
+fn what_cannot_be_done_is_one_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = text(&folder.path().join("m.safetensors"));
+    let golden = text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/stylegan2-16.pt"));
+    for (args, code, sentence) in [
+        (vec!["--resolution", "48"], 2, "--resolution must be a power of two from 8 to 1024"),
+        (vec!["--batch", "6"], 2, "--batch must be 1 to 4 or a multiple of 4"),
+        (vec!["--channels", "8,8"], 2, "--channels has 2 numbers where 64x64 pixels need 5"),
+        (vec!["--resume", &golden], 1, "it was not written by a training that can go on"),
+    ] {
+        let output = studio(&[&["train", "avatars", "--out", &out, "--device", "cpu"], &args[..]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(sentence) && said.lines().count() == 1, "{said}");
+        assert!(!Path::new(&out).exists());
+    }
+}
