@@ -12,7 +12,7 @@ use crate::{
     checkpoint::Checkpoint,
     data::{ImageSet, Order},
     gan::{Architecture, NormalSource, SourceState},
-    train::{Adam, Losses, TrainConfig, Trainer},
+    train::{Adam, Extras, Losses, TrainConfig, Trainer},
 };
 
 /// The metadata key of a [`State`], as JSON.
@@ -177,7 +177,7 @@ impl Scratch {
         let values = self.images.images(&self.order.next(self.state.seen, batch));
         let real = TensorData::new(values, [batch, 3, side, side]);
         let real = Tensor::from_data(real, &self.trainer.g.device());
-        let losses = self.trainer.iterate(self.state.iteration, real, None, None, &mut self.rng);
+        let losses = self.trainer.iterate(self.state.iteration, real, Extras::default(), None, &mut self.rng);
         if let Some(loss) = losses.non_finite() {
             (self.trainer, self.state) = self.last_good.take().unwrap_or(before);
             self.rng = NormalSource::resume(self.state.rng);

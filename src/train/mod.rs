@@ -4,6 +4,7 @@
 //! own term is (EWC, repulsion) is the caller's: see [`GeneratorTerm`].
 
 pub mod adam;
+pub mod config;
 pub mod draw;
 pub mod losses;
 pub mod micro_batch;
@@ -12,5 +13,7 @@ pub mod r1;
 pub mod trainer;
 
 pub use adam::Adam;
+pub use config::TrainConfig;
 pub use draw::Draw;
-pub use trainer::{Extras, GeneratorTerm, Losses, Networks, Retained, TrainConfig, Trainer};
+pub use losses::Losses;
+pub use trainer::{Extras, GeneratorTerm, Networks, Retained, Trainer};

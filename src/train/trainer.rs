@@ -1,71 +1,17 @@
 //! One adversarial iteration, as both stages of the method run it.
 
 use burn::tensor::{Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 
 use super::{
     adam::{Adam, AdamConfig},
+    config::TrainConfig,
     draw::{Draw, index_tensor},
-    losses::{discriminator_loss, generator_loss},
+    losses::{Losses, discriminator_loss, generator_loss},
     micro_batch::micro_batches,
     path_length::{length_gradient, path_lengths, penalty},
     r1::r1_penalty,
 };
 use crate::gan::{Discriminator, FlatParams, Generator, Noise, flat::to_vec, latents::NormalSource};
-
-/// Hyperparameters of the adversarial iteration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainConfig {
-    /// Samples per iteration.
-    pub batch: usize,
-    /// Samples per forward pass at most (gradient accumulation); 0 means the whole batch.
-    pub micro_batch: usize,
-    /// Adam's learning rate, before the lazy-regularisation ratio.
-    pub lr: f64,
-    /// Weight of the R1 penalty.
-    pub r1: f64,
-    /// R1 is computed every `d_reg_every`-th iteration and weighted up by it.
-    pub d_reg_every: usize,
-    /// Weight of the path length penalty; 0 turns it off.
-    pub path_regularize: f64,
-    /// The path length penalty is computed every `g_reg_every`-th iteration and weighted up by it.
-    pub g_reg_every: usize,
-    /// The path length batch is the batch divided by this.
-    pub path_batch_shrink: usize,
-    /// Probability of style mixing.
-    pub mixing: f64,
-    /// Per-sample random noise maps; the checkpoint's constant ones otherwise.
-    pub random_noise: bool,
-    /// Decay of the averaged generator per iteration.
-    pub ema_decay: f64,
-    /// How many of the discriminator's fake images per batch are given unwanted ones instead of generated ones: it
-    /// then learns to reject them even when the generator hardly makes any more. Not part of the published method.
-    pub unwanted_fakes: usize,
-    /// Weight of the retention term in the generator's loss: the mean squared difference between what the real
-    /// images' own latents give now and these images. Not part of the published method.
-    pub retain: f64,
-}
-
-impl Default for TrainConfig {
-    /// The authors' values.
-    fn default() -> Self {
-        Self {
-            batch: 16,
-            micro_batch: 0,
-            lr: 0.002,
-            r1: 10.0,
-            d_reg_every: 16,
-            path_regularize: 2.0,
-            g_reg_every: 4,
-            path_batch_shrink: 2,
-            mixing: 0.9,
-            random_noise: true,
-            ema_decay: 0.5f64.powf(32.0 / 10_000.0),
-            unwanted_fakes: 0,
-            retain: 0.0,
-        }
-    }
-}
 
 /// A term of the generator's loss that depends on its parameters only.
 pub trait GeneratorTerm {
@@ -98,40 +44,6 @@ pub struct Networks {
     pub generator: Generator,
     /// The discriminator.
     pub discriminator: Discriminator,
-}
-
-/// The losses of one iteration; those of regularisers that did not run are `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Losses {
-    /// Discriminator loss.
-    pub d: f32,
-    /// Generator loss without the stage's own term.
-    pub g: f32,
-    /// The stage's own term: EWC or repulsion.
-    pub term: Option<f32>,
-    /// R1 penalty (mean over the batch, without its weight).
-    pub r1: Option<f32>,
-    /// Path length penalty (without its weight).
-    pub path: Option<f32>,
-    /// Retention: mean squared difference to the images that should stay (without its weight).
-    pub retain: Option<f32>,
-}
-
-impl Losses {
-    /// The name of the first loss that is not a finite number.
-    pub fn non_finite(&self) -> Option<&'static str> {
-        let bad = |x: Option<f32>| x.is_some_and(|x| !x.is_finite());
-        [
-            (bad(Some(self.d)), "discriminator loss"),
-            (bad(Some(self.g)), "generator loss"),
-            (bad(self.term), "EWC or repulsion loss"),
-            (bad(self.r1), "R1 penalty"),
-            (bad(self.path), "path length penalty"),
-            (bad(self.retain), "retention loss"),
-        ]
-        .into_iter()
-        .find_map(|(is_bad, name)| is_bad.then_some(name))
-    }
 }
 
 /// Networks, optimizers and running means: everything that one iteration changes.

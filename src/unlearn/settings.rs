@@ -161,7 +161,7 @@ impl Settings {
             unlearn: StageConfig {
                 iterations: 900,
                 final_lr: 0.0,
-                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_fakes: 6, retain: 2.0, ..train },
+                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_fakes: 8, retain: 1.25, ..train },
             },
             start: Start::Averaged,
             repulsion: RepulsionConfig {
@@ -170,6 +170,7 @@ impl Settings {
                 gamma: 30.0,
                 weight: 100.0,
             },
+            positive_below: 0.2,
             ..Self::paper()
         }
     }

@@ -1,0 +1,57 @@
+//! Every number of the adversarial iteration, with the authors' values as defaults.
+
+use serde::{Deserialize, Serialize};
+
+/// Hyperparameters of the adversarial iteration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Samples per iteration.
+    pub batch: usize,
+    /// Samples per forward pass at most (gradient accumulation); 0 means the whole batch.
+    pub micro_batch: usize,
+    /// Adam's learning rate, before the lazy-regularisation ratio.
+    pub lr: f64,
+    /// Weight of the R1 penalty.
+    pub r1: f64,
+    /// R1 is computed every `d_reg_every`-th iteration and weighted up by it.
+    pub d_reg_every: usize,
+    /// Weight of the path length penalty; 0 turns it off.
+    pub path_regularize: f64,
+    /// The path length penalty is computed every `g_reg_every`-th iteration and weighted up by it.
+    pub g_reg_every: usize,
+    /// The path length batch is the batch divided by this.
+    pub path_batch_shrink: usize,
+    /// Probability of style mixing.
+    pub mixing: f64,
+    /// Per-sample random noise maps; the checkpoint's constant ones otherwise.
+    pub random_noise: bool,
+    /// Decay of the averaged generator per iteration.
+    pub ema_decay: f64,
+    /// How many of the discriminator's fake images per batch are given unwanted ones instead of generated ones: it
+    /// then learns to reject them even when the generator hardly makes any more. Not part of the published method.
+    pub unwanted_fakes: usize,
+    /// Weight of the retention term in the generator's loss: the mean squared difference between what the real
+    /// images' own latents give now and these images. Not part of the published method.
+    pub retain: f64,
+}
+
+impl Default for TrainConfig {
+    /// The authors' values.
+    fn default() -> Self {
+        Self {
+            batch: 16,
+            micro_batch: 0,
+            lr: 0.002,
+            r1: 10.0,
+            d_reg_every: 16,
+            path_regularize: 2.0,
+            g_reg_every: 4,
+            path_batch_shrink: 2,
+            mixing: 0.9,
+            random_noise: true,
+            ema_decay: 0.5f64.powf(32.0 / 10_000.0),
+            unwanted_fakes: 0,
+            retain: 0.0,
+        }
+    }
+}
