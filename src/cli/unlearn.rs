@@ -78,6 +78,12 @@ pub(super) struct UnlearnArgs {
     /// Start stage 2 at theta_N + GAMMA * (theta_G - theta_N); 1 is the original.
     #[arg(long, value_name = "GAMMA")]
     extrapolate: Option<f64>,
+    /// Share of unwanted samples among what the discriminator learns to reject in stage 2; 0 is the published method.
+    #[arg(long, value_name = "SHARE")]
+    unwanted_share: Option<f64>,
+    /// Weight of keeping the positive samples' own images in stage 2; 0 is the published method.
+    #[arg(long, value_name = "WEIGHT")]
+    retain: Option<f64>,
     /// Learning rate of both stages.
     #[arg(long)]
     lr: Option<f64>,
@@ -124,6 +130,8 @@ impl UnlearnArgs {
         set(&mut s.extrapolate, self.extrapolate);
         set(&mut s.labelled, self.labelled);
         set(&mut s.seed, self.seed);
+        set(&mut s.unlearn.train.unwanted_share, self.unwanted_share);
+        set(&mut s.unlearn.train.retain, self.retain);
         for stage in [&mut s.adapt, &mut s.unlearn] {
             set(&mut stage.train.batch, self.batch);
             set(&mut stage.train.micro_batch, self.micro_batch);

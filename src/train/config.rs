@@ -27,9 +27,10 @@ pub struct TrainConfig {
     pub random_noise: bool,
     /// Decay of the averaged generator per iteration.
     pub ema_decay: f64,
-    /// How many of the discriminator's fake images per batch are given unwanted ones instead of generated ones: it
-    /// then learns to reject them even when the generator hardly makes any more. Not part of the published method.
-    pub unwanted_fakes: usize,
+    /// Share of the discriminator's fake images that are given unwanted ones instead of generated ones, at least 0 and
+    /// below 1: it then learns to reject them even when the generator hardly makes any more. Not part of the published
+    /// method.
+    pub unwanted_share: f64,
     /// Weight of the retention term in the generator's loss: the mean squared difference between what the real
     /// images' own latents give now and these images. Not part of the published method.
     pub retain: f64,
@@ -50,8 +51,15 @@ impl Default for TrainConfig {
             mixing: 0.9,
             random_noise: true,
             ema_decay: 0.5f64.powf(32.0 / 10_000.0),
-            unwanted_fakes: 0,
+            unwanted_share: 0.0,
             retain: 0.0,
         }
+    }
+}
+
+impl TrainConfig {
+    /// Number of unwanted images among the discriminator's fakes; at least one fake is always generated.
+    pub fn unwanted_fakes(&self) -> usize {
+        ((self.batch as f64 * self.unwanted_share).round() as usize).min(self.batch.saturating_sub(1))
     }
 }

@@ -22,7 +22,7 @@ pub trait GeneratorTerm {
 /// What an iteration may use beside the real images.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
-    /// Images that count as fakes, `[unwanted_fakes, channels, side, side]`.
+    /// Images that count as fakes, `[config.unwanted_fakes(), channels, side, side]`.
     pub unwanted: Option<Tensor<4>>,
     /// Where the real images came from, if they are the generator's own and should stay what they are.
     pub retained: Option<Retained>,

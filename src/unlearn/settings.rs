@@ -95,8 +95,11 @@ impl Settings {
             if stage.iterations == 0 {
                 return Err(format!("{name}: there must be at least one iteration"));
             }
-            if train.unwanted_fakes >= batch {
-                return Err(format!("{name}: at least one fake of a batch must be generated"));
+            if !(0.0..1.0).contains(&train.unwanted_share) {
+                return Err(format!("{name}: the share of unwanted fakes must be at least 0 and below 1"));
+            }
+            if !(train.retain >= 0.0 && train.retain.is_finite()) {
+                return Err(format!("{name}: the weight of retention must be a number of at least 0"));
             }
             if !(train.lr > 0.0 && train.lr.is_finite()) {
                 return Err(format!("{name}: the learning rate must be a positive number"));
@@ -161,7 +164,7 @@ impl Settings {
             unlearn: StageConfig {
                 iterations: 900,
                 final_lr: 0.0,
-                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_fakes: 8, retain: 1.25, ..train },
+                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_share: 0.5, retain: 1.25, ..train },
             },
             start: Start::Averaged,
             repulsion: RepulsionConfig {

@@ -153,7 +153,7 @@ fn ewc(gan: &Gan, settings: &Settings, rng: &mut NormalSource) -> Option<Ewc> {
 }
 
 /// Stage 2: trains the original generator on the positives while the repulsion term drives it away from the adapted
-/// parameters, each `[parameters]`. The negatives are used only if `unwanted_fakes` asks for them.
+/// parameters, each `[parameters]`. The negatives are used only if `unwanted_share` asks for them.
 pub fn unlearn(
     gan: &Gan,
     positives: &mut ImagePool,
@@ -208,7 +208,7 @@ fn run_stage(
     for index in 0..config.iterations {
         let before = trainer.clone();
         trainer.lr_factor = config.lr_factor(index);
-        let TrainConfig { batch, unwanted_fakes, .. } = config.train;
+        let (batch, unwanted_fakes) = (config.train.batch, config.train.unwanted_fakes());
         let (real, retained) = images.real.batch(batch, rng, &device);
         let unwanted = images.unwanted.as_mut().filter(|_| unwanted_fakes > 0);
         let unwanted = unwanted.map(|pool| pool.batch(unwanted_fakes, rng, &device).0);
