@@ -174,7 +174,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     for path in [Some(&args.out), args.report.as_ref(), args.grid.as_ref()].into_iter().flatten() {
         super::check_writable(path)?;
     }
-    let request = args.request()?;
+    let mut request = args.request()?;
     let device = args.device.device.open()?;
     let mut bar = Bar::new();
     let software = if device.software { " (a software adapter: slower than --device cpu)" } else { "" };
@@ -188,6 +188,9 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     })?;
     bar.note(&device_note);
     bar.note(&format!("model: {} {}x{}", loaded.family, loaded.resolution, loaded.resolution));
+    if args.settings.is_none() && args.preset == Preset::Quick {
+        request.settings.follow(&loaded.args);
+    }
     engine.send(Command::Start(Box::new(request)));
     let report = watch(&engine, &interrupts, &mut bar)?;
     bar.finish();

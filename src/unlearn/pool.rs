@@ -83,3 +83,33 @@ impl ImagePool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gan::flat::to_vec;
+
+    #[test]
+    fn every_image_comes_once_before_any_comes_twice() {
+        let device = Device::flex();
+        let mut pool = ImagePool::new([1, 1, 2]);
+        for i in 0..5 {
+            let psi = if i == 3 { 0.5 } else { 1.0 };
+            pool.push(&[i as f32, -(i as f32)], Origin { z: vec![10.0 + i as f32], psi });
+        }
+        let mut rng = NormalSource::new(3, 0);
+        let (images, retained) = pool.batch(10, &mut rng, &device);
+        let (images, z, mask) = (to_vec(images), to_vec(retained.z), to_vec(retained.mask));
+        let order: Vec<f32> = images.chunks(2).map(|image| image[0]).collect();
+        for pass in order.chunks(5) {
+            let mut sorted = pass.to_vec();
+            sorted.sort_by(f32::total_cmp);
+            assert_eq!(sorted, [0.0, 1.0, 2.0, 3.0, 4.0]);
+        }
+        assert_ne!(order[..5], order[5..], "a pass of its own order");
+        // An image travels with its latent; a truncated one is not what its latent gives.
+        for ((i, z), mask) in order.iter().zip(&z).zip(&mask) {
+            assert_eq!((*z, *mask), (10.0 + i, if *i == 3.0 { 0.0 } else { 1.0 }));
+        }
+    }
+}

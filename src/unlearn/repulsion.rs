@@ -101,3 +101,52 @@ impl GeneratorTerm for Repulsion {
         (value, gradient * slope)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gan::{HostTensor, Params, flat::to_vec};
+    use burn::tensor::Device;
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_values() {
+        let device = Device::flex();
+        let tensor = |values: &[f32]| -> Tensor<1> {
+            Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &device)
+        };
+        let zeros = |n| HostTensor::new(vec![n], vec![0.0; n]);
+        let layout = ParamLayout::of(&Params::from([("a".to_owned(), zeros(3)), ("b".to_owned(), zeros(1))]));
+        let adapted = [[0.1, -0.2, 0.3, 0.9], [0.0, 0.4, -0.5, -0.8]];
+        let theta = [0.5f32, -0.6, 0.2, 0.1];
+        // mean: 2 / (2 * 2) * sum over tensors and members of the mean square; sum: mean of the squared norms.
+        let expected = |distance| -> f64 {
+            let squares = |range: std::ops::Range<usize>| -> f64 {
+                let all = adapted.iter().flat_map(|n| range.clone().map(|i| f64::from(theta[i] - n[i]).powi(2)));
+                all.sum()
+            };
+            match distance {
+                Distance::Mean => 0.5 * (squares(0..3) / 3.0 + squares(3..4)),
+                Distance::Sum => squares(0..4) / 2.0,
+            }
+        };
+        for distance in [Distance::Mean, Distance::Sum] {
+            for loss in [RepulsionLoss::El2, RepulsionLoss::Nl2, RepulsionLoss::Il2] {
+                let config = RepulsionConfig { loss, distance, gamma: 0.7, weight: 3.0 };
+                let members = adapted.iter().map(|n| tensor(n)).collect();
+                let repulsion = Repulsion::new(config, &layout, members).unwrap();
+                let d = to_vec(repulsion.distance(&tensor(&theta)))[0];
+                assert!((f64::from(d) - expected(distance)).abs() < 1e-5, "{distance:?} {d}");
+                let value = |theta: &[f32]| f64::from(to_vec(repulsion.value_and_gradient(&tensor(theta)).0)[0]);
+                let gradient = to_vec(repulsion.value_and_gradient(&tensor(&theta)).1);
+                for i in 0..theta.len() {
+                    let step = 1e-2;
+                    let (mut up, mut down) = (theta, theta);
+                    (up[i], down[i]) = (up[i] + step, down[i] - step);
+                    let slope = (value(&up) - value(&down)) / (2.0 * f64::from(step));
+                    let error = (slope - f64::from(gradient[i])).abs();
+                    assert!(error < 1e-2 * slope.abs().max(0.1), "{loss:?} {distance:?} {slope} {}", gradient[i]);
+                }
+            }
+        }
+    }
+}

@@ -127,6 +127,16 @@ impl Settings {
         Ok(())
     }
 
+    /// Takes the weights of R1 and path length that a checkpoint was trained with, where its training arguments name
+    /// them: fine-tuning with other ones moves the whole network.
+    pub fn follow(&mut self, args: &serde_json::Map<String, serde_json::Value>) {
+        let weight = |key: &str| args.get(key)?.as_f64().filter(|w| w.is_finite() && *w >= 0.0);
+        for train in [&mut self.adapt.train, &mut self.unlearn.train] {
+            train.r1 = weight("r1").unwrap_or(train.r1);
+            train.path_regularize = weight("path_regularize").unwrap_or(train.path_regularize);
+        }
+    }
+
     fn paper() -> Self {
         Self {
             adapted: 2,
@@ -148,8 +158,8 @@ impl Settings {
         }
     }
 
-    /// What drives what was measured (see `benches/README.md`): the checkpoint's own light regularisation instead of
-    /// the paper's, since a change of it alone moves a small network; a learning rate that falls to zero and a short
+    /// What drives what was measured (see `benches/README.md`): light regularisation ([`Settings::follow`] takes the
+    /// checkpoint's own), since a change of it alone moves a small network; a learning rate that falls to zero and a short
     /// EMA, so that what is shown is neither shaken nor late; unwanted fakes for PUL, retention for the Fréchet
     /// distance; IL2 over the summed distance, whose gradient is large only near the adapted generator.
     fn quick() -> Self {
@@ -175,6 +185,32 @@ impl Settings {
             },
             positive_below: 0.2,
             ..Self::paper()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_can_be_run_and_the_quick_one_follows_the_checkpoint() {
+        for preset in [Preset::Paper, Preset::Quick] {
+            assert_eq!(Settings::preset(preset).check(), Ok(()));
+        }
+        let paper = Settings::preset(Preset::Paper).unlearn.train;
+        assert_eq!((paper.unwanted_fakes(), paper.retain), (0, 0.0), "the published method has neither");
+        let mut quick = Settings::preset(Preset::Quick);
+        quick.follow(&serde_json::from_str(r#"{"r1": 7.5, "path_regularize": -1, "lr": 9}"#).unwrap());
+        assert_eq!((quick.adapt.train.r1, quick.unlearn.train.r1), (7.5, 7.5));
+        assert_eq!((quick.unlearn.train.path_regularize, quick.unlearn.train.lr), (0.0, 0.0015));
+    }
+
+    #[test]
+    fn the_learning_rate_falls_along_half_a_cosine() {
+        let stage = StageConfig { iterations: 100, final_lr: 0.2, train: TrainConfig::default() };
+        for (index, expected) in [(0, 1.0), (50, 0.6), (100, 0.2)] {
+            assert!((stage.lr_factor(index) - expected).abs() < 1e-12);
         }
     }
 }
