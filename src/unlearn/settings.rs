@@ -174,7 +174,7 @@ impl Settings {
             unlearn: StageConfig {
                 iterations: 900,
                 final_lr: 0.0,
-                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_share: 0.5, retain: 1.25, ..train },
+                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_share: 0.5, retain: 1.5, ..train },
             },
             start: Start::Averaged,
             repulsion: RepulsionConfig {
