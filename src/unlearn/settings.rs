@@ -118,6 +118,10 @@ impl Settings {
         if self.fisher_samples == 0 && self.ewc_lambda != 0.0 {
             return Err("the Fisher information needs one sample at least".to_owned());
         }
+        if self.fisher_samples > STDDEV_GROUP && !self.fisher_samples.is_multiple_of(STDDEV_GROUP) {
+            let fits = format!("at most {STDDEV_GROUP} or a multiple of it");
+            return Err(format!("the Fisher information takes {fits} samples, not {}", self.fisher_samples));
+        }
         if self.adapted == 0 {
             return Err("there must be at least one adapted generator".to_owned());
         }
@@ -174,7 +178,7 @@ impl Settings {
             unlearn: StageConfig {
                 iterations: 900,
                 final_lr: 0.0,
-                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_share: 0.5, retain: 1.5, ..train },
+                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_share: 0.5, retain: 2.0, ..train },
             },
             start: Start::Averaged,
             repulsion: RepulsionConfig {

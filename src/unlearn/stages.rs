@@ -123,7 +123,7 @@ pub enum Ended {
 }
 
 /// Stage 1: fine-tunes a copy of the averaged generator on the negatives, held by EWC. The adapted parameters are the
-/// returned trainer's `g_ema`... of which the caller takes what it needs.
+/// returned state's `g_ema`.
 pub fn adapt(
     gan: &Gan,
     negatives: &mut ImagePool,
