@@ -101,7 +101,7 @@ fn run(adapt: usize, unlearn: usize) -> Command {
         let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");
         feedback.mark(sample, if index < 4 { Mark::Negative } else { Mark::Positive });
     }
-    let mut settings = Settings { adapted: 1, fisher_samples: 2, ..Settings::preset(Preset::Quick) };
+    let mut settings = Settings { adapted: 1, fisher_samples: 2, few_marks: 0, ..Settings::preset(Preset::Quick) };
     (settings.adapt.iterations, settings.unlearn.iterations) = (adapt, unlearn);
     for stage in [&mut settings.adapt, &mut settings.unlearn] {
         (stage.train.batch, stage.train.lr, stage.train.ema_decay) = (4, 0.01, 0.5);

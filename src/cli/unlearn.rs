@@ -36,6 +36,12 @@ pub(super) struct UnlearnArgs {
     /// The labeler's class to forget.
     #[arg(long, requires = "labeler")]
     forget: Option<usize>,
+    /// Let the labeler answer for a person who marks this many samples page by page, instead of labelling thousands.
+    #[arg(long, value_name = "N", requires = "labeler", conflicts_with = "feedback")]
+    clicks: Option<usize>,
+    /// Train on exactly the marked samples of --feedback, however few, instead of learning from them what to look for.
+    #[arg(long, requires = "feedback")]
+    as_marked: bool,
     /// File to write: .safetensors or .pt.
     #[arg(long)]
     out: PathBuf,
@@ -137,6 +143,9 @@ impl UnlearnArgs {
             set(&mut stage.train.micro_batch, self.micro_batch);
             set(&mut stage.train.lr, self.lr);
         }
+        if self.as_marked {
+            s.few_marks = 0;
+        }
         s.check().map_err(Unusable)?;
         Ok(s)
     }
@@ -148,6 +157,9 @@ impl UnlearnArgs {
     fn request(&self) -> anyhow::Result<RunRequest> {
         let feedback = match (&self.feedback, self.labeler()) {
             (Some(path), _) => FeedbackSource::File(path.clone()),
+            (None, Some((labeler, forget))) if self.clicks.is_some() => {
+                FeedbackSource::Clicks { labeler, forget, clicks: self.clicks.unwrap_or_default() }
+            }
             (None, Some((labeler, forget))) => FeedbackSource::Labeler { labeler, forget },
             (None, None) => {
                 bail!(Unusable("what is to be forgotten? Give --feedback, or --labeler and --forget".to_owned()))
@@ -317,6 +329,17 @@ fn summary(report: &RunReport) -> String {
         s.unlearn,
         s.method()
     )];
+    if let Some(learned) = &report.feedback.learned {
+        let q = &learned.quality;
+        lines.push(format!(
+            "learned from {} negative and {} positive marks: {:.0} % of pairs in order, about {:.0} % of all samples \
+             negative",
+            q.negatives,
+            q.positives,
+            q.auc * 100.0,
+            q.share * 100.0
+        ));
+    }
     if report.stopped {
         lines.push(match report.iterations {
             0 => "stopped in stage 1, before anything was unlearned: the file holds the model unchanged".to_owned(),

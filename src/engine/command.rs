@@ -8,8 +8,9 @@ use super::{
     feedback_source::{FeedbackSource, LabelerSpec},
     model::ModelCard,
     report::RunReport,
+    suggest::Suggestions,
 };
-use crate::unlearn::{Iteration, Settings};
+use crate::unlearn::{Iteration, Settings, feedback::Feedback};
 
 /// A request to the engine.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub enum Command {
     Load(PathBuf),
     /// Render samples.
     Sample(SampleRequest),
+    /// Learn from a handful of marks and say what to look at next; not while a run is in progress.
+    Suggest(Box<SuggestRequest>),
     /// Run the method on the loaded model.
     Start(Box<RunRequest>),
     /// Hold the run after the current iteration.
@@ -32,6 +35,21 @@ pub enum Command {
     Export(PathBuf),
     /// End the worker.
     Quit,
+}
+
+/// Marks to learn from.
+#[derive(Clone, Debug)]
+pub struct SuggestRequest {
+    /// The marked samples.
+    pub feedback: Feedback,
+    /// Seed of the samples that are ranked: the first [`super::suggest::REFERENCE`] of it.
+    pub seed: u64,
+    /// Their truncation.
+    pub psi: f32,
+    /// A classifier whose features may help, whatever its classes are.
+    pub labeler: Option<LabelerSpec>,
+    /// Number of samples to propose.
+    pub count: usize,
 }
 
 /// One run of the method.
@@ -171,6 +189,8 @@ pub enum Event {
     },
     /// Rendered samples.
     Tiles(Box<Tiles>),
+    /// What was learned from the marks.
+    Suggested(Box<Suggestions>),
     /// A snapshot was taken under this number.
     Snapshot(usize),
     /// A file was written.

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, path::PathBuf};
 
 use serde::Serialize;
 
-use super::{error::EngineError, model::Model, sampler::Sampler};
+use super::{error::EngineError, model::Model, sampler::Sampler, suggest::Learned};
 use crate::{
     gan::latents::LatentAddress,
     metrics::labeler::Labeler,
@@ -52,10 +52,19 @@ pub enum FeedbackSource {
         /// The class to forget.
         forget: usize,
     },
-    /// A feedback file.
+    /// A feedback file; fewer marks than [`Settings::few_marks`] are learned from by a probe.
     File(PathBuf),
-    /// Marks made in the window.
+    /// Marks made in the window, taken like those of a file.
     Marks(Box<Feedback>),
+    /// A simulated person who marks a handful of samples page by page, a classifier answering for them.
+    Clicks {
+        /// The ONNX file.
+        labeler: LabelerSpec,
+        /// The class to forget.
+        forget: usize,
+        /// Number of samples that are marked.
+        clicks: usize,
+    },
 }
 
 /// The images both stages train on.
@@ -67,6 +76,8 @@ pub struct Pools {
     pub positives: ImagePool,
     /// The samples they show, for the report and for saving.
     pub feedback: Feedback,
+    /// What was learned, if a probe turned a few marks into these pools.
+    pub learned: Option<Learned>,
 }
 
 /// How much feedback a run used.
@@ -78,6 +89,9 @@ pub struct FeedbackSummary {
     pub positives: usize,
     /// SHA-256 of the feedback file's canonical form.
     pub sha256: String,
+    /// What was learned from how many marks, if a probe marked the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Learned>,
 }
 
 /// Renders and sorts `settings.labelled` samples by a labeler. `progress` is told the samples done and may stop.
@@ -127,14 +141,18 @@ pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, EngineError>
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let shape = sampler.image_shape();
     let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
-    for (sample, mark) in feedback.iter() {
-        let (address, psi) = (sample.address(), sample.psi());
-        let image = sampler.render_at(address.seed, [address.index], psi);
-        let pool = match mark {
-            Mark::Negative => &mut negatives,
-            Mark::Positive => &mut positives,
-        };
-        pool.push(&image, Origin { z: address.latent(model.generator.latent_dim()), psi });
+    let size = shape.iter().product::<usize>();
+    let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
+    for (samples, marks) in samples.chunks(sampler.chunk()).zip(marks.chunks(sampler.chunk())) {
+        let images = sampler.render_samples(samples);
+        for ((sample, mark), image) in samples.iter().zip(marks).zip(images.chunks_exact(size)) {
+            let pool = match mark {
+                Mark::Negative => &mut negatives,
+                Mark::Positive => &mut positives,
+            };
+            let z = sample.address().latent(model.generator.latent_dim());
+            pool.push(image, Origin { z, psi: sample.psi() });
+        }
     }
     pools(negatives, positives, feedback)
 }
@@ -147,5 +165,5 @@ fn pools(negatives: ImagePool, positives: ImagePool, feedback: Feedback) -> Resu
             )));
         }
     }
-    Ok(Pools { negatives, positives, feedback })
+    Ok(Pools { negatives, positives, feedback, learned: None })
 }

@@ -5,21 +5,27 @@
 //! of one kind only the latest. A panic or an error inside the worker becomes [`Event::Failed`]; what was loaded and
 //! reached before stays.
 
+mod clicks;
 pub mod command;
 mod control;
 mod error;
 pub mod evaluate;
+mod features;
 pub mod feedback_source;
 pub mod model;
 pub mod report;
 mod run;
 pub mod sampler;
 pub mod scratch;
+pub mod suggest;
 mod worker;
 
-pub use command::{Command, Event, Phase, Progress, RunRequest, SampleKind, SampleRequest, Tiles, Weights};
+pub use command::{
+    Command, Event, Phase, Progress, RunRequest, SampleKind, SampleRequest, SuggestRequest, Tiles, Weights,
+};
 pub use error::EngineError;
 pub use feedback_source::{FeedbackSource, LabelerSpec};
 pub use model::{Model, ModelCard};
 pub use report::RunReport;
+pub use suggest::{Learned, Ranked, Suggestions};
 pub use worker::{Engine, panic_sentence};

@@ -5,12 +5,14 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
+    clicks::by_clicks,
     command::{Command, Event, Phase, RunRequest},
     control::Control,
     error::EngineError,
     evaluate::compare,
     feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
     report::{RunReport, Seconds, program},
+    suggest::by_probe,
     worker::Session,
 };
 use crate::{
@@ -52,13 +54,14 @@ pub(super) fn run(
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
     seconds.label = clock.elapsed().as_secs_f64();
-    let Some(Pools { mut negatives, mut positives, feedback }) = pools else {
+    let Some(Pools { mut negatives, mut positives, feedback, learned }) = pools else {
         return Err(EngineError::State("stopped before training began; nothing was changed"));
     };
     let feedback = FeedbackSummary {
         negatives: feedback.negatives().count(),
         positives: feedback.positives().count(),
         sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
+        learned,
     };
     control.session.adapted.clear();
     let provenance = vec![
@@ -175,11 +178,29 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
         }
         FeedbackSource::File(path) => {
             let model = control.session.model()?;
-            by_marks(&model, Feedback::load(path, &model.sha256)?).map(Some)
+            by_few_or_many(control, &Feedback::load(path, &model.sha256)?, settings)
         }
-        FeedbackSource::Marks(feedback) => {
+        FeedbackSource::Marks(feedback) => by_few_or_many(control, feedback, settings),
+        FeedbackSource::Clicks { labeler, forget, clicks } => {
+            let labeler = labeler.open()?;
             let model = control.session.model()?;
-            by_marks(&model, (**feedback).clone()).map(Some)
+            let marks = by_clicks(&model, &labeler, *forget, *clicks, settings)?;
+            let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
+            by_probe(&model, &marks, None, settings, &mut progress)
         }
     }
+}
+
+/// Marks as they are, or, where they are few, what a probe learns from them.
+fn by_few_or_many(
+    control: &mut Control,
+    feedback: &Feedback,
+    settings: &Settings,
+) -> Result<Option<Pools>, EngineError> {
+    let model = control.session.model()?;
+    if feedback.len() >= settings.few_marks {
+        return by_marks(&model, feedback.clone()).map(Some);
+    }
+    let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
+    by_probe(&model, feedback, None, settings, &mut progress)
 }

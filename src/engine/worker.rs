@@ -10,12 +10,14 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{
-    command::{Command, Event, SampleRequest, Tiles, Weights},
+    command::{Command, Event, SampleRequest, SuggestRequest, Tiles, Weights},
     control::PendingSamples,
     error::EngineError,
+    feedback_source::LabelerSpec,
     model::Model,
     run,
     sampler::Sampler,
+    suggest::{Reference, Suggestions},
 };
 use crate::{
     checkpoint, device::ComputeDevice, gan::FlatParams, metrics::to_rgb8, train::Trainer,
@@ -97,6 +99,10 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
                 session.replace(model);
                 Ok(Event::Loaded(Box::new(card)))
             }),
+            Command::Suggest(request) => answer(events, || {
+                let suggestions = session.suggest(&request)?;
+                Ok(Event::Suggested(Box::new(suggestions)))
+            }),
             Command::Export(path) => answer(events, || {
                 session.export(&path, None)?;
                 Ok(Event::Exported(path))
@@ -142,11 +148,21 @@ pub(super) struct Session {
     /// How the result came about, for the file's metadata.
     pub(super) provenance: Vec<(String, String)>,
     snapshots: Vec<FlatParams>,
+    /// What the last suggestions were made from.
+    reference: Option<Reference>,
 }
 
 impl Session {
     fn new(device: ComputeDevice) -> Self {
-        Self { device, model: None, adapted: Vec::new(), trained: None, provenance: Vec::new(), snapshots: Vec::new() }
+        Self {
+            device,
+            model: None,
+            adapted: Vec::new(),
+            trained: None,
+            provenance: Vec::new(),
+            snapshots: Vec::new(),
+            reference: None,
+        }
     }
 
     /// Puts another model in place of everything that was loaded and trained.
@@ -160,6 +176,20 @@ impl Session {
 
     pub(super) fn original_g_ema(&self) -> Option<&FlatParams> {
         self.model.as_ref().map(|model| &model.g_ema)
+    }
+
+    /// Learns from marks; what does not depend on them is kept for the next time.
+    fn suggest(&mut self, request: &SuggestRequest) -> Result<Suggestions, EngineError> {
+        let model = self.model()?;
+        let labeler = request.labeler.as_ref().map(LabelerSpec::open).transpose()?;
+        let known = self.reference.take();
+        let reference = match known.filter(|r| r.answers(request.seed, request.psi, labeler.as_ref())) {
+            Some(reference) => reference,
+            None => Reference::new(&model, (request.seed, request.psi), labeler.as_ref())?,
+        };
+        let reference = self.reference.insert(reference);
+        let probe = reference.probe(&model, &request.feedback, labeler.as_ref())?;
+        Ok(reference.suggest(&probe, &request.feedback, request.count))
     }
 
     /// Keeps weights (the result's, if none are given) and says their number.

@@ -102,6 +102,11 @@ impl Labeler {
         Ok(self)
     }
 
+    /// Name of its file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Number of classes it tells apart, at least 2.
     pub fn class_count(&self) -> usize {
         self.network.class_count
