@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{error::EngineError, model::Model, sampler::Sampler};
 use crate::{
     gan::latents::LatentAddress,
-    metrics::labeler::Labeler,
+    metrics::{Labeler, Target},
     unlearn::{
         Settings,
         feedback::{Feedback, Mark, Sample},
@@ -45,12 +45,12 @@ impl LabelerSpec {
 /// Who gives feedback.
 #[derive(Clone, Debug)]
 pub enum FeedbackSource {
-    /// A classifier; samples of class `forget` are negative, samples it is sure are not are positive.
+    /// A classifier; samples of the classes `forget` are negative, samples it is sure are not are positive.
     Labeler {
         /// The ONNX file.
         labeler: LabelerSpec,
-        /// The class to forget.
-        forget: usize,
+        /// What to forget, as [`Labeler::target`] takes it.
+        forget: String,
     },
     /// A feedback file.
     File(PathBuf),
@@ -84,11 +84,10 @@ pub struct FeedbackSummary {
 pub fn by_labeler(
     model: &Model,
     labeler: &Labeler,
-    forget: usize,
+    target: &Target,
     settings: &Settings,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, EngineError> {
-    labeler.check_class(forget)?;
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let shape = sampler.image_shape();
     let size = shape.iter().product::<usize>();
@@ -99,11 +98,11 @@ pub fn by_labeler(
     while start < settings.labelled {
         let end = (start + chunk).min(settings.labelled);
         let images = sampler.render_at(settings.seed, start as u64..end as u64, PSI);
-        let labels = labeler.label(&images, [end - start, shape[0], shape[1], shape[2]])?;
+        let labels = labeler.label_head(target.head_number(), &images, [end - start, shape[0], shape[1], shape[2]])?;
         for (i, image) in images.chunks_exact(size).enumerate() {
-            let (pool, mark) = if labels.classes[i] == forget {
+            let (pool, mark) = if labels.classes.get(i).is_some_and(|&class| target.holds(class)) {
                 (&mut negatives, Mark::Negative)
-            } else if labels.probability(i, forget).is_some_and(|p| p <= settings.positive_below) {
+            } else if labels.target_probability(i, target).is_some_and(|p| p <= settings.positive_below) {
                 (&mut positives, Mark::Positive)
             } else {
                 continue;
