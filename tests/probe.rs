@@ -168,7 +168,7 @@ fn a_simulated_person_marks_as_many_as_asked() {
     let (engine, ..) = open();
     for clicks in [12, 24] {
         let labeler = LabelerSpec { path: fixture("labelers/grey8.onnx"), mean: None, std: None };
-        let source = FeedbackSource::Clicks { labeler, forget: 0, clicks };
+        let source = FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks };
         let report = run(&engine, source, short(Settings::preset(Preset::Quick))).expect("a run");
         let probe = report.feedback.learned.expect("a probe");
         assert_eq!(probe.quality.negatives + probe.quality.positives, clicks, "{probe:?}");

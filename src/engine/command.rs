@@ -68,8 +68,8 @@ pub struct RunRequest {
 pub struct EvaluationRequest {
     /// The classifier.
     pub labeler: LabelerSpec,
-    /// The class that should be gone.
-    pub forget: usize,
+    /// What should be gone, as [`Labeler::target`](crate::metrics::Labeler::target) takes it.
+    pub forget: String,
     /// Number of samples.
     pub samples: usize,
     /// Seed of their latents.

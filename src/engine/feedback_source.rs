@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{error::EngineError, model::Model, sampler::Sampler, suggest::Learned};
 use crate::{
     gan::latents::LatentAddress,
-    metrics::labeler::Labeler,
+    metrics::{Labeler, Labels, Target},
     unlearn::{
         Settings,
         feedback::{Feedback, Mark, Sample},
@@ -45,12 +45,12 @@ impl LabelerSpec {
 /// Who gives feedback.
 #[derive(Clone, Debug)]
 pub enum FeedbackSource {
-    /// A classifier; samples of class `forget` are negative, samples it is sure are not are positive.
+    /// A classifier; samples of the classes `forget` are negative, samples it is sure are not are positive.
     Labeler {
         /// The ONNX file.
         labeler: LabelerSpec,
-        /// The class to forget.
-        forget: usize,
+        /// What to forget, as [`Labeler::target`] takes it.
+        forget: String,
     },
     /// A feedback file; fewer marks than [`Settings::few_marks`] are learned from by a probe.
     File(PathBuf),
@@ -60,8 +60,8 @@ pub enum FeedbackSource {
     Clicks {
         /// The ONNX file.
         labeler: LabelerSpec,
-        /// The class to forget.
-        forget: usize,
+        /// What to forget, as [`Labeler::target`] takes it.
+        forget: String,
         /// Number of samples that are marked.
         clicks: usize,
     },
@@ -98,11 +98,10 @@ pub struct FeedbackSummary {
 pub fn by_labeler(
     model: &Model,
     labeler: &Labeler,
-    forget: usize,
+    target: &Target,
     settings: &Settings,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, EngineError> {
-    labeler.check_class(forget)?;
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let shape = sampler.image_shape();
     let size = shape.iter().product::<usize>();
@@ -113,15 +112,10 @@ pub fn by_labeler(
     while start < settings.labelled {
         let end = (start + chunk).min(settings.labelled);
         let images = sampler.render_at(settings.seed, start as u64..end as u64, PSI);
-        let labels = labeler.label(&images, [end - start, shape[0], shape[1], shape[2]])?;
+        let labels = labeler.label_head(target.head_number(), &images, [end - start, shape[0], shape[1], shape[2]])?;
         for (i, image) in images.chunks_exact(size).enumerate() {
-            let (pool, mark) = if labels.classes[i] == forget {
-                (&mut negatives, Mark::Negative)
-            } else if labels.probability(i, forget).is_some_and(|p| p <= settings.positive_below) {
-                (&mut positives, Mark::Positive)
-            } else {
-                continue;
-            };
+            let Some(mark) = mark(&labels, i, target, settings) else { continue };
+            let pool = if mark == Mark::Negative { &mut negatives } else { &mut positives };
             let address = LatentAddress { seed: settings.seed, index: (start + i) as u64 };
             pool.push(image, Origin { z: address.latent(model.generator.latent_dim()), psi: PSI });
             if let Some(sample) = Sample::new(address, PSI) {
@@ -134,6 +128,15 @@ pub fn by_labeler(
         }
     }
     pools(negatives, positives, feedback).map(Some)
+}
+
+/// How image `i` is marked by its labels; who is in doubt whether it is positive does not mark it.
+pub(super) fn mark(labels: &Labels, i: usize, target: &Target, settings: &Settings) -> Option<Mark> {
+    if labels.classes.get(i).is_some_and(|&class| target.holds(class)) {
+        return Some(Mark::Negative);
+    }
+    let sure = labels.target_probability(i, target).is_some_and(|p| p <= settings.positive_below);
+    sure.then_some(Mark::Positive)
 }
 
 /// Renders the samples of a feedback file.

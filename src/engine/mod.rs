@@ -5,7 +5,7 @@
 //! of one kind only the latest. A panic or an error inside the worker becomes [`Event::Failed`]; what was loaded and
 //! reached before stays.
 
-mod clicks;
+pub mod clicks;
 pub mod command;
 mod control;
 mod error;

@@ -42,8 +42,8 @@ pub(super) fn run(
         None => None,
         Some(wanted) => {
             let labeler = wanted.labeler.open()?;
-            labeler.check_class(wanted.forget)?;
-            Some((labeler, wanted))
+            let target = labeler.target(&wanted.forget)?;
+            Some((labeler, target, wanted))
         }
     };
     let settings = request.settings.clone();
@@ -110,12 +110,14 @@ pub(super) fn run(
 
     // Who stops a run wants it to end: measuring can take longer than training did.
     let finished = !report.stopped && report.failed.is_none();
-    if let (Some((labeler, wanted)), Some(trained), true) = (&evaluation, control.session.trained.clone(), finished) {
+    if let (Some((labeler, target, wanted)), Some(trained), true) =
+        (&evaluation, control.session.trained.clone(), finished)
+    {
         let clock = Instant::now();
         let weights = [(&gan.networks.generator, &gan.g_ema), (&gan.networks.generator, &trained.g_ema)];
         let of = 2 * wanted.samples;
         let mut progress = |done| control.step(Phase::Evaluate, done, of);
-        report.evaluation = compare(weights, labeler, wanted.forget, wanted.seed, wanted.samples, &mut progress)?;
+        report.evaluation = compare(weights, labeler, target, wanted.seed, wanted.samples, &mut progress)?;
         report.seconds.evaluate = clock.elapsed().as_secs_f64();
         report.stopped = control.stopped;
     }
@@ -172,9 +174,10 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
     match &request.feedback {
         FeedbackSource::Labeler { labeler, forget } => {
             let labeler = labeler.open()?;
+            let target = labeler.target(forget)?;
             let model = control.session.model()?;
             let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-            by_labeler(&model, &labeler, *forget, settings, &mut progress)
+            by_labeler(&model, &labeler, &target, settings, &mut progress)
         }
         FeedbackSource::File(path) => {
             let model = control.session.model()?;
@@ -184,7 +187,8 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
         FeedbackSource::Clicks { labeler, forget, clicks } => {
             let labeler = labeler.open()?;
             let model = control.session.model()?;
-            let marks = by_clicks(&model, &labeler, *forget, *clicks, settings)?;
+            let target = labeler.target(forget)?;
+            let marks = by_clicks(&model, &labeler, &target, *clicks, settings)?;
             let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
             by_probe(&model, &marks, None, settings, &mut progress)
         }

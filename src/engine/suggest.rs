@@ -103,6 +103,17 @@ impl Reference {
         Ok(Probe::fit(&marked, &self.rows)?)
     }
 
+    /// What a probe says of samples.
+    pub(super) fn probabilities(
+        &self,
+        model: &Model,
+        probe: &Probe,
+        samples: &[Sample],
+    ) -> Result<Vec<f64>, EngineError> {
+        let rows = self.space.apply(&FeatureExtractor::new(model, None)?.see(samples)?, samples.len());
+        Ok(rows.iter().map(|row| probe.probability(row)).collect())
+    }
+
     /// Ranks the reference samples that are not marked and proposes `count` of them to look at next.
     pub(super) fn suggest(&self, probe: &Probe, feedback: &Feedback, count: usize) -> Suggestions {
         let unmarked = self.samples.iter().zip(&self.rows).filter(|(sample, _)| feedback.get(**sample).is_none());
