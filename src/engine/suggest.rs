@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Unmarked samples that features are scaled by and the share of negatives is estimated from.
-pub const REFERENCE: usize = 512;
+pub const REFERENCE: usize = 768;
 /// Expected share of negatives in the positives' pool at most.
 const IMPURE_POSITIVES: f64 = 0.01;
 /// Expected share of positives in the negatives' pool at most.

@@ -30,7 +30,7 @@ const ABOVE_CHANCE: f64 = 1.0;
 const MOST_FOLDS: usize = 24;
 /// Steps of the estimate of the share of negatives, and the range it is held in.
 const SHARE_STEPS: usize = 200;
-const SHARES: (f64, f64) = (0.002, 0.95);
+const SHARES: (f64, f64) = (0.01, 0.95);
 
 /// Why there is no probe.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -129,7 +129,11 @@ impl Probe {
         };
         let mut probe = Self { plane, calibration, spread, shift: 0.0, quality };
         let odds: Vec<f64> = unmarked.iter().map(|x| probe.log_odds(x)).collect();
-        probe.quality.share = share_of_negatives(&odds, n / (n + p));
+        let counted = odds.iter().filter(|odds| **odds > logit(n / (n + p))).count() as f64 / odds.len().max(1) as f64;
+        // Marks near the border make the estimate by probabilities too low, and half of the errors make the count too
+        // high: their geometric mean is used.
+        let counted = counted.clamp(SHARES.0, SHARES.1);
+        probe.quality.share = (share_of_negatives(&odds, n / (n + p)) * counted).sqrt();
         probe.shift = logit(probe.quality.share) - logit(n / (n + p));
         Ok(probe)
     }
