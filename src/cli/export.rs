@@ -18,6 +18,6 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
     super::check_model_extension(&args.out)?;
     super::check_writable(&args.out)?;
     let model = Model::load(&args.model, &device::cpu().device)?;
-    checkpoint::save(&args.out, &model.checkpoint)?;
+    checkpoint::save(&args.out, &model.export())?;
     super::say(args.out.display())
 }

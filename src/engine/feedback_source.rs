@@ -109,9 +109,10 @@ pub fn by_labeler(
                 continue;
             };
             let address = LatentAddress { seed: settings.seed, index: (start + i) as u64 };
-            pool.push(image, Origin { z: address.latent(model.generator.latent_dim()), psi: PSI });
+            pool.push(image, Origin { z: model.generator.latent(address), psi: PSI });
             if let Some(sample) = Sample::new(address, PSI) {
-                feedback.mark(sample, mark);
+                let class = model.generator.class().and_then(|class| u32::try_from(class).ok());
+                feedback.mark(sample.with_class(class), mark);
             }
         }
         start = end;
@@ -128,13 +129,13 @@ pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, EngineError>
     let shape = sampler.image_shape();
     let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
     for (sample, mark) in feedback.iter() {
-        let (address, psi) = (sample.address(), sample.psi());
-        let image = sampler.render_at(address.seed, [address.index], psi);
+        let (z, psi) = (model.latent(sample)?, sample.psi());
+        let image = sampler.render(&z, psi);
         let pool = match mark {
             Mark::Negative => &mut negatives,
             Mark::Positive => &mut positives,
         };
-        pool.push(&image, Origin { z: address.latent(model.generator.latent_dim()), psi });
+        pool.push(&image, Origin { z, psi });
     }
     pools(negatives, positives, feedback)
 }

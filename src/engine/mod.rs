@@ -15,6 +15,7 @@ pub mod report;
 mod run;
 pub mod sampler;
 pub mod scratch;
+pub mod warm_up;
 mod worker;
 
 pub use command::{Command, Event, Phase, Progress, RunRequest, SampleKind, SampleRequest, Tiles, Weights};

@@ -7,12 +7,14 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::error::EngineError;
+use super::{error::EngineError, report::program};
 use crate::{
     checkpoint::{self, AdamMoments, Checkpoint, OptimState},
-    gan::{Discriminator, FlatParams, Generator, HostTensor, ParamLayout, flat::to_vec},
+    gan::{
+        Discriminator, FlatParams, Generator, HostTensor, ParamLayout, Params, flat::to_vec, params::extension::W_AVG,
+    },
     train::{Adam, Networks, Trainer, adam::AdamConfig},
-    unlearn::Gan,
+    unlearn::{Gan, feedback::Sample},
 };
 
 /// A model file, opened.
@@ -47,6 +49,12 @@ pub struct ModelCard {
     pub image_channels: usize,
     /// Length of `z`.
     pub latent: usize,
+    /// Number of classes; 0 in unconditional networks.
+    pub classes: usize,
+    /// Outputs of convolutions are held within plus and minus this.
+    pub conv_clamp: Option<f32>,
+    /// Whether truncation is centred on a running mean from the training.
+    pub w_avg: bool,
     /// Length of `w`.
     pub style: usize,
     /// Depth of the mapping network.
@@ -82,27 +90,38 @@ impl Model {
         let g_ema = FlatParams::from_host(shown, device);
         let gan = match &checkpoint.d {
             None => None,
-            Some(d) => {
-                let discriminator = Discriminator::read(d).map_err(misfit)?;
-                let sides = (generator.resolution(), generator.image_channels());
-                if sides != (discriminator.resolution(), discriminator.image_channels()) {
-                    return Err(EngineError::NetworksDisagree { file: path.to_owned() });
-                }
-                let trained = checkpoint.g.as_ref().unwrap_or(shown);
-                if ParamLayout::of(trained) != *g_ema.layout {
-                    return Err(EngineError::NetworksDisagree { file: path.to_owned() });
-                }
-                let g = FlatParams { layout: g_ema.layout.clone(), ..FlatParams::from_host(trained, device) };
-                let d = FlatParams::from_host(d, device);
-                let networks = Networks { generator: generator.clone(), discriminator };
-                let adopt = |state: &Option<OptimState>, like: &FlatParams| {
-                    state.as_ref().and_then(|state| adam_from_host(state, like))
-                };
-                let (g_optim, d_optim) = (adopt(&checkpoint.g_optim, &g), adopt(&checkpoint.d_optim, &d));
-                Some(Gan { networks, g, g_ema: g_ema.clone(), d, g_optim, d_optim })
-            }
+            Some(d) => Some(gan(path, &checkpoint, d, &generator, &g_ema)?),
         };
         Ok(Self { path: path.to_owned(), sha256, checkpoint, generator, g_ema, gan })
+    }
+
+    /// Draws samples of one class only, or (`None`) of the class that each address has.
+    pub fn set_class(&mut self, class: Option<usize>) -> Result<(), EngineError> {
+        let classes = self.generator.classes();
+        if let Some(class) = class.filter(|class| *class >= classes) {
+            return Err(EngineError::NoClass { file: self.path.clone(), class, classes });
+        }
+        self.generator = self.generator.clone().with_class(class);
+        if let Some(gan) = &mut self.gan {
+            gan.networks.generator = self.generator.clone();
+        }
+        Ok(())
+    }
+
+    /// What the generator takes for a sample: its latent and, in class-conditional models, its class behind it.
+    pub fn latent(&self, sample: Sample) -> Result<Vec<f32>, EngineError> {
+        let (class, classes) = (sample.class().map(|class| class as usize), self.generator.classes());
+        match class.filter(|class| *class >= classes) {
+            Some(class) => Err(EngineError::NoClass { file: self.path.clone(), class, classes }),
+            None => Ok(self.generator.latent_of(sample.address(), class)),
+        }
+    }
+
+    /// Puts a discriminator beside a generator that came without one.
+    pub fn adopt_discriminator(&mut self, params: Params) -> Result<(), EngineError> {
+        self.gan = Some(gan(&self.path, &self.checkpoint, &params, &self.generator, &self.g_ema)?);
+        self.checkpoint.d = Some(params);
+        Ok(())
     }
 
     /// The networks for training.
@@ -120,7 +139,10 @@ impl Model {
             family: "StyleGAN2",
             resolution: self.generator.resolution(),
             image_channels: self.generator.image_channels(),
-            latent: self.generator.latent_dim(),
+            latent: self.generator.z_dim(),
+            classes: self.generator.classes(),
+            conv_clamp: self.generator.conv_clamp(),
+            w_avg: self.generator.has_w_avg(),
             style: self.generator.style_dim(),
             mapping_layers: self.generator.mapping_layers(),
             channels: self.generator.channels(),
@@ -145,7 +167,15 @@ impl Model {
     pub fn with_g_ema(&self, g_ema: &FlatParams) -> Checkpoint {
         let mut out = self.checkpoint.clone();
         let template = self.checkpoint.g_ema.as_ref().or(self.checkpoint.g.as_ref());
-        out.g_ema = template.map(|template| g_ema.to_host(template));
+        out.g_ema = template.map(|template| generator_to_host(g_ema, template));
+        out
+    }
+
+    /// The file's content, with its provenance where it says none yet.
+    pub fn export(&self) -> Checkpoint {
+        let mut out = self.checkpoint.clone();
+        out.metadata.entry("program".to_owned()).or_insert_with(program);
+        out.metadata.entry("source_sha256".to_owned()).or_insert_with(|| self.sha256.clone());
         out
     }
 
@@ -154,7 +184,7 @@ impl Model {
     pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {
         let mut out = self.with_g_ema(&trained.g_ema);
         let template = self.checkpoint.g.as_ref().or(self.checkpoint.g_ema.as_ref());
-        out.g = template.map(|template| trained.g.to_host(template));
+        out.g = template.map(|template| generator_to_host(&trained.g, template));
         out.d = self.checkpoint.d.as_ref().map(|template| trained.d.to_host(template));
         let groups =
             |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
@@ -162,6 +192,50 @@ impl Model {
         out.d_optim = Some(adam_to_host(&trained.d_optim, &trained.d, groups(&self.checkpoint.d_optim)));
         out
     }
+}
+
+/// Everything that training needs of a file, with the discriminator `d`.
+fn gan(
+    path: &Path,
+    checkpoint: &Checkpoint,
+    d: &Params,
+    generator: &Generator,
+    g_ema: &FlatParams,
+) -> Result<Gan, EngineError> {
+    let device = g_ema.device();
+    let disagree = || EngineError::NetworksDisagree { file: path.to_owned() };
+    let discriminator =
+        Discriminator::read(d).map_err(|source| EngineError::Architecture { file: path.to_owned(), source })?;
+    let sides = (generator.resolution(), generator.image_channels());
+    if sides != (discriminator.resolution(), discriminator.image_channels()) {
+        return Err(disagree());
+    }
+    let classes = discriminator.classes();
+    if classes > 0 && classes != generator.classes() {
+        return Err(disagree());
+    }
+    let g = match &checkpoint.g {
+        None => g_ema.clone(),
+        Some(trained) if ParamLayout::of(trained) != *g_ema.layout => return Err(disagree()),
+        Some(trained) => FlatParams { layout: g_ema.layout.clone(), ..FlatParams::from_host(trained, &device) },
+    };
+    let d = FlatParams::from_host(d, &device);
+    let networks = Networks { generator: generator.clone(), discriminator };
+    let adopt =
+        |state: &Option<OptimState>, like: &FlatParams| state.as_ref().and_then(|state| adam_from_host(state, like));
+    let (g_optim, d_optim) = (adopt(&checkpoint.g_optim, &g), adopt(&checkpoint.d_optim, &d));
+    Ok(Gan { networks, g, g_ema: g_ema.clone(), d, g_optim, d_optim })
+}
+
+/// A generator's parameters as a file holds them. The running mean of `w` follows the mapping network.
+fn generator_to_host(weights: &FlatParams, template: &Params) -> Params {
+    let mut out = weights.to_host(template);
+    if let Some(mean) = out.get_mut(W_AVG)
+        && let Ok(generator) = Generator::read(template, &weights.device())
+    {
+        mean.data = to_vec(generator.w_mean(&weights.constants()));
+    }
+    out
 }
 
 /// The optimizer state of a file as flat vectors; `None` if it has never stepped.

@@ -10,7 +10,8 @@ use super::{
     error::EngineError,
     evaluate::compare,
     feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
-    report::{RunReport, Seconds, program},
+    report::{METHOD, RunReport, Seconds, program},
+    warm_up,
     worker::Session,
 };
 use crate::{
@@ -32,9 +33,6 @@ pub(super) fn run(
     events: &Sender<Event>,
     quit: &mut bool,
 ) -> Result<RunReport, EngineError> {
-    let model = session.model()?;
-    let gan = model.gan()?.clone();
-    let (path, sha256) = (model.path.clone(), model.sha256.clone());
     // What can be wrong with the request is found before anything is computed.
     let evaluation = match &request.evaluation {
         None => None,
@@ -48,6 +46,11 @@ pub(super) fn run(
     let to_train = settings.adapted * settings.adapt.iterations + settings.unlearn.iterations;
     let mut control = Control::new(session, commands, events, quit, to_train);
     let mut seconds = Seconds::default();
+    let warm_up = warm_up::ensure(&mut control, &settings)?;
+    let model = control.session.model()?;
+    let gan = model.gan()?.clone();
+    let (path, sha256) = (model.path.clone(), model.sha256.clone());
+    drop(model);
 
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
@@ -63,6 +66,7 @@ pub(super) fn run(
     control.session.adapted.clear();
     let provenance = vec![
         ("program".to_owned(), program()),
+        ("method".to_owned(), METHOD.to_owned()),
         ("source_sha256".to_owned(), sha256.clone()),
         ("feedback_sha256".to_owned(), feedback.sha256.clone()),
         ("settings".to_owned(), serde_json::to_string(&settings).map_err(|e| EngineError::Internal(e.to_string()))?),
@@ -80,6 +84,7 @@ pub(super) fn run(
         iterations: 0,
         last_losses: None,
         seconds,
+        warm_up,
         evaluation: None,
     };
 

@@ -2,12 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::gan::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, generator::truncate, latents::latents};
-
-/// Seed of the latents whose mapped mean is the truncation's centre.
-const W_MEAN_SEED: u64 = 0x77_6d_65_61_6e;
-/// Number of those latents.
-const W_MEAN_SAMPLES: u64 = 4096;
+use crate::gan::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, generator::truncate};
 
 /// Renders samples of one set of weights.
 pub struct Sampler<'a> {
@@ -34,7 +29,7 @@ impl<'a> Sampler<'a> {
         (64 * 32 * 32 / pixels).clamp(1, 64)
     }
 
-    /// Images of latents `z [count, latent_dim]` (row-major), `[count, channels, side, side]` row-major, nominally in
+    /// Images of latents `z [count, latent_dim]` (row-major, classes behind them), `[count, channels, side, side]` row-major, nominally in
     /// `[-1, 1]`; constant noise.
     pub fn render(&mut self, z: &[f32], psi: f32) -> Vec<f32> {
         let dim = self.generator.latent_dim();
@@ -48,7 +43,7 @@ impl<'a> Sampler<'a> {
 
     /// Images at the addresses `(seed, index)`.
     pub fn render_at(&mut self, seed: u64, indices: impl IntoIterator<Item = u64>, psi: f32) -> Vec<f32> {
-        let z = latents(seed, indices, self.generator.latent_dim());
+        let z = self.generator.latents(seed, indices);
         self.render(&z, psi)
     }
 
@@ -72,8 +67,7 @@ impl<'a> Sampler<'a> {
         if let Some(mean) = &self.w_mean {
             return mean.clone();
         }
-        let z = latents(W_MEAN_SEED, 0..W_MEAN_SAMPLES, self.generator.latent_dim());
-        let mean = self.map(&z).mean_dim(0);
+        let mean = self.generator.w_mean(&self.leaves);
         self.w_mean = Some(mean.clone());
         mean
     }

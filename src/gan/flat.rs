@@ -114,6 +114,18 @@ impl FlatParams {
         self.split(|slice| slice)
     }
 
+    /// The parameters as constants in the places they have in another layout, which may hold more; what is missing here
+    /// is empty there.
+    pub(super) fn constants_as(&self, layout: &Arc<ParamLayout>) -> Leaves {
+        let empty = Tensor::zeros([0], &self.device());
+        let place = |name: &str| {
+            let range = self.layout.iter().find(|(own, _, _)| *own == name).map(|(_, _, range)| range);
+            range.map_or_else(|| empty.clone(), |range| self.values.clone().slice([range]))
+        };
+        let tensors = layout.iter().map(|(name, _, _)| place(name)).collect();
+        Leaves { layout: layout.clone(), tensors }
+    }
+
     /// The parameters as leaves of a new autodiff graph.
     pub fn leaves(&self) -> Leaves {
         self.split(|slice| slice.autodiff().require_grad())
@@ -179,7 +191,8 @@ impl Leaves {
 
     /// The device that holds the parameters.
     pub fn device(&self) -> Device {
-        self.tensors.first().map_or_else(Device::flex, Tensor::device)
+        let filled = self.tensors.iter().find(|tensor| tensor.dims() != [0]);
+        filled.map_or_else(Device::flex, Tensor::device)
     }
 
     /// The layout these tensors follow.
