@@ -54,9 +54,11 @@ pub(super) fn assemble(
         return Err(not_a_checkpoint(file, parts.into_keys()));
     }
     if let Some(mean) = latent_avg {
-        for generator in ["g_ema", "g"].iter().filter_map(|part| parts.get_mut(*part)) {
-            let HostTensor { data, .. } = mean.clone();
-            generator.entry(W_AVG.to_owned()).or_insert(HostTensor { shape: vec![data.len()], data });
+        for part in ["g_ema", "g"] {
+            if let Some(generator) = parts.get_mut(part) {
+                let HostTensor { data, .. } = mean.clone();
+                generator.entry(W_AVG.to_owned()).or_insert(HostTensor { shape: vec![data.len()], data });
+            }
         }
     }
     let mut network = |name: &str| match parts.remove(name).map(in_state_dict_order) {

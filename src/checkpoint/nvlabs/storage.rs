@@ -2,7 +2,7 @@
 //! `torch.save` stream of its own: a legacy one, or a zip archive.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use zip::ZipArchive;
