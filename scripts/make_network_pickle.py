@@ -6,6 +6,8 @@ their source text), parameters, buffers, every storage a torch.save stream. What
 plain functions over the same tensors, written from the formulas. Needs torch and safetensors, nothing else:
 
     python3 scripts/make_network_pickle.py tests/fixtures/golden
+
+With --large FILE it writes an unconditional 1024x1024 network pickle of random weights instead.
 """
 
 import collections
@@ -69,13 +71,13 @@ def dense(inputs, outputs, activation="linear", lr=1, bias=0.0):
     return Object("FullyConnectedLayer", parameters, activation=activation, weight_gain=lr / inputs**0.5, bias_gain=lr)
 
 
-def conv(inputs, outputs, size, bias=True, activation="lrelu", clamp=CLAMP, kind="Conv2dLayer"):
+def conv(inputs, outputs, size, bias=True, activation="lrelu", clamped=True, kind="Conv2dLayer"):
     weight = torch.randn(outputs, inputs, size, size)
     # As `channels_last` layers have it: strides that are not row-major.
     weight = weight.contiguous(memory_format=torch.channels_last)
     parameters = dict(weight=weight, bias=torch.randn(outputs) * 0.1 if bias else None)
     parameters = {k: v for k, v in parameters.items() if v is not None}
-    return Object(kind, parameters, dict(resample_filter=FILTER), activation=activation, conv_clamp=clamp)
+    return Object(kind, parameters, dict(resample_filter=FILTER), activation=activation, conv_clamp=CLAMP if clamped else None)
 
 
 def synthesis_layer(inputs, outputs, side):
@@ -111,7 +113,9 @@ def generator():
             embed=dense(C, EMBED),
             fc0=dense(Z + EMBED, 7, "lrelu", 0.02),
             fc1=dense(7, W, "lrelu", 0.02),
-        ),
+        )
+        if C
+        else {f"fc{i}": dense(W, W, "lrelu", 0.01) for i in range(8)},
     )
     kwargs = dict(z_dim=Z, c_dim=C, w_dim=W, img_resolution=SIDES[-1], img_channels=3)
     return Object("Generator", modules=dict(synthesis=synthesis, mapping=mapping), kwargs=kwargs)
@@ -124,15 +128,15 @@ def discriminator():
         layers = dict(
             conv0=conv(inputs, inputs, 3),
             conv1=conv(inputs, outputs, 3),
-            skip=conv(inputs, outputs, 1, bias=False, activation="linear", clamp=None),
+            skip=conv(inputs, outputs, 1, bias=False, activation="linear", clamped=False),
         )
         if side == SIDES[-1]:
             layers["fromrgb"] = conv(3, inputs, 1)
         modules[f"b{side}"] = Object("DiscriminatorBlock", modules=layers, architecture="resnet")
     last = CHANNELS[4]
-    modules["mapping"] = Object(
-        "MappingNetwork", modules=dict(embed=dense(C, CMAP), fc0=dense(CMAP, CMAP, "lrelu", 0.01))
-    )
+    if C:
+        layers = dict(embed=dense(C, CMAP), fc0=dense(CMAP, CMAP, "lrelu", 0.01))
+        modules["mapping"] = Object("MappingNetwork", modules=layers)
     modules["b4"] = Object(
         "DiscriminatorEpilogue",
         modules=dict(
@@ -271,4 +275,18 @@ def main(folder):
     print("clamped:", float((image.abs() >= CLAMP).float().mean()))
 
 
-main(sys.argv[1])
+def large(path):
+    global SIDES, CHANNELS, Z, C, W, CLAMP, CMAP, GROUP, FEATURES
+    SIDES = [4 << i for i in range(9)]
+    CHANNELS = {side: min(32768 // side, 512) for side in SIDES}
+    Z, C, W, CLAMP, CMAP, GROUP, FEATURES = 512, 0, 512, None, 1, 4, 1
+    torch.manual_seed(5)
+    data = dict(G=generator(), D=discriminator(), G_ema=generator(), training_set_kwargs=None, augment_pipe=None)
+    with open(path, "wb") as file:
+        pickle.dump(data, file, protocol=4)
+
+
+if sys.argv[1] == "--large":
+    large(sys.argv[2])
+else:
+    main(sys.argv[1])

@@ -122,8 +122,8 @@ fn forward(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
 
 /// What a stylegan2-ada-pytorch network pickle computes. Each of its generators has its own mean of `w`.
 fn network_pickle(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
-    let trained = golden.model.checkpoint.g.as_ref().expect("G");
-    let generator = &Generator::read(trained, device).expect("a generator");
+    let trained = golden.model.export().g.expect("G");
+    let generator = &Generator::read(&trained, device).expect("a generator");
     let p = gan.g.constants();
     let z: Tensor<2> = golden.tensor("z", device);
     let z = if generator.classes() > 0 { Tensor::cat(vec![z, golden.tensor("c", device)], 1) } else { z };

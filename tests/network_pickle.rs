@@ -49,12 +49,12 @@ fn failed(args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stderr).trim_end().to_owned()
 }
 
-/// A complete small run that forgets class 2 of the grey labeler.
+/// A complete small run that forgets class 0 of the grey labeler.
 fn unlearn(model: &Path, out: &str, more: &[&str]) -> Output {
     let labeler = text(fixture("labelers/grey8.onnx"));
     let model = text(model);
-    let fixed = ["unlearn", &model, "--labeler", &labeler, "--forget", "2", "--out", out, "--device", "cpu"];
-    let small = ["--iters", "2", "--adapt-iters", "2", "--batch", "4", "--labelled", "64", "--samples", "64"];
+    let fixed = ["unlearn", &model, "--labeler", &labeler, "--forget", "0", "--out", out, "--device", "cpu"];
+    let small = ["--iters", "2", "--adapt-iters", "2", "--batch", "4", "--labelled", "512", "--samples", "64"];
     studio(&[&fixed[..], &small, more].concat())
 }
 
@@ -140,7 +140,7 @@ fn a_run_from_a_pickle() {
         assert!(drift > 0.0 && drift < 0.1, "{drift}");
         assert_eq!(before.get("conv_clamp"), after.get("conv_clamp"));
         let labeler = text(fixture("labelers/grey8.onnx"));
-        let args = ["--labeler", &labeler, "--forget", "2", "--samples", "64", "--device", "cpu", "--json"];
+        let args = ["--labeler", &labeler, "--forget", "0", "--samples", "64", "--device", "cpu", "--json"];
         let evaluation = done(&[&["evaluate", &text(pickle(name)), &out], &args[..], more].concat());
         let evaluation: Value = serde_json::from_str(&evaluation).expect("JSON");
         assert_eq!(evaluation, report["evaluation"]);

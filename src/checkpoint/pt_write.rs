@@ -73,10 +73,11 @@ fn unrepresentable(checkpoint: &Checkpoint) -> Option<&'static str> {
             let widths = || generator.iter().filter(|(key, _)| key.starts_with("style.") && key.ends_with(".weight"));
             let first = widths().next().and_then(|(_, weight)| weight.shape.first());
             let even = widths().all(|(_, weight)| weight.shape.iter().all(|extent| Some(extent) == first));
-            match (even, generator.contains_key("conv1.noise.weight")) {
+            let has = |key: &str| generator.contains_key(key);
+            match (even, has("conv1.conv.weight") && !has("conv1.noise.weight")) {
                 (false, _) => Some("a mapping network of changing width"),
-                (true, false) => Some("a generator without noise"),
-                (true, true) => None,
+                (true, true) => Some("a generator without noise"),
+                (true, false) => None,
             }
         })
     })

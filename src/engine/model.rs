@@ -24,8 +24,8 @@ pub struct Model {
     pub path: PathBuf,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// What the file holds, on the host.
-    pub checkpoint: Checkpoint,
+    /// What the file holds, without the values that are on the device: a large model is never held twice.
+    template: Checkpoint,
     /// The generator's architecture.
     pub generator: Generator,
     /// The averaged generator's parameters (the trained ones if the file has no average): what is shown.
@@ -82,17 +82,22 @@ impl Model {
     }
 
     /// A model from an already read checkpoint.
-    pub fn new(path: &Path, sha256: String, checkpoint: Checkpoint, device: &Device) -> Result<Self, EngineError> {
+    pub fn new(path: &Path, sha256: String, mut checkpoint: Checkpoint, device: &Device) -> Result<Self, EngineError> {
         let misfit = |source| EngineError::Architecture { file: path.to_owned(), source };
-        let shown = checkpoint.g_ema.as_ref().or(checkpoint.g.as_ref());
+        let shown = checkpoint.g_ema.as_mut().or(checkpoint.g.as_mut());
         let shown = shown.ok_or_else(|| EngineError::NoGenerator { file: path.to_owned() })?;
         let generator = Generator::read(shown, device).map_err(misfit)?;
-        let g_ema = FlatParams::from_host(shown, device);
-        let gan = match &checkpoint.d {
-            None => None,
-            Some(d) => Some(gan(path, &checkpoint, d, &generator, &g_ema)?),
-        };
-        Ok(Self { path: path.to_owned(), sha256, checkpoint, generator, g_ema, gan })
+        let g_ema = FlatParams::take_from_host(shown, device);
+        let mut model = Self { path: path.to_owned(), sha256, template: checkpoint, generator, g_ema, gan: None };
+        if let Some(d) = model.template.d.take() {
+            model.adopt_discriminator(d)?;
+        }
+        Ok(model)
+    }
+
+    /// What the writer said about the file.
+    pub fn metadata(&self) -> &std::collections::BTreeMap<String, String> {
+        &self.template.metadata
     }
 
     /// Draws samples of one class only, or (`None`) of the class that each address has.
@@ -117,10 +122,10 @@ impl Model {
         }
     }
 
-    /// Puts a discriminator beside a generator that came without one.
-    pub fn adopt_discriminator(&mut self, params: Params) -> Result<(), EngineError> {
-        self.gan = Some(gan(&self.path, &self.checkpoint, &params, &self.generator, &self.g_ema)?);
-        self.checkpoint.d = Some(params);
+    /// Puts a discriminator beside the generator.
+    pub fn adopt_discriminator(&mut self, mut params: Params) -> Result<(), EngineError> {
+        self.gan = Some(gan(&self.path, &mut self.template, &mut params, &self.generator, &self.g_ema)?);
+        self.template.d = Some(params);
         Ok(())
     }
 
@@ -132,7 +137,7 @@ impl Model {
     /// What is in the file.
     pub fn card(&self) -> ModelCard {
         let has = |present: bool, name: &'static str| present.then_some(name);
-        let c = &self.checkpoint;
+        let c = &self.template;
         ModelCard {
             file: self.path.clone(),
             sha256: self.sha256.clone(),
@@ -163,17 +168,18 @@ impl Model {
         }
     }
 
-    /// The file's content with the averaged generator replaced, everything else as it was.
-    pub fn with_g_ema(&self, g_ema: &FlatParams) -> Checkpoint {
-        let mut out = self.checkpoint.clone();
-        let template = self.checkpoint.g_ema.as_ref().or(self.checkpoint.g.as_ref());
-        out.g_ema = template.map(|template| generator_to_host(g_ema, template));
-        out
-    }
-
-    /// The file's content, with its provenance where it says none yet.
+    /// The file's content, bit for bit, with its provenance where it says none yet.
     pub fn export(&self) -> Checkpoint {
-        let mut out = self.checkpoint.clone();
+        let Checkpoint { g_ema, g, d, .. } = &self.template;
+        let mut out = self.template.clone();
+        match (g_ema, &self.gan) {
+            (Some(template), _) => out.g_ema = Some(self.g_ema.to_host(template)),
+            (None, _) => out.g = g.as_ref().map(|template| self.g_ema.to_host(template)),
+        }
+        if let Some(gan) = &self.gan {
+            out.g = g.as_ref().map(|template| gan.g.to_host(template));
+            out.d = d.as_ref().map(|template| gan.d.to_host(template));
+        }
         out.metadata.entry("program".to_owned()).or_insert_with(program);
         out.metadata.entry("source_sha256".to_owned()).or_insert_with(|| self.sha256.clone());
         out
@@ -182,23 +188,28 @@ impl Model {
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
     /// that training does not touch stay bit for bit.
     pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {
-        let mut out = self.with_g_ema(&trained.g_ema);
-        let template = self.checkpoint.g.as_ref().or(self.checkpoint.g_ema.as_ref());
-        out.g = template.map(|template| generator_to_host(&trained.g, template));
-        out.d = self.checkpoint.d.as_ref().map(|template| trained.d.to_host(template));
+        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = &self.template;
+        let averaged = g_ema.as_ref().or(g.as_ref());
         let groups =
             |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
-        out.g_optim = Some(adam_to_host(&trained.g_optim, &trained.g, groups(&self.checkpoint.g_optim)));
-        out.d_optim = Some(adam_to_host(&trained.d_optim, &trained.d, groups(&self.checkpoint.d_optim)));
-        out
+        Checkpoint {
+            g_ema: averaged.map(|template| generator_to_host(&trained.g_ema, template)),
+            g: g.as_ref().or(averaged).map(|template| generator_to_host(&trained.g, template)),
+            d: d.as_ref().map(|template| trained.d.to_host(template)),
+            g_optim: Some(adam_to_host(&trained.g_optim, &trained.g, groups(g_optim))),
+            d_optim: Some(adam_to_host(&trained.d_optim, &trained.d, groups(d_optim))),
+            args: args.clone(),
+            ada_aug_p: *ada_aug_p,
+            metadata: metadata.clone(),
+        }
     }
 }
 
-/// Everything that training needs of a file, with the discriminator `d`.
+/// Everything that training needs of a file, with the discriminator `d`; values move to the device.
 fn gan(
     path: &Path,
-    checkpoint: &Checkpoint,
-    d: &Params,
+    checkpoint: &mut Checkpoint,
+    d: &mut Params,
     generator: &Generator,
     g_ema: &FlatParams,
 ) -> Result<Gan, EngineError> {
@@ -214,12 +225,17 @@ fn gan(
     if classes > 0 && classes != generator.classes() {
         return Err(disagree());
     }
-    let g = match &checkpoint.g {
-        None => g_ema.clone(),
-        Some(trained) if ParamLayout::of(trained) != *g_ema.layout => return Err(disagree()),
-        Some(trained) => FlatParams { layout: g_ema.layout.clone(), ..FlatParams::from_host(trained, &device) },
+    let g = match &mut checkpoint.g {
+        // One generator stands for both.
+        Some(trained) if checkpoint.g_ema.is_some() => {
+            if ParamLayout::of(trained) != *g_ema.layout {
+                return Err(disagree());
+            }
+            FlatParams { layout: g_ema.layout.clone(), ..FlatParams::take_from_host(trained, &device) }
+        }
+        _ => g_ema.clone(),
     };
-    let d = FlatParams::from_host(d, &device);
+    let d = FlatParams::take_from_host(d, &device);
     let networks = Networks { generator: generator.clone(), discriminator };
     let adopt =
         |state: &Option<OptimState>, like: &FlatParams| state.as_ref().and_then(|state| adam_from_host(state, like));

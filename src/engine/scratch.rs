@@ -91,7 +91,7 @@ pub struct State {
 impl State {
     /// The state in a model file's metadata, if it was trained by this program.
     pub fn of(model: &Model) -> Option<Self> {
-        serde_json::from_str(model.checkpoint.metadata.get(STATE)?).ok()
+        serde_json::from_str(model.metadata().get(STATE)?).ok()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{ops::Range, sync::Arc};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::params::{HostTensor, Params, is_buffer};
+use super::params::{HostTensor, Params, is_buffer, is_mapping};
 
 /// Where each parameter lies in the flat vector; in the order of PyTorch's `module.parameters()`.
 #[derive(Debug, PartialEq)]
@@ -25,7 +25,7 @@ impl ParamLayout {
             .iter()
             .filter(|(key, _)| !is_buffer(key))
             .map(|(key, tensor)| {
-                let range = total..total + tensor.data.len();
+                let range = total..total + tensor.shape.iter().product::<usize>();
                 total = range.end;
                 (key.clone(), tensor.shape.clone(), range)
             })
@@ -86,6 +86,22 @@ impl FlatParams {
     pub fn from_host(params: &Params, device: &Device) -> Self {
         let layout = Arc::new(ParamLayout::of(params));
         let values = gather(&layout, params);
+        Self::from_vec(layout, values, device)
+    }
+
+    /// Like [`from_host`](Self::from_host), but values move: what is now on the device is left out of `params`, whose
+    /// shapes and buffers stay. So a large network is never held twice. Mapping networks, which are small, stay.
+    pub fn take_from_host(params: &mut Params, device: &Device) -> Self {
+        let layout = Arc::new(ParamLayout::of(params));
+        let mut values = Vec::with_capacity(layout.total());
+        for (name, _, range) in layout.iter() {
+            let Some(tensor) = params.get_mut(name) else { continue };
+            assert_eq!(tensor.data.len(), range.len(), "{name}");
+            values.extend_from_slice(&tensor.data);
+            if !is_mapping(name) {
+                tensor.data = Vec::new();
+            }
+        }
         Self::from_vec(layout, values, device)
     }
 

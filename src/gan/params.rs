@@ -51,6 +51,11 @@ pub fn is_buffer(key: &str) -> bool {
     key.starts_with("noises.") || key.ends_with(".kernel") || extension::BUFFERS.contains(&key)
 }
 
+/// Whether a `state_dict` key belongs to a mapping network.
+pub(super) fn is_mapping(key: &str) -> bool {
+    ["style.", "embed."].iter().any(|prefix| key.starts_with(prefix))
+}
+
 /// Why a set of tensors is not a network this program can build. Displays as one clause without the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArchitectureError {

@@ -8,7 +8,7 @@ use super::{
     flat::{FlatParams, Leaves},
     latents,
     mapping::Mapping,
-    params::{HostTensor, Params},
+    params::{HostTensor, Params, is_mapping},
 };
 
 /// Seed of the latents whose mapped mean is the truncation's centre.
@@ -37,10 +37,6 @@ impl WAvg {
             origin_mean: Arc::default(),
         }
     }
-}
-
-fn is_mapping(key: &str) -> bool {
-    ["style.", "embed."].iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// The centre for the parameters `p`, `[1, style_dim]`: the mean over fixed latents or, where a training has left a

@@ -117,6 +117,19 @@ fn what_is_declined_is_named() {
     let tensorflow = b"\x80\x02cdnnlib.tflib.network\nNetwork\n)\x81cdnnlib.tflib.network\nNetwork\n)\x81\x86.";
     let sentence = refused("model.pkl", tensorflow);
     assert!(sentence.contains("TensorFlow networks"), "{sentence}");
+    // {'G_ema': Generator with _modules {mapping: Mapping, synthesis: Synthesis with _modules {input: Input}}}
+    let text = |text: &str| [b"\x8c", &[text.len() as u8][..], text.as_bytes()].concat();
+    let module = |class: &str, children: &[(&str, Vec<u8>)]| {
+        let children: Vec<u8> =
+            children.iter().flat_map(|(name, child)| [text(name), child.clone()].concat()).collect();
+        let state = [&b"}"[..], &text("_modules"), b"}(", &children, b"us"].concat();
+        [format!("ctraining.networks_stylegan3\n{class}\n)").as_bytes(), b"\x81", &state, b"b"].concat()
+    };
+    let synthesis = module("SynthesisNetwork", &[("input", module("SynthesisInput", &[]))]);
+    let generator = module("Generator", &[("mapping", module("MappingNetwork", &[])), ("synthesis", synthesis)]);
+    let stylegan3 = [&b"\x80\x04}"[..], &text("G_ema"), &generator, b"s."].concat();
+    let sentence = refused("model.pkl", &stylegan3);
+    assert!(sentence.contains("it holds a StyleGAN3 generator, which is not read"), "{sentence}");
     let replaced = |from: &[u8], to: &[u8]| {
         assert_eq!(from.len(), to.len());
         let place = PICKLE.windows(from.len()).position(|part| part == from).expect("there is one");
