@@ -54,7 +54,20 @@ fn unlearn(model: &Path, out: &str, more: &[&str]) -> Output {
     let labeler = text(fixture("labelers/grey8.onnx"));
     let model = text(model);
     let fixed = ["unlearn", &model, "--labeler", &labeler, "--forget", "0", "--out", out, "--device", "cpu"];
-    let small = ["--iters", "2", "--adapt-iters", "2", "--batch", "4", "--labelled", "512", "--samples", "64"];
+    let small = [
+        "--iters",
+        "2",
+        "--adapt-iters",
+        "2",
+        "--batch",
+        "4",
+        "--labelled",
+        "512",
+        "--preset",
+        "paper",
+        "--samples",
+        "64",
+    ];
     studio(&[&fixed[..], &small, more].concat())
 }
 

@@ -330,7 +330,7 @@ mod tests {
             (b"ccollections\nOrderedDict\n)RU\x01aK\x01s.", json!({"a": 1})),
             (b"cargparse\nNamespace\n)\x81}U\x01aK\x01sb.", json!({"a": 1})),
             (b"cdnnlib.util\nEasyDict\n)\x81U\x01aK\x01s.", json!({"a": 1})),
-            (b"ccollections\nOrderedDict\n(l(S'a'\nI1\nlatR.", json!({"a": 1})),
+            (b"ccollections\nOrderedDict\n((l(S'a'\nI1\nlatR.", json!({"a": 1})),
             // Protocol 0.
             (
                 b"(dp0\nS'a'\np1\nI7\nsV\xc3\xa9\nF0.5\nsS'b'\nI01\nsg1\nL5L\ns.",

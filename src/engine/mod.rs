@@ -10,6 +10,7 @@ mod control;
 mod error;
 pub mod evaluate;
 pub mod feedback_source;
+mod heap;
 pub mod model;
 pub mod report;
 mod run;

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{error::EngineError, report::program};
+use super::{error::EngineError, heap::returning_memory, report::program};
 use crate::{
     checkpoint::{self, AdamMoments, Checkpoint, OptimState},
     gan::{
@@ -76,9 +76,11 @@ pub struct ModelCard {
 impl Model {
     /// Opens a model file.
     pub fn load(path: &Path, device: &Device) -> Result<Self, EngineError> {
-        let checkpoint = checkpoint::load(path)?;
-        let sha256 = checkpoint::sha256(path)?;
-        Self::new(path, sha256, checkpoint, device)
+        returning_memory(|| {
+            let checkpoint = checkpoint::load(path)?;
+            let sha256 = checkpoint::sha256(path)?;
+            Self::new(path, sha256, checkpoint, device)
+        })
     }
 
     /// A model from an already read checkpoint.

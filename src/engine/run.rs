@@ -46,11 +46,6 @@ pub(super) fn run(
     let to_train = settings.adapted * settings.adapt.iterations + settings.unlearn.iterations;
     let mut control = Control::new(session, commands, events, quit, to_train);
     let mut seconds = Seconds::default();
-    let warm_up = warm_up::ensure(&mut control, &settings)?;
-    let model = control.session.model()?;
-    let gan = model.gan()?.clone();
-    let (path, sha256) = (model.path.clone(), model.sha256.clone());
-    drop(model);
 
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
@@ -63,6 +58,11 @@ pub(super) fn run(
         positives: feedback.positives().count(),
         sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
     };
+    let warm_up = warm_up::ensure(&mut control, &settings)?;
+    let model = control.session.model()?;
+    let gan = model.gan()?.clone();
+    let (path, sha256) = (model.path.clone(), model.sha256.clone());
+    drop(model);
     control.session.adapted.clear();
     let provenance = vec![
         ("program".to_owned(), program()),

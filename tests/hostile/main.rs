@@ -6,6 +6,7 @@ mod crafted;
 mod mutation;
 
 use std::{
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     time::{Duration, Instant},
@@ -18,8 +19,8 @@ use unlearn_studio::{
     gan::{Architecture, HostTensor, NormalSource, Params},
 };
 
-/// Mutations of each format.
-const MUTATIONS: u64 = 20_000;
+/// Mutations of each format, unless `UNLEARN_MUTATIONS` (first..last) asks for others.
+const MUTATIONS: Range<u64> = 0..20_000;
 const LONGEST: Duration = Duration::from_secs(2);
 const LARGEST: usize = 1 << 30;
 
@@ -70,6 +71,13 @@ fn tiny_checkpoint() -> Checkpoint {
     }
 }
 
+fn mutations() -> Range<u64> {
+    let wanted = std::env::var("UNLEARN_MUTATIONS").ok();
+    let range = wanted.as_deref().and_then(|range| range.split_once(".."));
+    let range = range.map(|(first, last)| first.parse().expect("a number")..last.parse().expect("a number"));
+    range.unwrap_or(MUTATIONS)
+}
+
 fn mutate_all(extension: &str, seed: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(format!("model.{extension}"));
@@ -77,17 +85,18 @@ fn mutate_all(extension: &str, seed: &[u8]) {
     open(&path, "unchanged").expect("the seed is a model");
     // Panics that the reader's own guard catches need not be printed.
     std::panic::set_hook(Box::new(|_| {}));
-    let mut models = 0;
-    for number in 0..MUTATIONS {
+    let (mut models, mutations) = (0, mutations());
+    let count = mutations.end - mutations.start;
+    for number in mutations {
         let (bytes, kind) = mutation::mutated(seed, number);
         std::fs::write(&path, bytes).expect("a file");
         if open(&path, &format!("{extension} {number} ({kind})")).is_ok() {
             models += 1;
         }
     }
-    println!("{extension}: {models} of {MUTATIONS} mutations are still models");
+    println!("{extension}: {models} of {count} mutations are still models");
     // Most of a file is weights, where any bit gives another valid model; were there none, nothing was reached.
-    assert!(models > 0 && models < MUTATIONS);
+    assert!(models > 0 && models < count);
 }
 
 fn saved(extension: &str) -> Vec<u8> {
