@@ -135,7 +135,7 @@ impl<'a> Control<'a> {
                 };
                 self.tell(event);
             }
-            Command::Load(_) | Command::Start(_) | Command::Suggest(_) => {
+            Command::Load(_) | Command::Class(_) | Command::Start(_) | Command::Suggest(_) => {
                 self.tell(Event::Warning("a run is in progress; stop it first".to_owned()));
             }
         }

@@ -12,12 +12,15 @@ mod error;
 pub mod evaluate;
 mod features;
 pub mod feedback_source;
+pub mod fidelity;
+mod heap;
 pub mod model;
 pub mod report;
 mod run;
 pub mod sampler;
 pub mod scratch;
 pub mod suggest;
+pub mod warm_up;
 mod worker;
 
 pub use command::{

@@ -11,8 +11,9 @@ use super::{
     error::EngineError,
     evaluate::compare,
     feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
-    report::{RunReport, Seconds, program},
+    report::{METHOD, RunReport, Seconds, program},
     suggest::by_probe,
+    warm_up,
     worker::Session,
 };
 use crate::{
@@ -34,9 +35,6 @@ pub(super) fn run(
     events: &Sender<Event>,
     quit: &mut bool,
 ) -> Result<RunReport, EngineError> {
-    let model = session.model()?;
-    let gan = model.gan()?.clone();
-    let (path, sha256) = (model.path.clone(), model.sha256.clone());
     // What can be wrong with the request is found before anything is computed.
     let evaluation = match &request.evaluation {
         None => None,
@@ -63,9 +61,15 @@ pub(super) fn run(
         sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
         learned,
     };
+    let warm_up = warm_up::ensure(&mut control, &settings)?;
+    let model = control.session.model()?;
+    let gan = model.gan()?.clone();
+    let (path, sha256) = (model.path.clone(), model.sha256.clone());
+    drop(model);
     control.session.adapted.clear();
     let provenance = vec![
         ("program".to_owned(), program()),
+        ("method".to_owned(), METHOD.to_owned()),
         ("source_sha256".to_owned(), sha256.clone()),
         ("feedback_sha256".to_owned(), feedback.sha256.clone()),
         ("settings".to_owned(), serde_json::to_string(&settings).map_err(|e| EngineError::Internal(e.to_string()))?),
@@ -83,6 +87,7 @@ pub(super) fn run(
         iterations: 0,
         last_losses: None,
         seconds,
+        warm_up,
         evaluation: None,
     };
 

@@ -7,11 +7,12 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Model, report::program};
+use super::{EngineError, Model, fidelity::Fidelity, report::program};
 use crate::{
     checkpoint::Checkpoint,
     data::{ImageSet, Order},
     gan::{Architecture, NormalSource, Params, SourceState},
+    metrics::Labeler,
     train::{Adam, Augment, Extras, Losses, TrainConfig, Trainer},
 };
 
@@ -120,9 +121,14 @@ pub struct State {
 }
 
 impl State {
+    /// Takes it out of what a file is to hold.
+    pub fn remove(checkpoint: &mut Checkpoint) {
+        checkpoint.metadata.remove(STATE);
+    }
+
     /// The state in a model file's metadata, if it was trained by this program.
     pub fn of(model: &Model) -> Option<Self> {
-        serde_json::from_str(model.checkpoint.metadata.get(STATE)?).ok()
+        serde_json::from_str(model.metadata().get(STATE)?).ok()
     }
 }
 
@@ -148,6 +154,7 @@ pub struct Scratch {
     images: ImageSet,
     order: Order,
     rng: NormalSource,
+    fidelity: Option<Fidelity>,
     /// The last state that a forward pass has tried.
     last_good: Option<(Trainer, State)>,
 }
@@ -171,7 +178,7 @@ impl Scratch {
             }
             Some(small) => {
                 let misfit = || EngineError::CannotGrow { file: small.path.clone() };
-                let c = &small.checkpoint;
+                let c = &small.export();
                 let grow = |params: &Option<Params>, rng: &mut NormalSource| {
                     params.as_ref().and_then(|params| architecture.grow_generator(params, rng)).ok_or_else(misfit)
                 };
@@ -213,7 +220,7 @@ impl Scratch {
         };
         let order = Order::new(state.seed, images.len());
         let rng = NormalSource::resume(state.rng);
-        Ok(Self { model, trainer, state, card, images, order, rng, last_good: None })
+        Ok(Self { model, trainer, state, card, images, order, rng, fidelity: None, last_good: None })
     }
 
     /// Where the training stands.
@@ -224,6 +231,12 @@ impl Scratch {
     /// The trainer, for what is shown.
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
+    }
+
+    /// Compares samples with the data; the result goes into the model's card until the training goes on.
+    pub fn measure(&mut self, labeler: &Labeler, samples: usize) -> Result<&Fidelity, EngineError> {
+        let (generator, weights) = (&self.trainer.networks.generator, &self.trainer.g_ema);
+        Ok(self.fidelity.insert(Fidelity::measure(generator, weights, &self.images, labeler, samples)?))
     }
 
     /// One iteration. If a loss is not a finite number, its name comes back and the state is the last good one.
@@ -241,6 +254,7 @@ impl Scratch {
             return Err(loss);
         }
         self.last_good = Some(before);
+        self.fidelity = None;
         self.state.iteration += 1;
         self.state.seen += batch as u64;
         self.state.rng = self.rng.state();
@@ -266,6 +280,7 @@ impl Scratch {
             "images_seen": self.state.seen,
             "seed": self.state.seed,
             "program": program(),
+            "fidelity": self.fidelity,
         });
         if let (Some(card), Ok(serde_json::Value::Object(given))) =
             (card.as_object_mut(), serde_json::to_value(&self.card))

@@ -20,7 +20,11 @@ use super::{
     suggest::{Reference, Suggestions},
 };
 use crate::{
-    checkpoint, device::ComputeDevice, gan::FlatParams, metrics::to_rgb8, train::Trainer,
+    checkpoint,
+    device::ComputeDevice,
+    gan::{FlatParams, Params},
+    metrics::to_rgb8,
+    train::Trainer,
     unlearn::extrapolate::extrapolate,
 };
 
@@ -103,6 +107,11 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
                 let suggestions = session.suggest(&request)?;
                 Ok(Event::Suggested(Box::new(suggestions)))
             }),
+            Command::Class(class) => answer(events, || {
+                let model = session.model_mut()?;
+                model.set_class(class)?;
+                Ok(Event::Loaded(Box::new(model.card())))
+            }),
             Command::Export(path) => answer(events, || {
                 session.export(&path, None)?;
                 Ok(Event::Exported(path))
@@ -174,6 +183,17 @@ impl Session {
         self.model.clone().ok_or(EngineError::State("no model is open; open one first"))
     }
 
+    /// The model, to be changed between two runs.
+    fn model_mut(&mut self) -> Result<&mut Model, EngineError> {
+        let model = self.model.as_mut().ok_or(EngineError::State("no model is open; open one first"))?;
+        Arc::get_mut(model).ok_or(EngineError::State("the model is in use; stop the run first"))
+    }
+
+    /// Gives the model a discriminator.
+    pub(super) fn adopt_discriminator(&mut self, params: Params) -> Result<(), EngineError> {
+        self.model_mut()?.adopt_discriminator(params)
+    }
+
     pub(super) fn original_g_ema(&self) -> Option<&FlatParams> {
         self.model.as_ref().map(|model| &model.g_ema)
     }
@@ -230,7 +250,7 @@ impl Session {
         let model = self.model()?;
         let mut out = match current.or(self.trained.as_deref()) {
             Some(trained) => model.with_trained(trained),
-            None => model.checkpoint.clone(),
+            None => model.export(),
         };
         out.metadata.extend(self.provenance.iter().cloned());
         Ok(checkpoint::save(path, &out)?)

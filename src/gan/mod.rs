@@ -11,9 +11,12 @@ pub mod generator;
 pub mod init;
 pub mod latents;
 mod layers;
+mod mapping;
 mod modulated_conv;
 pub mod ops;
 pub mod params;
+mod stddev;
+mod truncation;
 
 pub use discriminator::Discriminator;
 pub use dual::Dual;
