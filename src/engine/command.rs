@@ -174,6 +174,8 @@ pub enum Event {
         /// Root mean square distance to the original parameters.
         to_original: f32,
     },
+    /// Samples are of this class from now on, or of all classes.
+    Class(Option<usize>),
     /// Rendered samples.
     Tiles(Box<Tiles>),
     /// A snapshot was taken under this number.
