@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/golden/ada-8-conditional.pkl and its expected numbers.
+"""Makes the network pickles `ada-*.pkl` of tests/fixtures/golden and their expected numbers.
 
-A class-conditional network pickle in the shape that stylegan2-ada-pytorch gives its own: persistent objects (without
-their source text), parameters, buffers, every storage a torch.save stream. What it should compute is computed here by
-plain functions over the same tensors, written from the formulas. Needs torch and safetensors, nothing else:
+They have the shape that stylegan2-ada-pytorch gives its own: persistent objects (without their source text), parameters,
+buffers, every storage a torch.save stream. What they should compute is computed here by plain functions over the same
+tensors, written from the formulas. Needs torch and safetensors, nothing else:
 
     python3 scripts/make_network_pickle.py tests/fixtures/golden
 
@@ -20,8 +20,37 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-SIDES, CHANNELS, Z, C, W, CLAMP, EMBED, CMAP = [4, 8], {4: 4, 8: 2}, 5, 3, 6, 1.5, 4, 3
-GROUP, FEATURES = 2, 2
+# With what training gives: clamps, classes, several channels of standard deviation.
+TRAINED = dict(
+    SIDES=[4, 8], CHANNELS={4: 4, 8: 2}, Z=5, C=3, W=6, CLAMP=1.5, EMBED=4, CMAP=3, GROUP=2, FEATURES=2, CONVERTED=False
+)
+# As converted from TensorFlow: whole-batch groups, classes that are embedded only, frozen layers, no noise, protocol 3.
+AS_CONVERTED = dict(
+    SIDES=[4, 8, 16],
+    CHANNELS={4: 4, 8: 3, 16: 2},
+    Z=4,
+    C=2,
+    W=5,
+    CLAMP=None,
+    EMBED=3,
+    CMAP=3,
+    GROUP=None,
+    FEATURES=1,
+    CONVERTED=True,
+)
+LARGE = dict(
+    SIDES=[4 << i for i in range(9)],
+    CHANNELS={4 << i: min(32768 // (4 << i), 512) for i in range(9)},
+    Z=512,
+    C=0,
+    W=512,
+    CLAMP=None,
+    EMBED=0,
+    CMAP=1,
+    GROUP=4,
+    FEATURES=1,
+    CONVERTED=False,
+)
 FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0])
 FILTER = torch.outer(FILTER, FILTER) / 64
 
@@ -82,8 +111,9 @@ def conv(inputs, outputs, size, bias=True, activation="lrelu", clamped=True, kin
 
 def synthesis_layer(inputs, outputs, side):
     layer = conv(inputs, outputs, 3, kind="SynthesisLayer")
-    layer.state["_buffers"]["noise_const"] = torch.randn(side, side)
-    layer.state["_parameters"]["noise_strength"] = torch.nn.Parameter(torch.randn([]), requires_grad=False)
+    if not CONVERTED:
+        layer.state["_buffers"]["noise_const"] = torch.randn(side, side)
+        layer.state["_parameters"]["noise_strength"] = torch.nn.Parameter(torch.randn([]), requires_grad=False)
     layer.state["_modules"]["affine"] = dense(W, inputs, bias=1.0)
     return layer
 
@@ -121,6 +151,12 @@ def generator():
     return Object("Generator", modules=dict(synthesis=synthesis, mapping=mapping), kwargs=kwargs)
 
 
+def freeze(layer):
+    """What is not trained is kept as buffers."""
+    layer.state["_buffers"].update({name: value.data for name, value in layer.state["_parameters"].items()})
+    layer.state["_parameters"] = {}
+
+
 def discriminator():
     modules = {}
     for side in reversed(SIDES[1:]):
@@ -132,10 +168,14 @@ def discriminator():
         )
         if side == SIDES[-1]:
             layers["fromrgb"] = conv(3, inputs, 1)
+            if CONVERTED:
+                freeze(layers["fromrgb"])
         modules[f"b{side}"] = Object("DiscriminatorBlock", modules=layers, architecture="resnet")
     last = CHANNELS[4]
     if C:
-        layers = dict(embed=dense(C, CMAP), fc0=dense(CMAP, CMAP, "lrelu", 0.01))
+        layers = dict(embed=dense(C, CMAP))
+        if not CONVERTED:
+            layers["fc0"] = dense(CMAP, CMAP, "lrelu", 0.01)
         modules["mapping"] = Object("MappingNetwork", modules=layers)
     modules["b4"] = Object(
         "DiscriminatorEpilogue",
@@ -211,12 +251,12 @@ def synthesis(net, ws, noise=True):
             if name in block._modules:
                 layer = getattr(block, name)
                 x = modulated(layer, x, ws[:, place], up=name == "conv0")
-                if noise:
+                if noise and not CONVERTED:
                     x = x + layer.noise_const * layer.noise_strength
                 x = leaky(x + layer.bias[:, None, None], CLAMP)
                 place += 1
         rgb = modulated(block.torgb, x, ws[:, place], demodulate=False) + block.torgb.bias[:, None, None]
-        rgb = rgb.clamp(-CLAMP, CLAMP)
+        rgb = rgb if CLAMP is None else rgb.clamp(-CLAMP, CLAMP)
         image = rgb if image is None else rgb + blur(image, (2, 1), gain=4.0, up=2)
     return image
 
@@ -241,18 +281,29 @@ def score(net, x, c):
         skip = apply_conv(block.skip, x, down=True, gain=0.5**0.5, linear=True)
         x = skip + apply_conv(block.conv1, apply_conv(block.conv0, x), down=True, gain=0.5**0.5)
     n, channels, h, w = x.shape
-    y = x.reshape(GROUP, -1, FEATURES, channels // FEATURES, h, w)
+    group = GROUP or n
+    y = x.reshape(group, -1, FEATURES, channels // FEATURES, h, w)
     y = ((y - y.mean(dim=0)).square().mean(dim=0) + 1e-8).sqrt().mean(dim=[2, 3, 4])
-    x = torch.cat([x, y.reshape(-1, FEATURES, 1, 1).repeat(GROUP, 1, h, w)], dim=1)
+    x = torch.cat([x, y.reshape(-1, FEATURES, 1, 1).repeat(group, 1, h, w)], dim=1)
     x = apply_dense(net.b4.fc, apply_conv(net.b4.conv, x).flatten(1))
     direction = mapping(net.mapping, None, c)
     return (apply_dense(net.b4.out, x) * direction).sum(dim=1, keepdim=True) / CMAP**0.5
 
 
-def main(folder):
+def networks():
     torch.manual_seed(5)
-    data = dict(G=generator(), D=discriminator(), G_ema=generator(), training_set_kwargs=None, augment_pipe=None)
-    z, c = torch.randn(8, Z), F.one_hot(torch.arange(8) % C, C).float()
+    return dict(G=generator(), D=discriminator(), G_ema=generator(), training_set_kwargs=None, augment_pipe=None)
+
+
+def write(data, path):
+    with open(path, "wb") as file:
+        pickle.dump(data, file, protocol=3 if CONVERTED else 4)
+
+
+def fixture(folder, name, settings):
+    globals().update(settings)
+    data = networks()
+    z, c = torch.randn(4, Z), F.one_hot(torch.arange(4) % C, C).float()
     num_ws = 2 * len(SIDES)
     w, ema = mapping(data["G"].mapping, z, c), mapping(data["G_ema"].mapping, z, c)
     repeat = lambda w: w[:, None].repeat(1, num_ws, 1)
@@ -268,25 +319,13 @@ def main(folder):
         "image_none": synthesis(data["G"].synthesis, repeat(w), noise=False),
         "d_fake": score(data["D"], image, c),
     }
-    folder = Path(folder)
-    with open(folder / "ada-8-conditional.pkl", "wb") as file:
-        pickle.dump(data, file, protocol=4)
-    save_file({k: v.contiguous() for k, v in expected.items()}, folder / "ada-8-conditional.expected.safetensors")
-    print("clamped:", float((image.abs() >= CLAMP).float().mean()))
-
-
-def large(path):
-    global SIDES, CHANNELS, Z, C, W, CLAMP, CMAP, GROUP, FEATURES
-    SIDES = [4 << i for i in range(9)]
-    CHANNELS = {side: min(32768 // side, 512) for side in SIDES}
-    Z, C, W, CLAMP, CMAP, GROUP, FEATURES = 512, 0, 512, None, 1, 4, 1
-    torch.manual_seed(5)
-    data = dict(G=generator(), D=discriminator(), G_ema=generator(), training_set_kwargs=None, augment_pipe=None)
-    with open(path, "wb") as file:
-        pickle.dump(data, file, protocol=4)
+    write(data, Path(folder) / f"{name}.pkl")
+    save_file({k: v.contiguous() for k, v in expected.items()}, Path(folder) / f"{name}.expected.safetensors")
 
 
 if sys.argv[1] == "--large":
-    large(sys.argv[2])
+    globals().update(LARGE)
+    write(networks(), sys.argv[2])
 else:
-    main(sys.argv[1])
+    fixture(sys.argv[1], "ada-8-conditional", TRAINED)
+    fixture(sys.argv[1], "ada-16-converted", AS_CONVERTED)

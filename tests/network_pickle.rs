@@ -54,20 +54,8 @@ fn unlearn(model: &Path, out: &str, more: &[&str]) -> Output {
     let labeler = text(fixture("labelers/grey8.onnx"));
     let model = text(model);
     let fixed = ["unlearn", &model, "--labeler", &labeler, "--forget", "0", "--out", out, "--device", "cpu"];
-    let small = [
-        "--iters",
-        "2",
-        "--adapt-iters",
-        "2",
-        "--batch",
-        "4",
-        "--labelled",
-        "512",
-        "--preset",
-        "paper",
-        "--samples",
-        "64",
-    ];
+    let small = "--iters 2 --adapt-iters 2 --batch 4 --adapted 1 --labelled 256 --samples 64 --preset paper";
+    let small: Vec<&str> = small.split(' ').collect();
     studio(&[&fixed[..], &small, more].concat())
 }
 

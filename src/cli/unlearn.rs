@@ -203,7 +203,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     })?;
     if args.class.class.is_some() {
         let class = Command::Class(args.class.class);
-        ask(&engine, class, |event| matches!(event, Event::Loaded(_)).then_some(()))?;
+        ask(&engine, class, |event| matches!(event, Event::Class(_)).then_some(()))?;
     }
     bar.note(&device_note);
     bar.note(&format!("model: {} {}x{}", loaded.family, loaded.resolution, loaded.resolution));

@@ -192,6 +192,8 @@ pub enum Event {
         /// Root mean square distance to the original parameters.
         to_original: f32,
     },
+    /// Samples are of this class from now on, or of all classes.
+    Class(Option<usize>),
     /// Rendered samples.
     Tiles(Box<Tiles>),
     /// What was learned from the marks.

@@ -108,9 +108,8 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
                 Ok(Event::Suggested(Box::new(suggestions)))
             }),
             Command::Class(class) => answer(events, || {
-                let model = session.model_mut()?;
-                model.set_class(class)?;
-                Ok(Event::Loaded(Box::new(model.card())))
+                session.model_mut()?.set_class(class)?;
+                Ok(Event::Class(class))
             }),
             Command::Export(path) => answer(events, || {
                 session.export(&path, None)?;
