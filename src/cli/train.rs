@@ -83,6 +83,9 @@ pub(super) struct TrainArgs {
     /// Probability of style mixing.
     #[arg(long, value_name = "P")]
     mixing: Option<f64>,
+    /// Train without noise maps: small networks use noise for detail that they cannot make yet.
+    #[arg(long, conflicts_with = "resume")]
+    no_noise: bool,
     /// Adaptive augmentation [default: none for avatars, unmirrored for IDX files, full for folders].
     #[arg(long, value_enum)]
     augment: Option<Augmentation>,
@@ -121,6 +124,7 @@ impl TrainArgs {
         choices.lr = self.lr.unwrap_or(choices.lr);
         choices.r1 = self.r1.unwrap_or(choices.r1);
         choices.path = self.path.unwrap_or(choices.path);
+        choices.noise &= !self.no_noise;
         choices.mixing = self.mixing.unwrap_or(choices.mixing);
         choices.augment = self.augment.unwrap_or(choices.augment);
         choices.check().map_err(Unusable)?;

@@ -40,6 +40,9 @@ pub struct Choices {
     /// Probability of style mixing.
     #[serde(default = "default_mixing")]
     pub mixing: f64,
+    /// Whether layers take noise. Small networks use it for detail that they cannot make yet, and keep the dots.
+    #[serde(default = "default_noise")]
+    pub noise: bool,
     /// Adaptive augmentation: whether it is used, and whether it may mirror images.
     #[serde(default)]
     pub augment: Augmentation,
@@ -58,6 +61,10 @@ pub enum Augmentation {
     Full,
 }
 
+fn default_noise() -> bool {
+    true
+}
+
 fn default_mixing() -> f64 {
     TrainConfig::default().mixing
 }
@@ -67,14 +74,23 @@ impl Default for Choices {
     /// the path length penalty kept a fresh network from making different images at all (see `benches/README.md`).
     fn default() -> Self {
         let TrainConfig { batch, micro_batch, lr, .. } = TrainConfig::default();
-        Self { batch, micro_batch, lr, r1: 1.0, path: 0.0, mixing: default_mixing(), augment: Augmentation::None }
+        Self {
+            batch,
+            micro_batch,
+            lr,
+            r1: 1.0,
+            path: 0.0,
+            mixing: default_mixing(),
+            noise: true,
+            augment: Augmentation::None,
+        }
     }
 }
 
 impl Choices {
     fn config(&self) -> TrainConfig {
-        let Self { batch, micro_batch, lr, r1, path: path_regularize, mixing, augment: _ } = *self;
-        TrainConfig { batch, micro_batch, lr, r1, path_regularize, mixing, ..TrainConfig::default() }
+        let Self { batch, micro_batch, lr, r1, path: path_regularize, mixing, noise: random_noise, augment: _ } = *self;
+        TrainConfig { batch, micro_batch, lr, r1, path_regularize, mixing, random_noise, ..TrainConfig::default() }
     }
 
     /// One sentence on what cannot be used.
@@ -145,6 +161,12 @@ pub struct Card {
     pub licence: Option<String>,
 }
 
+/// Takes a generator's noise away: its maps and their strengths are 0, and without maps no gradient moves the strengths.
+fn silence(generator: &mut Params) {
+    let noise = |key: &str| key.starts_with("noises.") || key.ends_with(".noise.weight");
+    generator.iter_mut().filter(|(key, _)| noise(key)).for_each(|(_, tensor)| tensor.data.fill(0.0));
+}
+
 /// A training from scratch, between two iterations.
 pub struct Scratch {
     model: Model,
@@ -188,6 +210,10 @@ impl Scratch {
                 Checkpoint { g_ema: Some(g_ema), g: Some(g), d: Some(d), ..Checkpoint::default() }
             }
         };
+        let mut checkpoint = checkpoint;
+        if !choices.noise {
+            [&mut checkpoint.g, &mut checkpoint.g_ema].into_iter().flatten().for_each(silence);
+        }
         let model = Model::new(Path::new("new"), String::new(), checkpoint, device)?;
         let rng = NormalSource::new(seed, DRAWS).state();
         let state =

@@ -8,6 +8,7 @@ pub mod discriminator;
 pub mod dual;
 pub mod flat;
 pub mod generator;
+mod grow;
 pub mod init;
 pub mod latents;
 mod layers;
