@@ -242,14 +242,16 @@ fn in_order(stored: Vec<f32>, shape: &[usize], strides: &[usize]) -> Vec<f32> {
     let count = shape.iter().product();
     let mut index = vec![0; shape.len()];
     let mut values = Vec::with_capacity(count);
+    let mut place = 0;
     for _ in 0..count {
-        let place: usize = index.iter().zip(strides).map(|(i, stride)| i * stride).sum();
         values.push(stored[place]);
-        for (i, extent) in index.iter_mut().zip(shape).rev() {
+        for ((i, extent), stride) in index.iter_mut().zip(shape).zip(strides).rev() {
             *i += 1;
+            place += stride;
             if *i < *extent {
                 break;
             }
+            place -= stride * extent;
             *i = 0;
         }
     }
