@@ -66,7 +66,7 @@ impl<'a> Storages<'a> {
     fn read(&mut self, id: NodeId) -> Result<HostTensor, NetworkError> {
         let (class, args) = self.pickle.call(id).ok_or_else(|| bad("it is no tensor"))?;
         let (class, args) = match class {
-            "torch._utils._rebuild_parameter" => {
+            "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
                 args.first().and_then(|data| self.pickle.call(*data)).ok_or_else(|| bad("it is no tensor"))?
             }
             _ => (class, args),
