@@ -66,7 +66,7 @@ impl<'a> Storages<'a> {
     fn read(&mut self, id: NodeId) -> Result<HostTensor, NetworkError> {
         let (class, args) = self.pickle.call(id).ok_or_else(|| bad("it is no tensor"))?;
         let (class, args) = match class {
-            "torch._utils._rebuild_parameter" => {
+            "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
                 args.first().and_then(|data| self.pickle.call(*data)).ok_or_else(|| bad("it is no tensor"))?
             }
             _ => (class, args),
@@ -242,14 +242,16 @@ fn in_order(stored: Vec<f32>, shape: &[usize], strides: &[usize]) -> Vec<f32> {
     let count = shape.iter().product();
     let mut index = vec![0; shape.len()];
     let mut values = Vec::with_capacity(count);
+    let mut place = 0;
     for _ in 0..count {
-        let place: usize = index.iter().zip(strides).map(|(i, stride)| i * stride).sum();
         values.push(stored[place]);
-        for (i, extent) in index.iter_mut().zip(shape).rev() {
+        for ((i, extent), stride) in index.iter_mut().zip(shape).zip(strides).rev() {
             *i += 1;
+            place += stride;
             if *i < *extent {
                 break;
             }
+            place -= stride * extent;
             *i = 0;
         }
     }
