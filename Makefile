@@ -11,10 +11,11 @@ DEMO_LABELER := tests/fixtures/labelers/grey8.onnx
 # A tiny network of random weights: the whole method in seconds.
 DEMO_SETTINGS := --iters 150 --adapt-iters 100 --lr 0.002 --labelled 1000 --samples 1000 --device cpu
 
-.PHONY: help run test bench check-models setup build clean-out
+.PHONY: help run demo test bench check-models setup setup-window build clean-out
 
 help:
-	@echo "make run           build, and run the demonstration (the window, once it exists)"
+	@echo "make run           build, and open the window (make run MODEL=file.pt opens that model)"
+	@echo "make demo          build, and run the method once without a window, on a tiny network"
 	@echo "make test          build, and run all tests"
 	@echo "make bench         time the training iteration and its parts"
 	@echo "make check-models  check against the larger models in $(SHARED), where they are"
@@ -26,14 +27,14 @@ setup:
 build: setup
 	cargo build --release
 
-run: build
-	@echo
-	@echo "The window is not built yet. This is the headless demonstration: a 16x16 network of random weights"
-	@echo "forgets class 1 of a toy labeler. The command, for your own model:"
-	@echo "  unlearn-studio unlearn MODEL --labeler CLASSIFIER.onnx --forget CLASS --out OUT.safetensors"
-	@if [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname -s)" = Linux ]; then \
-	  echo "There is no screen here; the pictures can be looked at elsewhere."; fi
-	@echo
+setup-window:
+	@scripts/setup.sh window
+
+# Without a screen the program says so and names the command that does the same without one.
+run: setup-window build
+	$(STUDIO) $(MODEL)
+
+demo: build
 	@mkdir -p out
 	$(STUDIO) unlearn $(DEMO_MODEL) --labeler $(DEMO_LABELER) --forget 1 $(DEMO_SETTINGS) \
 	  --out out/demo.safetensors --report out/demo.json --grid out/demo.png

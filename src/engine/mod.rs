@@ -7,19 +7,24 @@
 
 pub mod command;
 mod control;
+pub mod cost;
 mod error;
+mod estimate;
 pub mod evaluate;
 pub mod feedback_source;
+pub mod files;
 pub mod model;
 pub mod report;
 mod run;
 pub mod sampler;
 pub mod scratch;
+mod shrink;
 mod worker;
 
 pub use command::{Command, Event, Phase, Progress, RunRequest, SampleKind, SampleRequest, Tiles, Weights};
 pub use error::EngineError;
 pub use feedback_source::{FeedbackSource, LabelerSpec};
+pub use files::{FileJob, LabelerCard};
 pub use model::{Model, ModelCard};
 pub use report::RunReport;
 pub use worker::{Engine, panic_sentence};

@@ -1,6 +1,6 @@
 //! One run of the method, start to end: feedback, adapt, unlearn, measure.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -8,6 +8,7 @@ use super::{
     command::{Command, Event, Phase, RunRequest},
     control::Control,
     error::EngineError,
+    estimate::Estimator,
     evaluate::compare,
     feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
     report::{RunReport, Seconds, program},
@@ -33,13 +34,18 @@ pub(super) fn run(
     quit: &mut bool,
 ) -> Result<RunReport, EngineError> {
     let model = session.model()?;
-    let gan = model.gan()?.clone();
+    let mut gan = model.gan()?.clone();
+    if let Some(number) = request.from {
+        // The optimizers are the checkpoint's: a snapshot holds networks only.
+        let kept = session.kept(number)?.clone();
+        (gan.g_ema, gan.g, gan.d) = (kept.g_ema, kept.g, kept.d);
+    }
     let (path, sha256) = (model.path.clone(), model.sha256.clone());
     // What can be wrong with the request is found before anything is computed.
     let evaluation = match &request.evaluation {
         None => None,
         Some(wanted) => {
-            let labeler = wanted.labeler.open()?;
+            let labeler = Arc::new(wanted.labeler.open()?);
             labeler.check_class(wanted.forget)?;
             Some((labeler, wanted))
         }
@@ -48,6 +54,10 @@ pub(super) fn run(
     let to_train = settings.adapted * settings.adapt.iterations + settings.unlearn.iterations;
     let mut control = Control::new(session, commands, events, quit, to_train);
     let mut seconds = Seconds::default();
+
+    if let Some((labeler, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
+        control.estimator = Some(Estimator::new(&model, labeler.clone(), wanted)?);
+    }
 
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
@@ -109,7 +119,7 @@ pub(super) fn run(
     let finished = !report.stopped && report.failed.is_none();
     if let (Some((labeler, wanted)), Some(trained), true) = (&evaluation, control.session.trained.clone(), finished) {
         let clock = Instant::now();
-        let weights = [(&gan.networks.generator, &gan.g_ema), (&gan.networks.generator, &trained.g_ema)];
+        let weights = [(&gan.networks.generator, &model.g_ema), (&gan.networks.generator, &trained.g_ema)];
         let of = 2 * wanted.samples;
         let mut progress = |done| control.step(Phase::Evaluate, done, of);
         report.evaluation = compare(weights, labeler, wanted.forget, wanted.seed, wanted.samples, &mut progress)?;
