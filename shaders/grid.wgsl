@@ -204,7 +204,7 @@ fn fragment(corner: Corner) -> @location(0) vec4<f32> {
             let long = segment(badge, foot, vec2<f32>(0.5, -0.36) * r);
             sign_distance = min(short, long) - thick;
         }
-        out = over(out, vec3<f32>(1.0), clamp(0.5 - sign_dist / edge, 0.0, 1.0));
+        out = over(out, vec3<f32>(1.0), clamp(0.5 - sign_distance / edge, 0.0, 1.0));
     }
     return out;
 }

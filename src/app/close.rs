@@ -38,7 +38,7 @@ impl Closing {
         }
         match *self {
             Self::Asking => {
-                let response = Modal::new(Id::new("close")).show(ctx, |ui| ask(ui, studio, dialogs));
+                let response = Modal::new(Id::unique("close")).show(ctx, |ui| ask(ui, studio, dialogs));
                 if let Some(answer) = response.inner {
                     *self = answer;
                 } else if response.should_close() {

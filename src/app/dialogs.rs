@@ -102,7 +102,7 @@ impl Dialogs {
             ctx.request_repaint_after(std::time::Duration::from_millis(100));
         }
         if let Some((purpose, mut path)) = self.prompt.take() {
-            let response = Modal::new(Id::new("path")).show(ctx, |ui| prompt(ui, purpose, &mut path));
+            let response = Modal::new(Id::unique("path")).show(ctx, |ui| prompt(ui, purpose, &mut path));
             match response.inner {
                 Some(true) => answers.push((purpose, PathBuf::from(path.trim()))),
                 Some(false) => {}

@@ -110,7 +110,7 @@ impl GridView {
         let on_screen =
             ui.clip_rect().intersect(Rect::from_min_size(corner, ui.max_rect().size().max(viewport.size())));
 
-        let id = ui.id().with("grid");
+        let id = ui.scope_id().with("grid");
         let ground = ui.interact(on_screen, id, Sense::DRAG | Sense::FOCUSABLE);
         ground.widget_info(|| WidgetInfo::labeled(Role::Group, true, "Samples"));
         let arrows = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
@@ -285,7 +285,7 @@ impl GridView {
             }
             instances.push(instance);
         }
-        let growth = ui.ctx().animate_bool_with_time(Id::new("hovered tile"), lifted.is_some(), 0.12);
+        let growth = ui.ctx().animate_bool_with_time(Id::unique("hovered tile"), lifted.is_some(), 0.12);
         if let Some(mut instance) = lifted {
             let [left, top, width, height] = instance.rect;
             let size = width * (1.0 + (ZOOM - 1.0) * growth);

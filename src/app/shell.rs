@@ -156,7 +156,7 @@ impl App {
         if hovering {
             let p = palette(&ctx.global_style());
             let screen = ctx.content_rect();
-            let painter = ctx.layer_painter(egui::LayerId::new(Order::Foreground, Id::new("drop")));
+            let painter = ctx.layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop")));
             painter.rect_filled(screen, 0.0, p.canvas.gamma_multiply(0.85));
             let inner = screen.shrink(24.0);
             painter.rect_stroke(inner, 14.0, Stroke::new(2.0, p.after), egui::StrokeKind::Inside);
@@ -175,7 +175,7 @@ impl App {
         }
         let p = palette(&ctx.global_style());
         let mut dismissed = None;
-        Area::new(Id::new("notices")).order(Order::Foreground).anchor(Align2::RIGHT_TOP, vec2(-14.0, 56.0)).show(
+        Area::new(Id::unique("notices")).order(Order::Foreground).anchor(Align2::RIGHT_TOP, vec2(-14.0, 56.0)).show(
             ctx,
             |ui| {
                 ui.set_width(380.0);
