@@ -42,10 +42,10 @@ fn main() -> anyhow::Result<()> {
     let [model, labeler, class, files @ ..] = args.as_slice() else {
         bail!("usage: sweep MODEL LABELER CLASS SETTINGS.json...");
     };
-    let forget: usize = class.parse().context("CLASS is a number")?;
     let samples: usize = env::var("SWEEP_SAMPLES").ok().and_then(|s| s.parse().ok()).unwrap_or(2000);
     let model = Model::load(&PathBuf::from(model), &device::cpu().device)?;
     let labeler = LabelerSpec { path: labeler.into(), mean: None, std: None }.open()?;
+    let target = labeler.target(class)?;
     let gan = model.gan()?;
     let mut quiet = |_: &Iteration, _: &unlearn_studio::train::Trainer| Flow::Continue;
     let mut adapted_by_settings: HashMap<String, (Vec<_>, f64)> = HashMap::new();
@@ -54,7 +54,7 @@ fn main() -> anyhow::Result<()> {
         let mut value = serde_json::to_value(Settings::preset(Preset::Quick))?;
         merge(&mut value, &patch);
         let settings: Settings = serde_json::from_value(value).context(file.clone())?;
-        let mut pools = by_labeler(&model, &labeler, forget, &settings, &mut |_| ControlFlow::Continue(()))?
+        let mut pools = by_labeler(&model, &labeler, &target, &settings, &mut |_| ControlFlow::Continue(()))?
             .context("nothing stops labelling here")?;
         let key = format!(
             "{:?} {} {} {} {} {}",
@@ -83,7 +83,7 @@ fn main() -> anyhow::Result<()> {
         let generator = &gan.networks.generator;
         let evaluate = |after: &_| {
             let weights = [(generator, &gan.g_ema), (generator, after)];
-            compare(weights, &labeler, forget, EVALUATION_SEED, samples, &mut |_| ControlFlow::Continue(()))
+            compare(weights, &labeler, &target, EVALUATION_SEED, samples, &mut |_| ControlFlow::Continue(()))
         };
         let result = evaluate(&trained.g_ema)?.context("nothing stops the measurement here")?;
         let ones = evaluate(&adapted[0])?.context("nothing stops the measurement here")?;
@@ -93,11 +93,11 @@ fn main() -> anyhow::Result<()> {
         let [start, end] = [&gan.g_ema, &trained.g_ema]
             .map(|theta| to_vec(repulsion.distance(&theta.values)).first().copied().unwrap_or(f32::NAN));
         println!(
-            "{name:<28} class {forget} PUL {:5.1} FD {:6.1} floor {:4.1} | adapted share {:4.1} | adapt {adapt_seconds:4.0} s unlearn {unlearn_seconds:4.0} s | d {start:.2e} -> {end:.2e}",
+            "{name:<28} {target} PUL {:5.1} FD {:6.1} floor {:4.1} | adapted share {:4.1} | adapt {adapt_seconds:4.0} s unlearn {unlearn_seconds:4.0} s | d {start:.2e} -> {end:.2e}",
             percent(result.pul),
             result.frechet.unwrap_or(f64::NAN),
             result.frechet_floor.unwrap_or(f64::NAN),
-            percent(ones.shares_after.get(forget).copied()),
+            percent(target.classes().iter().map(|&class| ones.shares_after.get(class).copied()).sum()),
         );
         let shares = |shares: &[f64]| shares.iter().map(|s| format!("{:.1}", 100.0 * s)).collect::<Vec<_>>().join(" ");
         println!("  shares {} -> {}", shares(&result.shares_before), shares(&result.shares_after));

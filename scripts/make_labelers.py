@@ -3,11 +3,14 @@
 Each has weights one can compute by hand, so that the tests know every score:
 - grey8.onnx    [N,1,8,8]   scores = 2 sums of halves and their difference; features = mean of each row (8)
 - colour16.onnx [N,3,16,16] probabilities over 3 classes = the softmax of the channel means; no features; batch fixed to 2
+- two8.onnx     [N,1,8,8]   two heads with named classes: half (the scores of grey8) and light (dark: 32, bright: the sum
+                            of all); between them `map`, which is no head; features as in grey8
 - flat.onnx     [N,64]      no image labeler
 - channels4.onnx [N,4,8,8]  no image labeler
 - loose.onnx    [N,1,H,W]   no size
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -21,10 +24,11 @@ def value(name, shape):
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-def write(name, nodes, inputs, outputs, constants=()):
+def write(name, nodes, inputs, outputs, constants=(), metadata=None):
     constants = [numpy_helper.from_array(array, key) for key, array in constants]
     graph = helper.make_graph(nodes, "labeler", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, metadata or {})
     checker.check_model(model)
     save(model, FOLDER / name)
 
@@ -47,6 +51,27 @@ def main():
         # The scores are the first output that is not the features.
         [value("features", ["N", 8]), value("scores", ["N", 3])],
         [("halves", halves), ("rows", rows), ("bias", np.array([0, 0, 1], np.float32))],
+    )
+    light = np.stack([np.zeros(64), np.ones(64)], 1).astype(np.float32)
+    write(
+        "two8.onnx",
+        [
+            helper.make_node("Flatten", ["image"], ["flat"], axis=1),
+            helper.make_node("Gemm", ["flat", "halves", "half_bias"], ["half"]),
+            helper.make_node("Gemm", ["flat", "light_sums", "light_bias"], ["light"]),
+            helper.make_node("MatMul", ["flat", "rows"], ["features"]),
+            helper.make_node("Relu", ["image"], ["map"]),
+        ],
+        [value("image", ["N", 1, 8, 8])],
+        [value("half", ["N", 3]), value("map", ["N", 1, 8, 8]), value("features", ["N", 8]), value("light", ["N", 2])],
+        [
+            ("halves", halves),
+            ("rows", rows),
+            ("light_sums", light),
+            ("half_bias", np.array([0, 0, 1], np.float32)),
+            ("light_bias", np.array([32, 0], np.float32)),
+        ],
+        {"classes": json.dumps({"half": ["upper", "lower", "both"], "light": ["dark", "bright"]})},
     )
     write(
         "colour16.onnx",

@@ -298,6 +298,7 @@ fn the_same_command_gives_the_same_file() {
             &text(&model()),
             "--feedback",
             &text(&marked),
+            "--as-marked",
             "--iters",
             "2",
             "--adapt-iters",
@@ -374,6 +375,32 @@ fn evaluate_counts_what_the_labeler_sees() {
         assert_eq!(found[key], serde_json::json!(counts.map(|count| count as f64 / 50.0)), "{key}");
     }
     assert!(table.contains(&format!("{:.1} %", pul * 100.0)) && table.ends_with('\n'), "{table}");
+}
+
+/// The whole method on a set of classes of a labeler's second head.
+#[test]
+fn what_is_to_be_forgotten_can_be_named() {
+    let out = folder();
+    let at = |name: &str| text(&out.path().join(name));
+    let labeler = text(&fixture("labelers/two8.onnx"));
+    let fixed = ["--iters", "2", "--adapt-iters", "2", "--batch", "4", "--adapted", "1", "--labelled", "64"];
+    let unlearn = |forget: &str, weights: &str| {
+        let more = ["--samples", "64", "--device", "cpu", "--out", weights, "--report", &at("r.json")];
+        let ends = ["unlearn", &text(&model()), "--labeler", &labeler, "--forget", forget];
+        let printed = done(&[&ends[..], &fixed, &more].concat());
+        let report = std::fs::read_to_string(at("r.json")).expect("a report");
+        (printed, serde_json::from_str::<Value>(&report).expect("JSON"))
+    };
+    let (printed, report) = unlearn("half=upper|half=both", &at("a.safetensors"));
+    let result = &report["evaluation"];
+    assert_eq!((&result["head"], &result["forget"]), (&"half".into(), &serde_json::json!([0, 2])));
+    assert_eq!(result["classes"], serde_json::json!(["upper", "lower", "both"]));
+    let share = |class: usize| result["shares_before"][class].as_f64().expect("a share");
+    assert_eq!(result["negatives_before"].as_f64().expect("a count"), 64.0 * (share(0) + share(2)));
+    assert_eq!(printed.matches("to be forgotten").count(), 2);
+    assert!(printed.contains("\nupper ") && printed.contains("\nboth "), "{printed}");
+    unlearn("half!=lower", &at("b.safetensors"));
+    assert!(std::fs::read(at("a.safetensors")).expect("a") == std::fs::read(at("b.safetensors")).expect("b"));
 }
 
 /// Starts a run that would take hours, sends SIGINT once it has begun, and gives its result.
@@ -509,6 +536,13 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
         "grey8.onnx: it has 3 classes (0 to 2); there is no class 3",
     ),
     ("unlearn {m} --labeler {l} --forget 3 --out {o}/a.pt --samples 0", 1, "there is no class 3"),
+    (
+        "unlearn {m} --labeler {f}/labelers/two8.onnx --forget dim --out {o}/a.pt",
+        1,
+        "two8.onnx: it knows half (upper, lower, both), light (dark, bright); there is no class dim",
+    ),
+    ("unlearn {m} --labeler {f}/labelers/two8.onnx --forget upper,dark --out {o}/a.pt", 1, "are different outputs"),
+    ("evaluate {m} {m} --labeler {f}/labelers/two8.onnx --forget hat=cap", 1, "it has no output hat"),
     ("unlearn {m} --labeler {l} --labeler-std 0 --forget 1 --out {o}/a.pt", 1, "grey8.onnx: mean and deviation"),
     ("unlearn {m} --labeler {l} --forget 0 --labelled 1 --out {o}/a.pt", 1, "sample was found"),
     ("evaluate {m} {m} --labeler {l} --forget 9", 1, "there is no class 9"),
@@ -564,6 +598,14 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --gamma inf", 2, "every setting must be a finite number"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --iters many", 2, "invalid value 'many' for '--iters"),
     ("unlearn {m} --labeler {l} --forget -1 --out {o}/a.pt", 2, "'-1'"),
+    ("unlearn {m} --clicks 12 --out {o}/a.pt", 2, "--labeler"),
+    (
+        "unlearn {m} --feedback {b}/few.json --out {o}/a.pt",
+        1,
+        "1 negative and 0 positive samples are marked; mark at least 3",
+    ),
+    ("train {b}/letter.txt --out {o}/a.pt --mixing 2", 2, "--mixing must be a number from 0 to 1"),
+    ("train avatars --grow {m} --resolution 64 --out {o}/a.pt", 1, "it cannot be grown"),
     ("unlearn {m} --out {o}/a.pt", 2, "Give --feedback, or --labeler and --forget"),
     ("unlearn {m} --labeler {l} --out {o}/a.pt", 2, "--forget"),
     ("unlearn {m} --labeler {l} --forget 0", 2, "--out"),

@@ -101,7 +101,7 @@ fn run(adapt: usize, unlearn: usize) -> Command {
         let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");
         feedback.mark(sample, if index < 4 { Mark::Negative } else { Mark::Positive });
     }
-    let mut settings = Settings { adapted: 1, fisher_samples: 2, ..Settings::preset(Preset::Quick) };
+    let mut settings = Settings { adapted: 1, fisher_samples: 2, few_marks: 0, ..Settings::preset(Preset::Quick) };
     (settings.adapt.iterations, settings.unlearn.iterations) = (adapt, unlearn);
     for stage in [&mut settings.adapt, &mut settings.unlearn] {
         (stage.train.batch, stage.train.lr, stage.train.ema_decay) = (4, 0.01, 0.5);
@@ -338,7 +338,7 @@ fn exported(engine: &Engine, command: Command) -> PathBuf {
 fn a_run_takes_snapshots_at_even_steps_and_looks_at_them() {
     let engine = open();
     engine.send(Command::AutoSnapshots(4));
-    let evaluation = EvaluationRequest { labeler: labeler(), forget: 1, samples: 300, seed: 7 };
+    let evaluation = EvaluationRequest { labeler: labeler(), forget: "1".to_owned(), samples: 300, seed: 7 };
     engine.send(run_with(2, 10, |request| request.evaluation = Some(evaluation)));
     let (mut taken, mut looked) = (Vec::new(), Vec::new());
     let report = wait(&engine, |event| match event {
@@ -443,7 +443,7 @@ fn other_files_are_read_and_written_by_the_worker() {
 
     engine.send(file(FileJob::OpenLabeler(labeler())));
     let card = wait(&engine, |event| if let Event::Labeler(card) = event { Some(card) } else { None });
-    assert_eq!((card.classes, card.features, card.input), (3, true, [1, 8, 8]));
+    assert_eq!((card.heads[0].classes.len(), card.features, card.input), (3, true, [1, 8, 8]));
     engine.send(file(FileJob::OpenLabeler(LabelerSpec { path: model(), mean: None, std: None })));
     assert!(failure(&engine).contains("not an ONNX model"));
 

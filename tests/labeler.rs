@@ -1,11 +1,13 @@
-//! Labelers on ONNX files: tiny ones written by `scripts/make_labelers.py`, and the digits classifier where it is.
+//! Labelers on ONNX files: tiny ones written by `scripts/make_labelers.py`, the bundled ones on drawings and on digits
+//! that they were not trained on, and the digits classifier where it is.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use unlearn_studio::metrics::{Labeler, frechet_floor};
+use unlearn_studio::data::avatars::{self, Attributes, Beard};
+use unlearn_studio::metrics::{Head, Labeler, Labels, frechet_floor};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/labelers").join(name)
@@ -37,6 +39,55 @@ fn grey_images_get_the_scores_and_features_of_their_halves() {
     assert_eq!((features.width, features.rows()), (8, 3));
     close(&features.values[8..16], &[0.25, 0.25, 0.25, 0.25, 1.0, 1.0, 1.0, 1.0]);
 }
+
+#[test]
+fn every_output_of_scores_is_a_head_with_its_names() {
+    let labeler = Labeler::open(&fixture("two8.onnx")).unwrap();
+    let heads: Vec<_> = labeler.heads().iter().map(|head| (head.name.as_str(), head.classes.join(" "))).collect();
+    assert_eq!(heads, [("half", "upper lower both".to_owned()), ("light", "dark bright".to_owned())]);
+    let pairs: Vec<_> = (0..20).map(|i| (i as f32 / 20.0, 0.25)).collect();
+    let (images, shape) = (halves(&pairs), [20, 1, 8, 8]);
+    let [half, light] = [0, 1].map(|head| labeler.label_head(head, &images, shape).unwrap());
+    let expected: Vec<f32> = pairs.iter().flat_map(|(a, b)| [32.0, 32.0 * (a + b)]).collect();
+    close(&light.scores, &expected);
+    // Sums above 32 need an upper half above 0.75.
+    assert_eq!(light.classes, (0..20).map(|i| usize::from(i > 15)).collect::<Vec<_>>());
+    assert_eq!(half, labeler.label(&images, shape).unwrap());
+    assert_eq!(half.features, light.features);
+    assert_eq!(half.features.as_ref().map(|features| (features.width, features.rows())), Some((8, 20)));
+    let all = labeler.label_all(&images, shape).unwrap();
+    assert_eq!(all, [half.clone(), light.clone()].map(|labels| Labels { features: None, ..labels }));
+
+    let target = labeler.target("light=bright").unwrap();
+    assert_eq!((target.head_number(), light.count_target(&target)), (1, 4));
+    let target = labeler.target("half!=both").unwrap();
+    let sum = half.probabilities[0] + half.probabilities[1];
+    assert!((half.target_probability(0, &target).unwrap() - sum).abs() < 1e-6);
+    assert_eq!(
+        labeler.target("dim").unwrap_err().to_string(),
+        "two8.onnx: it knows half (upper, lower, both), light (dark, bright); there is no class dim"
+    );
+    assert_eq!(
+        labeler.label_head(2, &images, shape).unwrap_err().to_string(),
+        "two8.onnx: it has 2 outputs of scores; it has no output 2"
+    );
+
+    // Other names of the same length in the file's metadata, and one name less.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("renamed.onnx");
+    let whole = std::fs::read(fixture("two8.onnx")).unwrap();
+    let renamed = |from: &str, to: &str| {
+        let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        std::fs::write(&path, [&whole[..at], to.as_bytes(), &whole[at + from.len()..]].concat()).unwrap();
+        Labeler::open(&path).map(|labeler| labeler.heads()[1].classes.clone()).map_err(|error| error.to_string())
+    };
+    assert_eq!(renamed(r#""dark", "#, r#""dusk", "#), Ok(vec!["dusk".to_owned(), "bright".to_owned()]));
+    assert_eq!(renamed(r#""light": "#, r#""night": "#), Ok(vec!["0".to_owned(), "1".to_owned()]));
+    assert_eq!(renamed(r#"["dark", "#, r#"[        "#).unwrap_err(), NAMELESS);
+    assert_eq!(renamed(r#""dark", "bright""#, r#""dark", "dark"  "#).unwrap_err(), NAMELESS);
+}
+
+const NAMELESS: &str = "renamed.onnx: its metadata does not give each of the 2 classes of light its own name";
 
 /// Any number of images gives the same labels, in order: full chunks, a partial one, several at once.
 #[test]
@@ -126,9 +177,9 @@ fn odd_files_and_questions_get_one_sentence() {
     }
 
     let labeler = Labeler::open(&fixture("grey8.onnx")).unwrap();
-    assert!(labeler.check_class(2).is_ok());
+    assert_eq!(labeler.target("2").unwrap().to_string(), "scores=2");
     assert_eq!(
-        labeler.check_class(12).unwrap_err().to_string(),
+        labeler.target("12").unwrap_err().to_string(),
         "grey8.onnx: it has 3 classes (0 to 2); there is no class 12"
     );
     for shape in [[1, 1, 8, 8], [2, 2, 4, 4], [0, 0, 0, 0], [2, 3, usize::MAX, usize::MAX]] {
@@ -154,7 +205,7 @@ fn odd_files_and_questions_get_one_sentence() {
 fn damaged_files_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.onnx");
-    for name in ["grey8.onnx", "colour16.onnx"] {
+    for name in ["grey8.onnx", "colour16.onnx", "two8.onnx"] {
         let whole = std::fs::read(fixture(name)).unwrap();
         // The weights in the middle are numbers whatever they are: every byte outside, some inside.
         let structure = (0..whole.len()).filter(|at| whole.len() < 1000 || at % 97 == 0 || !(400..2900).contains(at));
@@ -181,31 +232,121 @@ fn read_idx(path: &Path) -> (Vec<usize>, Vec<u8>) {
     ((0..rank).map(|dim| extent(4 + 4 * dim)).collect(), bytes.split_off(4 + 4 * rank))
 }
 
+fn bundled(name: &str) -> Labeler {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/labelers");
+    Labeler::open(&folder.join(name)).unwrap()
+}
+
+/// 500 drawings of a seed that the labeler was neither trained nor chosen by.
 #[test]
-fn lenet_knows_real_digits() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let model = shared.join("models/lenet-mnist.onnx");
-    for needed in ["models/lenet-mnist.onnx", "data/mnist"] {
-        if !shared.join(needed).exists() {
-            println!("skipped: ../shared/{needed} is absent");
-            return;
-        }
+fn the_bundled_labeler_knows_the_attributes_of_fresh_drawings() {
+    const COUNT: usize = 500;
+    let labeler = bundled("avatars.onnx");
+    assert_eq!((labeler.input_shape(), labeler.has_features()), ([3, 64, 64], true));
+    let expected: Vec<Head> = Attributes::NAMES
+        .iter()
+        .zip(Attributes::shares())
+        .map(|(name, values)| Head {
+            name: (*name).to_owned(),
+            classes: values.iter().map(|(value, _)| (*value).to_owned()).collect(),
+        })
+        .collect();
+    assert_eq!(labeler.heads(), expected);
+
+    let drawn: Vec<_> = (0..COUNT as u64).map(|index| avatars::draw(77_000, index, 64)).collect();
+    let images: Vec<f32> = drawn
+        .iter()
+        .flat_map(|drawing| (0..3).flat_map(move |channel| drawing.rgb.iter().skip(channel).step_by(3)))
+        .map(|&value| f32::from(value) / 127.5 - 1.0)
+        .collect();
+    let start = Instant::now();
+    let labels = labeler.label_all(&images, [COUNT, 3, 64, 64]).unwrap();
+    println!("{:.0} images/s", COUNT as f64 / start.elapsed().as_secs_f64());
+    for (number, (head, labels)) in labeler.heads().iter().zip(&labels).enumerate() {
+        let right = |keep: &dyn Fn(&Attributes) -> bool| {
+            let kept = drawn.iter().zip(&labels.classes).filter(|(drawing, _)| keep(&drawing.attributes));
+            let right = |drawing: &avatars::Avatar, class: usize| {
+                head.classes.get(class).is_some_and(|name| name == drawing.attributes.values()[number])
+            };
+            let (count, right) =
+                kept.fold((0, 0), |(n, sum), (drawing, &class)| (n + 1, sum + usize::from(right(drawing, class))));
+            f64::from(right as u32) / f64::from(count)
+        };
+        // Under a hat little or nothing is left of the hair; its colour shows in a beard, too.
+        let hatless = |shown: &Attributes| shown.hat == avatars::Hat::None;
+        let visible = |shown: &Attributes| match head.name.as_str() {
+            "hair" => hatless(shown),
+            "hair_colour" => shown.beard == Beard::Yes || (hatless(shown) && shown.hair != avatars::Hair::Bald),
+            _ => true,
+        };
+        println!("{}: {:.4}, where it can be seen {:.4}", head.name, right(&|_| true), right(&visible));
+        assert!(right(&visible) >= 0.99 && right(&|_| true) >= 0.95, "{}", head.name);
     }
-    let (extents, pixels) = read_idx(&shared.join("data/mnist/t10k-images-idx3-ubyte.gz"));
-    let (_, digits) = read_idx(&shared.join("data/mnist/t10k-labels-idx1-ubyte.gz"));
+
+    for (text, forgotten) in
+        [("hat!=none", "hat=cap|hat=beanie"), ("round", "glasses=round"), ("beard=yes", "beard=yes")]
+    {
+        assert_eq!(labeler.target(text).unwrap().to_string(), forgotten);
+    }
+    assert_eq!(
+        labeler.target("none").unwrap_err().to_string(),
+        "avatars.onnx: none is a class of several outputs: write hat=none or glasses=none"
+    );
+    let error = labeler.target("hat=fez").unwrap_err().to_string();
+    assert!(error.contains("hat (none, cap, beanie), glasses (none, round, square)"), "{error}");
+    assert!(error.ends_with("; there is no class hat=fez") && error.lines().count() == 1, "{error}");
+}
+
+#[test]
+fn the_bundled_labeler_knows_digits() {
+    let labeler = bundled("digits.onnx");
+    assert_eq!((labeler.input_shape(), labeler.has_features()), ([1, 32, 32], true));
+    assert_eq!(labeler.heads(), [Head::numbered("digit", 10)]);
+    assert_eq!(labeler.target("digit=4|7").unwrap().classes(), [4, 7]);
+
+    let Some((images, digits)) = real_digits() else { return };
+    let labels = labeler.label(&images, [digits.len(), 1, 32, 32]).unwrap();
+    // Every fifth digit was held out of the training.
+    let held = || labels.classes.iter().zip(&digits).step_by(5);
+    let right = held().filter(|&(&class, &digit)| class == usize::from(digit)).count();
+    println!("{right} of {} held-out digits right", held().count());
+    assert!(right as f64 >= 0.985 * held().count() as f64);
+}
+
+/// The 10 000 digits of MNIST's test file as `[n, 1, 32, 32]` and what they are, where `../shared` has them.
+fn real_digits() -> Option<(Vec<f32>, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mnist");
+    if !folder.exists() {
+        println!("skipped: ../shared/data/mnist is absent");
+        return None;
+    }
+    let (extents, pixels) = read_idx(&folder.join("t10k-images-idx3-ubyte.gz"));
+    let (_, digits) = read_idx(&folder.join("t10k-labels-idx1-ubyte.gz"));
     assert_eq!(extents[1..], [28, 28]);
-    let n = extents[0];
-    let mut images = vec![-1.0; n * 32 * 32];
+    let mut images = vec![-1.0; extents[0] * 32 * 32];
     for (image, digit) in images.chunks_exact_mut(32 * 32).zip(pixels.chunks_exact(28 * 28)) {
         for (at, &pixel) in digit.iter().enumerate() {
             image[(at / 28 + 2) * 32 + at % 28 + 2] = f32::from(pixel) / 127.5 - 1.0;
         }
     }
+    Some((images, digits))
+}
+
+#[test]
+fn lenet_knows_real_digits() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let model = shared.join("models/lenet-mnist.onnx");
+    if !model.exists() {
+        println!("skipped: ../shared/models/lenet-mnist.onnx is absent");
+        return;
+    }
+    let Some((images, digits)) = real_digits() else { return };
+    let n = digits.len();
 
     let labeler = Labeler::open(&model).unwrap();
     assert_eq!((labeler.class_count(), labeler.input_shape()), (10, [1, 32, 32]));
     assert_eq!(
-        labeler.check_class(12).unwrap_err().to_string(),
+        labeler.target("12").unwrap_err().to_string(),
         "lenet-mnist.onnx: it has 10 classes (0 to 9); there is no class 12"
     );
     let start = Instant::now();

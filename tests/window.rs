@@ -97,7 +97,8 @@ fn press_button(window: &mut Window, label: &str) {
 fn tiny_run(window: &mut Window, adapt: usize, unlearn: usize) {
     let settings = &mut app(window).studio().settings;
     (settings.adapt.iterations, settings.unlearn.iterations) = (adapt, unlearn);
-    (settings.adapted, settings.fisher_samples) = (1, 2);
+    // The marks themselves are trained on.
+    (settings.adapted, settings.fisher_samples, settings.few_marks) = (1, 2, 0);
     for stage in [&mut settings.adapt, &mut settings.unlearn] {
         (stage.train.batch, stage.train.lr, stage.train.ema_decay) = (4, 0.01, 0.5);
     }

@@ -1,6 +1,6 @@
 //! What must go and what may stay: pictures first, numbers second.
 
-use eframe::egui::{self, ComboBox, RichText, Stroke, StrokeKind, Ui, vec2};
+use eframe::egui::{self, ComboBox, RichText, ScrollArea, Stroke, StrokeKind, Ui, vec2};
 
 use super::{
     dialogs::{Dialogs, Purpose},
@@ -48,7 +48,80 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
             widgets::explain(ui, format!("and {} more", widgets::grouped(count - samples.len())));
         }
     }
+    suggestions(ui, studio, thumbnails);
     labeler(ui, studio, dialogs);
+}
+
+/// More samples like the marked ones, to confirm or to reject.
+fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
+    let (negatives, positives) = studio.marks.counts();
+    if negatives + positives == 0 && studio.suggestions.is_none() {
+        return;
+    }
+    ui.add_space(10.0);
+    let obstacle = studio.no_suggestions();
+    ui.horizontal(|ui| {
+        let again = studio.suggestions.is_some();
+        let name = if again { "Suggest others" } else { "Suggest more like these" };
+        let button = ui.add_enabled(obstacle.is_none() && !studio.suggesting, egui::Button::new(name));
+        let help = "Learns from your marks and shows the samples whose marks would teach it the most.";
+        let why = obstacle.unwrap_or_else(|| "It is looking.".to_owned());
+        if button.on_hover_text(help).on_disabled_hover_text(why).clicked() {
+            studio.suggest();
+        }
+        if studio.suggesting {
+            ui.add(egui::Spinner::new().size(16.0));
+        }
+    });
+    let Some(found) = &studio.suggestions else { return };
+    let share = found.quality.share * 100.0;
+    let proposals = found.proposals.clone();
+    widgets::explain(
+        ui,
+        format!(
+            "About {share:.0} % of all samples must go, as far as can be told. Click or right-click these as well:"
+        ),
+    );
+    let unmarked: Vec<Sample> =
+        proposals.iter().filter(|&&sample| studio.marks.get(sample).is_none()).copied().collect();
+    thumbnails.want(studio, SampleKind::Feedback, Source::Original, &proposals);
+    let p = palette(ui.style());
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        for &sample in &proposals {
+            let mark = studio.marks.get(sample);
+            let address = sample.address();
+            let state = match mark {
+                Some(Mark::Negative) => ", must go",
+                Some(Mark::Positive) => ", may stay",
+                None => "",
+            };
+            let name = format!("Suggested sample {}{state}", address.index);
+            let response = thumbnails.show(ui, Source::Original, sample, 50.0, &name);
+            let colour = match mark {
+                Some(Mark::Negative) => Some(p.negative),
+                Some(Mark::Positive) => Some(p.positive),
+                None if response.hovered() || response.has_focus() => Some(p.weak),
+                None => None,
+            };
+            if let Some(colour) = colour {
+                ui.painter().rect_stroke(response.rect, 4.0, Stroke::new(2.5, colour), StrokeKind::Inside);
+            }
+            let shift = ui.input(|input| input.modifiers.shift);
+            if response.clicked_by(egui::PointerButton::Secondary) || (response.clicked() && shift) {
+                studio.marks.toggle(sample, Mark::Positive);
+            } else if response.clicked() {
+                studio.marks.toggle(sample, Mark::Negative);
+            }
+            response.on_hover_text("Click: must go. Right-click: may stay.");
+        }
+    });
+    if !unmarked.is_empty() && unmarked.len() < proposals.len() {
+        let help = "Every suggested sample that is not marked gets the green mark.";
+        if ui.small_button("The other ones may stay").on_hover_text(help).clicked() {
+            studio.marks.set(unmarked, Some(Mark::Positive));
+        }
+    }
 }
 
 fn menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
@@ -72,6 +145,9 @@ fn menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
 }
 
 fn strip(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, samples: &[Sample], mark: Mark) {
+    if samples.is_empty() {
+        return;
+    }
     thumbnails.want(studio, SampleKind::Feedback, Source::Original, samples);
     let p = palette(ui.style());
     let (colour, name) = match mark {
@@ -129,18 +205,43 @@ fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     };
     let file = choice.card.spec.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     ui.label(RichText::new(file).weak());
-    ui.horizontal(|ui| {
-        let label = ui.label("Forget class");
-        ComboBox::from_id_salt("class")
-            .selected_text(choice.forget.to_string())
-            .show_ui(ui, |ui| {
-                for class in 0..choice.card.classes.min(1000) {
-                    ui.selectable_value(&mut choice.forget, class, class.to_string());
+    if choice.card.heads.len() > 1 {
+        ui.horizontal(|ui| {
+            let label = ui.label("It tells");
+            let shown = choice.card.heads.get(choice.head).map_or("", |head| head.name.as_str()).to_owned();
+            let before = choice.head;
+            ComboBox::from_id_salt("head")
+                .selected_text(shown)
+                .show_ui(ui, |ui| {
+                    for (number, head) in choice.card.heads.iter().enumerate() {
+                        ui.selectable_value(&mut choice.head, number, &head.name);
+                    }
+                })
+                .response
+                .labelled_by(label.id)
+                .accessible_name("What the labeler tells");
+            if choice.head != before {
+                choice.forget.clear();
+            }
+        });
+    }
+    let classes = choice.card.heads.get(choice.head).map_or(&[][..], |head| &head.classes);
+    ui.label("Must go");
+    ScrollArea::vertical().id_salt("classes").max_height(150.0).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+            for (number, class) in classes.iter().enumerate() {
+                let chosen = choice.forget.contains(&number);
+                let response = ui.selectable_label(chosen, class).accessible_name(format!("Class {class} must go"));
+                if response.clicked() {
+                    if chosen {
+                        choice.forget.retain(|&other| other != number);
+                    } else if choice.forget.len() + 2 <= classes.len() {
+                        choice.forget.push(number);
+                    }
                 }
-            })
-            .response
-            .labelled_by(label.id)
-            .accessible_name("Class to forget");
+            }
+        });
     });
     ui.checkbox(&mut choice.gives_feedback, "It marks the samples").on_hover_text(
         "The labeler looks at samples and takes those of its class as what must go. Otherwise your marks count, and \

@@ -127,8 +127,7 @@ impl GridView {
             self.click(ui, &ground, &response, (index, sample), studio);
         }
         let caught = self.rectangle(ui, &ground, origin, &layout, studio);
-        let (nobody, asking) =
-            ui.memory(|memory| (memory.focused().is_none(), memory.top_modal_layer().is_some()));
+        let (nobody, asking) = ui.memory(|memory| (memory.focused().is_none(), memory.top_modal_layer().is_some()));
         if (ground.has_focus() || nobody) && !asking {
             keys::obey(self, ui, &layout, studio);
         }

@@ -224,10 +224,10 @@ fn over(ui: &mut Ui, report: &RunReport) {
             }
             let (before, after) = (widgets::grouped(seen.negatives_before), widgets::grouped(seen.negatives_after));
             let samples = widgets::grouped(seen.samples);
-            widgets::explain(
-                ui,
-                format!("Class {}: {before} before, {after} after, of {samples} samples.", seen.forget),
-            );
+            let names: Vec<&str> =
+                seen.forget.iter().filter_map(|&class| seen.classes.get(class).map(String::as_str)).collect();
+            let names = names.join(", ");
+            widgets::explain(ui, format!("{}, {names}: {before} before, {after} after, of {samples}.", seen.head));
             if let (Some(distance), Some(floor)) = (seen.frechet, seen.frechet_floor) {
                 widgets::explain(ui, format!("The rest moved by {distance:.1}; {floor:.1} is chance (Fr\u{e9}chet)."));
             }

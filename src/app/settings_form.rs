@@ -134,11 +134,19 @@ const BOTH: &[Field] = &[
     ),
 ];
 
+const FEW: &[Field] = &[field(
+    "Learn below",
+    "With fewer marks than this, it learns what they show and finds more by itself. 0 never does.",
+    |ui, s| ui.add(DragValue::new(&mut s.few_marks).range(0..=100_000).speed(5)),
+)];
+
 const LABELER: &[Field] = &[
-    field("Samples looked at", "How many samples the labeler sorts.", |ui, s| {
-        ui.add(DragValue::new(&mut s.labelled).range(1..=1_000_000).speed(50))
-    }),
-    field("Sure below", "A sample may stay if the labeler gives the class at most this probability.", |ui, s| {
+    field(
+        "Samples looked at",
+        "How many samples are sorted by the labeler, or by what was learned from a few marks.",
+        |ui, s| ui.add(DragValue::new(&mut s.labelled).range(1..=1_000_000).speed(50)),
+    ),
+    field("Sure below", "A sample may stay if the labeler gives what must go at most this probability.", |ui, s| {
         ui.add(DragValue::new(&mut s.positive_below).range(0.0..=1.0).speed(0.01))
     }),
 ];

@@ -19,12 +19,13 @@ use super::{
 use crate::{
     device::DeviceChoice,
     engine::{
-        Command, FeedbackSource, LabelerCard, ModelCard, RunRequest, SampleKind, SampleRequest, Tiles,
+        Command, FeedbackSource, LabelerCard, ModelCard, RunRequest, SampleKind, SampleRequest, SuggestRequest,
+        Suggestions, Tiles,
         command::EvaluationRequest,
         cost::{Cost, Speed, affordable_snapshots, cost},
         evaluate::EVALUATION_SEED,
     },
-    unlearn::{Preset, Settings, feedback::Sample},
+    unlearn::{Preset, Settings, feedback::Sample, probe::FEWEST},
 };
 
 /// Samples that one seed shows.
@@ -33,6 +34,8 @@ pub const SAMPLES: usize = 10_000;
 const BITE: f64 = 0.12;
 /// The part of the time that may go into showing a run while it goes on.
 const SHOW_SHARE: f64 = 0.2;
+/// Samples that are suggested at once.
+const SUGGESTED: usize = 16;
 /// Samples the result is measured on.
 const MEASURED: usize = 2000;
 
@@ -91,10 +94,28 @@ impl Default for View {
 pub struct LabelerChoice {
     /// The classifier.
     pub card: LabelerCard,
-    /// The class that must go.
-    pub forget: usize,
+    /// Which of its heads is asked.
+    pub head: usize,
+    /// The classes that must go.
+    pub forget: Vec<usize>,
     /// Whether it gives the feedback; otherwise it only measures what the marks lead to.
     pub gives_feedback: bool,
+}
+
+impl LabelerChoice {
+    /// What must go, in the words that a labeler takes.
+    pub fn target(&self) -> String {
+        let Some(head) = self.card.heads.get(self.head) else { return String::new() };
+        let names = self.forget.iter().filter_map(|&class| head.classes.get(class));
+        names.map(|class| format!("{}={class}", head.name)).collect::<Vec<_>>().join("|")
+    }
+
+    /// What must go, in a person's words.
+    pub fn words(&self) -> String {
+        let Some(head) = self.card.heads.get(self.head) else { return String::new() };
+        let names = self.forget.iter().filter_map(|&class| head.classes.get(class));
+        names.cloned().collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Which settings a run starts from.
@@ -206,6 +227,10 @@ pub struct Studio {
     pub timeline: Timeline,
     /// The labeler.
     pub labeler: Option<LabelerChoice>,
+    /// What to look at next, learned from the marks.
+    pub suggestions: Option<Suggestions>,
+    /// Whether suggestions are being made.
+    pub suggesting: bool,
     /// What is to be said.
     pub notices: Notices,
     /// What is remembered.
@@ -247,6 +272,8 @@ impl Studio {
             charts: Charts::default(),
             timeline: Timeline::default(),
             labeler: None,
+            suggestions: None,
+            suggesting: false,
             notices: Notices::default(),
             prefs,
             unsaved: false,
@@ -284,7 +311,7 @@ impl Studio {
     fn restart(&mut self, choice: DeviceChoice) {
         self.device = None;
         self.link = link(choice, &self.wake);
-        (self.asked, self.thumbnails_asked, self.writing) = (None, [false; 2], 0);
+        (self.asked, self.thumbnails_asked, self.writing, self.suggesting) = (None, [false; 2], 0, false);
         if self.run.going().is_some() {
             self.run = RunState::Failed;
         }
@@ -376,6 +403,31 @@ impl Studio {
             indices: vec![address.index],
             psi: detail.sample.psi(),
         }));
+    }
+
+    /// What keeps suggestions from being made, in one sentence.
+    pub fn no_suggestions(&self) -> Option<String> {
+        let (negatives, positives) = self.marks.counts();
+        if self.run.going().is_some() {
+            return Some("A run is under way.".to_owned());
+        }
+        let few = negatives < FEWEST || positives < FEWEST;
+        few.then(|| format!("Mark at least {FEWEST} of each kind first."))
+    }
+
+    /// Learns from the marks and asks what to look at next.
+    pub fn suggest(&mut self) {
+        if self.suggesting || self.no_suggestions().is_some() {
+            return;
+        }
+        self.suggesting = true;
+        self.send(Command::Suggest(Box::new(SuggestRequest {
+            feedback: self.marks.feedback().clone(),
+            seed: self.view.seed,
+            psi: self.view.psi,
+            labeler: None,
+            count: SUGGESTED,
+        })));
     }
 
     /// Takes settings from a preset.
@@ -473,14 +525,14 @@ impl Studio {
             return;
         }
         let feedback = match &self.labeler {
-            Some(LabelerChoice { card, forget, gives_feedback: true }) => {
-                FeedbackSource::Labeler { labeler: card.spec.clone(), forget: *forget }
+            Some(labeler) if labeler.gives_feedback => {
+                FeedbackSource::Labeler { labeler: labeler.card.spec.clone(), forget: labeler.target() }
             }
             _ => FeedbackSource::Marks(Box::new(self.marks.feedback().clone())),
         };
         let evaluation = self.labeler.as_ref().map(|labeler| EvaluationRequest {
             labeler: labeler.card.spec.clone(),
-            forget: labeler.forget,
+            forget: labeler.target(),
             samples: MEASURED,
             seed: EVALUATION_SEED,
         });

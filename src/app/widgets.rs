@@ -1,6 +1,8 @@
 //! Small things that several panels draw.
 
-use eframe::egui::{self, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Stroke, Ui, Widget, vec2};
+use eframe::egui::{
+    self, Atom, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Stroke, Ui, Widget, vec2,
+};
 
 use super::theme::{self, palette};
 
@@ -31,7 +33,8 @@ pub(super) fn main_button(ui: &mut Ui, text: &str, fill: Color32) -> Response {
 
 /// A button in its meaning's colour.
 pub(super) fn wide_button(ui: &mut Ui, text: &str, fill: Color32, width: f32) -> Response {
-    let button = Button::new(RichText::new(text).color(Color32::WHITE).size(14.5))
+    let text = RichText::new(text).color(Color32::WHITE).size(14.5);
+    let button = Button::new((Atom::grow(), text, Atom::grow()))
         .fill(theme::mix(fill, Color32::BLACK, 0.12))
         .stroke(Stroke::NONE)
         .corner_radius(8)

@@ -20,9 +20,9 @@ pub(super) struct EvaluateArgs {
     /// ONNX classifier.
     #[arg(long)]
     labeler: PathBuf,
-    /// The class that should be gone.
-    #[arg(long)]
-    forget: usize,
+    /// What should be gone: a class, `head=class`, `head!=class`, or several joined by `|` or commas.
+    #[arg(long, value_name = "CLASS")]
+    forget: String,
     /// Number of samples of each model.
     #[arg(long, default_value_t = 5000, value_parser = super::positive)]
     samples: usize,
@@ -50,6 +50,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         );
     }
     let labeler = args.labeler_args.spec(&args.labeler).open()?;
+    let target = labeler.target(&args.forget)?;
     let interrupted = super::progress::interrupts()?;
     let mut bar = Bar::new();
     let of = 2 * args.samples;
@@ -62,7 +63,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         }
     };
     let models = [(&before.generator, &before.g_ema), (&after.generator, &after.g_ema)];
-    let evaluation = compare(models, &labeler, args.forget, args.seed, args.samples, &mut progress)?;
+    let evaluation = compare(models, &labeler, &target, args.seed, args.samples, &mut progress)?;
     bar.finish();
     let evaluation = evaluation.context("stopped before the measurement was complete")?;
     if args.json { super::say(serde_json::to_string_pretty(&evaluation)?) } else { super::say(evaluation) }

@@ -15,7 +15,7 @@ use crate::{
     engine::{
         Model, Phase, Progress,
         sampler::Sampler,
-        scratch::{Card, Choices, Scratch, State},
+        scratch::{Augmentation, Card, Choices, Scratch, State},
     },
     gan::Architecture,
     metrics::{Tiles, write_grid},
@@ -42,6 +42,9 @@ pub(super) struct TrainArgs {
     /// Go on with the training that wrote this file.
     #[arg(long, value_name = "MODEL")]
     resume: Option<PathBuf>,
+    /// Take over a model of half the resolution, whose training is many times cheaper (progressive growing).
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["resume", "latent", "mapping"])]
+    grow: Option<PathBuf>,
     /// Side of the images in pixels, a power of two [default: 64; an IDX file's own].
     #[arg(long)]
     resolution: Option<usize>,
@@ -75,6 +78,12 @@ pub(super) struct TrainArgs {
     /// Weight of the path length penalty.
     #[arg(long)]
     path: Option<f64>,
+    /// Probability of style mixing.
+    #[arg(long, value_name = "P")]
+    mixing: Option<f64>,
+    /// Adaptive augmentation [default: none for avatars, unmirrored for IDX files, full for folders].
+    #[arg(long, value_enum)]
+    augment: Option<Augmentation>,
     /// Seed of weights, data order and draws.
     #[arg(long, default_value_t = 0, conflicts_with = "resume")]
     seed: u64,
@@ -105,6 +114,8 @@ impl TrainArgs {
         choices.lr = self.lr.unwrap_or(choices.lr);
         choices.r1 = self.r1.unwrap_or(choices.r1);
         choices.path = self.path.unwrap_or(choices.path);
+        choices.mixing = self.mixing.unwrap_or(choices.mixing);
+        choices.augment = self.augment.unwrap_or(choices.augment);
         choices.check().map_err(Unusable)?;
         Ok(choices)
     }
@@ -113,10 +124,9 @@ impl TrainArgs {
     fn images(&self, side: Option<usize>, bar: &Bar) -> anyhow::Result<ImageSet> {
         let side_or = side.unwrap_or(avatars::SIZE as usize);
         if self.drawn() {
-            if !avatars::SIZES.contains(&(side_or as u32)) {
-                bail!(Unusable(format!("avatars are drawn from {} pixels", avatars::SIZES.start())));
-            }
-            return Ok(ImageSet::avatars(AVATAR_SEED, AVATAR_COUNT, side_or as u32));
+            let drawn = side_or.max(avatars::SIZE as usize);
+            let images = ImageSet::avatars(AVATAR_SEED, AVATAR_COUNT, drawn as u32).shrunk(side_or);
+            return images.with_context(|| format!("avatars cannot be drawn with {side_or}x{side_or} pixels"));
         }
         if !self.data.is_dir() {
             return Ok(idx::read_images(&self.data, side)?);
@@ -160,10 +170,21 @@ impl TrainArgs {
     fn open(&self, bar: &Bar) -> anyhow::Result<Scratch> {
         let device = self.device.device.open()?.device;
         let Some(path) = &self.resume else {
-            let choices = self.choices(Choices::default())?;
+            let augment = match () {
+                () if self.drawn() => Augmentation::None,
+                () if self.data.is_dir() => Augmentation::Full,
+                () => Augmentation::Unmirrored,
+            };
+            let choices = self.choices(Choices { augment, ..Choices::default() })?;
             let images = self.images(self.resolution, bar)?;
-            let architecture = self.architecture(images.side())?;
-            return Ok(Scratch::fresh(&architecture, (choices, self.seed), images, self.card(), &device)?);
+            let small = self.grow.as_ref().map(|path| Model::load(path, &device)).transpose()?;
+            let mut architecture = self.architecture(images.side())?;
+            if let Some(small) = &small {
+                (architecture.latent, architecture.mapping_layers) =
+                    (small.generator.latent_dim(), small.generator.mapping_layers());
+            }
+            let (card, small) = (self.card(), small.as_ref());
+            return Ok(Scratch::fresh(&architecture, (choices, self.seed), images, card, small, &device)?);
         };
         let model = Model::load(path, &device)?;
         let mut state = State::of(&model)

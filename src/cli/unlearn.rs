@@ -33,9 +33,16 @@ pub(super) struct UnlearnArgs {
     /// ONNX classifier that gives feedback (without --feedback) and measures the result.
     #[arg(long, requires = "forget")]
     labeler: Option<PathBuf>,
-    /// The labeler's class to forget.
-    #[arg(long, requires = "labeler")]
-    forget: Option<usize>,
+    /// Let the labeler answer for a person who marks this many samples page by page, instead of labelling thousands.
+    #[arg(long, value_name = "N", requires = "labeler", conflicts_with = "feedback")]
+    clicks: Option<usize>,
+    /// Train on exactly the marked samples of --feedback, however few, instead of learning from them what to look for.
+    #[arg(long, requires = "feedback")]
+    as_marked: bool,
+    /// What to forget: a class of the labeler (its name or number), `head=class`, `head!=class`, or several of one head
+    /// joined by `|` or commas.
+    #[arg(long, requires = "labeler", value_name = "CLASS")]
+    forget: Option<String>,
     /// File to write: .safetensors or .pt.
     #[arg(long)]
     out: PathBuf,
@@ -137,17 +144,23 @@ impl UnlearnArgs {
             set(&mut stage.train.micro_batch, self.micro_batch);
             set(&mut stage.train.lr, self.lr);
         }
+        if self.as_marked {
+            s.few_marks = 0;
+        }
         s.check().map_err(Unusable)?;
         Ok(s)
     }
 
-    fn labeler(&self) -> Option<(LabelerSpec, usize)> {
-        Some((self.labeler_args.spec(self.labeler.as_deref()?), self.forget?))
+    fn labeler(&self) -> Option<(LabelerSpec, String)> {
+        Some((self.labeler_args.spec(self.labeler.as_deref()?), self.forget.clone()?))
     }
 
     fn request(&self) -> anyhow::Result<RunRequest> {
         let feedback = match (&self.feedback, self.labeler()) {
             (Some(path), _) => FeedbackSource::File(path.clone()),
+            (None, Some((labeler, forget))) if self.clicks.is_some() => {
+                FeedbackSource::Clicks { labeler, forget, clicks: self.clicks.unwrap_or_default() }
+            }
             (None, Some((labeler, forget))) => FeedbackSource::Labeler { labeler, forget },
             (None, None) => {
                 bail!(Unusable("what is to be forgotten? Give --feedback, or --labeler and --forget".to_owned()))
@@ -275,8 +288,10 @@ fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Resul
         Some((spec, forget)) => {
             let images = images_of(&before);
             let shape = [before.count(), 3, before.height as usize, before.width as usize];
-            let labels = spec.open()?.label(&images, shape)?;
-            labels.classes.iter().map(|&class| class == forget).collect()
+            let labeler = spec.open()?;
+            let target = labeler.target(&forget)?;
+            let labels = labeler.label_head(target.head_number(), &images, shape)?;
+            labels.classes.iter().map(|&class| target.holds(class)).collect()
         }
     };
     Ok(write_before_after(path, &before, &after, GRID_COLUMNS, &negatives)?)
@@ -317,6 +332,17 @@ fn summary(report: &RunReport) -> String {
         s.unlearn,
         s.method()
     )];
+    if let Some(learned) = &report.feedback.learned {
+        let q = &learned.quality;
+        lines.push(format!(
+            "learned from {} negative and {} positive marks: {:.0} % of pairs in order, about {:.0} % of all samples \
+             negative",
+            q.negatives,
+            q.positives,
+            q.auc * 100.0,
+            q.share * 100.0
+        ));
+    }
     if report.stopped {
         lines.push(match report.iterations {
             0 => "stopped in stage 1, before anything was unlearned: the file holds the model unchanged".to_owned(),

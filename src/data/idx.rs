@@ -16,7 +16,8 @@ const LARGEST_DATA: u64 = 1 << 31;
 const MAGIC: [u8; 3] = [0, 0, 8];
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Images `[count, height, width]`, centred on black squares of `side` pixels, or of the next power of two.
+/// Images `[count, height, width]`, centred on black squares of the next power of two pixels, or of `side`: larger ones are
+/// wider margins, smaller ones are shrunk.
 pub fn read_images(path: &Path, side: Option<usize>) -> Result<ImageSet, DataError> {
     let (dims, bytes) = read(path, 3)?;
     let wrong = |reason: String| DataError::Idx { file: path.to_owned(), reason };
@@ -24,10 +25,9 @@ pub fn read_images(path: &Path, side: Option<usize>) -> Result<ImageSet, DataErr
     if height.max(width) > LARGEST {
         return Err(wrong(format!("its images have {width}x{height} pixels, the largest side is {LARGEST}")));
     }
-    let side = side.unwrap_or_else(|| height.max(width).next_power_of_two());
-    if height.max(width) > side {
-        return Err(wrong(format!("its images have {width}x{height} pixels and do not fit into {side}x{side}")));
-    }
+    let own = height.max(width).next_power_of_two();
+    let wanted = side.unwrap_or(own);
+    let side = wanted.max(own);
     let (top, left) = ((side - height) / 2, (side - width) / 2);
     let mut out = vec![0; bytes.len() / (height * width) * side * side];
     for (image, target) in bytes.chunks_exact(height * width).zip(out.chunks_exact_mut(side * side)) {
@@ -36,7 +36,8 @@ pub fn read_images(path: &Path, side: Option<usize>) -> Result<ImageSet, DataErr
             target[at..at + width].copy_from_slice(line);
         }
     }
-    Ok(ImageSet::grey(out, side))
+    let shrunk = ImageSet::grey(out, side).shrunk(wanted);
+    shrunk.ok_or_else(|| wrong(format!("its images cannot be shrunk to {wanted}x{wanted} pixels")))
 }
 
 /// Labels, `[count]`.
@@ -109,7 +110,10 @@ mod tests {
             assert_eq!((&image[..16], &image[40..64]), (&[0.0; 16][..], &[0.0; 24][..]));
             assert_eq!(image[24..32], [0.0, 25.0, 26.0, 27.0, 28.0, 29.0, 30.0, 0.0]);
             assert_eq!(read_images(file.path(), Some(16)).unwrap().side(), 16);
-            assert!(read_images(file.path(), Some(4)).is_err());
+            let small = read_images(file.path(), Some(4)).unwrap();
+            let row: Vec<f32> = small.images(&[1])[4..8].iter().map(|v| ((v + 1.0) * 1275.0).round() / 10.0).collect();
+            assert_eq!((small.side(), row), (4, vec![11.0, 23.5, 25.5, 13.5]));
+            assert!(read_images(file.path(), Some(3)).is_err());
         }
         let mut labels = header(&[3]);
         labels.extend([7, 0, 9]);

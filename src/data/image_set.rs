@@ -10,6 +10,8 @@ pub const LARGEST: usize = 1024;
 pub struct ImageSet {
     side: usize,
     images: Images,
+    /// What is given out has the means of squares of this many pixels a side.
+    shrink: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -24,22 +26,28 @@ impl ImageSet {
     /// The first `count` avatars of a seed.
     pub fn avatars(seed: u64, count: usize, side: u32) -> Self {
         let side = side.clamp(*avatars::SIZES.start(), *avatars::SIZES.end()) as usize;
-        Self { side, images: Images::Avatars { seed, count } }
+        Self { side, images: Images::Avatars { seed, count }, shrink: 1 }
     }
 
     /// Grey images `[count, side, side]`.
     pub(super) fn grey(bytes: Vec<u8>, side: usize) -> Self {
-        Self { side, images: Images::Held { bytes, channels: 1 } }
+        Self { side, images: Images::Held { bytes, channels: 1 }, shrink: 1 }
     }
 
     /// Colour images `[count, side, side, 3]`.
     pub(super) fn rgb(bytes: Vec<u8>, side: usize) -> Self {
-        Self { side, images: Images::Held { bytes, channels: 3 } }
+        Self { side, images: Images::Held { bytes, channels: 3 }, shrink: 1 }
+    }
+
+    /// The same images with `side` pixels along a side, each the mean of those it covers; `None` unless that divides
+    /// the present side.
+    pub fn shrunk(self, side: usize) -> Option<Self> {
+        (side > 0 && self.side.is_multiple_of(side)).then(|| Self { shrink: self.side / side, ..self })
     }
 
     /// Pixels along a side.
     pub fn side(&self) -> usize {
-        self.side
+        self.side / self.shrink
     }
 
     /// Number of images.
@@ -75,8 +83,21 @@ impl ImageSet {
                 }
             }
         }
-        out
+        if self.shrink == 1 { out } else { shrink(&out, self.side, self.shrink) }
     }
+}
+
+/// Planes of `side` pixels with every square of `step` pixels a side replaced by its mean.
+fn shrink(planes: &[f32], side: usize, step: usize) -> Vec<f32> {
+    let small = side / step;
+    let mut out = vec![0.0; planes.len() / (step * step)];
+    for (row, values) in planes.chunks_exact(side).enumerate() {
+        let (plane, y) = (row / side, row % side);
+        for (x, value) in values.iter().enumerate() {
+            out[(plane * small + y / step) * small + x / step] += value / (step * step) as f32;
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -94,6 +115,11 @@ mod tests {
         let picture = avatars::draw(3, 7, 64).rgb;
         let images = set.images(&[7]);
         assert_eq!((set.len(), images.len()), (10, 3 * 64 * 64));
+        let small = ImageSet::avatars(3, 10, 64).shrunk(16).expect("16 divides 64");
+        let mean = (0..4).map(|y| images[y * 64 + 8..y * 64 + 12].iter().sum::<f32>()).sum::<f32>() / 16.0;
+        assert_eq!((small.side(), small.len(), small.images(&[7]).len()), (16, 10, 3 * 16 * 16));
+        assert!((small.images(&[7])[2] - mean).abs() < 1e-5);
+        assert!(small.shrunk(5).is_none());
         assert_eq!((images[64 * 64 + 5] + 1.0) * 127.5, f32::from(picture[5 * 3 + 1]));
     }
 }

@@ -9,6 +9,7 @@ use super::{
     files::{FileJob, LabelerCard},
     model::ModelCard,
     report::RunReport,
+    suggest::Suggestions,
 };
 use crate::unlearn::{Iteration, Settings, feedback::Feedback};
 
@@ -19,6 +20,8 @@ pub enum Command {
     Load(PathBuf),
     /// Render samples.
     Sample(SampleRequest),
+    /// Learn from a handful of marks and say what to look at next; not while a run is in progress.
+    Suggest(Box<SuggestRequest>),
     /// Run the method on the loaded model.
     Start(Box<RunRequest>),
     /// Hold the run after the current iteration.
@@ -41,6 +44,21 @@ pub enum Command {
     Quit,
 }
 
+/// Marks to learn from.
+#[derive(Clone, Debug)]
+pub struct SuggestRequest {
+    /// The marked samples.
+    pub feedback: Feedback,
+    /// Seed of the samples that are ranked: the first [`super::suggest::REFERENCE`] of it.
+    pub seed: u64,
+    /// Their truncation.
+    pub psi: f32,
+    /// A classifier whose features may help, whatever its classes are.
+    pub labeler: Option<LabelerSpec>,
+    /// Number of samples to propose.
+    pub count: usize,
+}
+
 /// One run of the method.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
@@ -59,8 +77,8 @@ pub struct RunRequest {
 pub struct EvaluationRequest {
     /// The classifier.
     pub labeler: LabelerSpec,
-    /// The class that should be gone.
-    pub forget: usize,
+    /// What should be gone, as [`Labeler::target`](crate::metrics::Labeler::target) takes it.
+    pub forget: String,
     /// Number of samples.
     pub samples: usize,
     /// Seed of their latents.
@@ -199,6 +217,8 @@ pub enum Event {
     },
     /// Rendered samples.
     Tiles(Box<Tiles>),
+    /// What was learned from the marks.
+    Suggested(Box<Suggestions>),
     /// The result seen by the labeler of the run's measurement, over fewer samples, while the run goes on.
     Estimate {
         /// Iteration of stage 2, from 0.

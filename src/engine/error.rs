@@ -7,7 +7,7 @@ use crate::{
     device::NoGpu,
     gan::ArchitectureError,
     metrics::{EvaluateError, LabelerError},
-    unlearn::feedback::FeedbackError,
+    unlearn::{feedback::FeedbackError, probe::ProbeError},
 };
 
 /// Why the engine could not do what it was asked to.
@@ -42,12 +42,24 @@ pub enum EngineError {
         /// The model file.
         file: PathBuf,
     },
+    /// A model that is no part of a larger one.
+    #[error(
+        "{}: it cannot be grown; give a model with g, g_ema and d whose resolution is half of what is asked for, and the \
+         same channels, latent and mapping", file.display()
+    )]
+    CannotGrow {
+        /// The model file.
+        file: PathBuf,
+    },
     /// Opening or running a labeler.
     #[error(transparent)]
     Labeler(#[from] LabelerError),
     /// Reading or writing feedback.
     #[error(transparent)]
     Feedback(#[from] FeedbackError),
+    /// Learning from a handful of marks.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// Comparing before and after.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),

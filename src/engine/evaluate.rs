@@ -5,18 +5,19 @@ use std::ops::ControlFlow;
 use super::{error::EngineError, sampler::Sampler};
 use crate::{
     gan::{FlatParams, Generator},
-    metrics::{Evaluation, Labeler, Labels, evaluate},
+    metrics::{Evaluation, Labeler, Labels, Target, evaluate},
 };
 
 /// Seed of the latents that results are measured on: not the one that feedback is drawn from.
 pub const EVALUATION_SEED: u64 = 1_000_003;
 
-/// Labels `samples` samples of one set of weights at the addresses `(seed, 0..samples)`; `None` if `progress` (told
-/// the samples done) stopped it.
+/// What one of the labeler's heads says of `samples` samples of one set of weights at the addresses
+/// `(seed, 0..samples)`; `None` if `progress` (told the samples done) stopped it.
 pub fn label_samples(
     generator: &Generator,
     weights: &FlatParams,
     labeler: &Labeler,
+    head: usize,
     seed: u64,
     samples: usize,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
@@ -29,7 +30,7 @@ pub fn label_samples(
     while start < samples {
         let end = (start + chunk).min(samples);
         let images = sampler.render_at(seed, start as u64..end as u64, 1.0);
-        let labels = labeler.label(&images, [end - start, c, h, w])?;
+        let labels = labeler.label_head(head, &images, [end - start, c, h, w])?;
         match &mut all {
             Some(all) => all.append(labels),
             None => all = Some(labels),
@@ -46,12 +47,11 @@ pub fn label_samples(
 pub fn compare(
     generators: [(&Generator, &FlatParams); 2],
     labeler: &Labeler,
-    forget: usize,
+    target: &Target,
     seed: u64,
     samples: usize,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, EngineError> {
-    labeler.check_class(forget)?;
     let mut done = 0;
     let mut labels = Vec::with_capacity(2);
     for (generator, weights) in generators {
@@ -60,11 +60,11 @@ pub fn compare(
             done = base + n;
             progress(done)
         };
-        match label_samples(generator, weights, labeler, seed, samples, &mut part)? {
+        match label_samples(generator, weights, labeler, target.head_number(), seed, samples, &mut part)? {
             Some(found) => labels.push(found),
             None => return Ok(None),
         }
     }
     let [before, after] = labels.as_slice() else { return Ok(None) };
-    Ok(Some(evaluate(before, after, forget)?))
+    Ok(Some(evaluate(before, after, target)?))
 }

@@ -4,10 +4,10 @@ use std::{ops::ControlFlow, path::PathBuf};
 
 use serde::Serialize;
 
-use super::{error::EngineError, model::Model, sampler::Sampler};
+use super::{error::EngineError, model::Model, sampler::Sampler, suggest::Learned};
 use crate::{
     gan::latents::LatentAddress,
-    metrics::labeler::Labeler,
+    metrics::{Labeler, Labels, Target},
     unlearn::{
         Settings,
         feedback::{Feedback, Mark, Sample},
@@ -45,17 +45,26 @@ impl LabelerSpec {
 /// Who gives feedback.
 #[derive(Clone, Debug)]
 pub enum FeedbackSource {
-    /// A classifier; samples of class `forget` are negative, samples it is sure are not are positive.
+    /// A classifier; samples of the classes `forget` are negative, samples it is sure are not are positive.
     Labeler {
         /// The ONNX file.
         labeler: LabelerSpec,
-        /// The class to forget.
-        forget: usize,
+        /// What to forget, as [`Labeler::target`] takes it.
+        forget: String,
     },
-    /// A feedback file.
+    /// A feedback file; fewer marks than [`Settings::few_marks`] are learned from by a probe.
     File(PathBuf),
-    /// Marks made in the window.
+    /// Marks made in the window, taken like those of a file.
     Marks(Box<Feedback>),
+    /// A simulated person who marks a handful of samples page by page, a classifier answering for them.
+    Clicks {
+        /// The ONNX file.
+        labeler: LabelerSpec,
+        /// What to forget, as [`Labeler::target`] takes it.
+        forget: String,
+        /// Number of samples that are marked.
+        clicks: usize,
+    },
 }
 
 /// The images both stages train on.
@@ -67,6 +76,8 @@ pub struct Pools {
     pub positives: ImagePool,
     /// The samples they show, for the report and for saving.
     pub feedback: Feedback,
+    /// What was learned, if a probe turned a few marks into these pools.
+    pub learned: Option<Learned>,
 }
 
 /// How much feedback a run used.
@@ -78,17 +89,19 @@ pub struct FeedbackSummary {
     pub positives: usize,
     /// SHA-256 of the feedback file's canonical form.
     pub sha256: String,
+    /// What was learned from how many marks, if a probe marked the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Learned>,
 }
 
 /// Renders and sorts `settings.labelled` samples by a labeler. `progress` is told the samples done and may stop.
 pub fn by_labeler(
     model: &Model,
     labeler: &Labeler,
-    forget: usize,
+    target: &Target,
     settings: &Settings,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, EngineError> {
-    labeler.check_class(forget)?;
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let shape = sampler.image_shape();
     let size = shape.iter().product::<usize>();
@@ -99,15 +112,10 @@ pub fn by_labeler(
     while start < settings.labelled {
         let end = (start + chunk).min(settings.labelled);
         let images = sampler.render_at(settings.seed, start as u64..end as u64, PSI);
-        let labels = labeler.label(&images, [end - start, shape[0], shape[1], shape[2]])?;
+        let labels = labeler.label_head(target.head_number(), &images, [end - start, shape[0], shape[1], shape[2]])?;
         for (i, image) in images.chunks_exact(size).enumerate() {
-            let (pool, mark) = if labels.classes[i] == forget {
-                (&mut negatives, Mark::Negative)
-            } else if labels.probability(i, forget).is_some_and(|p| p <= settings.positive_below) {
-                (&mut positives, Mark::Positive)
-            } else {
-                continue;
-            };
+            let Some(mark) = mark(&labels, i, target, settings) else { continue };
+            let pool = if mark == Mark::Negative { &mut negatives } else { &mut positives };
             let address = LatentAddress { seed: settings.seed, index: (start + i) as u64 };
             pool.push(image, Origin { z: address.latent(model.generator.latent_dim()), psi: PSI });
             if let Some(sample) = Sample::new(address, PSI) {
@@ -122,19 +130,32 @@ pub fn by_labeler(
     pools(negatives, positives, feedback).map(Some)
 }
 
+/// How image `i` is marked by its labels; who is in doubt whether it is positive does not mark it.
+pub(super) fn mark(labels: &Labels, i: usize, target: &Target, settings: &Settings) -> Option<Mark> {
+    if labels.classes.get(i).is_some_and(|&class| target.holds(class)) {
+        return Some(Mark::Negative);
+    }
+    let sure = labels.target_probability(i, target).is_some_and(|p| p <= settings.positive_below);
+    sure.then_some(Mark::Positive)
+}
+
 /// Renders the samples of a feedback file.
 pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, EngineError> {
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let shape = sampler.image_shape();
     let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
-    for (sample, mark) in feedback.iter() {
-        let (address, psi) = (sample.address(), sample.psi());
-        let image = sampler.render_at(address.seed, [address.index], psi);
-        let pool = match mark {
-            Mark::Negative => &mut negatives,
-            Mark::Positive => &mut positives,
-        };
-        pool.push(&image, Origin { z: address.latent(model.generator.latent_dim()), psi });
+    let size = shape.iter().product::<usize>();
+    let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
+    for (samples, marks) in samples.chunks(sampler.chunk()).zip(marks.chunks(sampler.chunk())) {
+        let images = sampler.render_samples(samples);
+        for ((sample, mark), image) in samples.iter().zip(marks).zip(images.chunks_exact(size)) {
+            let pool = match mark {
+                Mark::Negative => &mut negatives,
+                Mark::Positive => &mut positives,
+            };
+            let z = sample.address().latent(model.generator.latent_dim());
+            pool.push(image, Origin { z, psi: sample.psi() });
+        }
     }
     pools(negatives, positives, feedback)
 }
@@ -147,5 +168,5 @@ fn pools(negatives: ImagePool, positives: ImagePool, feedback: Feedback) -> Resu
             )));
         }
     }
-    Ok(Pools { negatives, positives, feedback })
+    Ok(Pools { negatives, positives, feedback, learned: None })
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     gan::FlatParams,
-    metrics::{Tiles, grid},
+    metrics::{Head, Tiles, grid},
     unlearn::feedback::Feedback,
 };
 
@@ -61,8 +61,8 @@ pub struct PictureRequest {
 pub struct LabelerCard {
     /// The classifier.
     pub spec: LabelerSpec,
-    /// Number of its classes.
-    pub classes: usize,
+    /// What it can say, with names.
+    pub heads: Vec<Head>,
     /// Whether it has features for a Fréchet distance.
     pub features: bool,
     /// Its input: channels, height, width.
@@ -84,9 +84,9 @@ impl Session {
             }
             FileJob::OpenLabeler(spec) => {
                 let labeler = spec.open()?;
-                let (classes, features) = (labeler.class_count(), labeler.has_features());
+                let (heads, features) = (labeler.heads().to_vec(), labeler.has_features());
                 let input = labeler.input_shape();
-                Ok(Event::Labeler(Box::new(LabelerCard { spec, classes, features, input })))
+                Ok(Event::Labeler(Box::new(LabelerCard { spec, heads, features, input })))
             }
             FileJob::Grid(path, picture) => {
                 let tiles = self.pictures(&picture, current)?;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
+    clicks::by_clicks,
     command::{Command, Event, Phase, RunRequest},
     control::Control,
     error::EngineError,
@@ -12,6 +13,7 @@ use super::{
     evaluate::compare,
     feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
     report::{RunReport, Seconds, program},
+    suggest::by_probe,
     worker::Session,
 };
 use crate::{
@@ -46,8 +48,8 @@ pub(super) fn run(
         None => None,
         Some(wanted) => {
             let labeler = Arc::new(wanted.labeler.open()?);
-            labeler.check_class(wanted.forget)?;
-            Some((labeler, wanted))
+            let target = labeler.target(&wanted.forget)?;
+            Some((labeler, target, wanted))
         }
     };
     let settings = request.settings.clone();
@@ -55,20 +57,21 @@ pub(super) fn run(
     let mut control = Control::new(session, commands, events, quit, to_train);
     let mut seconds = Seconds::default();
 
-    if let Some((labeler, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
-        control.estimator = Some(Estimator::new(&model, labeler.clone(), wanted)?);
+    if let Some((labeler, target, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
+        control.estimator = Some(Estimator::new(&model, labeler.clone(), target.clone(), wanted.seed)?);
     }
 
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
     seconds.label = clock.elapsed().as_secs_f64();
-    let Some(Pools { mut negatives, mut positives, feedback }) = pools else {
+    let Some(Pools { mut negatives, mut positives, feedback, learned }) = pools else {
         return Err(EngineError::State("stopped before training began; nothing was changed"));
     };
     let feedback = FeedbackSummary {
         negatives: feedback.negatives().count(),
         positives: feedback.positives().count(),
         sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
+        learned,
     };
     control.session.adapted.clear();
     let provenance = vec![
@@ -117,12 +120,14 @@ pub(super) fn run(
 
     // Who stops a run wants it to end: measuring can take longer than training did.
     let finished = !report.stopped && report.failed.is_none();
-    if let (Some((labeler, wanted)), Some(trained), true) = (&evaluation, control.session.trained.clone(), finished) {
+    if let (Some((labeler, target, wanted)), Some(trained), true) =
+        (&evaluation, control.session.trained.clone(), finished)
+    {
         let clock = Instant::now();
         let weights = [(&gan.networks.generator, &model.g_ema), (&gan.networks.generator, &trained.g_ema)];
         let of = 2 * wanted.samples;
         let mut progress = |done| control.step(Phase::Evaluate, done, of);
-        report.evaluation = compare(weights, labeler, wanted.forget, wanted.seed, wanted.samples, &mut progress)?;
+        report.evaluation = compare(weights, labeler, target, wanted.seed, wanted.samples, &mut progress)?;
         report.seconds.evaluate = clock.elapsed().as_secs_f64();
         report.stopped = control.stopped;
     }
@@ -179,17 +184,37 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
     match &request.feedback {
         FeedbackSource::Labeler { labeler, forget } => {
             let labeler = labeler.open()?;
+            let target = labeler.target(forget)?;
             let model = control.session.model()?;
             let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-            by_labeler(&model, &labeler, *forget, settings, &mut progress)
+            by_labeler(&model, &labeler, &target, settings, &mut progress)
         }
         FeedbackSource::File(path) => {
             let model = control.session.model()?;
-            by_marks(&model, Feedback::load(path, &model.sha256)?).map(Some)
+            by_few_or_many(control, &Feedback::load(path, &model.sha256)?, settings)
         }
-        FeedbackSource::Marks(feedback) => {
+        FeedbackSource::Marks(feedback) => by_few_or_many(control, feedback, settings),
+        FeedbackSource::Clicks { labeler, forget, clicks } => {
+            let labeler = labeler.open()?;
             let model = control.session.model()?;
-            by_marks(&model, (**feedback).clone()).map(Some)
+            let target = labeler.target(forget)?;
+            let marks = by_clicks(&model, &labeler, &target, *clicks, settings)?;
+            let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
+            by_probe(&model, &marks, None, settings, &mut progress)
         }
     }
+}
+
+/// Marks as they are, or, where they are few, what a probe learns from them.
+fn by_few_or_many(
+    control: &mut Control,
+    feedback: &Feedback,
+    settings: &Settings,
+) -> Result<Option<Pools>, EngineError> {
+    let model = control.session.model()?;
+    if feedback.len() >= settings.few_marks {
+        return by_marks(&model, feedback.clone()).map(Some);
+    }
+    let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
+    by_probe(&model, feedback, None, settings, &mut progress)
 }

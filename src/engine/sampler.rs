@@ -2,7 +2,10 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::gan::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, generator::truncate, latents::latents};
+use crate::{
+    gan::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, generator::truncate, latents::latents},
+    unlearn::feedback::Sample,
+};
 
 /// Seed of the latents whose mapped mean is the truncation's centre.
 const W_MEAN_SEED: u64 = 0x77_6d_65_61_6e;
@@ -60,6 +63,17 @@ impl<'a> Sampler<'a> {
     pub fn render_at(&mut self, seed: u64, indices: impl IntoIterator<Item = u64>, psi: f32) -> Vec<f32> {
         let z = latents(seed, indices, self.generator.latent_dim());
         self.render(&z, psi)
+    }
+
+    /// Images of samples of any seeds and truncations, in their order.
+    pub fn render_samples(&mut self, samples: &[Sample]) -> Vec<f32> {
+        let mut out = Vec::new();
+        for run in samples.chunk_by(|a, b| (a.address().seed, a.psi()) == (b.address().seed, b.psi())) {
+            let Some(first) = run.first() else { continue };
+            let indices = run.iter().map(|sample| sample.address().index);
+            out.extend(self.render_at(first.address().seed, indices, first.psi()));
+        }
+        out
     }
 
     fn render_chunk(&mut self, z: &[f32], psi: f32) -> Tensor<4> {

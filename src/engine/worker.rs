@@ -12,13 +12,15 @@ use burn::tensor::Tensor;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{
-    command::{Command, Event, SampleRequest, Tiles, Weights},
+    command::{Command, Event, SampleRequest, SuggestRequest, Tiles, Weights},
     control::PendingSamples,
     error::EngineError,
+    feedback_source::LabelerSpec,
     model::Model,
     run,
     sampler::Sampler,
     shrink::shrink,
+    suggest::{Reference, Suggestions},
 };
 use crate::{
     checkpoint, device::ComputeDevice, gan::FlatParams, metrics::to_rgb8, train::Trainer,
@@ -144,6 +146,10 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
                 session.export_weights(&path, weights, None)?;
                 Ok(Event::Exported(path))
             }),
+            Command::Suggest(request) => answer(events, || {
+                let suggestions = session.suggest(&request)?;
+                Ok(Event::Suggested(Box::new(suggestions)))
+            }),
             Command::Export(path) => answer(events, || {
                 session.export(&path, None)?;
                 Ok(Event::Exported(path))
@@ -234,6 +240,8 @@ pub(super) struct Session {
     pub(super) snapshots: Vec<Kept>,
     /// Centres of truncation, latest last.
     centres: Vec<((Weights, u64), Tensor<2>)>,
+    /// What the last suggestions were made from.
+    reference: Option<Reference>,
 }
 
 impl Session {
@@ -248,6 +256,7 @@ impl Session {
             auto_snapshots: 0,
             snapshots: Vec::new(),
             centres: Vec::new(),
+            reference: None,
         }
     }
 
@@ -264,6 +273,20 @@ impl Session {
 
     pub(super) fn original_g_ema(&self) -> Option<&FlatParams> {
         self.model.as_ref().map(|model| &model.g_ema)
+    }
+
+    /// Learns from marks; what does not depend on them is kept for the next time.
+    fn suggest(&mut self, request: &SuggestRequest) -> Result<Suggestions, EngineError> {
+        let model = self.model()?;
+        let labeler = request.labeler.as_ref().map(LabelerSpec::open).transpose()?;
+        let known = self.reference.take();
+        let reference = match known.filter(|r| r.answers(request.seed, request.psi, labeler.as_ref())) {
+            Some(reference) => reference,
+            None => Reference::new(&model, (request.seed, request.psi), labeler.as_ref())?,
+        };
+        let reference = self.reference.insert(reference);
+        let probe = reference.probe(&model, &request.feedback, labeler.as_ref())?;
+        Ok(reference.suggest(&probe, &request.feedback, request.count))
     }
 
     /// Keeps a state (the result, if none is given) and says its number and iteration.

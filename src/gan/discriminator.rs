@@ -151,15 +151,20 @@ impl Discriminator {
     ///
     /// The batch must be smaller than [`STDDEV_GROUP`] or a multiple of it.
     pub fn forward(&self, p: &Leaves, images: Dual<4>) -> Dual<2> {
-        let mut x = self.from_rgb.forward(p, images);
-        for block in &self.blocks {
-            x = block.forward(p, x);
-        }
-        let x = self.final_conv.forward(p, append_minibatch_stddev(x));
+        let x = self.final_conv.forward(p, append_minibatch_stddev(self.trunk(p, images)));
         let [batch, channels, height, width] = x.value.dims();
         let x = x.linear(|x| x.reshape([batch, channels * height * width]));
         let x = self.final_linear.forward(p, x).leaky_relu_gained();
         self.score.forward(p, x)
+    }
+
+    /// What it sees in each image by itself: the last 4x4 maps before the batch is looked at, `[batch, channels, 4, 4]`.
+    pub fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4> {
+        let mut x = self.from_rgb.forward(p, images);
+        for block in &self.blocks {
+            x = block.forward(p, x);
+        }
+        x
     }
 }
 

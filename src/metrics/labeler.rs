@@ -2,8 +2,8 @@
 //!
 //! Its input `[N, 1 or 3, H, W]` decides how images are prepared: values in [0, 1] (or what
 //! [`Labeler::with_normalization`] makes of them), one channel means Rec. 601 luma, another size means bilinear resize.
-//! Its first output that is not called `features` is the scores `[N, classes]`; an output called `features` feeds the
-//! Fréchet distance.
+//! An output called `features` feeds the Fréchet distance; every other output `[N, classes]` is a [`Head`], the scores of
+//! one question. Most labelers have one; the first must be one.
 
 use std::io;
 use std::path::Path;
@@ -11,6 +11,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::heads::{Head, Target};
 use super::network::Network;
 use super::preprocess::Preprocess;
 use super::{Features, Labels};
@@ -52,8 +53,18 @@ pub enum LabelerProblem {
     Operator(String),
     #[error("it cannot be run here ({0})")]
     Run(String),
-    #[error("it has {classes} classes (0 to {}); there is no class {class}", .classes.saturating_sub(1))]
-    NoSuchClass { class: usize, classes: usize },
+    #[error("its metadata does not give each of the {classes} classes of {head} its own name")]
+    Names { head: String, classes: usize },
+    #[error("{known}; there is no class {asked}")]
+    NoSuchClass { asked: String, known: String },
+    #[error("{known}; it has no output {asked}")]
+    NoSuchHead { asked: String, known: String },
+    #[error("{asked} is a class of several outputs: write {choices}")]
+    Ambiguous { asked: String, choices: String },
+    #[error("{one} and {other} are different outputs; what is to be forgotten is of one")]
+    TwoHeads { one: String, other: String },
+    #[error("{asked} is every class of {head}, so nothing would be kept")]
+    Everything { asked: String, head: String },
     #[error("mean and deviation need 1 or {channels} finite numbers each, and no deviation may be 0")]
     Normalization { channels: usize },
     #[error("{values} values are no images of shape {shape:?} with 1 or 3 channels")]
@@ -102,9 +113,19 @@ impl Labeler {
         Ok(self)
     }
 
-    /// Number of classes it tells apart, at least 2.
+    /// Name of its file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What it tells apart: one head or more, in the file's order.
+    pub fn heads(&self) -> &[Head] {
+        &self.network.heads
+    }
+
+    /// Number of classes the first head tells apart, at least 2.
     pub fn class_count(&self) -> usize {
-        self.network.class_count
+        self.heads().first().map_or(0, |head| head.classes.len())
     }
 
     /// Whether it has an output named `features`.
@@ -117,14 +138,41 @@ impl Labeler {
         [self.preprocess.channels, self.preprocess.height, self.preprocess.width]
     }
 
-    /// An error unless the labeler knows `class`.
-    pub fn check_class(&self, class: usize) -> Result<(), LabelerError> {
-        let classes = self.class_count();
-        if class < classes { Ok(()) } else { Err(self.error(LabelerProblem::NoSuchClass { class, classes })) }
+    /// The classes that `text` names, such as `4`, `hat=cap` or `hat!=none`: see [`Target::parse`].
+    pub fn target(&self, text: &str) -> Result<Target, LabelerError> {
+        Target::parse(text, self.heads()).map_err(|problem| self.error(problem))
     }
 
-    /// Labels images of `shape` `[n, 1 or 3, height, width]`, RGB or grey in [-1, 1], on all cores.
+    /// What the first head says of images of `shape` `[n, 1 or 3, height, width]`, RGB or grey in [-1, 1]; on all
+    /// cores.
     pub fn label(&self, images: &[f32], shape: [usize; 4]) -> Result<Labels, LabelerError> {
+        self.label_head(0, images, shape)
+    }
+
+    /// What one head (a number below that of [`Labeler::heads`]) says of images; see [`Labeler::label`].
+    pub fn label_head(&self, head: usize, images: &[f32], shape: [usize; 4]) -> Result<Labels, LabelerError> {
+        let (mut scores, features) = self.run(images, shape)?;
+        if head >= scores.len() {
+            let (asked, known) = (head.to_string(), format!("it has {} outputs of scores", scores.len()));
+            return Err(self.error(LabelerProblem::NoSuchHead { asked, known }));
+        }
+        self.labels(head, scores.swap_remove(head), features)
+    }
+
+    /// What every head says of images, in the order of [`Labeler::heads`] and without features; see
+    /// [`Labeler::label`].
+    pub fn label_all(&self, images: &[f32], shape: [usize; 4]) -> Result<Vec<Labels>, LabelerError> {
+        let (scores, _) = self.run(images, shape)?;
+        scores.into_iter().enumerate().map(|(head, scores)| self.labels(head, scores, None)).collect()
+    }
+
+    fn labels(&self, head: usize, scores: Vec<f32>, features: Option<Features>) -> Result<Labels, LabelerError> {
+        let classes = self.heads().get(head).map_or(0, |head| head.classes.len());
+        Labels::from_scores(scores, classes, features).map_err(|image| self.error(LabelerProblem::NotFinite(image)))
+    }
+
+    /// The scores of each head, `[n, classes]`, and the features.
+    fn run(&self, images: &[f32], shape: [usize; 4]) -> Result<(Vec<Vec<f32>>, Option<Features>), LabelerError> {
         let [n, c, h, w] = shape;
         let image_len = c.checked_mul(h).and_then(|len| len.checked_mul(w)).unwrap_or(0);
         if image_len == 0 || !matches!(c, 1 | 3) || image_len.checked_mul(n) != Some(images.len()) {
@@ -144,19 +192,19 @@ impl Labeler {
             input.resize(batch * self.preprocess.len(), 0.0);
             let mut output = self.network.run(&input)?;
             let rows = chunk.len() / image_len;
-            output.scores.truncate(rows * self.network.class_count);
+            for (scores, head) in output.scores.iter_mut().zip(self.heads()) {
+                scores.truncate(rows * head.classes.len());
+            }
             output.features.truncate(rows * self.network.feature_width.unwrap_or(0));
             Ok(output)
         });
         let outputs: Vec<_> = outputs.collect::<Result<_, _>>().map_err(|problem| self.error(problem))?;
-        let (mut scores, mut values) = (Vec::new(), Vec::new());
+        let (mut scores, mut values) = (vec![Vec::new(); self.heads().len()], Vec::new());
         for output in outputs {
-            scores.extend(output.scores);
+            scores.iter_mut().zip(output.scores).for_each(|(all, more)| all.extend(more));
             values.extend(output.features);
         }
-        let features = self.network.feature_width.map(|width| Features { values, width });
-        Labels::from_scores(scores, self.class_count(), features)
-            .map_err(|image| self.error(LabelerProblem::NotFinite(image)))
+        Ok((scores, self.network.feature_width.map(|width| Features { values, width })))
     }
 
     fn error(&self, problem: LabelerProblem) -> LabelerError {

@@ -1,6 +1,6 @@
-//! What a labeler says of a set of images.
+//! What one head of a labeler says of a set of images.
 
-use super::Features;
+use super::{Features, Target};
 
 /// How far a row's sum may be from 1 for its scores to be probabilities.
 const SUM_TOLERANCE: f32 = 1e-3;
@@ -8,9 +8,9 @@ const SUM_TOLERANCE: f32 = 1e-3;
 /// One label for each image, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
-    /// Number of classes the labeler tells apart.
+    /// Number of classes the head tells apart.
     pub class_count: usize,
-    /// The labeler's first output, `[n, class_count]`: logits, probabilities or log-probabilities.
+    /// The head's output, `[n, class_count]`: logits, probabilities or log-probabilities.
     pub scores: Vec<f32>,
     /// `[n, class_count]`, each row in [0, 1] with sum 1.
     pub probabilities: Vec<f32>,
@@ -66,6 +66,11 @@ impl Labels {
         self.classes.iter().filter(|&&found| found == class).count()
     }
 
+    /// How many images show one of the target's classes.
+    pub fn count_target(&self, target: &Target) -> usize {
+        self.classes.iter().filter(|&&class| target.holds(class)).count()
+    }
+
     /// `[class_count]`: the part of the images in each class, in [0, 1]; all 0 without images.
     pub fn shares(&self) -> Vec<f64> {
         let total = self.len().max(1) as f64;
@@ -76,6 +81,11 @@ impl Labels {
     pub fn probability(&self, image: usize, class: usize) -> Option<f32> {
         let row = self.probabilities.chunks_exact(self.class_count.max(1)).nth(image)?;
         row.get(class).copied()
+    }
+
+    /// The sum of the probabilities of the target's classes for image `image`; none if there is no such image or class.
+    pub fn target_probability(&self, image: usize, target: &Target) -> Option<f32> {
+        target.classes().iter().map(|&class| self.probability(image, class)).sum()
     }
 }
 
@@ -136,6 +146,16 @@ mod tests {
         assert_eq!((labels.shares(), labels.count(2), labels.count(7)), (vec![0.25, 0.0, 0.75], 3, 0));
         let none = Labels::from_scores(vec![], 4, None).unwrap();
         assert_eq!((none.shares(), none.is_empty()), (vec![0.0; 4], true));
+    }
+
+    #[test]
+    fn a_target_sums_its_classes() {
+        let labels = Labels::from_scores(vec![0.5, 0.125, 0.375, 0.25, 0.5, 0.25], 3, None).unwrap();
+        let target = Target::parse("0|2", &[crate::metrics::Head::numbered("scores", 3)]).unwrap();
+        assert_eq!([0, 1, 2].map(|image| labels.target_probability(image, &target)), [Some(0.875), Some(0.5), None]);
+        assert_eq!(labels.count_target(&target), 1);
+        let wide = Target::parse("0|3", &[crate::metrics::Head::numbered("scores", 4)]).unwrap();
+        assert_eq!(labels.target_probability(0, &wide), None);
     }
 
     #[test]

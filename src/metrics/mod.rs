@@ -5,6 +5,7 @@
 pub mod frechet;
 pub mod grid;
 mod guard;
+mod heads;
 pub mod labeler;
 mod labels;
 mod network;
@@ -14,6 +15,7 @@ pub mod tiles;
 
 pub use frechet::{Features, FrechetError, Gaussian, frechet_distance, frechet_floor};
 pub use grid::{GridError, write_before_after, write_grid};
+pub use heads::{Head, Target};
 pub use labeler::{Labeler, LabelerError, LabelerProblem};
 pub use labels::Labels;
 pub use pul::{EvaluateError, Evaluation, evaluate, pul};

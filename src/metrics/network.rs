@@ -1,4 +1,4 @@
-//! An ONNX network in `tract`, seen as a function from a batch of prepared images to scores and features.
+//! An ONNX network in `tract`, seen as a function from a batch of prepared images to each head's scores and features.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,6 +10,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, TensorShapeProto, ValueInfoProto, t
 use tract_onnx::prelude::*;
 
 use super::guard::guarded;
+use super::heads::{ClassNames, Head, METADATA_KEY};
 use super::labeler::LabelerProblem;
 
 /// Images run at once where the network leaves it open: enough to keep a core busy, few enough to share among cores.
@@ -25,19 +26,20 @@ pub(super) struct Network {
     plan: Arc<TypedRunnableModel>,
     /// `[batch, channels, height, width]`, channels 1 or 3.
     pub input: [usize; 4],
-    pub class_count: usize,
+    /// The outputs of scores, at least one, in the file's order.
+    pub heads: Vec<Head>,
     /// Number of features, if there is an output of that name.
     pub feature_width: Option<usize>,
-    /// Which of the outputs is what.
-    scores_at: usize,
+    /// Which of the outputs is what; `heads_at` goes with `heads`.
+    heads_at: Vec<usize>,
     features_at: Option<usize>,
 }
 
 /// What a network says of one batch, row-major.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// `[batch, class_count]`.
-    pub scores: Vec<f32>,
+    /// For each head, `[batch, classes]`.
+    pub scores: Vec<Vec<f32>>,
     /// `[batch, feature_width]`; empty without features.
     pub features: Vec<f32>,
 }
@@ -92,19 +94,29 @@ impl Network {
 
         let names: Vec<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
         let features_at = names.iter().position(|&name| name == "features").filter(|_| names.len() > 1);
-        let scores_at = usize::from(features_at == Some(0));
         let shape_of = |number: usize| shapes.get(number).cloned().flatten().unwrap_or_default();
         let batch = input[0];
 
-        let shape = shape_of(scores_at);
-        // Trailing ones are harmless: [N, classes, 1, 1] is what a convolution at the end gives.
-        let class_count = match shape.as_slice() {
-            [n, classes, ones @ ..] if *n == batch && *classes > 1 && ones.iter().all(|&one| one == 1) => *classes,
-            _ => {
-                let name = names.get(scores_at).copied().unwrap_or_default().to_owned();
-                return Err(LabelerProblem::Scores { name, shape, batch });
+        let class_names = names_of_classes(proto);
+        let (mut heads, mut heads_at) = (Vec::new(), Vec::new());
+        for (number, &name) in names.iter().enumerate().filter(|&(number, _)| Some(number) != features_at) {
+            let shape = shape_of(number);
+            match shape.as_slice() {
+                // Trailing ones are harmless: [N, classes, 1, 1] is what a convolution at the end gives.
+                [n, count, ones @ ..] if *n == batch && *count > 1 && ones.iter().all(|&one| one == 1) => {
+                    heads.push(Head::named(name, *count, &class_names)?);
+                    heads_at.push(number);
+                }
+                // The first must be scores, and what has names for its classes; others may be anything.
+                _ if heads.is_empty() || class_names.has(name) => {
+                    return Err(LabelerProblem::Scores { name: name.to_owned(), shape, batch });
+                }
+                _ => {}
             }
-        };
+        }
+        if heads.is_empty() {
+            return Err(LabelerProblem::Scores { name: String::new(), shape: Vec::new(), batch });
+        }
         let feature_width = match features_at.map(shape_of) {
             None => None,
             Some(shape) => match shape.as_slice() {
@@ -114,7 +126,7 @@ impl Network {
                 _ => return Err(LabelerProblem::Features { shape, batch }),
             },
         };
-        Ok(Self { plan, input, class_count, feature_width, scores_at, features_at })
+        Ok(Self { plan, input, heads, feature_width, heads_at, features_at })
     }
 
     /// Runs one batch; `input` holds as many values as [`Network::input`] says.
@@ -134,10 +146,18 @@ impl Network {
                 (Some(number), Some(width)) => values(number, width)?,
                 _ => Vec::new(),
             };
-            Ok(Output { scores: values(self.scores_at, self.class_count)?, features })
+            let heads = self.heads_at.iter().zip(&self.heads);
+            let scores = heads.map(|(&number, head)| values(number, head.classes.len())).collect::<TractResult<_>>()?;
+            Ok(Output { scores, features })
         })
         .map_err(LabelerProblem::Run)
     }
+}
+
+/// The names that the file's metadata gives to classes.
+fn names_of_classes(proto: &ModelProto) -> ClassNames {
+    let entry = proto.metadata_props.iter().find(|entry| entry.key == METADATA_KEY);
+    entry.map(|entry| ClassNames::from_json(&entry.value)).unwrap_or_default()
 }
 
 /// The batch, if it is fixed, and channels, height and width of a graph's only input.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Features, FrechetError, Labels, frechet_distance, frechet_floor};
+use super::{Features, FrechetError, Labels, Target, frechet_distance, frechet_floor};
 
 /// The part of the negatives that is gone: `(before - after) / before`, over the same latents.
 ///
@@ -22,19 +22,24 @@ pub enum EvaluateError {
     Samples { before: usize, after: usize },
     #[error("before and after need the same labeler, these know {before} and {after} classes")]
     Classes { before: usize, after: usize },
-    #[error("there is no class {forget} among {classes} (0 to {})", .classes.saturating_sub(1))]
-    NoSuchClass { forget: usize, classes: usize },
+    #[error("{target} is of an output with {expected} classes, these labels know {classes}")]
+    OtherHead { target: String, expected: usize, classes: usize },
     #[error(transparent)]
     Frechet(#[from] FrechetError),
 }
 
-/// What unlearning a class did, as a labeler sees it.
+/// What unlearning some classes did, as a labeler sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Latents looked at, the same before and after.
     pub samples: usize,
-    /// The class that was to be forgotten.
-    pub forget: usize,
+    /// The labeler's output that tells the classes apart.
+    pub head: String,
+    /// The names of its classes.
+    pub classes: Vec<String>,
+    /// The numbers of the classes that were to be forgotten; in JSON one is a plain number, several are a list.
+    #[serde(with = "one_or_more")]
+    pub forget: Vec<usize>,
     pub negatives_before: usize,
     pub negatives_after: usize,
     /// See [`pul`]; a part of 1, not of 100.
@@ -53,18 +58,19 @@ pub struct Evaluation {
 }
 
 /// Compares the labels of the same latents before and after.
-pub fn evaluate(before: &Labels, after: &Labels, forget: usize) -> Result<Evaluation, EvaluateError> {
+pub fn evaluate(before: &Labels, after: &Labels, target: &Target) -> Result<Evaluation, EvaluateError> {
     if before.class_count != after.class_count {
         return Err(EvaluateError::Classes { before: before.class_count, after: after.class_count });
     }
     if before.len() != after.len() {
         return Err(EvaluateError::Samples { before: before.len(), after: after.len() });
     }
-    if forget >= before.class_count {
-        return Err(EvaluateError::NoSuchClass { forget, classes: before.class_count });
+    let (expected, classes) = (target.head().classes.len(), before.class_count);
+    if expected != classes {
+        return Err(EvaluateError::OtherHead { target: target.to_string(), expected, classes });
     }
-    let (negatives_before, negatives_after) = (before.count(forget), after.count(forget));
-    let kept = |features: &Features| features.select(|row| before.classes.get(row).is_some_and(|&c| c != forget));
+    let (negatives_before, negatives_after) = (before.count_target(target), after.count_target(target));
+    let kept = |features: &Features| features.select(|row| before.classes.get(row).is_some_and(|&c| !target.holds(c)));
     let (frechet, frechet_floor) = match (before.features.as_ref().map(kept), &after.features) {
         (Some(kept), Some(after)) if kept.rows() >= 4 => {
             (Some(frechet_distance(&kept, after)?), Some(frechet_floor(&kept)?))
@@ -73,7 +79,9 @@ pub fn evaluate(before: &Labels, after: &Labels, forget: usize) -> Result<Evalua
     };
     Ok(Evaluation {
         samples: before.len(),
-        forget,
+        head: target.head().name.clone(),
+        classes: target.head().classes.clone(),
+        forget: target.classes().to_vec(),
         negatives_before,
         negatives_after,
         pul: pul(negatives_before, negatives_after),
@@ -82,6 +90,29 @@ pub fn evaluate(before: &Labels, after: &Labels, forget: usize) -> Result<Evalua
         frechet,
         frechet_floor,
     })
+}
+
+/// A list that in JSON is a plain number if it has one member.
+mod one_or_more {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Numbers {
+        One(usize),
+        More(Vec<usize>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(numbers: &[usize], serializer: S) -> Result<S::Ok, S::Error> {
+        if let [one] = numbers { one.serialize(serializer) } else { numbers.serialize(serializer) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
+        Ok(match Numbers::deserialize(deserializer)? {
+            Numbers::One(one) => vec![one],
+            Numbers::More(more) => more,
+        })
+    }
 }
 
 impl fmt::Display for Evaluation {
@@ -96,9 +127,10 @@ impl fmt::Display for Evaluation {
         let floor = number(self.frechet_floor, 1.0, "");
         writeln!(f, "Fréchet      {:>10} distance {floor:>6} floor", number(self.frechet, 1.0, ""))?;
         write!(f, "class            before     after")?;
-        for (class, (before, after)) in self.shares_before.iter().zip(&self.shares_after).enumerate() {
-            let note = if class == self.forget { "  to be forgotten" } else { "" };
-            write!(f, "\n{class:<13}{:>8.1} %{:>8.1} %{note}", before * 100.0, after * 100.0)?;
+        let shares = self.shares_before.iter().zip(&self.shares_after).zip(&self.classes);
+        for (class, ((before, after), name)) in shares.enumerate() {
+            let note = if self.forget.contains(&class) { "  to be forgotten" } else { "" };
+            write!(f, "\n{name:<13}{:>8.1} %{:>8.1} %{note}", before * 100.0, after * 100.0)?;
         }
         Ok(())
     }
@@ -107,6 +139,11 @@ impl fmt::Display for Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Head;
+
+    fn target(text: &str) -> Target {
+        Target::parse(text, &[Head::numbered("digit", 3)]).unwrap()
+    }
 
     /// Labels with a one-dimensional feature each.
     fn labels(classes: &[usize], features: Option<&[f32]>) -> Labels {
@@ -136,7 +173,7 @@ mod tests {
         // Kept before: 1 3 5 7, mean 4, variance 20/3. After: 2 2 6 6 8 0, mean 4, variance 48/5 = 9.6.
         let before = labels(&[0, 2, 1, 0, 2, 1], Some(&[1.0, 90.0, 3.0, 5.0, -80.0, 7.0]));
         let after = labels(&[0, 0, 1, 0, 2, 1], Some(&[2.0, 2.0, 6.0, 6.0, 8.0, 0.0]));
-        let evaluation = evaluate(&before, &after, 2).unwrap();
+        let evaluation = evaluate(&before, &after, &target("2")).unwrap();
         let expected = (9.6f64.sqrt() - (20.0f64 / 3.0).sqrt()).powi(2);
         assert!((evaluation.frechet.unwrap() - expected).abs() < 1e-9);
         // Halves 1 5 and 3 7: means 3 and 5, equal variances.
@@ -146,8 +183,9 @@ mod tests {
         assert_eq!(evaluation.shares_before, [2.0 / 6.0, 2.0 / 6.0, 2.0 / 6.0]);
         assert_eq!(evaluation.shares_after, [3.0 / 6.0, 2.0 / 6.0, 1.0 / 6.0]);
 
-        let json = serde_json::to_string(&evaluation).unwrap();
-        assert_eq!(serde_json::from_str::<Evaluation>(&json).unwrap().shares_after, evaluation.shares_after);
+        let json = serde_json::to_value(&evaluation).unwrap();
+        assert_eq!((&json["forget"], &json["head"], &json["classes"][2]), (&2.into(), &"digit".into(), &"2".into()));
+        assert_eq!(serde_json::from_value::<Evaluation>(json).unwrap(), evaluation);
         assert_eq!(
             Evaluation { frechet: Some(0.0849), ..evaluation }.to_string(),
             "samples               6\n\
@@ -163,28 +201,44 @@ mod tests {
 
     #[test]
     fn without_features_or_negatives_there_is_less_to_say() {
-        let evaluation = evaluate(&labels(&[0, 1], None), &labels(&[0, 2], None), 2).unwrap();
+        let evaluation = evaluate(&labels(&[0, 1], None), &labels(&[0, 2], None), &target("2")).unwrap();
         assert_eq!((evaluation.pul, evaluation.frechet, evaluation.frechet_floor), (None, None, None));
         assert_eq!((evaluation.negatives_before, evaluation.negatives_after), (0, 1));
         assert!(
             evaluation.to_string().contains("PUL                   -\nFréchet               - distance      - floor")
         );
         let few = labels(&[0, 1, 2], Some(&[1.0, 2.0, 3.0]));
-        assert_eq!(evaluate(&few, &few, 2).unwrap().frechet, None);
+        assert_eq!(evaluate(&few, &few, &target("2")).unwrap().frechet, None);
+    }
+
+    #[test]
+    fn several_classes_are_forgotten_as_one() {
+        let before = labels(&[0, 2, 1, 0, 2, 1, 0, 0], Some(&[1.0, 90.0, 50.0, 5.0, -80.0, 70.0, 3.0, 7.0]));
+        let after = labels(&[0, 0, 1, 0, 0, 0, 0, 0], Some(&[1.0, 5.0, 3.0, 7.0, 1.0, 5.0, 3.0, 7.0]));
+        let evaluation = evaluate(&before, &after, &target("1|2")).unwrap();
+        assert_eq!((evaluation.negatives_before, evaluation.negatives_after), (4, 1));
+        assert_eq!((evaluation.pul, &evaluation.forget), (Some(0.75), &vec![1, 2]));
+        // Kept before: 1 5 3 7, mean 4, variance 20/3; after: the same mean, variance 40/7.
+        let expected = ((20.0f64 / 3.0).sqrt() - (40.0f64 / 7.0).sqrt()).powi(2);
+        assert!((evaluation.frechet.unwrap() - expected).abs() < 1e-9);
+        let json = serde_json::to_value(&evaluation).unwrap();
+        assert_eq!(json["forget"], serde_json::json!([1, 2]));
+        assert_eq!(serde_json::from_value::<Evaluation>(json).unwrap(), evaluation);
+        assert_eq!(evaluation.to_string().matches("to be forgotten").count(), 2);
     }
 
     #[test]
     fn what_cannot_be_compared_says_why() {
-        let error = |a: &Labels, b: &Labels, forget| evaluate(a, b, forget).unwrap_err().to_string();
+        let error = |a: &Labels, b: &Labels, forget| evaluate(a, b, &target(forget)).unwrap_err().to_string();
         let two = labels(&[0, 1], None);
-        assert_eq!(error(&two, &two, 3), "there is no class 3 among 3 (0 to 2)");
         assert_eq!(
-            error(&two, &labels(&[0], None), 0),
+            error(&two, &labels(&[0], None), "0"),
             "before and after need labels of the same latents, there are 2 and 1"
         );
         let four = Labels::from_scores(vec![0.0; 8], 4, None).unwrap();
-        assert_eq!(error(&two, &four, 0), "before and after need the same labeler, these know 3 and 4 classes");
+        assert_eq!(error(&two, &four, "0"), "before and after need the same labeler, these know 3 and 4 classes");
+        assert_eq!(error(&four, &four, "0"), "digit=0 is of an output with 3 classes, these labels know 4");
         let broken = labels(&[0; 5], Some(&[1.0, 2.0, f32::NAN, 0.0, 0.0]));
-        assert_eq!(error(&broken, &broken, 1), "the features of sample 2 are not all finite numbers");
+        assert_eq!(error(&broken, &broken, "1"), "the features of sample 2 are not all finite numbers");
     }
 }

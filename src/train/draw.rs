@@ -3,6 +3,7 @@
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 
+use super::augment::Transform;
 use crate::gan::{Generator, Leaves, Noise, latents::NormalSource};
 
 /// Latents (and noise) of one batch, on the device.
@@ -14,12 +15,14 @@ pub struct Draw {
     pub mixed: Option<(Tensor<2>, usize)>,
     /// Noise maps.
     pub noise: Noise,
+    /// What is done to the images before a discriminator sees them.
+    pub augment: Option<Transform>,
 }
 
 impl Draw {
     /// A batch with the given latents and constant noise.
     pub fn constant(z: Tensor<2>) -> Self {
-        Self { z, mixed: None, noise: Noise::Constant }
+        Self { z, mixed: None, noise: Noise::Constant, augment: None }
     }
 
     /// A random training batch: with probability `mixing` two latents crossing at a random layer; random noise
@@ -46,7 +49,7 @@ impl Draw {
         } else {
             Noise::Constant
         };
-        Self { z, mixed, noise }
+        Self { z, mixed, noise, augment: None }
     }
 
     /// Number of samples.
@@ -65,6 +68,7 @@ impl Draw {
             z: self.z.clone().select(0, rows.clone()),
             mixed: self.mixed.as_ref().map(|(z, at)| (z.clone().select(0, rows), *at)),
             noise,
+            augment: self.augment.as_ref().map(|augment| augment.select(indices)),
         }
     }
 
@@ -77,10 +81,14 @@ impl Draw {
         }
     }
 
-    /// The images of this draw, `[batch, channels, side, side]`.
+    /// The images of this draw as a discriminator is to see them, `[batch, channels, side, side]`.
     pub fn images(&self, generator: &Generator, p: &Leaves) -> Tensor<4> {
         let ws: Vec<_> = self.map(generator, p).into_iter().map(Into::into).collect();
-        generator.synthesize(p, &ws, &self.noise).value
+        let images = generator.synthesize(p, &ws, &self.noise).value;
+        match &self.augment {
+            Some(augment) => augment.apply(images),
+            None => images,
+        }
     }
 }
 

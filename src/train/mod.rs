@@ -1,9 +1,10 @@
-//! One adversarial iteration: losses, R1, path length, optimizers, EMA.
+//! One adversarial iteration: losses, R1, path length, optimizers, EMA, adaptive augmentation.
 //!
 //! Imports `gan` only. In: networks, real images, latents. Out: new parameters and losses. What the generator's
 //! own term is (EWC, repulsion) is the caller's: see [`GeneratorTerm`].
 
 pub mod adam;
+pub mod augment;
 pub mod config;
 pub mod draw;
 pub mod losses;
@@ -13,6 +14,7 @@ pub mod r1;
 pub mod trainer;
 
 pub use adam::Adam;
+pub use augment::Augment;
 pub use config::TrainConfig;
 pub use draw::Draw;
 pub use losses::Losses;

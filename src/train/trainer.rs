@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{
     adam::{Adam, AdamConfig},
+    augment::{Augment, Transform},
     config::TrainConfig,
     draw::{Draw, index_tensor},
     losses::{Losses, discriminator_loss, generator_loss},
@@ -12,6 +13,9 @@ use super::{
     r1::r1_penalty,
 };
 use crate::gan::{Discriminator, FlatParams, Generator, Noise, flat::to_vec, latents::NormalSource};
+
+/// Augmentation adapts every so many iterations (Karras et al. 2020).
+const ADAPT_EVERY: usize = 4;
 
 /// A term of the generator's loss that depends on its parameters only.
 pub trait GeneratorTerm {
@@ -65,6 +69,8 @@ pub struct Trainer {
     pub d_optim: Adam,
     /// Running mean of path lengths.
     pub path_mean: f32,
+    /// Adaptive augmentation of what the discriminator sees, if it is on.
+    pub augment: Option<Augment>,
     /// Current factor on both learning rates (for schedules).
     pub lr_factor: f64,
 }
@@ -74,7 +80,7 @@ impl Trainer {
     pub fn new(networks: Networks, config: TrainConfig, g: FlatParams, d: FlatParams, g_ema: FlatParams) -> Self {
         let g_optim = Adam::new(AdamConfig::lazy(config.lr, config.g_reg_every), &g.values);
         let d_optim = Adam::new(AdamConfig::lazy(config.lr, config.d_reg_every), &d.values);
-        Self { networks, config, g, d, g_ema, g_optim, d_optim, path_mean: 0.0, lr_factor: 1.0 }
+        Self { networks, config, g, d, g_ema, g_optim, d_optim, path_mean: 0.0, augment: None, lr_factor: 1.0 }
     }
 
     /// Iteration number `index` (from 0) on a batch of real images `[batch, channels, side, side]`.
@@ -93,7 +99,7 @@ impl Trainer {
         };
         let batch = self.config.batch;
         let generated = batch - unwanted.as_ref().map_or(0, |images| images.dims()[0].min(batch - 1));
-        let (d_draw, g_draw) = (draw(generated, rng), draw(batch, rng));
+        let (mut d_draw, mut g_draw) = (draw(generated, rng), draw(batch, rng));
         let path = (self.config.path_regularize > 0.0 && index.is_multiple_of(self.config.g_reg_every)).then(|| {
             let draw = draw((batch / self.config.path_batch_shrink.max(1)).max(1), rng);
             let [n, c, h, w] = [draw.batch(), real.dims()[1], real.dims()[2], real.dims()[3]];
@@ -101,9 +107,24 @@ impl Trainer {
             (draw, Tensor::from_data(noise, &device))
         });
 
-        let d = self.discriminator_step(real.clone(), &d_draw, unwanted);
-        let r1 =
-            (self.config.r1 > 0.0 && index.is_multiple_of(self.config.d_reg_every)).then(|| self.r1_step(real.clone()));
+        let (mut shown, mut unwanted) = (real.clone(), unwanted);
+        if let Some(augment) = &self.augment {
+            let side = real.dims()[3];
+            let mut draw = |batch: usize| augment.draw(batch, side, rng, &device);
+            let apply = |images: Tensor<4>, t: Option<Transform>| t.map_or(images.clone(), |t| t.apply(images));
+            shown = apply(shown, draw(batch));
+            unwanted = unwanted.map(|images| {
+                let transform = draw(images.dims()[0]);
+                apply(images, transform)
+            });
+            (d_draw.augment, g_draw.augment) = (draw(generated), draw(batch));
+        }
+
+        let d = self.discriminator_step(shown.clone(), &d_draw, unwanted);
+        if index.is_multiple_of(ADAPT_EVERY) {
+            self.adapt_augmentation(&shown);
+        }
+        let r1 = (self.config.r1 > 0.0 && index.is_multiple_of(self.config.d_reg_every)).then(|| self.r1_step(shown));
         let retained = retained.filter(|_| self.config.retain > 0.0).map(|retained| (retained, real));
         let (g, term, retain) = self.generator_step(&g_draw, term, retained);
         let path = path.map(|(draw, noise)| self.path_length_step(&draw, noise));
@@ -301,6 +322,14 @@ impl Trainer {
         }
         let gradient = total.unwrap_or_else(|| self.g.values.zeros_like());
         (penalty, gradient)
+    }
+
+    /// Moves the probability of augmentation by what the discriminator says of real images.
+    fn adapt_augmentation(&mut self, shown: &Tensor<4>) {
+        let Some(augment) = &mut self.augment else { return };
+        let scores = self.networks.discriminator.forward(&self.d.constants(), shown.clone().into()).value;
+        let overfitting = to_vec(scores.sign().mean()).first().copied().unwrap_or_default();
+        augment.adapt(f64::from(overfitting), ADAPT_EVERY * self.config.batch);
     }
 
     /// Step 5: moves the averaged generator.

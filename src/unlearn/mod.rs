@@ -8,6 +8,7 @@ pub mod ewc;
 pub mod extrapolate;
 pub mod feedback;
 pub mod pool;
+pub mod probe;
 pub mod repulsion;
 pub mod settings;
 pub mod stages;

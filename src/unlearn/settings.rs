@@ -58,6 +58,10 @@ pub struct Settings {
     pub labelled: usize,
     /// A labelled sample counts as positive if its probability of the forgotten class is at most this.
     pub positive_below: f32,
+    /// Fewer marked samples than this are not trained on as they are: a probe learns from them and marks those of
+    /// `labelled` others that it is sure of. 0 never does. Not part of the published method.
+    #[serde(default)]
+    pub few_marks: usize,
     /// Seed of everything that is drawn.
     pub seed: u64,
 }
@@ -158,6 +162,7 @@ impl Settings {
             },
             labelled: 5000,
             positive_below: 0.5,
+            few_marks: 0,
             seed: 0,
         }
     }
@@ -188,6 +193,7 @@ impl Settings {
                 weight: 100.0,
             },
             positive_below: 0.2,
+            few_marks: 1000,
             ..Self::paper()
         }
     }
@@ -204,6 +210,7 @@ mod tests {
         }
         let paper = Settings::preset(Preset::Paper).unlearn.train;
         assert_eq!((paper.unwanted_fakes(), paper.retain), (0, 0.0), "the published method has neither");
+        assert_eq!(Settings::preset(Preset::Paper).few_marks, 0, "nor a probe");
         let mut quick = Settings::preset(Preset::Quick);
         quick.follow(&serde_json::from_str(r#"{"r1": 7.5, "path_regularize": -1, "lr": 9}"#).unwrap());
         assert_eq!((quick.adapt.train.r1, quick.unlearn.train.r1), (7.5, 7.5));

@@ -88,6 +88,10 @@ impl Studio {
                 let (negatives, positives) = self.marks.counts();
                 self.say(Level::Done, format!("{name}: {negatives} must go, {positives} may stay"));
             }
+            Event::Suggested(suggestions) => {
+                self.suggesting = false;
+                self.suggestions = Some(*suggestions);
+            }
             Event::Labeler(card) => self.found_labeler(*card),
             Event::Warning(sentence) => self.say(Level::Warning, sentence),
             Event::Paused => {
@@ -102,7 +106,7 @@ impl Studio {
             }
             Event::Done(report) => self.done(report),
             Event::Failed(sentence) => {
-                self.writing = 0;
+                (self.writing, self.suggesting) = (0, false);
                 self.say(Level::Error, sentence);
             }
         }
@@ -120,6 +124,7 @@ impl Studio {
         self.charts = super::Charts { log: self.charts.log, ..super::Charts::default() };
         self.timeline = Default::default();
         (self.run, self.from, self.detail, self.unsaved) = (RunState::None, None, None, false);
+        (self.suggestions, self.suggesting) = (None, false);
         (self.epoch, self.asked, self.per_sample, self.next_refresh) = (0, None, None, 0.0);
         self.thumbnails.clear();
         self.choose_preset(self.preset.clone());

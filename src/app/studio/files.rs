@@ -44,9 +44,10 @@ impl Studio {
 
     pub(super) fn found_labeler(&mut self, card: LabelerCard) {
         // The same file again keeps the choice.
-        let forget = self.labeler.as_ref().filter(|old| old.card.spec == card.spec).map_or(0, |old| old.forget);
+        let same = self.labeler.as_ref().filter(|old| old.card == card);
+        let (head, forget) = same.map_or((0, vec![0]), |old| (old.head, old.forget.clone()));
         let gives_feedback = self.marks.counts().0 == 0;
-        self.labeler = Some(LabelerChoice { forget: forget.min(card.classes.saturating_sub(1)), card, gives_feedback });
+        self.labeler = Some(LabelerChoice { card, head, forget, gives_feedback });
     }
 
     fn write(&mut self, command: Command) {

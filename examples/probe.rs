@@ -1,0 +1,56 @@
+//! How well a few clicks are learned from: `probe MODEL LABELER CLASS...`
+//!
+//! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated person, tests the probe on 2000 fresh
+//! samples, over several seeds, and prints a line of a Markdown table.
+
+use std::{env, path::PathBuf};
+
+use anyhow::bail;
+use unlearn_studio::{
+    device,
+    engine::{LabelerSpec, Model, clicks::test_probe},
+    unlearn::{Preset, Settings},
+};
+
+const SEEDS: u64 = 5;
+/// Far behind all samples that a person looks at.
+const FRESH: std::ops::Range<u64> = 100_000..102_000;
+
+fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let [model, labeler, classes @ ..] = args.as_slice() else { bail!("usage: probe MODEL LABELER CLASS...") };
+    let model = Model::load(&PathBuf::from(model), &device::cpu().device)?;
+    let labeler = LabelerSpec { path: labeler.into(), mean: None, std: None }.open()?;
+    println!(
+        "| forget | clicks | balanced accuracy % | AUC % | own AUC % | share % (estimated) | negatives in top 1 % | in lower 60 % | refused |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for class in classes {
+        let target = labeler.target(class)?;
+        for clicks in [12, 24, 48] {
+            let mut tests = Vec::new();
+            for seed in 0..SEEDS {
+                let settings = Settings { seed, ..Settings::preset(Preset::Quick) };
+                match test_probe(&model, &labeler, &target, (clicks, FRESH), &settings) {
+                    Ok(test) => tests.push(test),
+                    Err(error) => eprintln!("{class}, {clicks} clicks, seed {seed}: {error}"),
+                }
+            }
+            let mean = |f: &dyn Fn(&unlearn_studio::engine::clicks::ProbeTest) -> f64| {
+                100.0 * tests.iter().map(f).sum::<f64>() / tests.len() as f64
+            };
+            println!(
+                "| {class} | {clicks} | {:.1} | {:.1} | {:.1} | {:.1} ({:.1}) | {:.0} | {:.1} | {} of {SEEDS} |",
+                mean(&|t| t.balanced_accuracy),
+                mean(&|t| t.auc),
+                mean(&|t| t.quality.auc),
+                mean(&|t| t.share),
+                mean(&|t| t.quality.share),
+                mean(&|t| t.negatives_among[0]),
+                mean(&|t| t.negatives_among[1]),
+                SEEDS as usize - tests.len(),
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! From a handful of marks to all samples: ranking, proposals, and the pools of both stages.
+
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use super::{
+    error::EngineError,
+    features::{FeatureExtractor, Space},
+    feedback_source::{Pools, by_marks},
+    model::Model,
+};
+use crate::{
+    gan::{LatentAddress, NormalSource},
+    metrics::labeler::Labeler,
+    unlearn::{
+        Settings,
+        feedback::{Feedback, Mark, Sample},
+        probe::{Probe, ProbeError, ProbeQuality},
+    },
+};
+
+/// Unmarked samples that features are scaled by and the share of negatives is estimated from.
+pub const REFERENCE: usize = 768;
+/// Expected share of negatives in the positives' pool at most.
+const IMPURE_POSITIVES: f64 = 0.01;
+/// Expected share of positives in the negatives' pool at most.
+const IMPURE_NEGATIVES: f64 = 0.2;
+/// Parts of the samples looked at that become positives and negatives even if that makes the pools less pure.
+const FEWEST_POSITIVES: f64 = 0.3;
+const FEWEST_NEGATIVES: f64 = 0.01;
+/// Stream of the proposals' draws.
+const PROPOSALS: u64 = 200;
+
+/// A sample and what the probe says of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranked {
+    /// Which.
+    pub sample: Sample,
+    /// Probability in [0, 1] that it shows what the negatives show.
+    pub probability: f64,
+}
+
+/// What to look at next.
+#[derive(Clone, Debug)]
+pub struct Suggestions {
+    /// Unmarked samples, the most probable negatives first.
+    pub ranked: Vec<Ranked>,
+    /// The most informative ones to look at: half are likely or borderline negatives, half come from all others.
+    pub proposals: Vec<Sample>,
+    /// How sure the probe is.
+    pub quality: ProbeQuality,
+}
+
+/// What a run learned from marks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Learned {
+    /// How sure the probe was.
+    #[serde(flatten)]
+    pub quality: ProbeQuality,
+    /// Samples it looked at to fill the pools.
+    pub looked_at: usize,
+}
+
+/// A model's reference samples, seen once and kept: everything that does not depend on the marks.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    pub(super) seed: u64,
+    psi: f32,
+    with_labeler: Option<String>,
+    space: Space,
+    samples: Vec<Sample>,
+    rows: Vec<Vec<f64>>,
+}
+
+impl Reference {
+    /// Looks at the first samples of a seed.
+    pub(super) fn new(model: &Model, (seed, psi): (u64, f32), labeler: Option<&Labeler>) -> Result<Self, EngineError> {
+        let mut extractor = FeatureExtractor::new(model, labeler)?;
+        let samples = addresses(seed, psi, 0..REFERENCE as u64);
+        let seen = extractor.see(&samples)?;
+        let space = Space::fit(&seen, samples.len()).ok_or(ProbeError::Features)?;
+        let rows = space.apply(&seen, samples.len());
+        Ok(Self { seed, psi, with_labeler: labeler.map(|l| l.file().to_owned()), space, samples, rows })
+    }
+
+    /// Whether this is what `new` would give again.
+    pub(super) fn answers(&self, seed: u64, psi: f32, labeler: Option<&Labeler>) -> bool {
+        (self.seed, self.psi) == (seed, psi) && self.with_labeler.as_deref() == labeler.map(Labeler::file)
+    }
+
+    /// A probe that learned from these marks.
+    pub(super) fn probe(
+        &self,
+        model: &Model,
+        feedback: &Feedback,
+        labeler: Option<&Labeler>,
+    ) -> Result<Probe, EngineError> {
+        let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
+        let seen = FeatureExtractor::new(model, labeler)?.see(&samples)?;
+        let rows = self.space.apply(&seen, samples.len());
+        let marked: Vec<_> = rows.into_iter().zip(marks).collect();
+        Ok(Probe::fit(&marked, &self.rows)?)
+    }
+
+    /// What a probe says of samples.
+    pub(super) fn probabilities(
+        &self,
+        model: &Model,
+        probe: &Probe,
+        samples: &[Sample],
+    ) -> Result<Vec<f64>, EngineError> {
+        let rows = self.space.apply(&FeatureExtractor::new(model, None)?.see(samples)?, samples.len());
+        Ok(rows.iter().map(|row| probe.probability(row)).collect())
+    }
+
+    /// Ranks the reference samples that are not marked and proposes `count` of them to look at next.
+    pub(super) fn suggest(&self, probe: &Probe, feedback: &Feedback, count: usize) -> Suggestions {
+        let unmarked = self.samples.iter().zip(&self.rows).filter(|(sample, _)| feedback.get(**sample).is_none());
+        let mut ranked: Vec<Ranked> =
+            unmarked.map(|(&sample, row)| Ranked { sample, probability: probe.probability(row) }).collect();
+        ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        // As many as there are likely negatives, and as many again that just are not: both sides of the border.
+        let likely = (2.0 * probe.quality.share * ranked.len() as f64).ceil() as usize;
+        let likely = likely.max(count).min(ranked.len());
+        let mut rng = NormalSource::new(self.seed, PROPOSALS + feedback.len() as u64);
+        let mut draw = |from: &[Ranked], count: usize| {
+            let mut left: Vec<Sample> = from.iter().map(|ranked| ranked.sample).collect();
+            (0..count.min(left.len())).map(|_| left.swap_remove(rng.below(left.len()))).collect::<Vec<_>>()
+        };
+        let others = (count / 2).min(ranked.len() - likely);
+        let mut proposals = draw(&ranked[..likely], count - others);
+        proposals.extend(draw(&ranked[likely..], others));
+        Suggestions { ranked, proposals, quality: probe.quality }
+    }
+}
+
+/// Turns marks into pools: a probe looks at `settings.labelled` samples and takes those it is sure of. `progress` is told
+/// the samples looked at and may stop.
+pub(super) fn by_probe(
+    model: &Model,
+    marks: &Feedback,
+    labeler: Option<&Labeler>,
+    settings: &Settings,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Pools>, EngineError> {
+    let psi = 1.0;
+    let reference = Reference::new(model, (settings.seed, psi), labeler)?;
+    let probe = reference.probe(model, marks, labeler)?;
+    let mut extractor = FeatureExtractor::new(model, labeler)?;
+    let mut candidates = Vec::new();
+    let chunk = extractor.chunk() as u64 * 4;
+    let of = settings.labelled as u64;
+    let mut start = 0;
+    while start < of {
+        let end = (start + chunk).min(of);
+        let samples = addresses(settings.seed, psi, start..end);
+        let seen = extractor.see(&samples)?;
+        let rows = reference.space.apply(&seen, samples.len());
+        candidates.extend(
+            samples
+                .iter()
+                .zip(&rows)
+                .filter(|(sample, _)| marks.get(**sample).is_none())
+                .map(|(&sample, row)| Ranked { sample, probability: probe.probability(row) }),
+        );
+        start = end;
+        if progress(start as usize).is_break() {
+            return Ok(None);
+        }
+    }
+    let mut feedback = marks.clone();
+    for (sample, mark) in sure_ones(candidates) {
+        feedback.mark(sample, mark);
+    }
+    let learned = Learned { quality: probe.quality, looked_at: settings.labelled };
+    Ok(Some(Pools { learned: Some(learned), ..by_marks(model, feedback)? }))
+}
+
+/// The candidates a probe is sure enough of, and what it takes them for.
+fn sure_ones(mut candidates: Vec<Ranked>) -> Vec<(Sample, Mark)> {
+    candidates.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    let count = candidates.len();
+    let at_least = |part: f64| ((part * count as f64).ceil() as usize).min(count);
+    let wrong = |p: f64| 1.0 - p;
+    let negatives =
+        longest(candidates.iter().map(|c| wrong(c.probability)), IMPURE_NEGATIVES).max(at_least(FEWEST_NEGATIVES));
+    let positives =
+        longest(candidates.iter().rev().map(|c| c.probability), IMPURE_POSITIVES).max(at_least(FEWEST_POSITIVES));
+    let positives = positives.min(count - negatives.min(count));
+    let of = |ranked: &[Ranked], mark| ranked.iter().map(move |c| (c.sample, mark)).collect::<Vec<_>>();
+    let mut out = of(&candidates[..negatives], Mark::Negative);
+    out.extend(of(&candidates[count - positives..], Mark::Positive));
+    out
+}
+
+/// Length of the longest run from the front whose mean is at most `limit`, for values that ascend.
+fn longest(values: impl Iterator<Item = f64>, limit: f64) -> usize {
+    let mut sum = 0.0;
+    values
+        .enumerate()
+        .take_while(|(i, value)| {
+            sum += value;
+            sum <= limit * (*i + 1) as f64
+        })
+        .count()
+}
+
+/// Samples of one seed.
+pub(super) fn addresses(seed: u64, psi: f32, indices: std::ops::Range<u64>) -> Vec<Sample> {
+    indices.filter_map(|index| Sample::new(LatentAddress { seed, index }, psi)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranked(probabilities: &[f64]) -> Vec<Ranked> {
+        let samples = addresses(0, 1.0, 0..probabilities.len() as u64);
+        samples.into_iter().zip(probabilities).map(|(sample, &probability)| Ranked { sample, probability }).collect()
+    }
+
+    fn sorted(probabilities: &[f64]) -> (Vec<u64>, Vec<u64>) {
+        let of = |wanted: Mark| {
+            let all = sure_ones(ranked(probabilities));
+            let mut found: Vec<u64> =
+                all.iter().filter(|(_, mark)| *mark == wanted).map(|(s, _)| s.address().index).collect();
+            found.sort_unstable();
+            found
+        };
+        (of(Mark::Negative), of(Mark::Positive))
+    }
+
+    #[test]
+    fn pools_take_as_many_as_stay_pure() {
+        // Negatives: 0.99 and 0.7 are wrong by 0.155 on average, with 0.5 by 0.27. Positives: up to 0.02.
+        let (negatives, positives) = sorted(&[0.7, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001]);
+        assert_eq!((negatives, positives), (vec![0, 2], vec![1, 4, 5, 7]));
+    }
+
+    #[test]
+    fn an_unsure_probe_still_fills_both_pools() {
+        let (negatives, positives) = sorted(&[0.5, 0.4, 0.45, 0.41, 0.42, 0.43, 0.44, 0.46, 0.47, 0.48]);
+        assert_eq!((negatives, positives), (vec![0], vec![1, 3, 4]));
+        assert_eq!(sorted(&[]), (vec![], vec![]));
+        assert_eq!(sorted(&[0.5]), (vec![0], vec![]));
+    }
+}

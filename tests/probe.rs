@@ -1,0 +1,177 @@
+//! Learning from a handful of marks: suggestions, and runs that start from them.
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use unlearn_studio::{
+    device,
+    engine::{
+        Command, Engine, Event, FeedbackSource, LabelerSpec, RunReport, RunRequest, SampleKind, SampleRequest,
+        SuggestRequest, Suggestions, Weights,
+    },
+    gan::LatentAddress,
+    unlearn::{
+        Preset, Settings,
+        feedback::{Feedback, Mark, Sample},
+        probe::auc,
+    },
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const SEED: u64 = 4;
+/// Samples that are marked from, and that are known.
+const KNOWN: u64 = 300;
+
+fn fixture(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn sample(index: u64) -> Sample {
+    Sample::new(LatentAddress { seed: SEED, index }, 1.0).expect("a usable psi")
+}
+
+/// What comes back: the picked event or the sentence of a failure.
+fn answer<T>(engine: &Engine, pick: impl Fn(Event) -> Option<T>) -> Result<T, String> {
+    loop {
+        match engine.events.recv_timeout(PATIENCE).expect("an answer in time") {
+            Event::Failed(sentence) => return Err(sentence),
+            event => {
+                if let Some(found) = pick(event) {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+}
+
+/// An engine with the golden model, its digest, and the brightness of its samples.
+fn open() -> (Engine, String, Vec<f64>) {
+    let engine = Engine::start(device::cpu()).expect("a thread");
+    engine.send(Command::Load(fixture("golden/stylegan2-16.pt")));
+    let card = answer(&engine, |e| if let Event::Loaded(card) = e { Some(card) } else { None }).expect("a model");
+    engine.send(Command::Sample(SampleRequest {
+        kind: SampleKind::Grid,
+        weights: Weights::Original,
+        seed: SEED,
+        indices: (0..KNOWN).collect(),
+        psi: 1.0,
+    }));
+    let tiles = answer(&engine, |e| if let Event::Tiles(tiles) = e { Some(tiles) } else { None }).expect("tiles");
+    let size = tiles.side * tiles.side * 3;
+    let mean = |tile: &[u8]| tile.iter().map(|&v| f64::from(v)).sum::<f64>() / size as f64;
+    let brightness = tiles.rgb.chunks_exact(size).map(mean).collect();
+    (engine, card.sha256, brightness)
+}
+
+/// Marks the first clearly bright samples negative and the first clearly dark ones positive, `each` of both.
+fn marks(sha256: &str, brightness: &[f64], each: usize) -> Feedback {
+    let mut feedback = Feedback::new(sha256);
+    let mut left = HashMap::from([(true, each), (false, each)]);
+    for (index, value) in brightness.iter().enumerate() {
+        let bright = *value > quantile(brightness, 0.75);
+        if !bright && *value > quantile(brightness, 0.25) {
+            continue;
+        }
+        let left = left.get_mut(&bright).expect("both kinds");
+        if *left > 0 {
+            *left -= 1;
+            feedback.mark(sample(index as u64), if bright { Mark::Negative } else { Mark::Positive });
+        }
+    }
+    feedback
+}
+
+fn quantile(values: &[f64], part: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[(part * sorted.len() as f64) as usize]
+}
+
+fn suggest(engine: &Engine, feedback: &Feedback) -> Result<Suggestions, String> {
+    let request = SuggestRequest { feedback: feedback.clone(), seed: SEED, psi: 1.0, labeler: None, count: 12 };
+    engine.send(Command::Suggest(Box::new(request)));
+    answer(engine, |e| if let Event::Suggested(found) = e { Some(*found) } else { None })
+}
+
+#[test]
+fn suggestions_rank_what_was_not_marked() {
+    let (engine, sha256, brightness) = open();
+    let feedback = marks(&sha256, &brightness, 10);
+    let found = suggest(&engine, &feedback).expect("suggestions");
+    let known: Vec<_> = found.ranked.iter().filter(|r| r.sample.address().index < KNOWN).collect();
+    assert_eq!(known.len(), KNOWN as usize - 20, "all but the marked ones");
+    let middle = quantile(&brightness, 0.5);
+    let scores: Vec<f64> = known.iter().map(|r| r.probability).collect();
+    let kinds: Vec<bool> = known.iter().map(|r| brightness[r.sample.address().index as usize] > middle).collect();
+    let area = auc(&scores, &kinds).expect("both kinds");
+    assert!(area > 0.9, "{area}");
+    assert!((found.quality.negatives, found.quality.positives) == (10, 10) && found.quality.auc > 0.8);
+    assert!((0.3..0.7).contains(&found.quality.share), "half of the samples are bright: {:?}", found.quality);
+    assert!(found.ranked.is_sorted_by(|a, b| a.probability >= b.probability));
+    assert_eq!(found.proposals.len(), 12);
+    assert!(found.proposals.iter().all(|sample| feedback.get(*sample).is_none()));
+    // The same question, the same answer, from what was kept.
+    let again = suggest(&engine, &feedback).expect("suggestions");
+    assert_eq!((again.ranked, again.proposals), (found.ranked, found.proposals));
+}
+
+#[test]
+fn marks_that_teach_nothing_are_refused_in_one_sentence() {
+    let (engine, sha256, brightness) = open();
+    let few = suggest(&engine, &marks(&sha256, &brightness, 2)).expect_err("too few");
+    assert_eq!(few, "2 negative and 2 positive samples are marked; mark at least 3 of each to learn from");
+    // Bright and dark ones alternate among both kinds.
+    let mut mixed = Feedback::new(&sha256);
+    let mut order: Vec<usize> = (0..brightness.len()).collect();
+    order.sort_by(|&a, &b| brightness[a].total_cmp(&brightness[b]));
+    for (i, index) in order.iter().step_by(15).enumerate() {
+        mixed.mark(sample(*index as u64), if i % 2 == 0 { Mark::Negative } else { Mark::Positive });
+    }
+    let contradictory = suggest(&engine, &mixed).expect_err("nothing to learn");
+    assert!(
+        contradictory.starts_with("the marked samples do not differ in a way that can be learned"),
+        "{contradictory}"
+    );
+    assert!(suggest(&engine, &marks(&sha256, &brightness, 10)).is_ok(), "the engine goes on");
+}
+
+fn short(settings: Settings) -> Settings {
+    let mut settings = Settings { adapted: 1, fisher_samples: 2, labelled: 200, seed: SEED, ..settings };
+    for stage in [&mut settings.adapt, &mut settings.unlearn] {
+        (stage.iterations, stage.train.batch) = (1, 4);
+    }
+    settings
+}
+
+fn run(engine: &Engine, feedback: FeedbackSource, settings: Settings) -> Result<RunReport, String> {
+    engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None })));
+    answer(engine, |e| if let Event::Done(report) = e { Some(*report) } else { None })
+}
+
+#[test]
+fn a_few_marks_become_hundreds_unless_told_otherwise() {
+    let (engine, sha256, brightness) = open();
+    let feedback = marks(&sha256, &brightness, 8);
+    let source = || FeedbackSource::Marks(Box::new(feedback.clone()));
+    let quick = short(Settings::preset(Preset::Quick));
+    let learned = run(&engine, source(), quick.clone()).expect("a run").feedback;
+    assert!(learned.negatives > 20 && learned.positives > 60, "{learned:?}");
+    assert!(learned.negatives + learned.positives <= 200 + 16);
+    let probe = learned.learned.expect("a probe");
+    assert_eq!((probe.quality.negatives, probe.quality.positives, probe.looked_at), (8, 8, 200));
+    let exact = run(&engine, source(), Settings { few_marks: 16, ..quick }).expect("a run").feedback;
+    assert_eq!((exact.negatives, exact.positives, exact.learned), (8, 8, None));
+    assert_ne!(learned.sha256, exact.sha256);
+}
+
+#[test]
+fn a_simulated_person_marks_as_many_as_asked() {
+    let (engine, ..) = open();
+    for clicks in [12, 24] {
+        let labeler = LabelerSpec { path: fixture("labelers/grey8.onnx"), mean: None, std: None };
+        let source = FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks };
+        let report = run(&engine, source, short(Settings::preset(Preset::Quick))).expect("a run");
+        let probe = report.feedback.learned.expect("a probe");
+        assert_eq!(probe.quality.negatives + probe.quality.positives, clicks, "{probe:?}");
+        assert!(probe.quality.negatives >= 6 && report.feedback.negatives > probe.quality.negatives);
+    }
+}
