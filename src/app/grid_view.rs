@@ -78,7 +78,6 @@ impl GridView {
     pub(super) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio) {
         ui.add_space(8.0);
         toolbar::ui(self, ui, studio);
-        ui.add_space(4.0);
         if studio.model.is_none() {
             empty(ui, studio);
             return;

@@ -158,11 +158,11 @@ pub(super) fn ui(ui: &mut Ui, settings: &mut Settings, with_labeler: bool) {
     for (title, fields) in groups {
         CollapsingHeader::new(RichText::new(title)).show(ui, |ui| table(ui, title, fields, settings));
     }
-    if with_labeler {
-        CollapsingHeader::new("Labeler")
-            .id_salt("labeler settings")
-            .show(ui, |ui| table(ui, "labeler", LABELER, settings));
-    }
+    let title = if with_labeler { "Marks and labeler" } else { "Marks" };
+    CollapsingHeader::new(title).id_salt("marks settings").show(ui, |ui| {
+        table(ui, "few marks", FEW, settings);
+        table(ui, "labeler", LABELER, settings);
+    });
 }
 
 fn table(ui: &mut Ui, salt: &str, fields: &[Field], settings: &mut Settings) {

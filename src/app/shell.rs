@@ -178,7 +178,7 @@ impl App {
         Area::new(Id::unique("notices")).order(Order::Foreground).anchor(Align2::RIGHT_TOP, vec2(-14.0, 56.0)).show(
             ctx,
             |ui| {
-                ui.set_width(380.0);
+                ui.set_max_width(380.0);
                 for (index, notice) in self.studio.notices.all().iter().enumerate() {
                     let (colour, close) = match notice.level {
                         Level::Done => (p.positive, "Hide notice"),
@@ -197,16 +197,17 @@ impl App {
                         })
                         .inner_margin(Margin::symmetric(12, 9));
                     frame.show(ui, |ui| {
-                        ui.horizontal(|ui| {
+                        ui.horizontal_top(|ui| {
                             super::widgets::dot(ui, colour);
-                            let width = ui.available_width() - 34.0;
-                            ui.allocate_ui(vec2(width, 0.0), |ui| {
-                                let times =
-                                    if notice.times > 1 { format!(" ({} times)", notice.times) } else { String::new() };
-                                ui.add(egui::Label::new(format!("{}{times}", notice.text)).wrap().selectable(true));
-                                ui.set_min_width(width);
+                            let times = notice.times;
+                            let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
+                            let text = format!("{}{times}", capitalized(&notice.text));
+                            let down = egui::Layout::top_down(egui::Align::Min);
+                            ui.allocate_ui_with_layout(vec2(290.0, 0.0), down, |ui| {
+                                ui.set_width(290.0);
+                                ui.add(egui::Label::new(text).wrap());
                             });
-                            if ui.small_button("\u{2716}").accessible_name(close).clicked() {
+                            if ui.small_button("\u{d7}").accessible_name(close).clicked() {
                                 dismissed = Some(index);
                             }
                         });
@@ -237,6 +238,16 @@ impl App {
     pub fn open(&mut self, path: PathBuf) {
         self.studio.open(path);
     }
+}
+
+/// A sentence as it stands alone. What begins with a file's name stays as it is.
+fn capitalized(sentence: &str) -> String {
+    let first = sentence.split_whitespace().next().unwrap_or_default();
+    if !first.chars().all(char::is_alphabetic) {
+        return sentence.to_owned();
+    }
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).collect())
 }
 
 impl eframe::App for App {

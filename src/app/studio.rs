@@ -248,6 +248,8 @@ pub struct Studio {
     next_refresh: f64,
     /// Seconds that a sample takes to draw.
     per_sample: Option<f64>,
+    /// The least it took: what the machine can do when it is not busy with other things.
+    per_sample_at_best: Option<f64>,
 }
 
 impl Studio {
@@ -284,6 +286,7 @@ impl Studio {
             thumbnails_asked: [false; 2],
             next_refresh: 0.0,
             per_sample: None,
+            per_sample_at_best: None,
         }
     }
 
@@ -514,7 +517,7 @@ impl Studio {
     pub fn cost(&self) -> Option<Cost> {
         let card = self.model.as_ref()?;
         let device = self.device.as_ref().map_or("", |(name, _)| name.as_str());
-        let speed = Speed { per_sample: self.per_sample, per_iteration: self.prefs.speed(device, card) };
+        let speed = Speed { per_sample: self.per_sample_at_best, per_iteration: self.prefs.speed(device, card) };
         Some(cost(card, &self.settings, self.snapshots(), speed))
     }
 

@@ -90,7 +90,7 @@ fn yield_to_others() {
             fn nice(increment: std::ffi::c_int) -> std::ffi::c_int;
         }
         // SAFETY: `nice` takes and gives a number; on Linux it concerns the calling thread and those it starts later.
-        unsafe { nice(10) };
+        unsafe { nice(5) };
     }
     // The pool belongs to whoever uses it first. If that was somebody else, its threads stay as they are.
     let _ = rayon::ThreadPoolBuilder::new().build_global();

@@ -125,7 +125,8 @@ impl Studio {
         self.timeline = Default::default();
         (self.run, self.from, self.detail, self.unsaved) = (RunState::None, None, None, false);
         (self.suggestions, self.suggesting) = (None, false);
-        (self.epoch, self.asked, self.per_sample, self.next_refresh) = (0, None, None, 0.0);
+        (self.epoch, self.asked, self.next_refresh) = (0, None, 0.0);
+        (self.per_sample, self.per_sample_at_best) = (None, None);
         self.thumbnails.clear();
         self.choose_preset(self.preset.clone());
     }
@@ -162,6 +163,7 @@ impl Studio {
                 let count = tiles.request.indices.len().max(1) as f64;
                 let seconds = tiles.seconds / count;
                 self.per_sample = Some(self.per_sample.map_or(seconds, |old| 0.7 * old + 0.3 * seconds));
+                self.per_sample_at_best = Some(self.per_sample_at_best.map_or(seconds, |best| best.min(seconds)));
                 let refresh = asked.is_some_and(|asked| asked.refresh);
                 if refresh {
                     self.next_refresh = self.now + tiles.seconds * (1.0 / SHOW_SHARE - 1.0);
