@@ -29,7 +29,8 @@ fn model() -> PathBuf {
 }
 
 fn window_with(size: [f32; 2], theme: Theme, render: bool, model: PathBuf) -> Window {
-    let prefs = Prefs { theme, ..Prefs::default() };
+    let mut prefs = Prefs::load(None);
+    prefs.theme = theme;
     let options = Options { model: Some(model), device: Some(DeviceChoice::Cpu), frame_log: None };
     let mut start = Some((prefs, options));
     let builder = Harness::builder().with_size(size).with_max_steps(30);
@@ -327,6 +328,8 @@ fn settings_are_kept_as_presets() {
     app(&mut window).studio().settings.unlearn.iterations = 123;
     window.run_ok();
     press(&mut window, "Keep\u{2026}");
+    window.get_by_label("Name of the preset").focus();
+    window.run_ok();
     window.get_by_label("Name of the preset").type_text("mine");
     window.run_ok();
     press(&mut window, "Keep");

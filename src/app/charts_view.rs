@@ -95,6 +95,7 @@ fn charts(studio: &Studio, p: Palette) -> Vec<Chart<'_>> {
 
 fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
     ui.label(RichText::new(chart.title).small().weak()).on_hover_text(chart.help);
+    let grid = palette(ui.style()).line;
     let scale = move |y: f64| if log { y.max(1e-12).log10() } else { y };
     let back = move |y: f64| if log { 10f64.powf(y) } else { y };
     let series: Vec<(String, Series)> =
@@ -108,6 +109,7 @@ fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
         .show_background(false)
         .auto_bounds(Vec2b::TRUE)
         .show_grid(true)
+        .grid_color(grid)
         .y_axis_min_width(38.0)
         .x_axis_formatter(|mark: GridMark, _| format!("{}", mark.value))
         .y_axis_formatter(move |mark: GridMark, _| number(back(mark.value)))

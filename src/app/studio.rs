@@ -501,7 +501,7 @@ impl Studio {
             }
             if positives == 0 {
                 return Some(
-                    "Mark some that may stay, too: right-click, or Page \u{2192} The rest may stay.".to_owned(),
+                    "Mark some that may stay, too: right-click, or Page \u{203a} The rest may stay.".to_owned(),
                 );
             }
         }
