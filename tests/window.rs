@@ -113,6 +113,10 @@ fn mark_some(window: &mut Window) {
         window.get_by_label(&format!("Sample {index}")).click_secondary();
         window.run_ok();
     }
+    // A second click takes a mark away.
+    press(window, "Sample 9");
+    press(window, "Sample 9, must go");
+    assert_eq!(app(window).studio().marks.counts(), (4, 4));
 }
 
 fn files() -> TempDir {
@@ -357,6 +361,8 @@ fn the_window_looks_as_it_did() {
             std::thread::sleep(Duration::from_millis(10));
         }
         let options = egui_kittest::SnapshotOptions::new().threshold(1.5).max_failed_pixels(400);
-        window.snapshot_options(format!("marked-{name}"), &options);
+        if let Err(error) = window.try_snapshot_options(format!("marked-{name}"), &options) {
+            panic!("{error}");
+        }
     }
 }

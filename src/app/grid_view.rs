@@ -188,8 +188,13 @@ impl GridView {
         layout: &Layout,
         studio: &mut Studio,
     ) -> Vec<usize> {
-        if ground.drag_started()
-            && let Some(start) = ui.input(|i| i.pointer.press_origin())
+        // Less than this is a click that trembled.
+        const TREMBLE: f32 = 6.0;
+        let pointer = |get: fn(&egui::PointerState) -> Option<Pos2>| ui.input(|input| get(&input.pointer));
+        if self.corner.is_none()
+            && ground.dragged_by(PointerButton::Primary)
+            && let Some((start, now)) = pointer(|p| p.press_origin()).zip(pointer(|p| p.latest_pos()))
+            && start.distance(now) > TREMBLE
         {
             self.corner = Some(start - origin.to_vec2());
         }
