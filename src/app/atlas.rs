@@ -20,7 +20,7 @@ pub struct Atlas {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     number: u32,
-    epoch: u64,
+    serial: u64,
     used: u64,
 }
 
@@ -29,7 +29,7 @@ struct Slot {
 pub struct Place {
     /// Number of the place, row by row.
     pub slot: u32,
-    /// Whether the picture must be copied there first.
+    /// Whether another picture was there in the frame before.
     pub stale: bool,
 }
 
@@ -56,25 +56,25 @@ impl Atlas {
         self.frame += 1;
     }
 
-    /// The place of a tile; `None` if all are taken by tiles of this frame.
-    pub fn place(&mut self, key: TileKey, epoch: u64) -> Option<Place> {
+    /// The place of a tile whose picture has this number; `None` if all are taken by tiles of this frame.
+    pub fn place(&mut self, key: TileKey, serial: u64) -> Option<Place> {
         let frame = self.frame;
         if let Some(slot) = self.slots.get_mut(&key) {
-            let stale = slot.epoch != epoch;
-            (slot.epoch, slot.used) = (epoch, frame);
+            let stale = slot.serial != serial;
+            (slot.serial, slot.used) = (serial, frame);
             return Some(Place { slot: slot.number, stale });
         }
         if self.free.is_empty() {
             self.give_up_old();
         }
         let number = self.free.pop()?;
-        self.slots.insert(key, Slot { number, epoch, used: frame });
+        self.slots.insert(key, Slot { number, serial, used: frame });
         Some(Place { slot: number, stale: true })
     }
 
-    /// Which change of the weights lies at a tile's place, if it has one.
+    /// Which picture lies at a tile's place, if it has one.
     pub fn held(&self, key: TileKey) -> Option<u64> {
-        self.slots.get(&key).map(|slot| slot.epoch)
+        self.slots.get(&key).map(|slot| slot.serial)
     }
 
     /// Frees the older half of what is not in this frame.
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tile_is_copied_once_for_each_change() {
+    fn a_tile_is_copied_once_for_each_picture() {
         let mut atlas = Atlas::new(64);
         atlas.begin_frame();
         let first = atlas.place(key(1), 5).unwrap();

@@ -1,6 +1,6 @@
 //! The grid on the GPU: one texture of tiles, one draw call.
 
-use std::{num::NonZeroU64, sync::Arc};
+use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
 
 use bytemuck::{Pod, Zeroable};
 use eframe::{
@@ -55,10 +55,13 @@ pub(super) struct Globals {
     pub(super) empty: [f32; 4],
 }
 
-/// A picture on its way into the texture.
+/// A picture and its place in the texture. Every frame names all its pictures: whether one is there already is known
+/// where the texture is, since not every frame that is made is also painted.
 #[derive(Clone, Debug)]
-pub(super) struct Upload {
+pub(super) struct Picture {
     pub(super) slot: u32,
+    /// See [`super::tiles::Tile::serial`].
+    pub(super) serial: u64,
     /// `[side, side, 4]`.
     pub(super) rgba: Arc<[u8]>,
 }
@@ -68,7 +71,7 @@ pub(super) struct GridFrame {
     pub(super) format: wgpu::TextureFormat,
     pub(super) globals: Globals,
     pub(super) instances: Vec<Instance>,
-    pub(super) uploads: Vec<Upload>,
+    pub(super) pictures: Vec<Picture>,
     /// Tiles in a row of the atlas and their side; another one means another texture.
     pub(super) atlas: (usize, usize),
 }
@@ -101,6 +104,8 @@ struct AtlasTexture {
     shape: (usize, usize),
     texture: wgpu::Texture,
     bind_group: wgpu::BindGroup,
+    /// The picture at each place.
+    holds: HashMap<u32, u64>,
 }
 
 impl Gpu {
@@ -186,7 +191,7 @@ impl Gpu {
         Self { format, pipeline, layout, sampler, globals, instances, capacity, count: 0, atlas: None }
     }
 
-    fn atlas(&mut self, device: &wgpu::Device, shape: (usize, usize)) -> &AtlasTexture {
+    fn atlas(&mut self, device: &wgpu::Device, shape: (usize, usize)) -> &mut AtlasTexture {
         if self.atlas.as_ref().is_some_and(|atlas| atlas.shape != shape) {
             self.atlas = None;
         }
@@ -212,7 +217,7 @@ impl Gpu {
                     wgpu::BindGroupEntry { binding: 2, resource: wgpu::BindingResource::Sampler(&self.sampler) },
                 ],
             });
-            AtlasTexture { shape, texture, bind_group }
+            AtlasTexture { shape, texture, bind_group, holds: HashMap::new() }
         })
     }
 }
@@ -247,8 +252,11 @@ impl CallbackTrait for GridFrame {
         queue.write_buffer(&gpu.globals, 0, bytemuck::bytes_of(&self.globals));
         queue.write_buffer(&gpu.instances, 0, bytemuck::cast_slice(&self.instances));
         let (columns, side) = self.atlas;
-        let texture = &gpu.atlas(device, self.atlas).texture;
-        for Upload { slot, rgba } in &self.uploads {
+        let AtlasTexture { texture, holds, .. } = gpu.atlas(device, self.atlas);
+        for Picture { slot, serial, rgba } in &self.pictures {
+            if holds.insert(*slot, *serial) == Some(*serial) {
+                continue;
+            }
             let (x, y) = (*slot as usize % columns * side, *slot as usize / columns * side);
             queue.write_texture(
                 wgpu::TexelCopyTextureInfo {

@@ -13,7 +13,7 @@ use eframe::{
 
 use super::{
     atlas::Atlas,
-    grid_paint::{Globals, GridFrame, Instance, NO_SLOT, Upload, colour, flag},
+    grid_paint::{Globals, GridFrame, Instance, NO_SLOT, Picture, colour, flag},
     layout::Layout,
     studio::{Compare, SAMPLES, Studio},
     theme::{self, palette},
@@ -241,21 +241,17 @@ impl GridView {
         if let Some(side) = side.filter(|&side| side != self.atlas.side()) {
             self.atlas = Atlas::new(side);
         }
-        let (mut uploads, mut bytes, mut moving) = (Vec::new(), 0, false);
+        let (mut pictures, mut bytes, mut moving) = (Vec::new(), 0, false);
         let mut slot = |atlas: &mut Atlas, studio: &mut Studio, source: Source, sample: Sample| -> Option<(u32, f32)> {
             let key = TileKey { source, sample };
             let tile = studio.tiles.get(key).filter(|tile| tile.side == atlas.side())?.clone();
-            let epoch = if bytes > UPLOAD {
+            if bytes > UPLOAD && atlas.held(key) != Some(tile.serial) {
                 moving = true;
-                atlas.held(key)?
-            } else {
-                tile.epoch
-            };
-            let place = atlas.place(key, epoch)?;
-            if place.stale {
-                bytes += tile.rgba.len();
-                uploads.push(Upload { slot: place.slot, rgba: tile.rgba.clone() });
+                return None;
             }
+            let place = atlas.place(key, tile.serial)?;
+            bytes += if place.stale { tile.rgba.len() } else { 0 };
+            pictures.push(Picture { slot: place.slot, serial: tile.serial, rgba: tile.rgba.clone() });
             let fade = ((studio.now - tile.since) / FADE).clamp(0.0, 1.0) as f32;
             moving |= fade < 1.0;
             Some((place.slot, fade))
@@ -334,7 +330,7 @@ impl GridView {
             cursor: colour(p.text),
             empty: colour(theme::mix(p.canvas, p.card, 0.8)),
         };
-        let frame = GridFrame { format, globals, instances, uploads, atlas: (columns, side) };
+        let frame = GridFrame { format, globals, instances, pictures, atlas: (columns, side) };
         ui.painter().add(frame.shape(place.on_screen));
     }
 }

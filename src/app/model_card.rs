@@ -18,8 +18,12 @@ pub(super) fn ui(ui: &mut Ui, studio: &Studio) {
             ui.add_space(1.0);
             let kind = format!("{}, {} \u{d7} {} pixels", card.family, card.resolution, card.resolution);
             ui.label(RichText::new(kind).weak());
-            let millions = card.generator_parameters as f64 / 1e6;
-            ui.label(RichText::new(format!("{millions:.1} million parameters")).weak());
+            let parameters = card.generator_parameters;
+            let size = match parameters {
+                0..1_000_000 => widgets::grouped(parameters),
+                _ => format!("{:.1} million", parameters as f64 / 1e6),
+            };
+            ui.label(RichText::new(format!("{size} parameters")).weak());
             if card.discriminator_parameters.is_none() {
                 ui.label(RichText::new("no discriminator: it can be looked at only").color(ui.visuals().warn_fg_color));
             }

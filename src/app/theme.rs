@@ -112,6 +112,7 @@ fn spacing(style: &mut Style) {
     spacing.combo_width = 90.0;
     spacing.tooltip_width = 300.0;
     spacing.scroll.bar_width = 8.0;
+    spacing.scroll.fade.strength = 0.0;
     style.interaction.tooltip_delay = 0.4;
     style.interaction.selectable_labels = false;
 }

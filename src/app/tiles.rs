@@ -61,6 +61,8 @@ pub struct Tile {
     pub side: usize,
     /// Which change of the weights it shows.
     pub epoch: u64,
+    /// A number that no other picture has.
+    pub serial: u64,
     /// When the first picture under this key arrived, in the window's seconds.
     pub since: f64,
     used: u64,
@@ -103,7 +105,7 @@ impl TileCache {
             self.bytes += rgba.len();
             let key = TileKey { source, sample };
             let since = self.tiles.get(&key).map_or(now, |tile| tile.since);
-            let tile = Tile { rgba, side, epoch, since, used: self.clock };
+            let tile = Tile { rgba, side, epoch, serial: self.clock, since, used: self.clock };
             if let Some(old) = self.tiles.insert(key, tile) {
                 self.bytes -= old.rgba.len();
             }

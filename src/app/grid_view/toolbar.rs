@@ -11,10 +11,18 @@ use crate::{
     unlearn::feedback::{Mark, Sample},
 };
 
+/// Below this width the choice between before and after is a menu.
+const NARROW: f32 = 520.0;
+
 pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
+    let wide = ui.available_width();
     ui.horizontal(|ui| {
         ui.add_space(12.0);
-        compare(ui, studio);
+        if wide < NARROW {
+            compare_in_a_menu(ui, studio)
+        } else {
+            compare(ui, studio)
+        }
         if studio.view.compare == Compare::Split {
             ui.spacing_mut().slider_width = 70.0;
             let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
@@ -27,10 +35,27 @@ pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
             ui.add_enabled_ui(studio.model.is_some(), |ui| {
                 page(view, ui, studio);
                 look(ui, studio);
-                seed(view, ui, studio);
+                seed(view, ui, studio, wide > NARROW + 60.0);
             });
         });
     });
+}
+
+fn compare_in_a_menu(ui: &mut Ui, studio: &mut Studio) {
+    let [before, after] = studio.pair();
+    let shown =
+        Compare::ALL.iter().find(|(compare, ..)| *compare == studio.view.compare).map_or("", |(_, name, _)| name);
+    ui.menu_button(shown, |ui| {
+        for (compare, name, help) in Compare::ALL {
+            let enabled = compare == Compare::After || before != after;
+            let button = Button::selectable(studio.view.compare == compare, name);
+            if ui.add_enabled(enabled, button).on_hover_text(help).clicked() {
+                studio.view.compare = compare;
+            }
+        }
+    })
+    .response
+    .on_hover_text("Before, after, or both");
 }
 
 fn compare(ui: &mut Ui, studio: &mut Studio) {
@@ -54,7 +79,7 @@ fn compare(ui: &mut Ui, studio: &mut Studio) {
     ui.spacing_mut().item_spacing.x = 8.0;
 }
 
-fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
+fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, with_label: bool) {
     let drag = DragValue::new(&mut studio.view.seed).speed(0.1);
     let response = ui.add(drag).accessible_name("Seed");
     let help = "Another seed shows other samples. The same seed and number give the same sample on every machine.";
@@ -62,7 +87,9 @@ fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
         view.scroll_to = Some(0.0);
         studio.view.cursor = 0;
     }
-    ui.label(RichText::new("Seed").weak());
+    if with_label {
+        ui.label(RichText::new("Seed").weak());
+    }
 }
 
 fn look(ui: &mut Ui, studio: &mut Studio) {
