@@ -94,8 +94,11 @@ fn picture(slot: u32, uv: vec2<f32>) -> vec3<f32> {
     return textureSampleLevel(atlas, smooth_sampler, (origin + inside) / globals.atlas, 0.0).rgb;
 }
 
-// The mean of four points within a pixel of the screen, so that small tiles do not flicker.
+// The picture; where it is drawn smaller than it is, the mean of four points of a pixel, so that it does not flicker.
 fn sharp(slot: u32, uv: vec2<f32>, pixel: vec2<f32>) -> vec3<f32> {
+    if pixel.x * globals.tile <= 1.2 {
+        return picture(slot, uv);
+    }
     let d = pixel * 0.25;
     return 0.25 * (picture(slot, uv + d) + picture(slot, uv - d)
         + picture(slot, uv + vec2<f32>(d.x, -d.y)) + picture(slot, uv + vec2<f32>(-d.x, d.y)));
@@ -123,10 +126,15 @@ fn fragment(corner: Corner) -> @location(0) vec4<f32> {
     let pixel = edge / (corner.half * 2.0);
     let has_before = corner.slots.x != NONE;
     let has_after = corner.slots.y != NONE;
-    let slot_before = select(corner.slots.x, 0u, !has_before);
-    let slot_after = select(corner.slots.y, 0u, !has_after);
-    let before = sharp(slot_before, uv, pixel);
-    let after = sharp(slot_after, uv, pixel);
+    // Only what is shown is looked up: without a GPU this is most of a frame's time.
+    var before = vec3<f32>(0.0);
+    var after = vec3<f32>(0.0);
+    if inside > 0.0 && has_before && globals.mode != 0u {
+        before = sharp(corner.slots.x, uv, pixel);
+    }
+    if inside > 0.0 && has_after && globals.mode != 1u {
+        after = sharp(corner.slots.y, uv, pixel);
+    }
 
     var colour = globals.empty.rgb;
     var shown = 0.0;
