@@ -10,10 +10,10 @@ DEMO_MODEL := assets/models/avatars-64.safetensors
 DEMO_LABELER := assets/labelers/avatars.onnx
 DEMO_SETTINGS := --forget 'hat!=none' --labelled 3000 --samples 2000 --device cpu
 
-.PHONY: help run demo test bench check-models setup build clean-out
+.PHONY: help run demo test bench check-models setup setup-window build clean-out
 
 help:
-	@echo "make run           build, and open the window; without a screen, run the demonstration"
+	@echo "make run           build, and open the window (make run MODEL=file.pt opens that model); without a screen, make demo"
 	@echo "make demo          the demonstration: drawn faces forget hats, headless"
 	@echo "make test          build, and run all tests"
 	@echo "make bench         time the training iteration and its parts"
@@ -26,12 +26,15 @@ setup:
 build: setup
 	cargo build --release
 
-run: build
+setup-window:
+	@scripts/setup.sh window
+
+run: setup-window build
 	@if [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname -s)" = Linux ]; then \
 	  echo; echo "There is no screen here, so the headless demonstration runs instead (make demo); for your own model:"; \
 	  echo "  unlearn-studio unlearn MODEL --labeler CLASSIFIER.onnx --forget CLASS --out OUT.safetensors"; \
 	  $(MAKE) --no-print-directory demo; \
-	else $(STUDIO); fi
+	else $(STUDIO) $(MODEL); fi
 
 demo: build
 	@echo

@@ -3,6 +3,7 @@
 #
 # Needed to build: a C compiler with the C library's headers (it links, and assembles tract's kernels) and Rust.
 # Wanted to run: the Vulkan loader and a driver; without them the program computes on the CPU.
+# With `window` as its argument: also what a window needs, a driver among them.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -75,6 +76,20 @@ want_vulkan() {
     apt $packages || say "Vulkan could not be installed: the program will compute on the CPU"
 }
 
+# The libraries that a window on X11 or Wayland opens when it starts.
+want_window() {
+    [ "$(uname -s)" = Linux ] || return 0
+    packages=
+    for pair in libX11.so.6=libx11-6 libX11-xcb.so.1=libx11-xcb1 libXcursor.so.1=libxcursor1 libXi.so.6=libxi6 \
+        libxkbcommon.so.0=libxkbcommon0 libxkbcommon-x11.so.0=libxkbcommon-x11-0; do
+        ldconfig -p 2>/dev/null | grep -q "${pair%%=*}" || packages="$packages ${pair#*=}"
+    done
+    [ -n "$packages" ] || return 0
+    say "libraries for the window are missing: installing$packages"
+    # shellcheck disable=SC2086 # several packages
+    apt $packages || say "they could not be installed: the window may not open"
+}
+
 # Whether the version $1 is at least $2.
 at_least() {
     [ "$(printf '%s\n%s\n' "$1" "$2" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)" = "$2" ]
@@ -107,3 +122,6 @@ need_rust() {
 need_c
 need_rust
 want_vulkan
+if [ "${1:-}" = window ]; then
+    want_window
+fi

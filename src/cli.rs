@@ -27,6 +27,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
+    app,
     device::DeviceChoice,
     engine::{LabelerSpec, panic_sentence},
 };
@@ -37,6 +38,12 @@ use crate::{
 struct Cli {
     /// Model file to open in the window.
     model: Option<PathBuf>,
+    /// Compute device of the window; the one chosen last if none is named.
+    #[arg(long, value_enum)]
+    device: Option<DeviceChoice>,
+    /// Write the time of every frame of the window to this file.
+    #[arg(long, value_name = "FILE.csv", hide_short_help = true)]
+    frame_log: Option<PathBuf>,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -141,7 +148,10 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.verb {
-        None => Err(no_window(cli.model)),
+        None => {
+            let options = app::Options { model: cli.model, device: cli.device, frame_log: cli.frame_log };
+            Ok(app::run(options)?)
+        }
         Some(Verb::Info(args)) => info::run(&args),
         Some(Verb::Sample(args)) => sample::run(&args),
         Some(Verb::Unlearn(args)) => unlearn::run(&args),
@@ -176,12 +186,6 @@ fn say(text: impl std::fmt::Display) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn no_window(model: Option<PathBuf>) -> anyhow::Error {
-    let model = model.map_or_else(|| "MODEL".to_owned(), |path| path.display().to_string());
-    Unusable(format!("there is no window yet; try `unlearn-studio info {model}` or `unlearn-studio unlearn --help`"))
-        .into()
 }
 
 /// Fails before any work is done if a file could not be written where it is wanted.

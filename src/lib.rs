@@ -3,6 +3,7 @@
 //! Imports run one way: `app -> engine -> unlearn -> train -> gan`; `checkpoint -> gan`; `metrics -> gan`;
 //! `data -> gan`; `cli -> engine`. `gan` knows nobody.
 
+pub mod app;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;

@@ -614,7 +614,6 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ("sample {m} --out {o}/a.png --psi nan", 2, "--psi must be a finite number"),
     ("sample {m} --out {o}/a.png --count 0", 2, "0 is not in 1..=65536"),
     ("sample {m} --out {o}/a.png --latents {b}/odd.safetensors --seed 1", 2, "cannot be used with"),
-    ("{m}", 2, "there is no window yet"),
 ];
 
 #[test]
@@ -678,4 +677,22 @@ fn a_closed_pipe_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_screen_there_is_a_sentence_instead_of_a_window() {
+    for args in [vec![], vec![text(&model())]] {
+        let output = Command::new(PROGRAM)
+            .args(args)
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("RUST_BACKTRACE")
+            .output()
+            .expect("the program starts");
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.starts_with("error: there is no screen") && said.contains("unlearn-studio unlearn"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }

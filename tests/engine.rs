@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint, device,
     engine::{
-        Command, Engine, Event, FeedbackSource, ModelCard, RunReport, RunRequest, SampleKind, SampleRequest, Tiles,
-        Weights,
+        Command, Engine, Event, FeedbackSource, FileJob, LabelerSpec, ModelCard, RunReport, RunRequest, SampleKind,
+        SampleRequest, Tiles, Weights, command::EvaluationRequest, files::PictureRequest,
     },
     gan::LatentAddress,
     unlearn::{
@@ -107,7 +107,7 @@ fn run(adapt: usize, unlearn: usize) -> Command {
         (stage.train.batch, stage.train.lr, stage.train.ema_decay) = (4, 0.01, 0.5);
     }
     let feedback = FeedbackSource::Marks(Box::new(feedback));
-    Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None }))
+    Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None }))
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_run_can_be_held_and_stopped() {
     // Held: samples are rendered, nothing is trained.
     let held = sample(&engine, Weights::Current);
     engine.send(Command::Snapshot);
-    assert_eq!(wait(&engine, |event| if let Event::Snapshot(number) = event { Some(number) } else { None }), 0);
+    assert_eq!(wait(&engine, |event| if let Event::Snapshot { number, .. } = event { Some(number) } else { None }), 0);
     while let Ok(event) = engine.events.recv_timeout(Duration::from_millis(200)) {
         assert!(!matches!(event, Event::Iteration(_)), "an iteration while held");
     }
@@ -315,4 +315,188 @@ fn dropping_the_engine_ends_a_run_at_once() {
         while events.try_recv().is_ok() {}
         assert_eq!(events.try_recv().err(), Some(crossbeam_channel::TryRecvError::Disconnected));
     }
+}
+
+/// What `run` starts, with some of it changed.
+fn run_with(adapt: usize, unlearn: usize, change: impl FnOnce(&mut RunRequest)) -> Command {
+    let Command::Start(mut request) = run(adapt, unlearn) else { panic!("a run") };
+    change(&mut request);
+    Command::Start(request)
+}
+
+fn labeler() -> LabelerSpec {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/labelers/grey8.onnx");
+    LabelerSpec { path, mean: None, std: None }
+}
+
+fn exported(engine: &Engine, command: Command) -> PathBuf {
+    engine.send(command);
+    wait(engine, |event| if let Event::Exported(path) = event { Some(path) } else { None })
+}
+
+#[test]
+fn a_run_takes_snapshots_at_even_steps_and_looks_at_them() {
+    let engine = open();
+    engine.send(Command::AutoSnapshots(4));
+    let evaluation = EvaluationRequest { labeler: labeler(), forget: "1".to_owned(), samples: 300, seed: 7 };
+    engine.send(run_with(2, 10, |request| request.evaluation = Some(evaluation)));
+    let (mut taken, mut looked) = (Vec::new(), Vec::new());
+    let report = wait(&engine, |event| match event {
+        Event::Snapshot { number, iteration } => {
+            taken.push((number, iteration));
+            None
+        }
+        Event::Estimate { index, pul, frechet } => {
+            assert!(pul.is_some_and(|pul| pul <= 1.0) && frechet.is_some_and(|frechet| frechet >= 0.0));
+            looked.push(index + 1);
+            None
+        }
+        Event::Done(report) => Some(report),
+        _ => None,
+    });
+    assert_eq!(taken, [(0, 3), (1, 5), (2, 8), (3, 10)]);
+    assert_eq!(looked, [3, 5, 8, 10]);
+    assert!(report.evaluation.is_some());
+    wait(&engine, |event| matches!(event, Event::Idle).then_some(()));
+    // The last one is the result.
+    assert_eq!(sample(&engine, Weights::Snapshot(3)), sample(&engine, Weights::Current));
+    assert_ne!(sample(&engine, Weights::Snapshot(0)), sample(&engine, Weights::Snapshot(3)));
+}
+
+#[test]
+fn a_run_goes_on_from_a_snapshot() {
+    let engine = open();
+    engine.send(Command::AutoSnapshots(2));
+    engine.send(run(2, 6));
+    report(&engine);
+    let [half, whole] = [0, 1].map(|number| sample(&engine, Weights::Snapshot(number)));
+    assert_ne!(half, whole);
+    // One step of nearly nothing: what comes is where it began.
+    let gentle = |request: &mut RunRequest| {
+        request.from = Some(0);
+        for stage in [&mut request.settings.adapt, &mut request.settings.unlearn] {
+            stage.train.lr = 1e-9;
+        }
+    };
+    engine.send(run_with(1, 1, gentle));
+    report(&engine);
+    let now = sample(&engine, Weights::Current);
+    let apart = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(apart(&now, &half) <= Some(1), "{:?}", apart(&now, &half));
+    engine.send(run_with(1, 1, |request| request.from = Some(9)));
+    assert_eq!(failure(&engine), "these weights do not exist yet");
+    wait(&engine, |event| matches!(event, Event::Idle).then_some(()));
+}
+
+#[test]
+fn snapshots_and_extrapolations_can_be_exported() {
+    let (engine, files) = (open(), folder());
+    engine.send(Command::AutoSnapshots(2));
+    engine.send(run(4, 4));
+    report(&engine);
+    let original = checkpoint::load(&model()).expect("the original");
+    let load = |name: &str, weights: Weights| {
+        let path = files.path().join(name);
+        assert_eq!(exported(&engine, Command::ExportWeights(path.clone(), weights)), path);
+        checkpoint::load(&path).expect("the export")
+    };
+    let half = load("half.safetensors", Weights::Snapshot(0));
+    assert!(half.g_ema != original.g_ema && half.g == original.g);
+    assert_eq!(half.metadata["weights"], "snapshot after iteration 2");
+    let far = load("far.safetensors", Weights::Extrapolated(1.5));
+    assert!(far.g_ema != original.g_ema && far.g_ema != half.g_ema);
+    assert!(load("same.pt", Weights::Original) == original);
+    assert!(load("now.pt", Weights::Current).g != original.g);
+    engine.send(Command::ExportWeights(files.path().join("none.pt"), Weights::Snapshot(7)));
+    assert_eq!(failure(&engine), "these weights do not exist yet");
+    assert!(!files.path().join("none.pt").exists());
+}
+
+/// Stage 1 makes what is to be forgotten: it is not shown as a result either.
+#[test]
+fn what_stage_1_makes_is_no_result() {
+    let engine = open();
+    let before = sample(&engine, Weights::Original);
+    engine.send(run(ENDLESS, 1));
+    for _ in 0..5 {
+        wait(&engine, |event| matches!(event, Event::Iteration(_)).then_some(()));
+    }
+    assert_eq!(sample(&engine, Weights::Current), before);
+}
+
+#[test]
+fn other_files_are_read_and_written_by_the_worker() {
+    let (engine, files) = (open(), folder());
+    let path = |name: &str| files.path().join(name);
+    let file = |job: FileJob| Command::File(Box::new(job));
+
+    let sha = checkpoint::sha256(&model()).expect("a digest");
+    let mut marks = Feedback::new(&sha);
+    marks.mark(Sample::new(LatentAddress { seed: 3, index: 4 }, 0.7).expect("a usable psi"), Mark::Negative);
+    assert_eq!(exported(&engine, file(FileJob::SaveFeedback(path("m.json"), marks.clone()))), path("m.json"));
+    engine.send(file(FileJob::OpenFeedback(path("m.json"))));
+    let read = wait(&engine, |event| if let Event::Feedback(_, feedback) = event { Some(feedback) } else { None });
+    assert_eq!(*read, marks);
+    std::fs::write(path("broken.json"), "{\"version\": 1").expect("written");
+    engine.send(file(FileJob::OpenFeedback(path("broken.json"))));
+    assert!(failure(&engine).starts_with("broken.json: not a feedback file"));
+
+    engine.send(file(FileJob::OpenLabeler(labeler())));
+    let card = wait(&engine, |event| if let Event::Labeler(card) = event { Some(card) } else { None });
+    assert_eq!((card.heads[0].classes.len(), card.features, card.input), (3, true, [1, 8, 8]));
+    engine.send(file(FileJob::OpenLabeler(LabelerSpec { path: model(), mean: None, std: None })));
+    assert!(failure(&engine).contains("not an ONNX model"));
+
+    let picture = |weights: &[Weights]| PictureRequest {
+        weights: weights.to_vec(),
+        seed: 0,
+        indices: (0..6).collect(),
+        psi: 1.0,
+        columns: 3,
+        negatives: vec![true],
+    };
+    exported(&engine, file(FileJob::Grid(path("one.png"), picture(&[Weights::Original]))));
+    exported(&engine, file(FileJob::Grid(path("two.png"), picture(&[Weights::Original, Weights::Current]))));
+    let size = |name: &str| image::image_dimensions(path(name)).expect("a picture");
+    assert_eq!((size("two.png").0, size("two.png").1), (size("one.png").0 * 2 + 12, size("one.png").1));
+    exported(&engine, file(FileJob::Animation(path("run.gif"), picture(&[Weights::Original, Weights::Current]))));
+    assert!(std::fs::read(path("run.gif")).expect("the animation").starts_with(b"GIF89a"));
+    exported(&engine, file(FileJob::Text(path("t.csv"), "a,b\n".to_owned())));
+    assert_eq!(std::fs::read_to_string(path("t.csv")).expect("the table"), "a,b\n");
+    for job in [
+        FileJob::Text(path("none/t.csv"), String::new()),
+        FileJob::Grid(path("none/g.png"), picture(&[Weights::Original])),
+        FileJob::SaveFeedback(path("none/m.json"), marks),
+    ] {
+        engine.send(file(job));
+        assert!(failure(&engine).contains("cannot be written"));
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_answered_says_so_by_its_kind() {
+    let engine = open();
+    engine.send(Command::Sample(request(SampleKind::Timeline, Weights::Snapshot(5), 0)));
+    let refused = wait(&engine, |event| if let Event::NoTiles(request) = event { Some(request) } else { None });
+    assert_eq!((refused.kind, refused.weights), (SampleKind::Timeline, Weights::Snapshot(5)));
+    assert_eq!(failure(&engine), "these weights do not exist yet");
+}
+
+/// The centre of truncation is remembered between requests; it must be the right one for each set of weights.
+#[test]
+fn truncation_follows_the_weights() {
+    let engine = open();
+    engine.send(run(1, 4));
+    report(&engine);
+    let truncated = |weights| {
+        engine.send(Command::Sample(SampleRequest { psi: 0.4, ..request(SampleKind::Grid, weights, 1) }));
+        wait(&engine, tiles).rgb
+    };
+    let [original, current] = [Weights::Original, Weights::Current].map(truncated);
+    assert_ne!(original, current);
+    assert_eq!([truncated(Weights::Original), truncated(Weights::Current)], [original.clone(), current]);
+    // A fresh engine has nothing to remember.
+    let fresh = open();
+    fresh.send(Command::Sample(SampleRequest { psi: 0.4, ..request(SampleKind::Grid, Weights::Original, 1) }));
+    assert_eq!(wait(&fresh, tiles).rgb, original);
 }

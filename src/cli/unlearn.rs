@@ -174,7 +174,7 @@ impl UnlearnArgs {
             samples: self.samples,
             seed: EVALUATION_SEED,
         });
-        Ok(RunRequest { feedback, settings: self.settings()?, evaluation })
+        Ok(RunRequest { feedback, settings: self.settings()?, evaluation, from: None })
     }
 }
 
@@ -274,7 +274,7 @@ fn ask<T>(engine: &Engine, command: Command, pick: impl Fn(Event) -> Option<T>) 
 fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Result<()> {
     let tiles = |weights: Weights| -> anyhow::Result<Box<Tiles>> {
         let request = SampleRequest {
-            kind: SampleKind::Grid,
+            kind: SampleKind::Picture,
             weights,
             seed: EVALUATION_SEED,
             indices: (0..GRID_SAMPLES).collect(),

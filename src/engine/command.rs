@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     feedback_source::{FeedbackSource, LabelerSpec},
+    files::{FileJob, LabelerCard},
     model::ModelCard,
     report::RunReport,
     suggest::Suggestions,
@@ -33,8 +34,14 @@ pub enum Command {
     Stop,
     /// Keep the current averaged generator under the next snapshot number.
     Snapshot,
+    /// Take this many snapshots at even steps of stage 2 of every later run; 0, the default, takes none.
+    AutoSnapshots(usize),
     /// Write the current result, or the loaded model if nothing was trained.
     Export(PathBuf),
+    /// Write the model with these weights: a snapshot, an extrapolation.
+    ExportWeights(PathBuf, Weights),
+    /// Read or write a file that is no model.
+    File(Box<FileJob>),
     /// End the worker.
     Quit,
 }
@@ -63,6 +70,8 @@ pub struct RunRequest {
     pub settings: Settings,
     /// Measure the result with a labeler afterwards.
     pub evaluation: Option<EvaluationRequest>,
+    /// Go on from this snapshot instead of the model as it was loaded.
+    pub from: Option<usize>,
 }
 
 /// A measurement by a labeler, over latents that were not trained on.
@@ -87,6 +96,21 @@ pub enum SampleKind {
     Detail,
     /// Thumbnails of marked samples.
     Feedback,
+    /// Thumbnails of snapshots.
+    Timeline,
+    /// Pictures that are written to a file.
+    Picture,
+}
+
+impl SampleKind {
+    /// Tiles that are looked at small are made no larger than this; `None` leaves them as the generator makes them.
+    pub fn max_side(self) -> Option<usize> {
+        match self {
+            Self::Grid => Some(256),
+            Self::Feedback | Self::Timeline => Some(96),
+            Self::Detail | Self::Picture => None,
+        }
+    }
 }
 
 /// Which weights make the samples.
@@ -128,6 +152,10 @@ pub struct Tiles {
     pub side: usize,
     /// `[tiles, side, side, 3]`.
     pub rgb: Vec<u8>,
+    /// State of the weights: it changes whenever [`Weights::Current`] do.
+    pub version: u64,
+    /// Seconds that rendering took.
+    pub seconds: f64,
 }
 
 /// What a run is doing.
@@ -198,10 +226,32 @@ pub enum Event {
     Tiles(Box<Tiles>),
     /// What was learned from the marks.
     Suggested(Box<Suggestions>),
-    /// A snapshot was taken under this number.
-    Snapshot(usize),
+    /// The result seen by the labeler of the run's measurement, over fewer samples, while the run goes on.
+    Estimate {
+        /// Iteration of stage 2, from 0.
+        index: usize,
+        /// Part of the negatives that is gone.
+        pul: Option<f64>,
+        /// Distance to the kept samples, if the labeler has features.
+        frechet: Option<f64>,
+    },
+    /// This request for samples cannot be answered; why stands in the [`Event::Failed`] that follows.
+    NoTiles(Box<SampleRequest>),
+    /// A snapshot was taken.
+    Snapshot {
+        /// Its number, from 0.
+        number: usize,
+        /// Iterations of stage 2 that led to it.
+        iteration: usize,
+    },
     /// A file was written.
     Exported(PathBuf),
+    /// A feedback file was read.
+    Feedback(PathBuf, Box<Feedback>),
+    /// A labeler can be used.
+    Labeler(Box<LabelerCard>),
+    /// Loading or a run is over, however it ended: the next one can start.
+    Idle,
     /// Something the person should know, in one sentence.
     Warning(String),
     /// The run is held.

@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 
 use super::{
     command::{Command, Event, Phase, Progress, SampleKind, SampleRequest},
-    worker::Session,
+    estimate::Estimator,
+    worker::{Kept, Session, tell_tiles},
 };
 use crate::{
     gan::{FlatParams, flat::to_vec},
@@ -47,11 +48,15 @@ pub(super) struct Control<'a> {
     pub(super) quit: &'a mut bool,
     paused: bool,
     phase: Option<Phase>,
+    /// Iterations of stage 2 done.
+    done: usize,
     pending: PendingSamples,
     /// Training iterations done and to do in the whole run.
     trained: usize,
     to_train: usize,
     training_since: Option<Instant>,
+    /// Looks at the result at every automatic snapshot.
+    pub(super) estimator: Option<Estimator>,
 }
 
 impl<'a> Control<'a> {
@@ -70,10 +75,12 @@ impl<'a> Control<'a> {
             quit,
             paused: false,
             phase: None,
+            done: 0,
             pending: PendingSamples::default(),
             trained: 0,
             to_train,
             training_since: None,
+            estimator: None,
         }
     }
 
@@ -97,7 +104,7 @@ impl<'a> Control<'a> {
             while let Ok(command) = self.commands.try_recv() {
                 self.obey_one(command, current);
             }
-            self.render(current);
+            self.render(self.result(current));
             if !self.paused || self.stopped {
                 return;
             }
@@ -126,14 +133,19 @@ impl<'a> Control<'a> {
                 *self.quit = true;
             }
             Command::Snapshot => self.snapshot(current),
+            Command::AutoSnapshots(count) => self.session.auto_snapshots = count,
             Command::Export(path) => {
-                // What stage 1 trains makes what is to be forgotten: never a result.
-                let result = current.filter(|_| self.phase == Some(Phase::Unlearn));
-                let event = match self.session.export(&path, result) {
-                    Ok(()) => Event::Exported(path),
-                    Err(error) => Event::Failed(error.to_string()),
-                };
-                self.tell(event);
+                let done = self.session.export(&path, self.result(current));
+                self.tell(done.map_or_else(|error| Event::Failed(error.to_string()), |()| Event::Exported(path)));
+            }
+            Command::ExportWeights(path, weights) => {
+                let done = self.session.export_weights(&path, weights, self.result(current));
+                self.tell(done.map_or_else(|error| Event::Failed(error.to_string()), |()| Event::Exported(path)));
+            }
+            Command::File(job) => {
+                let result = self.result(current).map(|trainer| trainer.g_ema.clone());
+                let done = self.session.file(*job, result.as_ref());
+                self.tell(done.unwrap_or_else(|error| Event::Failed(error.to_string())));
             }
             Command::Load(_) | Command::Class(_) | Command::Start(_) | Command::Suggest(_) => {
                 self.tell(Event::Warning("a run is in progress; stop it first".to_owned()));
@@ -141,22 +153,37 @@ impl<'a> Control<'a> {
         }
     }
 
+    /// The state that may be shown and exported as a result. What stage 1 trains makes what is to be forgotten.
+    fn result<'t>(&self, current: Option<&'t Trainer>) -> Option<&'t Trainer> {
+        current.filter(|_| self.phase == Some(Phase::Unlearn))
+    }
+
     fn snapshot(&mut self, current: Option<&Trainer>) {
-        let weights = current.map(|trainer| trainer.g_ema.clone());
-        let event = match self.session.snapshot(weights) {
-            Some(number) => Event::Snapshot(number),
+        let kept = current.map(|trainer| Kept::of(trainer, self.done));
+        let event = match self.session.snapshot(kept) {
+            Some((number, iteration)) => Event::Snapshot { number, iteration },
             None => Event::Warning("there is nothing to take a snapshot of yet".to_owned()),
         };
         self.tell(event);
     }
 
+    /// The snapshot that is due after this iteration, and what the labeler says about it.
+    fn auto_snapshot(&mut self, iteration: &Iteration, state: &Trainer) {
+        let due = |done: usize| done * self.session.auto_snapshots / iteration.of.max(1);
+        if due(iteration.index + 1) == due(iteration.index) {
+            return;
+        }
+        self.snapshot(Some(state));
+        let Some(estimator) = &self.estimator else { return };
+        match estimator.look(&state.networks.generator, &state.g_ema) {
+            Ok((pul, frechet)) => self.tell(Event::Estimate { index: iteration.index, pul, frechet }),
+            Err(error) => self.tell(Event::Warning(error.to_string())),
+        }
+    }
+
     fn render(&mut self, current: Option<&Trainer>) {
         while let Some(request) = self.pending.take() {
-            let event = match self.session.tiles(request, current.map(|t| &t.g_ema)) {
-                Ok(tiles) => Event::Tiles(Box::new(tiles)),
-                Err(error) => Event::Failed(error.to_string()),
-            };
-            self.tell(event);
+            tell_tiles(self.events, self.session, request, current.map(|trainer| &trainer.g_ema));
         }
     }
 
@@ -197,6 +224,9 @@ impl Monitor for Control<'_> {
         if phase == Phase::Unlearn {
             // Should anything fail from here on, this is what was reached.
             self.session.trained = Some(Box::new(state.clone()));
+            self.session.version += 1;
+            self.done = iteration.index + 1;
+            self.auto_snapshot(iteration, state);
         }
         if phase == Phase::Unlearn && (iteration.index.is_multiple_of(DISTANCES_EVERY) || done == of) {
             self.tell_distances(iteration.index, state);

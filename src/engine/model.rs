@@ -187,6 +187,13 @@ impl Model {
         out
     }
 
+    /// The file's content with the averaged generator replaced, everything else as it was.
+    pub fn with_g_ema(&self, g_ema: &FlatParams) -> Checkpoint {
+        let Checkpoint { g_ema: averaged, g, .. } = &self.template;
+        let template = averaged.as_ref().or(g.as_ref());
+        Checkpoint { g_ema: template.map(|template| generator_to_host(g_ema, template)), ..self.export() }
+    }
+
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
     /// that training does not touch stay bit for bit.
     pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {

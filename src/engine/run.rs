@@ -1,6 +1,6 @@
 //! One run of the method, start to end: feedback, adapt, unlearn, measure.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -9,6 +9,7 @@ use super::{
     command::{Command, Event, Phase, RunRequest},
     control::Control,
     error::EngineError,
+    estimate::Estimator,
     evaluate::compare,
     feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
     report::{METHOD, RunReport, Seconds, program},
@@ -35,11 +36,14 @@ pub(super) fn run(
     events: &Sender<Event>,
     quit: &mut bool,
 ) -> Result<RunReport, EngineError> {
+    if let Some(number) = request.from {
+        session.kept(number)?;
+    }
     // What can be wrong with the request is found before anything is computed.
     let evaluation = match &request.evaluation {
         None => None,
         Some(wanted) => {
-            let labeler = wanted.labeler.open()?;
+            let labeler = Arc::new(wanted.labeler.open()?);
             let target = labeler.target(&wanted.forget)?;
             Some((labeler, target, wanted))
         }
@@ -48,6 +52,11 @@ pub(super) fn run(
     let to_train = settings.adapted * settings.adapt.iterations + settings.unlearn.iterations;
     let mut control = Control::new(session, commands, events, quit, to_train);
     let mut seconds = Seconds::default();
+
+    if let Some((labeler, target, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
+        let model = control.session.model()?;
+        control.estimator = Some(Estimator::new(&model, labeler.clone(), target.clone(), wanted.seed)?);
+    }
 
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
@@ -63,8 +72,13 @@ pub(super) fn run(
     };
     let warm_up = warm_up::ensure(&mut control, &settings)?;
     let model = control.session.model()?;
-    let gan = model.gan()?.clone();
-    let (path, sha256) = (model.path.clone(), model.sha256.clone());
+    let mut gan = model.gan()?.clone();
+    if let Some(number) = request.from {
+        // The optimizers are the checkpoint's: a snapshot holds networks only.
+        let kept = control.session.kept(number)?.clone();
+        (gan.g_ema, gan.g, gan.d) = (kept.g_ema, kept.g, kept.d);
+    }
+    let (path, sha256, original) = (model.path.clone(), model.sha256.clone(), model.g_ema.clone());
     drop(model);
     control.session.adapted.clear();
     let provenance = vec![
@@ -119,7 +133,7 @@ pub(super) fn run(
         (&evaluation, control.session.trained.clone(), finished)
     {
         let clock = Instant::now();
-        let weights = [(&gan.networks.generator, &gan.g_ema), (&gan.networks.generator, &trained.g_ema)];
+        let weights = [(&gan.networks.generator, &original), (&gan.networks.generator, &trained.g_ema)];
         let of = 2 * wanted.samples;
         let mut progress = |done| control.step(Phase::Evaluate, done, of);
         report.evaluation = compare(weights, labeler, target, wanted.seed, wanted.samples, &mut progress)?;

@@ -21,6 +21,16 @@ impl<'a> Sampler<'a> {
         Self { generator, leaves: weights.constants(), w_mean: None }
     }
 
+    /// A sampler that already knows the centre of truncation of these weights, see [`Sampler::centre`].
+    pub fn with_centre(self, w_mean: Option<Tensor<2>>) -> Self {
+        Self { w_mean, ..self }
+    }
+
+    /// The centre of truncation `[1, style]`, if it was needed so far. Finding it takes a moment, so it is worth keeping.
+    pub fn centre(&self) -> Option<Tensor<2>> {
+        self.w_mean.clone()
+    }
+
     /// Shape of one image: channels, height, width.
     pub fn image_shape(&self) -> [usize; 3] {
         let side = self.generator.resolution();

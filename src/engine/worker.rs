@@ -5,8 +5,10 @@ use std::{
     path::Path,
     sync::Arc,
     thread::JoinHandle,
+    time::Instant,
 };
 
+use burn::tensor::Tensor;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{
@@ -17,6 +19,7 @@ use super::{
     model::Model,
     run,
     sampler::Sampler,
+    shrink::shrink,
     suggest::{Reference, Suggestions},
 };
 use crate::{
@@ -27,6 +30,9 @@ use crate::{
     train::Trainer,
     unlearn::extrapolate::extrapolate,
 };
+
+/// Centres of truncation that are remembered.
+const CENTRES: usize = 8;
 
 /// A handle to the worker thread. Dropping it ends the worker after its current iteration.
 pub struct Engine {
@@ -40,12 +46,29 @@ pub struct Engine {
 impl Engine {
     /// Starts a worker on a device.
     pub fn start(device: ComputeDevice) -> std::io::Result<Self> {
+        Self::spawn(device, false)
+    }
+
+    /// Starts a worker that leaves the processor to whoever else wants it, such as a window.
+    pub fn start_in_background(device: ComputeDevice) -> std::io::Result<Self> {
+        Self::spawn(device, true)
+    }
+
+    fn spawn(device: ComputeDevice, background: bool) -> std::io::Result<Self> {
         let (commands, inbox) = unbounded();
         let (outbox, events) = unbounded();
-        let thread = std::thread::Builder::new()
-            .name("unlearn-engine".to_owned())
-            .spawn(move || worker(device, &inbox, &outbox))?;
+        let thread = std::thread::Builder::new().name("unlearn-engine".to_owned()).spawn(move || {
+            if background {
+                yield_to_others();
+            }
+            worker(device, &inbox, &outbox);
+        })?;
         Ok(Self { commands, events, thread: Some(thread) })
+    }
+
+    /// Ends the worker without waiting for it.
+    pub fn abandon(mut self) {
+        self.thread.take();
     }
 
     /// Sends a command; a worker that is gone is noticed by whoever waits for its events.
@@ -61,6 +84,20 @@ impl Drop for Engine {
             let _ = thread.join();
         }
     }
+}
+
+/// Lowers the priority of this thread, and of the computing threads, which it starts.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    {
+        unsafe extern "C" {
+            fn nice(increment: std::ffi::c_int) -> std::ffi::c_int;
+        }
+        // SAFETY: `nice` takes and gives a number; on Linux it concerns the calling thread and those it starts later.
+        unsafe { nice(5) };
+    }
+    // The pool belongs to whoever uses it first. If that was somebody else, its threads stay as they are.
+    let _ = rayon::ThreadPoolBuilder::new().build_global();
 }
 
 fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<Event>) {
@@ -79,7 +116,7 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
                     command
                 }
                 Err(_) => {
-                    answer(events, || session.tiles(request, None).map(|t| Event::Tiles(Box::new(t))));
+                    tell_tiles(events, &mut session, request, None);
                     continue;
                 }
             },
@@ -93,15 +130,25 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
                     let report = run::run(&mut session, *request, commands, events, &mut quit)?;
                     Ok(Event::Done(Box::new(report)))
                 });
+                let _ = events.send(Event::Idle);
                 if quit {
                     return;
                 }
             }
-            Command::Load(path) => answer(events, || {
-                let model = Model::load(&path, &session.device.device)?;
-                let card = model.card();
-                session.replace(model);
-                Ok(Event::Loaded(Box::new(card)))
+            Command::Load(path) => {
+                answer(events, || {
+                    let model = Model::load(&path, &session.device.device)?;
+                    let card = model.card();
+                    session.replace(model);
+                    Ok(Event::Loaded(Box::new(card)))
+                });
+                let _ = events.send(Event::Idle);
+            }
+            Command::AutoSnapshots(count) => session.auto_snapshots = count,
+            Command::File(job) => answer(events, || session.file(*job, None)),
+            Command::ExportWeights(path, weights) => answer(events, || {
+                session.export_weights(&path, weights, None)?;
+                Ok(Event::Exported(path))
             }),
             Command::Suggest(request) => answer(events, || {
                 let suggestions = session.suggest(&request)?;
@@ -116,8 +163,9 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
                 Ok(Event::Exported(path))
             }),
             Command::Snapshot => answer(events, || {
-                let number = session.snapshot(None);
-                number.map(Event::Snapshot).ok_or(EngineError::State("nothing was trained yet"))
+                let (number, iteration) =
+                    session.snapshot(None).ok_or(EngineError::State("nothing was trained yet"))?;
+                Ok(Event::Snapshot { number, iteration })
             }),
             Command::Pause | Command::Resume | Command::Stop => {}
         }
@@ -134,6 +182,27 @@ fn answer(events: &Sender<Event>, f: impl FnOnce() -> Result<Event, EngineError>
     let _ = events.send(event);
 }
 
+/// Answers one request for samples.
+pub(super) fn tell_tiles(
+    events: &Sender<Event>,
+    session: &mut Session,
+    request: SampleRequest,
+    current: Option<&FlatParams>,
+) {
+    let asked = request.clone();
+    let event = match catch_unwind(AssertUnwindSafe(|| session.tiles(request, current))) {
+        Ok(Ok(tiles)) => Event::Tiles(Box::new(tiles)),
+        Ok(Err(error)) => refuse(events, asked, error.to_string()),
+        Err(panic) => refuse(events, asked, panic_sentence(panic.as_ref())),
+    };
+    let _ = events.send(event);
+}
+
+fn refuse(events: &Sender<Event>, request: SampleRequest, sentence: String) -> Event {
+    let _ = events.send(Event::NoTiles(Box::new(request)));
+    Event::Failed(sentence)
+}
+
 /// What a panic becomes for a person.
 pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
     let reason = panic
@@ -145,6 +214,23 @@ pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
     format!("the computation failed ({reason}); the last good state is kept")
 }
 
+/// A state of a run that can be shown, exported and continued from. Tensors are shared, not copied.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) g_ema: FlatParams,
+    pub(super) g: FlatParams,
+    pub(super) d: FlatParams,
+    /// Iterations of stage 2 that led to it.
+    pub(super) iteration: usize,
+}
+
+impl Kept {
+    pub(super) fn of(trainer: &Trainer, iteration: usize) -> Self {
+        let Trainer { g_ema, g, d, .. } = trainer.clone();
+        Self { g_ema, g, d, iteration }
+    }
+}
+
 /// What the worker holds between commands.
 pub(super) struct Session {
     pub(super) device: ComputeDevice,
@@ -153,9 +239,15 @@ pub(super) struct Session {
     pub(super) adapted: Vec<FlatParams>,
     /// The result of the last run.
     pub(super) trained: Option<Box<Trainer>>,
+    /// Counts the changes of the result.
+    pub(super) version: u64,
     /// How the result came about, for the file's metadata.
     pub(super) provenance: Vec<(String, String)>,
-    snapshots: Vec<FlatParams>,
+    /// Snapshots that a run takes by itself.
+    pub(super) auto_snapshots: usize,
+    pub(super) snapshots: Vec<Kept>,
+    /// Centres of truncation, latest last.
+    centres: Vec<((Weights, u64), Tensor<2>)>,
     /// What the last suggestions were made from.
     reference: Option<Reference>,
 }
@@ -167,15 +259,20 @@ impl Session {
             model: None,
             adapted: Vec::new(),
             trained: None,
+            version: 0,
             provenance: Vec::new(),
+            auto_snapshots: 0,
             snapshots: Vec::new(),
+            centres: Vec::new(),
             reference: None,
         }
     }
 
     /// Puts another model in place of everything that was loaded and trained.
     fn replace(&mut self, model: Model) {
-        *self = Self { model: Some(Arc::new(model)), ..Self::new(self.device.clone()) };
+        let (version, auto_snapshots) = (self.version + 1, self.auto_snapshots);
+        let empty = Self::new(self.device.clone());
+        *self = Self { model: Some(Arc::new(model)), version, auto_snapshots, ..empty };
     }
 
     pub(super) fn model(&self) -> Result<Arc<Model>, EngineError> {
@@ -211,23 +308,30 @@ impl Session {
         Ok(reference.suggest(&probe, &request.feedback, request.count))
     }
 
-    /// Keeps weights (the result's, if none are given) and says their number.
-    pub(super) fn snapshot(&mut self, weights: Option<FlatParams>) -> Option<usize> {
-        let weights = weights.or_else(|| self.trained.as_ref().map(|t| t.g_ema.clone()))?;
-        self.snapshots.push(weights);
-        Some(self.snapshots.len() - 1)
+    /// Keeps a state (the result, if none is given) and says its number and iteration.
+    pub(super) fn snapshot(&mut self, kept: Option<Kept>) -> Option<(usize, usize)> {
+        let last = self.snapshots.last().map_or(0, |last| last.iteration);
+        let kept = kept.or_else(|| self.trained.as_ref().map(|trained| Kept::of(trained, last)))?;
+        let iteration = kept.iteration;
+        self.snapshots.push(kept);
+        Some((self.snapshots.len() - 1, iteration))
     }
 
-    /// Renders samples; `current` are the weights of a run in progress.
-    pub(super) fn tiles(&self, request: SampleRequest, current: Option<&FlatParams>) -> Result<Tiles, EngineError> {
+    /// The state under this number.
+    pub(super) fn kept(&self, number: usize) -> Result<&Kept, EngineError> {
+        self.snapshots.get(number).ok_or(EngineError::State("these weights do not exist yet"))
+    }
+
+    /// The parameters of an averaged generator; `current` are those of a run in progress.
+    pub(super) fn weights(&self, weights: Weights, current: Option<&FlatParams>) -> Result<FlatParams, EngineError> {
         let model = self.model()?;
         let original = &model.g_ema;
         let missing = EngineError::State("these weights do not exist yet");
-        let weights = match request.weights {
+        Ok(match weights {
             Weights::Original => original.clone(),
             Weights::Current => current.or(self.trained.as_ref().map(|t| &t.g_ema)).unwrap_or(original).clone(),
             Weights::Adapted(member) => self.adapted.get(member).ok_or(missing)?.clone(),
-            Weights::Snapshot(number) => self.snapshots.get(number).ok_or(missing)?.clone(),
+            Weights::Snapshot(number) => self.kept(number)?.g_ema.clone(),
             Weights::Extrapolated(gamma) => {
                 if self.adapted.is_empty() {
                     return Err(missing);
@@ -235,13 +339,30 @@ impl Session {
                 let adapted: Vec<_> = self.adapted.iter().map(|a| a.values.clone()).collect();
                 original.with_values(extrapolate(&original.values, &adapted, gamma))
             }
-        };
-        let mut sampler = Sampler::new(&model.generator, &weights);
+        })
+    }
+
+    /// Renders samples; `current` are the weights of a run in progress.
+    pub(super) fn tiles(&mut self, request: SampleRequest, current: Option<&FlatParams>) -> Result<Tiles, EngineError> {
+        let clock = Instant::now();
+        let model = self.model()?;
+        let weights = self.weights(request.weights, current)?;
+        // Of the weights that can be asked for, only the current ones and those of the last run change.
+        let key = (request.weights, if request.weights == Weights::Original { 0 } else { self.version });
+        let centre = self.centres.iter().find(|(k, _)| *k == key).map(|(_, centre)| centre.clone());
+        let known = centre.is_some();
+        let mut sampler = Sampler::new(&model.generator, &weights).with_centre(centre);
         let images = sampler.render_at(request.seed, request.indices.iter().copied(), request.psi);
+        if let (Some(centre), false) = (sampler.centre(), known) {
+            self.centres.push((key, centre));
+            let extra = self.centres.len().saturating_sub(CENTRES);
+            self.centres.drain(..extra);
+        }
         let [channels, side, _] = sampler.image_shape();
         let rgb = to_rgb8(&images, [request.indices.len(), channels, side, side])
             .ok_or(EngineError::State("images of this many channels cannot be shown"))?;
-        Ok(Tiles { request, side, rgb })
+        let (rgb, side) = shrink(rgb, side, request.kind.max_side().unwrap_or(side));
+        Ok(Tiles { request, side, rgb, version: self.version, seconds: clock.elapsed().as_secs_f64() })
     }
 
     /// Writes the state of a run in progress, else the last result, else the model as it was loaded.
@@ -252,6 +373,27 @@ impl Session {
             None => model.export(),
         };
         out.metadata.extend(self.provenance.iter().cloned());
+        Ok(checkpoint::save(path, &out)?)
+    }
+
+    /// Writes the model with the averaged generator of `weights`; of the current ones, everything that was trained.
+    pub(super) fn export_weights(
+        &self,
+        path: &Path,
+        weights: Weights,
+        current: Option<&Trainer>,
+    ) -> Result<(), EngineError> {
+        let model = self.model()?;
+        let note = match weights {
+            Weights::Current => return self.export(path, current),
+            Weights::Original => return Ok(checkpoint::save(path, &model.export())?),
+            Weights::Adapted(member) => format!("adapted generator {}", member + 1),
+            Weights::Snapshot(number) => format!("snapshot after iteration {}", self.kept(number)?.iteration),
+            Weights::Extrapolated(gamma) => format!("extrapolated, gamma {gamma}"),
+        };
+        let mut out = model.with_g_ema(&self.weights(weights, None)?);
+        out.metadata.extend(self.provenance.iter().cloned());
+        out.metadata.insert("weights".to_owned(), note);
         Ok(checkpoint::save(path, &out)?)
     }
 }

@@ -1,0 +1,182 @@
+//! The curves of a run, small and readable.
+
+use eframe::egui::{self, Color32, RichText, Ui, Vec2b};
+use egui_plot::{GridMark, Legend, Line, Plot, PlotPoint, PlotPoints, Points, format_number};
+
+use super::{
+    dialogs::{Dialogs, Purpose},
+    series::Series,
+    studio::Studio,
+    theme::{Palette, palette},
+    widgets,
+};
+
+const HEIGHT: f32 = 118.0;
+
+/// One chart.
+struct Chart<'a> {
+    title: &'static str,
+    help: &'static str,
+    curves: Vec<(&'a Series, &'static str, Color32)>,
+    /// Whether its values may be put on a logarithmic axis.
+    can_log: bool,
+}
+
+pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    if studio.charts.is_empty() {
+        return;
+    }
+    widgets::gap(ui);
+    let mut log = studio.charts.log;
+    widgets::section(ui, "Charts", |ui| {
+        if ui.button("CSV").on_hover_text("Save all points as a table").accessible_name("Save curves").clicked() {
+            dialogs.ask(Purpose::SaveCurves, studio);
+        }
+        ui.checkbox(&mut log, "Log").on_hover_text("Logarithmic axes");
+    });
+    studio.charts.log = log;
+    let p = palette(ui.style());
+    for chart in charts(studio, p) {
+        if chart.curves.iter().any(|(series, ..)| !series.values().is_empty()) {
+            ui.add_space(6.0);
+            draw(ui, &chart, log && chart.can_log);
+        }
+    }
+}
+
+fn charts(studio: &Studio, p: Palette) -> Vec<Chart<'_>> {
+    let c = &studio.charts;
+    let stage_2 = !c.d.values().is_empty();
+    let mut all = vec![
+        Chart {
+            title: "Share of what must go that is gone, in percent",
+            help: "PUL, as the labeler sees it: 100 means that none is left.",
+            curves: vec![(&c.pul, "gone %", p.after)],
+            can_log: false,
+        },
+        Chart {
+            title: "Fr\u{e9}chet distance to what may stay",
+            help: "How far the samples have moved from those that may stay: small is good.",
+            curves: vec![(&c.frechet, "distance", p.before)],
+            can_log: true,
+        },
+        Chart {
+            title: "Adversarial losses",
+            help: "They should stay near each other. One that runs away means that the learning rate is too high.",
+            curves: vec![(&c.d, "discriminator", p.before), (&c.g, "generator", p.after)],
+            can_log: true,
+        },
+        Chart {
+            title: "Repulsion and retention",
+            help: "What drives away from what must go, and what holds the rest.",
+            curves: vec![(&c.repulsion, "repulsion", p.negative), (&c.retain, "retention", p.positive)],
+            can_log: true,
+        },
+        Chart {
+            title: "Distance of the parameters",
+            help: "From the copies that make what must go, and from the model as it was opened.",
+            curves: vec![(&c.to_adapted, "to what must go", p.negative), (&c.to_original, "to the original", p.before)],
+            can_log: true,
+        },
+    ];
+    if !stage_2 {
+        all.insert(
+            0,
+            Chart {
+                title: "Stage 1: EWC",
+                help: "How far the copies have moved where it matters.",
+                curves: vec![(&c.ewc, "EWC", p.negative)],
+                can_log: true,
+            },
+        );
+    }
+    all
+}
+
+fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
+    ui.label(RichText::new(chart.title).small().weak()).on_hover_text(chart.help);
+    let grid = palette(ui.style()).line;
+    let scale = move |y: f64| if log { y.max(1e-12).log10() } else { y };
+    let back = move |y: f64| if log { 10f64.powf(y) } else { y };
+    let series: Vec<(String, Series)> =
+        chart.curves.iter().map(|(series, name, _)| ((*name).to_owned(), series.outline())).collect();
+    let mut plot = Plot::new(chart.title)
+        .height(HEIGHT)
+        .allow_scroll(false)
+        .allow_zoom(false)
+        .allow_drag(false)
+        .allow_boxed_zoom(false)
+        .show_background(false)
+        .auto_bounds(Vec2b::TRUE)
+        .show_grid(true)
+        .grid_color(grid)
+        .y_axis_min_width(38.0)
+        .x_axis_formatter(|mark: GridMark, _| format!("{}", mark.value))
+        .y_axis_formatter(move |mark: GridMark, _| number(back(mark.value)))
+        .label_formatter(move |hover| {
+            let x = position(hover)?;
+            let mut text = format!("iteration {}", x.round().max(0.0));
+            for (name, series) in &series {
+                if let Some(y) = series.at(x) {
+                    text.push_str(&format!("\n{name} {}", number(y)));
+                }
+            }
+            Some(text)
+        });
+    if chart.curves.len() > 1 {
+        plot = plot.legend(Legend::default().text_style(egui::TextStyle::Small).background_alpha(0.35));
+    }
+    let response = plot.show(ui, |plot| {
+        for (series, name, colour) in &chart.curves {
+            let buckets = series.buckets();
+            if buckets.len() < 24 {
+                let points: Vec<[f64; 2]> = buckets.iter().map(|b| [b.x, scale(b.mean)]).collect();
+                plot.points(
+                    Points::new(format!("{name} points"), PlotPoints::from(points))
+                        .name(*name)
+                        .radius(2.2)
+                        .color(*colour)
+                        .allow_hover(false),
+                );
+            }
+            if buckets.iter().any(|b| b.high > b.low) {
+                // The band between the smallest and the largest value of a place.
+                let band: Vec<[f64; 2]> =
+                    buckets.iter().flat_map(|b| [[b.x, scale(b.low)], [b.x, scale(b.high)]]).collect();
+                let faint = colour.gamma_multiply(0.3);
+                plot.line(
+                    Line::new(format!("{name} range"), PlotPoints::from(band))
+                        .name(*name)
+                        .color(faint)
+                        .width(1.0)
+                        .allow_hover(false),
+                );
+            }
+            let line: Vec<[f64; 2]> = buckets.iter().map(|b| [b.x, scale(b.mean)]).collect();
+            plot.line(Line::new(*name, PlotPoints::from(line)).color(*colour).width(1.6));
+        }
+    });
+    let last: Vec<String> = chart
+        .curves
+        .iter()
+        .filter_map(|(series, name, _)| series.values().last().map(|(_, y)| format!("{name} {}", number(*y))))
+        .collect();
+    let name = format!("Chart: {}; {}", chart.title, last.join(", "));
+    response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Group, true, &name));
+}
+
+fn position(hover: &egui_plot::HoverPosition<'_>) -> Option<f64> {
+    let at = |point: &PlotPoint| point.x;
+    match hover {
+        egui_plot::HoverPosition::NearDataPoint { position, .. } => Some(at(position)),
+        egui_plot::HoverPosition::Elsewhere { position } => Some(at(position)),
+    }
+}
+
+fn number(value: f64) -> String {
+    if value != 0.0 && (value.abs() < 1e-3 || value.abs() >= 1e5) {
+        format!("{value:.0e}")
+    } else {
+        format_number(value, if value.abs() < 1.0 { 3 } else { 1 })
+    }
+}

@@ -1,0 +1,93 @@
+//! Closing the window: asks if weights would be lost, waits for files that are being written.
+
+use eframe::egui::{Context, Id, Modal, RichText, Ui, ViewportCommand};
+
+use super::{
+    dialogs::{Dialogs, Purpose},
+    studio::Studio,
+    theme::palette,
+    widgets,
+};
+
+/// Where closing stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// Nobody wants to.
+    #[default]
+    No,
+    /// The person is asked.
+    Asking,
+    /// As soon as everything is saved.
+    AfterSaving,
+    /// Now.
+    Agreed,
+}
+
+impl Closing {
+    /// Called in every frame.
+    pub(super) fn ui(&mut self, ctx: &Context, studio: &mut Studio, dialogs: &mut Dialogs) {
+        if ctx.input(|input| input.viewport().close_requested()) && *self != Self::Agreed {
+            let would_be_lost = studio.unsaved || studio.run.going().is_some();
+            if would_be_lost {
+                *self = Self::Asking;
+                ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            } else if studio.writing > 0 {
+                *self = Self::AfterSaving;
+                ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            }
+        }
+        match *self {
+            Self::Asking => {
+                let response = Modal::new(Id::unique("close")).show(ctx, |ui| ask(ui, studio, dialogs));
+                if let Some(answer) = response.inner {
+                    *self = answer;
+                } else if response.should_close() {
+                    *self = Self::No;
+                }
+            }
+            // A save that was cancelled or failed leaves the window open.
+            Self::AfterSaving if !dialogs.is_busy() && studio.writing == 0 => {
+                *self = if studio.unsaved { Self::No } else { Self::Agreed };
+            }
+            _ => {}
+        }
+        if *self == Self::Agreed {
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
+    pub(super) fn is_asking(self) -> bool {
+        self == Self::Asking
+    }
+}
+
+fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closing> {
+    let going = studio.run.going().is_some();
+    ui.set_width(400.0);
+    ui.label(RichText::new(if going { "A run is under way" } else { "The result is not saved" }).heading());
+    let text = if going {
+        "Closing ends it. What it has reached so far can be saved first."
+    } else {
+        "What was unlearned is in no file yet."
+    };
+    widgets::explain(ui, text);
+    ui.add_space(10.0);
+    let mut answer = None;
+    ui.horizontal(|ui| {
+        let colour = palette(ui.style()).after;
+        if studio.unsaved && widgets::wide_button(ui, "Save\u{2026}", colour, 110.0).clicked() {
+            if going {
+                studio.stop();
+            }
+            dialogs.ask(Purpose::SaveModel, studio);
+            answer = Some(Closing::AfterSaving);
+        }
+        if ui.button("Close without saving").clicked() {
+            answer = Some(Closing::Agreed);
+        }
+        if ui.button("Stay").clicked() {
+            answer = Some(Closing::No);
+        }
+    });
+    answer
+}

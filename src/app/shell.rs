@@ -1,0 +1,262 @@
+//! The window as a whole: which panel is where, what is dropped on it, what it says.
+
+use std::path::PathBuf;
+
+use eframe::{
+    egui::{self, Align2, Area, CentralPanel, Context, Frame, Id, Margin, Order, Panel, ScrollArea, Stroke, Ui, vec2},
+    wgpu,
+};
+
+use super::{
+    Options, bundled_model, charts_view,
+    close::Closing,
+    detail::DetailView,
+    dialogs::Dialogs,
+    feedback_panel,
+    frame_log::FrameLog,
+    grid_view::GridView,
+    model_card,
+    notices::Level,
+    prefs::Prefs,
+    run_panel::RunPanel,
+    studio::Studio,
+    theme::{self, palette},
+    thumbnails::Thumbnails,
+    timeline_view,
+    top_bar::{self, TopBar},
+};
+
+/// The window.
+pub struct App {
+    studio: Studio,
+    grid: GridView,
+    top_bar: TopBar,
+    run_panel: RunPanel,
+    detail: DetailView,
+    thumbnails: Thumbnails,
+    dialogs: Dialogs,
+    closing: Closing,
+    frame_log: Option<FrameLog>,
+    title: String,
+}
+
+impl App {
+    /// A window with a model on its way. `format` is that of what is drawn onto.
+    pub fn new(ctx: &Context, format: Option<wgpu::TextureFormat>, prefs: Prefs, options: Options) -> Self {
+        theme::install(ctx);
+        theme::choose(ctx, prefs.theme);
+        let device = options.device.unwrap_or(prefs.device);
+        let wake = ctx.clone();
+        let mut studio = Studio::new(prefs, device, move || wake.request_repaint());
+        if let Some(model) = options.model.or_else(bundled_model) {
+            studio.open(model);
+        }
+        let frame_log = options.frame_log.and_then(|path| match FrameLog::create(&path) {
+            Ok(log) => Some(log),
+            Err(error) => {
+                studio.say(Level::Error, format!("{}: cannot be written ({error})", path.display()));
+                None
+            }
+        });
+        Self {
+            studio,
+            grid: GridView::new(format),
+            top_bar: TopBar::default(),
+            run_panel: RunPanel::default(),
+            detail: DetailView::default(),
+            thumbnails: Thumbnails::default(),
+            dialogs: Dialogs::default(),
+            closing: Closing::No,
+            frame_log,
+            title: String::new(),
+        }
+    }
+
+    /// What the window shows and can do.
+    pub fn studio(&mut self) -> &mut Studio {
+        &mut self.studio
+    }
+
+    /// Asks for files in the window itself, never through the system's dialogs.
+    pub fn without_system_dialogs(mut self) -> Self {
+        self.dialogs.plain = true;
+        self
+    }
+
+    /// Draws one frame. `cpu` are the seconds of processor time that the frame before took, if that is known.
+    pub fn show(&mut self, ui: &mut Ui, cpu: Option<f32>) {
+        let ctx = ui.ctx().clone();
+        self.studio.now = ctx.input(|input| input.time);
+        self.studio.listen();
+        self.thumbnails.update(&ctx, &mut self.studio);
+        if let Some(log) = &mut self.frame_log {
+            log.frame(cpu, self.studio.is_training(), self.grid.drawn);
+            // A measurement without frames measures nothing.
+            ctx.request_repaint();
+        }
+        self.drops(&ctx);
+        if !self.is_asking() {
+            top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
+        }
+        self.panels(ui);
+        self.detail.ui(&ctx, &mut self.studio);
+        self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
+        self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
+        self.notices(&ctx);
+        self.name_window(&ctx);
+    }
+
+    /// Whether a question stands above everything else.
+    fn is_asking(&self) -> bool {
+        self.dialogs.is_open() || self.closing.is_asking() || DetailView::is_open(&self.studio)
+    }
+
+    fn panels(&mut self, ui: &mut Ui) {
+        let p = palette(ui.style());
+        let Self { studio, grid, top_bar, run_panel, thumbnails, dialogs, .. } = self;
+        let frame = |margin: Margin| Frame::new().fill(p.panel).inner_margin(margin);
+        Panel::top("top").exact_size(46.0).frame(frame(Margin::symmetric(16, 0))).show(ui, |ui| {
+            top_bar.ui(ui, studio, dialogs);
+        });
+        Panel::left("feedback").default_size(252.0).size_range(210.0..=360.0).frame(frame(Margin::ZERO)).show(
+            ui,
+            |ui| {
+                ScrollArea::vertical().id_salt("left").auto_shrink(false).show(ui, |ui| {
+                    Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
+                        model_card::ui(ui, studio);
+                        super::widgets::gap(ui);
+                        feedback_panel::ui(ui, studio, thumbnails, dialogs);
+                    });
+                });
+            },
+        );
+        Panel::right("run").default_size(312.0).size_range(280.0..=460.0).frame(frame(Margin::ZERO)).show(ui, |ui| {
+            ScrollArea::vertical().id_salt("right").auto_shrink(false).show(ui, |ui| {
+                Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
+                    run_panel.ui(ui, studio);
+                    charts_view::ui(ui, studio, dialogs);
+                });
+            });
+        });
+        if !timeline_view::is_empty(studio) {
+            let margin = Margin { left: 16, right: 16, top: 10, bottom: 8 };
+            Panel::bottom("timeline").resizable(false).frame(frame(margin)).show(ui, |ui| {
+                timeline_view::ui(ui, studio, thumbnails, dialogs);
+            });
+        }
+        CentralPanel::default().frame(Frame::new().fill(p.canvas)).show(ui, |ui| grid.ui(ui, studio));
+    }
+
+    fn drops(&mut self, ctx: &Context) {
+        let (dropped, hovering) =
+            ctx.input(|input| (input.raw.dropped_files.clone(), !input.raw.hovered_files.is_empty()));
+        for file in dropped {
+            self.studio.open(file.path().to_owned());
+        }
+        if hovering {
+            let p = palette(&ctx.global_style());
+            let screen = ctx.content_rect();
+            let painter = ctx.layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop")));
+            painter.rect_filled(screen, 0.0, p.canvas.gamma_multiply(0.85));
+            let inner = screen.shrink(24.0);
+            painter.rect_stroke(inner, 14.0, Stroke::new(2.0, p.after), egui::StrokeKind::Inside);
+            let font = egui::FontId::proportional(22.0);
+            let text = "Drop a model, a labeler (.onnx) or marks (.json)";
+            painter.text(screen.center(), Align2::CENTER_CENTER, text, font, p.text);
+        }
+    }
+
+    fn notices(&mut self, ctx: &Context) {
+        if let Some(soon) = self.studio.notices.age(self.studio.now) {
+            ctx.request_repaint_after(std::time::Duration::from_secs_f64(soon.max(0.05)));
+        }
+        if self.studio.notices.all().is_empty() {
+            return;
+        }
+        let p = palette(&ctx.global_style());
+        let mut dismissed = None;
+        Area::new(Id::unique("notices")).order(Order::Foreground).anchor(Align2::RIGHT_TOP, vec2(-14.0, 56.0)).show(
+            ctx,
+            |ui| {
+                ui.set_max_width(380.0);
+                for (index, notice) in self.studio.notices.all().iter().enumerate() {
+                    let (colour, close) = match notice.level {
+                        Level::Done => (p.positive, "Hide notice"),
+                        Level::Warning => (p.before, "Hide notice"),
+                        Level::Error => (p.negative, "Dismiss error"),
+                    };
+                    let frame = Frame::new()
+                        .fill(theme::mix(p.card, colour, 0.08))
+                        .stroke(Stroke::new(1.0, theme::mix(p.line, colour, 0.5)))
+                        .corner_radius(8)
+                        .shadow(egui::Shadow {
+                            offset: [0, 3],
+                            blur: 14,
+                            spread: 0,
+                            color: egui::Color32::from_black_alpha(70),
+                        })
+                        .inner_margin(Margin::symmetric(12, 9));
+                    frame.show(ui, |ui| {
+                        ui.horizontal_top(|ui| {
+                            super::widgets::dot(ui, colour);
+                            let times = notice.times;
+                            let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
+                            let text = format!("{}{times}", capitalized(&notice.text));
+                            let down = egui::Layout::top_down(egui::Align::Min);
+                            ui.allocate_ui_with_layout(vec2(290.0, 0.0), down, |ui| {
+                                ui.set_width(290.0);
+                                ui.add(egui::Label::new(text).wrap());
+                            });
+                            if ui.small_button("\u{d7}").accessible_name(close).clicked() {
+                                dismissed = Some(index);
+                            }
+                        });
+                    });
+                    ui.add_space(2.0);
+                }
+            },
+        );
+        if let Some(index) = dismissed {
+            self.studio.notices.dismiss(index);
+        }
+    }
+
+    fn name_window(&mut self, ctx: &Context) {
+        let name = self.studio.model.as_ref().and_then(|card| card.file.file_stem());
+        let star = if self.studio.unsaved { "*" } else { "" };
+        let title = match name {
+            Some(name) => format!("{}{star} \u{2013} Unlearn Studio", name.to_string_lossy()),
+            None => "Unlearn Studio".to_owned(),
+        };
+        if title != self.title {
+            self.title = title.clone();
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
+        }
+    }
+
+    /// Opens a file, as if it had been dropped.
+    pub fn open(&mut self, path: PathBuf) {
+        self.studio.open(path);
+    }
+}
+
+/// A sentence as it stands alone. What begins with a file's name stays as it is.
+fn capitalized(sentence: &str) -> String {
+    let first = sentence.split_whitespace().next().unwrap_or_default();
+    if !first.chars().all(char::is_alphabetic) {
+        return sentence.to_owned();
+    }
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).collect())
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, _ctx: &Context, _frame: &mut eframe::Frame) {
+        // Also while the window is hidden: what a run reports must not pile up.
+        self.studio.listen();
+    }
+
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        self.show(ui, frame.info().cpu_usage);
+    }
+}

@@ -1,0 +1,183 @@
+//! The line at the top: files, undo, device, theme.
+
+use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, RichText, Ui};
+
+use super::{
+    bundled_model,
+    dialogs::{Dialogs, Purpose},
+    link::look_for_gpus,
+    prefs::Theme,
+    studio::Studio,
+    theme,
+};
+use crate::device::DeviceChoice;
+
+const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
+const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
+const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
+const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
+const REDO_TOO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
+
+/// The GPUs of this machine, once somebody wanted to know.
+#[derive(Default)]
+pub(super) struct TopBar {
+    gpus: Option<crossbeam_channel::Receiver<Vec<String>>>,
+    found: Option<Vec<String>>,
+}
+
+/// Keys that work everywhere.
+pub(super) fn shortcuts(ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    let pressed = |shortcut: &KeyboardShortcut| ui.input_mut(|input| input.consume_shortcut(shortcut));
+    if pressed(&OPEN) {
+        dialogs.ask(Purpose::OpenModel, studio);
+    }
+    if pressed(&SAVE) && studio.model.is_some() {
+        dialogs.ask(Purpose::SaveModel, studio);
+    }
+    if pressed(&REDO) || pressed(&REDO_TOO) {
+        studio.marks.redo();
+    }
+    if pressed(&UNDO) {
+        studio.marks.undo();
+    }
+}
+
+impl TopBar {
+    pub(super) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+        ui.horizontal_centered(|ui| {
+            ui.label(RichText::new("Unlearn Studio").size(16.0).strong());
+            ui.add_space(14.0);
+            open_menu(ui, studio, dialogs);
+            save_menu(ui, studio, dialogs);
+            ui.add_space(6.0);
+            let undo = ui.add_enabled(studio.marks.can_undo(), Button::new("Undo").frame_when_inactive(false));
+            if undo.on_hover_text("Take the last mark back (Ctrl+Z)").clicked() {
+                studio.marks.undo();
+            }
+            let redo = ui.add_enabled(studio.marks.can_redo(), Button::new("Redo").frame_when_inactive(false));
+            if redo.on_hover_text("Do it again (Ctrl+Y)").clicked() {
+                studio.marks.redo();
+            }
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                theme_menu(ui, studio);
+                self.device_menu(ui, studio);
+            });
+        });
+    }
+
+    fn device_menu(&mut self, ui: &mut Ui, studio: &mut Studio) {
+        let name = match &studio.device {
+            Some((name, true)) => format!("{name} (software)"),
+            Some((name, false)) => name.clone(),
+            None => "Looking for a device\u{2026}".to_owned(),
+        };
+        let wake = ui.ctx().clone();
+        let menu = ui.menu_button(name, |ui| {
+            ui.set_min_width(260.0);
+            if let Some(found) = self.gpus.as_ref().and_then(|gpus| gpus.try_recv().ok()) {
+                self.found = Some(found);
+            }
+            let gpus = &mut self.gpus;
+            if gpus.is_none() {
+                let (answer, waiting) = crossbeam_channel::bounded(1);
+                look_for_gpus(move |names| {
+                    let _ = answer.send(names);
+                    wake.request_repaint();
+                });
+                *gpus = Some(waiting);
+            }
+            let found = match &self.found {
+                None => "looking for GPUs\u{2026}".to_owned(),
+                Some(names) if names.is_empty() => "this machine has no GPU that can be used".to_owned(),
+                Some(names) => names.join(", "),
+            };
+            let busy = studio.run.going().is_some();
+            let choices = [
+                (DeviceChoice::Auto, "The best there is", "A real GPU if there is one, else the CPU."),
+                (DeviceChoice::Gpu, "GPU", "The first of the GPUs listed below, even one in software."),
+                (DeviceChoice::Cpu, "CPU", "All processor cores, at low priority, so that the window stays quick."),
+            ];
+            for (choice, name, help) in choices {
+                let button = Button::selectable(studio.prefs.device == choice, name);
+                let response = ui.add_enabled(!busy, button).on_hover_text(help);
+                if response.on_disabled_hover_text("Stop the run first.").clicked() {
+                    studio.use_device(choice);
+                }
+            }
+            ui.separator();
+            super::widgets::explain(ui, format!("GPUs: {found}"));
+            if studio.unsaved {
+                super::widgets::explain(ui, "Another device opens the model anew: save what was unlearned first.");
+            }
+        });
+        menu.response.on_hover_text("What computes: choose another device");
+    }
+}
+
+fn open_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    ui.menu_button("Open", |ui| {
+        ui.set_min_width(260.0);
+        if ui.add(Button::new("Model\u{2026}").shortcut_text("Ctrl+O")).clicked() {
+            dialogs.ask(Purpose::OpenModel, studio);
+        }
+        if let Some(path) = bundled_model()
+            && ui.button("The faces that come with the program").clicked()
+        {
+            studio.open(path);
+        }
+        let recent = studio.prefs.recent.clone();
+        if !recent.is_empty() {
+            ui.separator();
+            super::widgets::explain(ui, "Recent");
+        }
+        for path in recent {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            if ui.button(name).on_hover_text(path.display().to_string()).clicked() {
+                studio.open(path);
+            }
+        }
+    });
+}
+
+fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    ui.add_enabled_ui(studio.model.is_some(), |ui| {
+        ui.menu_button("Save", |ui| {
+            ui.set_min_width(260.0);
+            let shown = studio.timeline.caption();
+            let button = Button::new("Model as\u{2026}").shortcut_text("Ctrl+S");
+            let help = format!("The weights that are shown as after ({shown}), as .safetensors or .pt.");
+            let entries = [
+                (ui.add(button).on_hover_text(help), Purpose::SaveModel),
+                (ui.button("Picture of the samples\u{2026}"), Purpose::SaveGrid),
+            ];
+            for (response, purpose) in entries {
+                if response.clicked() {
+                    dialogs.ask(purpose, studio);
+                }
+            }
+            let moments = !studio.timeline.moments().is_empty();
+            let more = [
+                (moments, "Animation of the run\u{2026}", Purpose::SaveAnimation),
+                (!studio.charts.is_empty(), "Curves as a table\u{2026}", Purpose::SaveCurves),
+                (!studio.marks.feedback().is_empty(), "Marks\u{2026}", Purpose::SaveFeedback),
+            ];
+            for (enabled, name, purpose) in more {
+                if ui.add_enabled(enabled, Button::new(name)).clicked() {
+                    dialogs.ask(purpose, studio);
+                }
+            }
+        });
+    });
+}
+
+fn theme_menu(ui: &mut Ui, studio: &mut Studio) {
+    ui.menu_button("Theme", |ui| {
+        for (choice, name) in [(Theme::System, "As the desktop"), (Theme::Dark, "Dark"), (Theme::Light, "Light")] {
+            if ui.add(Button::selectable(studio.prefs.theme == choice, name)).clicked() {
+                studio.prefs.theme = choice;
+                studio.prefs.save();
+                theme::choose(ui.ctx(), choice);
+            }
+        }
+    });
+}

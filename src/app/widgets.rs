@@ -1,0 +1,78 @@
+//! Small things that several panels draw.
+
+use eframe::egui::{
+    self, Atom, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Stroke, Ui, Widget, vec2,
+};
+
+use super::theme::{self, palette};
+
+/// A title within a panel, with something small at its right end.
+pub(super) fn section(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(title).heading());
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), right);
+    });
+}
+
+/// A line of explanation.
+pub(super) fn explain(ui: &mut Ui, text: impl Into<String>) -> Response {
+    ui.add(Label::new(RichText::new(text).small().weak()).wrap())
+}
+
+/// A frame that stands out from its panel.
+pub(super) fn card(ui: &Ui) -> Frame {
+    let p = palette(ui.style());
+    Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(8).inner_margin(Margin::same(12))
+}
+
+/// The button that matters most, in its meaning's colour, as wide as its panel.
+pub(super) fn main_button(ui: &mut Ui, text: &str, fill: Color32) -> Response {
+    let width = ui.available_width();
+    wide_button(ui, text, fill, width)
+}
+
+/// A button in its meaning's colour.
+pub(super) fn wide_button(ui: &mut Ui, text: &str, fill: Color32, width: f32) -> Response {
+    let text = RichText::new(text).color(Color32::WHITE).size(14.5);
+    let button = Button::new((Atom::grow(), text, Atom::grow()))
+        .fill(theme::mix(fill, Color32::BLACK, 0.12))
+        .stroke(Stroke::NONE)
+        .corner_radius(8)
+        .min_size(vec2(width, 36.0));
+    button.ui(ui)
+}
+
+/// A small round spot of a colour.
+pub(super) fn dot(ui: &mut Ui, colour: Color32) {
+    let (rect, _) = ui.allocate_exact_size(vec2(10.0, 14.0), Sense::hover());
+    ui.painter().circle_filled(rect.center(), 4.5, colour);
+}
+
+/// Room between two sections of a panel.
+pub(super) fn gap(ui: &mut Ui) {
+    ui.add_space(18.0);
+}
+
+/// A number with thin gaps between thousands.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push('\u{a0}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_stand_apart() {
+        let table = [(0, "0"), (999, "999"), (1000, "1\u{a0}000"), (1_234_567, "1\u{a0}234\u{a0}567")];
+        for (number, expected) in table {
+            assert_eq!(super::grouped(number), expected);
+        }
+    }
+}
