@@ -1,7 +1,7 @@
 //! The curves of a run, small and readable.
 
 use eframe::egui::{self, Color32, RichText, Ui, Vec2b};
-use egui_plot::{GridMark, Legend, Line, Plot, PlotPoint, PlotPoints, Points, format_number};
+use egui_plot::{Corner, GridMark, Legend, Line, Plot, PlotPoint, PlotPoints, Points, format_number};
 
 use super::{
     dialogs::{Dialogs, Purpose},
@@ -18,6 +18,8 @@ struct Chart<'a> {
     title: &'static str,
     help: &'static str,
     curves: Vec<(&'a Series, &'static str, Color32)>,
+    /// Where the curves' names stand in nobody's way.
+    legend: Corner,
     /// Whether its values may be put on a logarithmic axis.
     can_log: bool,
 }
@@ -52,30 +54,35 @@ fn charts(studio: &Studio, p: Palette) -> Vec<Chart<'_>> {
             title: "Share of what must go that is gone, in percent",
             help: "PUL, as the labeler sees it: 100 means that none is left.",
             curves: vec![(&c.pul, "gone %", p.after)],
+            legend: Corner::RightTop,
             can_log: false,
         },
         Chart {
             title: "Fr\u{e9}chet distance to what may stay",
             help: "How far the samples have moved from those that may stay: small is good.",
             curves: vec![(&c.frechet, "distance", p.before)],
+            legend: Corner::RightTop,
             can_log: true,
         },
         Chart {
             title: "Adversarial losses",
             help: "They should stay near each other. One that runs away means that the learning rate is too high.",
             curves: vec![(&c.d, "discriminator", p.before), (&c.g, "generator", p.after)],
+            legend: Corner::RightTop,
             can_log: true,
         },
         Chart {
             title: "Repulsion and retention",
             help: "What drives away from what must go, and what holds the rest.",
             curves: vec![(&c.repulsion, "repulsion", p.negative), (&c.retain, "retention", p.positive)],
+            legend: Corner::RightTop,
             can_log: true,
         },
         Chart {
             title: "Distance of the parameters",
             help: "From the copies that make what must go, and from the model as it was opened.",
             curves: vec![(&c.to_adapted, "to what must go", p.negative), (&c.to_original, "to the original", p.before)],
+            legend: Corner::RightBottom,
             can_log: true,
         },
     ];
@@ -86,6 +93,7 @@ fn charts(studio: &Studio, p: Palette) -> Vec<Chart<'_>> {
                 title: "Stage 1: EWC",
                 help: "How far the copies have moved where it matters.",
                 curves: vec![(&c.ewc, "EWC", p.negative)],
+                legend: Corner::RightTop,
                 can_log: true,
             },
         );
@@ -124,7 +132,8 @@ fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
             Some(text)
         });
     if chart.curves.len() > 1 {
-        plot = plot.legend(Legend::default().text_style(egui::TextStyle::Small).background_alpha(0.35));
+        plot = plot
+            .legend(Legend::default().position(chart.legend).text_style(egui::TextStyle::Small).background_alpha(0.35));
     }
     let response = plot.show(ui, |plot| {
         for (series, name, colour) in &chart.curves {

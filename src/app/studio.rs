@@ -495,14 +495,24 @@ impl Studio {
             return Some("A run is under way.".to_owned());
         }
         let (negatives, positives) = self.marks.counts();
-        if !self.labeler.as_ref().is_some_and(|labeler| labeler.gives_feedback) {
-            if negatives == 0 {
-                return Some("Click the samples that must go.".to_owned());
+        match &self.labeler {
+            Some(labeler) if labeler.gives_feedback => {
+                if labeler.forget.is_empty() {
+                    return Some("Choose the classes that must go.".to_owned());
+                }
             }
-            if positives == 0 {
-                return Some(
-                    "Mark some that may stay, too: right-click, or Page \u{203a} The rest may stay.".to_owned(),
-                );
+            _ => {
+                // A few marks are learned from, which takes some of each kind.
+                let learned_from = negatives + positives < self.settings.few_marks;
+                let needed = if learned_from { FEWEST } else { 1 };
+                if negatives < needed {
+                    let so_far = if negatives > 0 { format!(" At least {needed}.") } else { String::new() };
+                    return Some(format!("Click the samples that must go.{so_far}"));
+                }
+                if positives < needed {
+                    let how = "right-click, or Page \u{203a} The rest may stay";
+                    return Some(format!("Mark at least {needed} that may stay, too: {how}."));
+                }
             }
         }
         self.settings.check().err().map(|reason| format!("Settings: {reason}."))
