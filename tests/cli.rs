@@ -492,6 +492,9 @@ impl BadFiles {
         }
         checkpoint::save(&at("other.pt"), &other).expect("written");
         marks(&"0".repeat(64)).save(&at("marks.json")).expect("written");
+        let mut few = Feedback::new(&checkpoint::sha256(&model()).expect("a digest"));
+        few.mark(Sample::new(LatentAddress { seed: 5, index: 0 }, 0.7).expect("a usable psi"), Mark::Negative);
+        few.save(&at("few.json")).expect("written");
         let odd = BTreeMap::from([("z".to_owned(), HostTensor::new(vec![2, 31], vec![0.0; 62]))]);
         write_tensors(&at("odd.safetensors"), &odd, &BTreeMap::new()).expect("written");
         let nan = BTreeMap::from([("z".to_owned(), HostTensor::new(vec![1, 32], vec![f32::NAN; 32]))]);

@@ -56,7 +56,7 @@ fn every_output_of_scores_is_a_head_with_its_names() {
     assert_eq!(half.features, light.features);
     assert_eq!(half.features.as_ref().map(|features| (features.width, features.rows())), Some((8, 20)));
     let all = labeler.label_all(&images, shape).unwrap();
-    assert_eq!(all, [half.clone(), light.clone()].map(|labels| Labels { features: None, ..labels }));
+    assert_eq!(all, [half.clone(), Labels { features: None, ..light.clone() }]);
 
     let target = labeler.target("light=bright").unwrap();
     assert_eq!((target.head_number(), light.count_target(&target)), (1, 4));

@@ -143,7 +143,7 @@ fn short(settings: Settings) -> Settings {
 }
 
 fn run(engine: &Engine, feedback: FeedbackSource, settings: Settings) -> Result<RunReport, String> {
-    engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None })));
+    engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None })));
     answer(engine, |e| if let Event::Done(report) = e { Some(*report) } else { None })
 }
 
