@@ -101,7 +101,7 @@ fn d_step(bencher: Bencher, size: &str) {
 fn r1(bencher: Bencher, size: &str) {
     let s = Setup::new(size);
     let networks = &s.trainer.networks;
-    bencher.bench_local(|| s.sync(r1_penalty(&networks.discriminator, &s.trainer.d, s.real.clone()).gradient));
+    bencher.bench_local(|| s.sync(r1_penalty(&networks.discriminator, &s.trainer.d, s.real.clone(), None).gradient));
 }
 
 #[divan::bench(args = names(), sample_count = 5, sample_size = 2)]

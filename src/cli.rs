@@ -74,6 +74,14 @@ struct DeviceArgs {
     device: DeviceChoice,
 }
 
+/// Which class of a class-conditional model.
+#[derive(Clone, Copy, Debug, Args)]
+struct ClassArgs {
+    /// Draw only this class of a class-conditional model; without it, every sample has a class of its own.
+    #[arg(long, value_name = "CLASS")]
+    class: Option<usize>,
+}
+
 /// A classifier in an ONNX file.
 #[derive(Clone, Debug, Args)]
 struct LabelerArgs {

@@ -241,7 +241,7 @@ fn what_is_not_a_model_gets_one_sentence() {
     assert_refused(&folder.path().join("missing.pt"), "cannot be read: no such file");
     assert_refused(folder.path(), "cannot be read: is a directory");
     assert_refused(&file("empty.pt", b""), "the file is empty");
-    assert_refused(&file("text.pt", b"just some text"), "like neither a PyTorch nor a safetensors file");
+    assert_refused(&file("text.pt", b"just some text"), "like no file of PyTorch, Python or safetensors");
     assert_refused(&file("text.safetensors", b"just some text"), "its header claims");
     assert_refused(&file("short.safetensors", b"abc"), "too short");
     let mut huge = (1_u64 << 60).to_le_bytes().to_vec();

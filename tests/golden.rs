@@ -1,6 +1,6 @@
 //! Agreement with the authors' PyTorch code, key by key.
 //!
-//! Runs over every checkpoint `NAME.pt` with a `NAME.expected.safetensors` in `tests/fixtures/golden`, or in the
+//! Runs over every checkpoint `NAME.pt` (rosinality layout) or `NAME.pkl` (stylegan2-ada-pytorch) with a `NAME.expected.safetensors` in `tests/fixtures/golden`, or in the
 //! folder that `UNLEARN_GOLDEN` names. `UNLEARN_DEVICE=gpu` runs it on the GPU. Prints one line per checkpoint and
 //! key group with the largest relative error.
 
@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{Golden, golden_folder};
 use unlearn_studio::{
-    gan::{Dual, FlatParams, Noise, flat::to_vec, generator::truncate},
+    gan::{Dual, FlatParams, Generator, Noise, flat::to_vec, generator::truncate},
     train::{Draw, GeneratorTerm, TrainConfig, Trainer, losses},
     unlearn::{
         Gan,
@@ -66,12 +66,16 @@ impl Checks<'_> {
 fn golden_run(golden: &Golden, device: &Device) -> Vec<String> {
     let gan = &golden.gan;
     let mut checks = Checks { golden, worst: BTreeMap::new(), seen: Vec::new() };
-    forward(golden, gan, device, &mut checks);
-    adversarial(golden, gan, device, &mut checks);
-    method(golden, gan, device, &mut checks);
-    trajectory(golden, gan, device, &mut checks);
+    if golden.is_pickle() {
+        network_pickle(golden, gan, device, &mut checks);
+    } else {
+        forward(golden, gan, device, &mut checks);
+        adversarial(golden, gan, device, &mut checks);
+        method(golden, gan, device, &mut checks);
+        trajectory(golden, gan, device, &mut checks);
+    }
 
-    let inputs = ["meta", "z", "z2", "real", "w_mean", "pl_noise", "pl_mean_in"];
+    let inputs = ["meta", "z", "c", "z2", "real", "w_mean", "pl_noise", "pl_mean_in"];
     let mut failures = Vec::new();
     for key in golden.keys() {
         let input = inputs.contains(&key)
@@ -116,6 +120,35 @@ fn forward(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
     checks.check("d", VALUES, "d_fake", &score(fake));
 }
 
+/// What a stylegan2-ada-pytorch network pickle computes. Each of its generators has its own mean of `w`.
+fn network_pickle(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
+    let trained = golden.model.export().g.expect("G");
+    let generator = &Generator::read(&trained, device).expect("a generator");
+    let p = gan.g.constants();
+    let z: Tensor<2> = golden.tensor("z", device);
+    let z = if generator.classes() > 0 { Tensor::cat(vec![z, golden.tensor("c", device)], 1) } else { z };
+    let [batch, _] = z.dims();
+    let w = generator.map(&p, z.clone());
+    let ws = generator.broadcast(w.clone());
+    let rows = ws.iter().map(|w| w.clone().reshape([batch, 1, generator.style_dim()])).collect();
+    checks.check("ws", VALUES, "ws", &to_vec(Tensor::<3>::cat(rows, 1)));
+    let synthesize = |w: Tensor<2>, noise: Noise| {
+        let ws: Vec<_> = generator.broadcast(w).into_iter().map(Dual::from).collect();
+        generator.synthesize(&p, &ws, &noise).value
+    };
+    let image = synthesize(w.clone(), Noise::Constant);
+    checks.check("image", VALUES, "image", &to_vec(image.clone()));
+    checks.check("image", VALUES, "image_none", &to_vec(synthesize(w.clone(), Noise::None)));
+    let truncated = truncate(w, generator.w_mean(&p), 0.7);
+    checks.check("image", VALUES, "image_psi0.7", &to_vec(synthesize(truncated, Noise::Constant)));
+    let averaged = &golden.model.generator;
+    let ema = averaged.forward(&gan.g_ema.constants(), z.clone(), &Noise::Constant);
+    checks.check("image", VALUES, "image_ema", &to_vec(ema));
+    let discriminator = &gan.networks.discriminator;
+    let scores = discriminator.forward_labelled(&gan.d.constants(), image.into(), generator.labels(&z));
+    checks.check("d", VALUES, "d_fake", &to_vec(scores.value));
+}
+
 fn trainer(gan: &Gan, batch: usize) -> Trainer {
     let config = TrainConfig { batch, random_noise: false, mixing: 0.0, ..TrainConfig::default() };
     Trainer::new(gan.networks.clone(), config, gan.g.clone(), gan.d.clone(), gan.g_ema.clone())
@@ -149,7 +182,7 @@ fn adversarial(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks)
     let lengths = unlearn_studio::train::path_length::path_lengths(&gan.networks.generator, &gan.g, &draw, &y);
     checks.check("losses", VALUES, "pl_lengths", &to_vec(lengths.lengths));
 
-    let r1 = unlearn_studio::train::r1::r1_penalty(&gan.networks.discriminator, &gan.d, real);
+    let r1 = unlearn_studio::train::r1::r1_penalty(&gan.networks.discriminator, &gan.d, real, None);
     checks.check("losses", VALUES, "r1", &to_vec(r1.value / batch as f64));
     checks.parameters("r1.grad", GRADIENTS, "r1.grad.", &gan.d, r1.gradient / batch as f64);
 }

@@ -56,6 +56,63 @@ fn a_resumed_training_writes_the_same_file() {
 }
 
 #[test]
+fn augmentation_is_resumed_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| text(&folder.path().join(name));
+    let pictures = at("pictures");
+    done(&["avatars", "--out", &pictures, "--count", "9", "--size", "32"]);
+    std::fs::remove_file(folder.path().join("pictures/attributes.csv")).expect("the table");
+    let train = |out: &str, iters: &str, more: &[&str]| {
+        done(&[&["train", &pictures, "--out", out, "--iters", iters], more].concat());
+    };
+    train(&at("whole.safetensors"), "16", &TINY);
+    train(&at("half.safetensors"), "7", &TINY);
+    train(&at("rest.safetensors"), "16", &["--resume", &at("half.safetensors"), "--device", "cpu"]);
+    let read = |name: &str| std::fs::read(at(name)).expect("a model");
+    assert!(read("whole.safetensors") == read("rest.safetensors"));
+    let strength = |name: &str| checkpoint::load(Path::new(&at(name))).expect("a model").ada_aug_p;
+    assert!(strength("rest.safetensors").is_some_and(|p| (0.0..1e-3).contains(&p)));
+    // A set of nine pictures is learned by heart: the probability has begun to grow, or its turn has not come.
+    train(&at("none.safetensors"), "1", &[&TINY[..], &["--augment", "none"]].concat());
+    assert_eq!(strength("none.safetensors"), None);
+}
+
+#[test]
+fn a_model_is_grown_and_measured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| text(&folder.path().join(name));
+    let small = at("16.safetensors");
+    let common = ["--batch", "4", "--iters", "2", "--device", "cpu"];
+    let mut args = vec!["train", "avatars", "--out", &small, "--resolution", "16", "--channels", "6", "--latent", "5"];
+    args.extend(["--mapping", "3"]);
+    args.extend(common);
+    done(&args);
+    let (grown, labeler) = (at("32.safetensors"), text(Path::new("tests/fixtures/labelers/grey8.onnx")));
+    let mut args = vec!["train", "avatars", "--out", &grown, "--grow", &small, "--resolution", "32"];
+    args.extend(["--channels", "6,6,6,7", "--labeler", &labeler]);
+    args.extend(common);
+    let said = done(&args);
+    assert!(said.contains("between data and samples, floor"), "{said}");
+    let model = checkpoint::load(Path::new(&grown)).expect("a model");
+    let card: serde_json::Value = serde_json::from_str(&model.metadata["card"]).expect("a card");
+    assert!(card["fidelity"]["frechet"].is_f64() && card["fidelity"]["heads"][0]["samples"].is_array(), "{card}");
+    assert_eq!(model.g.expect("a generator")["style.1.weight"].shape, [5, 5]);
+    // Half the size, no optimizers, nothing to go on from.
+    let half = at("half.safetensors");
+    let said = done(&["export", &grown, &half, "--half", "--networks-only"]);
+    assert!(said.contains("by more than 0/255") || said.contains("by more than 1/255"), "{said}");
+    let size = |path: &str| std::fs::metadata(path).expect("a file").len();
+    assert!(size(&half) * 3 < size(&grown));
+    let rounded = checkpoint::load(Path::new(&half)).expect("a model");
+    assert!(rounded.g_optim.is_none() && !rounded.metadata.contains_key("training"));
+    assert_eq!(rounded.metadata["card"], model.metadata["card"]);
+    let refused = studio(&["train", "avatars", "--out", &at("x.pt"), "--resume", &half, "--device", "cpu"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let other = studio(&["export", &grown, &at("x.pt"), "--half"]);
+    assert!(String::from_utf8_lossy(&other.stderr).contains("--half writes .safetensors files only"));
+}
+
+#[test]
 fn avatars_are_written_with_their_attributes() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = text(&folder.path().join("new"));

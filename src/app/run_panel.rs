@@ -181,7 +181,7 @@ fn going(ui: &mut Ui, studio: &mut Studio) {
 fn stages(ui: &mut Ui, run: &Going) {
     use crate::engine::Phase;
     let here = match run.progress.map(|progress| progress.phase) {
-        None | Some(Phase::Label) => 0,
+        None | Some(Phase::Label | Phase::WarmUp) => 0,
         Some(Phase::Adapt(_)) => 1,
         Some(Phase::Unlearn | Phase::Train) => 2,
         Some(Phase::Evaluate) => 3,

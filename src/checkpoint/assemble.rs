@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 
 use super::layout::{in_state_dict_order, is_bare_generator, missing_key, parameter_names};
 use super::{AdamMoments, Checkpoint, CheckpointError, OptimState};
-use crate::gan::{HostTensor, Params};
+use crate::gan::{HostTensor, Params, params::extension::W_AVG};
+
+/// The running mean of `w`, which the rosinality layout keeps beside the networks.
+pub(super) const LATENT_AVG: &str = "latent_avg";
 
 /// A checkpoint's parts that are not tensors.
 #[derive(Default)]
@@ -24,7 +27,8 @@ pub(super) struct Extras {
 
 /// Whether a flat name is one [`assemble`] would use.
 pub(super) fn is_ours(name: &str) -> bool {
-    name.split_once('.').is_some_and(|(part, _)| ["g", "d", "g_ema", "g_optim", "d_optim"].contains(&part))
+    name == LATENT_AVG
+        || name.split_once('.').is_some_and(|(part, _)| ["g", "d", "g_ema", "g_optim", "d_optim"].contains(&part))
 }
 
 /// Builds and checks a checkpoint. An optimizer state whose network is not in the file is left out: it says nothing.
@@ -39,6 +43,7 @@ pub(super) fn assemble(
     if !tensors.keys().any(|name| is_ours(name)) {
         return Err(not_a_checkpoint(file, tensors.into_keys()));
     }
+    let latent_avg = tensors.swap_remove(LATENT_AVG);
     let mut parts: BTreeMap<String, IndexMap<String, HostTensor>> = BTreeMap::new();
     for (name, tensor) in tensors {
         if let Some((part, key)) = name.split_once('.') {
@@ -47,6 +52,14 @@ pub(super) fn assemble(
     }
     if !parts.contains_key("g_ema") && !parts.contains_key("g") {
         return Err(not_a_checkpoint(file, parts.into_keys()));
+    }
+    if let Some(mean) = latent_avg {
+        for part in ["g_ema", "g"] {
+            if let Some(generator) = parts.get_mut(part) {
+                let HostTensor { data, .. } = mean.clone();
+                generator.entry(W_AVG.to_owned()).or_insert(HostTensor { shape: vec![data.len()], data });
+            }
+        }
     }
     let mut network = |name: &str| match parts.remove(name).map(in_state_dict_order) {
         Some(params) => match missing_key(name, &params) {

@@ -18,7 +18,7 @@ pub enum CheckpointError {
     #[error("{}: refused, it would call `{call}` if Python loaded it; do not trust this file", file.display())]
     Hostile { file: PathBuf, call: String },
     /// The first bytes belong to no format this program reads.
-    #[error("{}: not a model file ({reason}); open a .pt, .pth or .safetensors file", file.display())]
+    #[error("{}: not a model file ({reason}); open a .pt, .pth, .pkl or .safetensors file", file.display())]
     UnknownFormat { file: PathBuf, reason: String },
     /// A readable file that holds something else.
     #[error(
@@ -26,6 +26,15 @@ pub enum CheckpointError {
         file.display()
     )]
     NotACheckpoint { file: PathBuf, found: String },
+    /// A network pickle of an architecture that is not read.
+    #[error("{}: it holds {found}, which is not read; open a StyleGAN2 with a `skip` generator", file.display())]
+    Declined { file: PathBuf, found: String },
+    /// A network pickle whose parts do not fit together.
+    #[error("{}: not usable as a stylegan2-ada-pytorch network pickle: {reason}", file.display())]
+    BadNetwork { file: PathBuf, reason: String },
+    /// A format that cannot hold this model.
+    #[error("{}: a .pt file in the rosinality layout cannot hold {part}; save as .safetensors", file.display())]
+    Unrepresentable { file: PathBuf, part: String },
     /// A network of this file is not what its key promises.
     #[error("{}: not usable as a StyleGAN2 checkpoint in the rosinality layout: {reason}", file.display())]
     Mismatch { file: PathBuf, reason: String },
@@ -44,6 +53,12 @@ impl CheckpointError {
 
     pub(super) fn damaged(file: &Path, reason: impl ToString) -> Self {
         Self::Damaged { file: file.to_owned(), reason: one_clause(&reason.to_string()) }
+    }
+
+    pub(super) fn hostile(file: &Path, call: &str) -> Self {
+        /// Characters of a name; a hostile one can be long.
+        const LONGEST: usize = 80;
+        Self::Hostile { file: file.to_owned(), call: call.chars().take(LONGEST).collect() }
     }
 
     pub(super) fn unknown_format(file: &Path, reason: impl ToString) -> Self {

@@ -5,6 +5,7 @@
 
 use indexmap::IndexMap;
 
+pub use crate::gan::params::is_buffer;
 use crate::gan::{HostTensor, Params};
 
 /// Children in the order the modules of `rosinality/stylegan2-pytorch` register them. Within every module of both
@@ -60,16 +61,11 @@ pub fn state_dict_order(key: &str) -> StateDictOrder {
 }
 
 /// The keys of `params` that are trained, in `module.parameters()` order: optimizer index `i` belongs to name `i`.
-/// Buffers (`noises.*` and blur kernels) are left out.
+/// Buffers (`noises.*`, blur kernels and the like) are left out.
 pub fn parameter_names(params: &Params) -> Vec<String> {
     let mut names: Vec<String> = params.keys().filter(|key| !is_buffer(key)).cloned().collect();
     names.sort_by_cached_key(|name| state_dict_order(name));
     names
-}
-
-/// Whether the tensor is a buffer: saved with the network, not trained.
-pub fn is_buffer(key: &str) -> bool {
-    key.starts_with("noises.") || key.ends_with(".kernel")
 }
 
 /// Whether these keys are a bare generator's, saved without the dictionary around it.

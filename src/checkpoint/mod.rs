@@ -1,4 +1,4 @@
-//! Model files: in come `.pt`, `.pth` and `.safetensors`, out comes a [`Checkpoint`] of host tensors, and back.
+//! Model files: in come `.pt`, `.pth`, `.pkl` and `.safetensors`, out comes a [`Checkpoint`] of host tensors, and back.
 //!
 //! Imports `gan` and nothing else of the crate. Every byte of a file is treated as hostile: whatever it holds, the
 //! answer is a checkpoint or a [`CheckpointError`] of one sentence, and nothing in it is ever executed.
@@ -9,6 +9,7 @@ mod digest;
 mod element;
 mod error;
 mod layout;
+mod nvlabs;
 mod pickle;
 mod pickle_machine;
 mod pickle_write;
@@ -75,11 +76,29 @@ pub struct AdamMoments {
     pub exp_avg_sq: HostTensor,
 }
 
+/// How many bits a written number has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Precision {
+    /// 32: nothing is lost.
+    Single,
+    /// 16: half the size, 11 significant bits.
+    Half,
+}
+
+/// Writes a `.safetensors` file of half the size, its numbers rounded to 16 bits; otherwise as [`save`].
+pub fn save_half(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    match Format::of_extension(path) {
+        Some(Format::Safetensors) => safetensors_file::save(path, checkpoint, Precision::Half),
+        _ => Err(CheckpointError::UnknownExtension { file: path.to_owned() }),
+    }
+}
+
 /// Reads a model file; its content, not its name, says which format it is.
 pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
     match Format::of_content(path)? {
         Format::PyTorch => pt_read::load(path),
         Format::Safetensors => safetensors_file::load(path),
+        Format::Pickle => nvlabs::load(path),
     }
 }
 
@@ -88,8 +107,8 @@ pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
 pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
     match Format::of_extension(path) {
         Some(Format::PyTorch) => pt_write::save(path, checkpoint),
-        Some(Format::Safetensors) => safetensors_file::save(path, checkpoint),
-        None => Err(CheckpointError::UnknownExtension { file: path.to_owned() }),
+        Some(Format::Safetensors) => safetensors_file::save(path, checkpoint, Precision::Single),
+        Some(Format::Pickle) | None => Err(CheckpointError::UnknownExtension { file: path.to_owned() }),
     }
 }
 
@@ -97,6 +116,8 @@ pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError>
 enum Format {
     PyTorch,
     Safetensors,
+    /// Read only.
+    Pickle,
 }
 
 impl Format {
@@ -104,6 +125,7 @@ impl Format {
         match path.extension().and_then(OsStr::to_str)?.to_ascii_lowercase().as_str() {
             "pt" | "pth" => Some(Self::PyTorch),
             "safetensors" => Some(Self::Safetensors),
+            "pkl" | "pickle" => Some(Self::Pickle),
             _ => None,
         }
     }
@@ -123,10 +145,12 @@ impl Format {
             Ok(Self::PyTorch)
         } else if safetensors_file::has_header(&head) || named == Some(Self::Safetensors) {
             Ok(Self::Safetensors)
-        } else if head.starts_with(b"\x80") {
+        } else if pt_read::has_legacy_magic(&head) {
             Ok(Self::PyTorch)
+        } else if head.starts_with(b"\x80") || named == Some(Self::Pickle) {
+            Ok(Self::Pickle)
         } else {
-            Err(CheckpointError::unknown_format(path, "it starts like neither a PyTorch nor a safetensors file"))
+            Err(CheckpointError::unknown_format(path, "it starts like no file of PyTorch, Python or safetensors"))
         }
     }
 }

@@ -1,8 +1,12 @@
-//! The plain values of a pickle (numbers, texts, lists, dictionaries), read without running any of it.
+//! The values of a pickle (numbers, texts, lists, dictionaries, noted calls), read without running any of it.
 //!
-//! `pytorch-reader` reads the tensors but drops every object it does not know, among them the `argparse.Namespace`
-//! with the training arguments. This reader keeps those and skips the tensors. Every byte is hostile: nodes live in one
-//! list and refer to each other by place, so a memo fetch costs a number, never a copy.
+//! Whoever reads a file by it decides what a call means: `pt_read` takes the training arguments from what
+//! `pytorch-reader` drops, `nvlabs` takes networks. Every byte is hostile: nodes live in one list and refer to each other
+//! by place, so a memo fetch costs a number, never a copy; bytes stay in the file.
+
+use std::io::{self, BufRead, Seek};
+use std::ops::Range;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -13,10 +17,10 @@ use super::pickle_machine;
 const DEEPEST: usize = 32;
 /// Most nodes and bytes of text in one JSON value: a shared node is written out at every use, so a small pickle could
 /// otherwise fill the memory.
-const LARGEST: usize = 1 << 24;
+const LARGEST: usize = 1 << 20;
 
 /// Why a pickle cannot be read.
-#[derive(Debug, Error, PartialEq)]
+#[derive(Debug, Error)]
 pub(super) enum PickleError {
     #[error("the pickle ends early")]
     Truncated,
@@ -26,6 +30,14 @@ pub(super) enum PickleError {
     Inconsistent,
     #[error("its pickle holds more values than any checkpoint needs")]
     TooLarge,
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for PickleError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Truncated } else { Self::Io(error) }
+    }
 }
 
 /// The place of a node.
@@ -38,15 +50,20 @@ pub(super) enum Node {
     Int(i64),
     Float(f64),
     Text(String),
+    /// Where the bytes lie in the input.
+    Bytes(Range<u64>),
     Sequence(Vec<NodeId>),
     Dict(Vec<(NodeId, NodeId)>),
-    Class(String),
-    /// Made by calling a class; `state` is what `BUILD` gave it.
+    Class(Rc<str>),
+    /// What calling `class` with `args` would make, if it were ever called; `state` is what `BUILD` gave it.
     Object {
-        class: String,
+        class: Rc<str>,
+        args: NodeId,
         state: Option<NodeId>,
     },
-    /// Bytes, tensor storages, integers beyond 64 bits.
+    /// What the pickle refers to by this id: a tensor's storage.
+    Persistent(NodeId),
+    /// Integers beyond 64 bits, texts that are not UTF-8, results of calls to what is no class.
     Other,
 }
 
@@ -58,7 +75,7 @@ pub(super) struct Pickle {
 
 /// Modules and functions no checkpoint has a use for, but that an attacker has. Nothing is ever called here; a file
 /// that would do so elsewhere deserves to be named.
-const HOSTILE_MODULES: [&str; 18] = [
+const HOSTILE_MODULES: &[&str] = &[
     "os",
     "posix",
     "nt",
@@ -77,26 +94,133 @@ const HOSTILE_MODULES: [&str; 18] = [
     "pickle",
     "timeit",
     "multiprocessing",
+    "_pickle",
+    "_posixsubprocess",
+    "_thread",
+    "aiohttp",
+    "asyncio",
+    "atexit",
+    "bdb",
+    "builtin",
+    "cProfile",
+    "cloudpickle",
+    "commands",
+    "dill",
+    "distutils",
+    "doctest",
+    "ensurepip",
+    "ftplib",
+    "gc",
+    "inspect",
+    "io",
+    "joblib",
+    "linecache",
+    "marshal",
+    "operator",
+    "pdb",
+    "pip",
+    "profile",
+    "requests",
+    "signal",
+    "smtplib",
+    "tempfile",
 ];
-const HOSTILE_BUILTINS: [&str; 9] =
-    ["eval", "exec", "compile", "open", "getattr", "setattr", "__import__", "breakpoint", "globals"];
+/// Builtins that make plain values; all others can do harm.
+const HARMLESS_BUILTINS: &[&str] = &[
+    "bool",
+    "bytearray",
+    "bytes",
+    "complex",
+    "dict",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "long",
+    "object",
+    "range",
+    "set",
+    "slice",
+    "str",
+    "tuple",
+];
+/// Functions of harmless packages that load and run what they are given.
+const HOSTILE_FUNCTIONS: &[&str] = &[
+    "torch.load",
+    "torch.serialization.load",
+    "torch.jit.load",
+    "torch.compile",
+    "numpy.load",
+    "functools.reduce",
+    "numpy.testing._private.utils.runstring",
+    "torch._inductor.codecache.compile_file",
+    "torch_utils.persistence._src_to_module",
+    "types.CodeType",
+    "types.FunctionType",
+];
+/// Packages with nothing but such functions.
+const HOSTILE_PACKAGES: &[&str] = &["torch.hub.", "torch.package.", "torch.utils.cpp_extension.", "torch.distributed."];
 
 impl Pickle {
-    /// Reads one pickle (protocol 2 and later) off the front of `bytes`, leaving what follows it.
-    pub(super) fn read(bytes: &mut &[u8]) -> Result<Self, PickleError> {
-        pickle_machine::run(bytes)
+    /// Reads one pickle off the front of `input`, which ends at `end`, leaving what follows it.
+    pub(super) fn read(input: &mut (impl BufRead + Seek), end: u64) -> Result<Self, PickleError> {
+        pickle_machine::run(input, end)
     }
 
     /// The name of a function in this pickle that could only be there to do harm.
     pub(super) fn hostile_name(&self) -> Option<&str> {
         self.nodes.iter().find_map(|node| match node {
-            Node::Class(class) if is_hostile(class) => Some(class.as_str()),
+            Node::Class(class) if is_hostile(class) => Some(&**class),
             _ => None,
         })
     }
 
     pub(super) fn root(&self) -> NodeId {
         self.root
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// The items of a list, tuple or set; none of anything else.
+    pub(super) fn items(&self, id: NodeId) -> &[NodeId] {
+        match self.node(id) {
+            Node::Sequence(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The class and arguments of a noted call.
+    pub(super) fn call(&self, id: NodeId) -> Option<(&str, &[NodeId])> {
+        match self.node(id) {
+            Node::Object { class, args, .. } => Some((class, self.items(*args))),
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(&self, id: NodeId) -> Option<&str> {
+        match self.node(id) {
+            Node::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number from 0.
+    pub(super) fn size(&self, id: NodeId) -> Option<usize> {
+        match self.node(id) {
+            Node::Int(number) => usize::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    /// A plain number.
+    pub(super) fn number(&self, id: NodeId) -> Option<f64> {
+        match self.node(id) {
+            Node::Int(number) => Some(*number as f64),
+            Node::Float(number) => Some(*number),
+            _ => None,
+        }
     }
 
     /// The value at `key` of a dictionary; the last one if the key repeats, as in Python.
@@ -140,10 +264,10 @@ impl Pickle {
                 }
                 Value::Object(map)
             }
-            Node::Object { class, state: Some(state) } if class == "argparse.Namespace" => {
+            Node::Object { class, state: Some(state), .. } if &**class == "argparse.Namespace" => {
                 self.json(*state, depth, budget)?
             }
-            Node::Class(_) | Node::Object { .. } | Node::Other => return None,
+            Node::Bytes(_) | Node::Class(_) | Node::Object { .. } | Node::Persistent(_) | Node::Other => return None,
         })
     }
 
@@ -165,8 +289,11 @@ impl Pickle {
 
 fn is_hostile(class: &str) -> bool {
     match class.split_once('.') {
-        Some(("builtins" | "__builtin__", name)) => HOSTILE_BUILTINS.contains(&name),
-        Some((module, _)) => HOSTILE_MODULES.contains(&module),
+        Some(("builtins" | "__builtin__", name)) => !HARMLESS_BUILTINS.contains(&name),
+        Some((module, _)) if HOSTILE_MODULES.contains(&module) => true,
+        Some(_) => {
+            HOSTILE_FUNCTIONS.contains(&class) || HOSTILE_PACKAGES.iter().any(|package| class.starts_with(package))
+        }
         None => false,
     }
 }
@@ -178,7 +305,7 @@ mod tests {
     use super::{Pickle, PickleError};
 
     fn read(bytes: &[u8]) -> Result<Pickle, PickleError> {
-        Pickle::read(&mut &*bytes)
+        Pickle::read(&mut std::io::Cursor::new(bytes), bytes.len() as u64)
     }
 
     #[test]
@@ -202,6 +329,13 @@ mod tests {
             (b"]q\0h\0\x86q\x01h\0K\x01a0.", json!([[1], [1]])),
             (b"ccollections\nOrderedDict\n)RU\x01aK\x01s.", json!({"a": 1})),
             (b"cargparse\nNamespace\n)\x81}U\x01aK\x01sb.", json!({"a": 1})),
+            (b"cdnnlib.util\nEasyDict\n)\x81U\x01aK\x01s.", json!({"a": 1})),
+            (b"ccollections\nOrderedDict\n((l(S'a'\nI1\nlatR.", json!({"a": 1})),
+            // Protocol 0.
+            (
+                b"(dp0\nS'a'\np1\nI7\nsV\xc3\xa9\nF0.5\nsS'b'\nI01\nsg1\nL5L\ns.",
+                json!({"a": 5, "\u{e9}": 0.5, "b": true}),
+            ),
             // A value that is not plain is left out of its dictionary.
             (b"}(U\x01acx\ny\n)RU\x01bK\x02u.", json!({"b": 2})),
         ] {
@@ -238,6 +372,10 @@ mod tests {
             b"0.",
             b"1.",
             b"2.",
+            b"I7",
+            b"gx\n.",
+            b"(o.",
+            b"(ios\nsystem",
         ] {
             assert!(read(bytes).is_err(), "{}", bytes.escape_ascii());
         }
@@ -255,7 +393,12 @@ mod tests {
             (&b"cos\nsystem\nX\x02\0\0\0ls\x85R."[..], Some("os.system")),
             (b"\x8c\x05posix\x8c\x06system\x93.", Some("posix.system")),
             (b"}U\x01ac__builtin__\neval\ns.", Some("__builtin__.eval")),
+            (b"(S'ls'\nios\nsystem\n.", Some("os.system")),
+            (b"(cbuiltins\nexec\nS'ls'\no.", Some("builtins.exec")),
+            (b"ctorch\nload\n.", Some("torch.load")),
+            (b"ctorch.hub\nload\n.", Some("torch.hub.load")),
             (b"cbuiltins\nset\n.", None),
+            (b"ctorch.storage\n_load_from_bytes\n.", None),
             (b"ctorch._utils\n_rebuild_tensor_v2\n.", None),
         ] {
             assert_eq!(read(bytes).expect("a pickle").hostile_name(), name);

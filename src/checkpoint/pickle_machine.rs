@@ -1,36 +1,62 @@
 //! The stack machine a pickle is a program for, reduced to the opcodes that build values; calls are noted, never made.
 
 use std::collections::HashMap;
+use std::io::{BufRead, Seek};
+use std::rc::Rc;
 
 use super::pickle::{Node, NodeId, Pickle, PickleError};
 
-/// Most values a pickle may make; a checkpoint of 300 tensors makes 20 000.
+/// Most values a pickle may make, and most places in its lists; a checkpoint of 300 tensors makes 20 000.
 const MOST_VALUES: usize = 1 << 21;
+/// Most bytes of text; the source text of a network's module is 40 000.
+const MOST_TEXT: u64 = 64 << 20;
+/// Longest name of a class, and longest line of a text opcode that is not a text.
+const LONGEST_NAME: usize = 512;
 
-/// Runs one pickle off the front of `bytes`, leaving what follows it.
-pub(super) fn run(bytes: &mut &[u8]) -> Result<Pickle, PickleError> {
-    Machine { bytes, nodes: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() }.run()
+/// Runs one pickle off the front of `input`, leaving what follows it. `end` is where the input ends: nothing is
+/// believed that would reach beyond it.
+pub(super) fn run(input: &mut (impl BufRead + Seek), end: u64) -> Result<Pickle, PickleError> {
+    let position = input.stream_position()?;
+    Machine {
+        input,
+        position,
+        end,
+        nodes: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+        places: 0,
+        text: 0,
+    }
+    .run()
 }
 
-struct Machine<'a, 'b> {
-    bytes: &'a mut &'b [u8],
+struct Machine<'a, R> {
+    input: &'a mut R,
+    position: u64,
+    end: u64,
     nodes: Vec<Node>,
     stack: Vec<NodeId>,
     /// Heights of the stack at each open `MARK`.
     marks: Vec<usize>,
     memo: HashMap<u32, NodeId>,
+    /// Places taken in lists and dictionaries: one value can stand in many.
+    places: usize,
+    /// Bytes of text so far.
+    text: u64,
 }
 
-impl Machine<'_, '_> {
+impl<R: BufRead + Seek> Machine<'_, R> {
     fn run(mut self) -> Result<Pickle, PickleError> {
         loop {
-            let [opcode] = self.take_array()?;
+            let [opcode] = self.take()?;
             if opcode == b'.' {
                 let root = self.pop()?;
                 return Ok(Pickle { nodes: self.nodes, root });
             }
             self.step(opcode)?;
-            if self.nodes.len().max(self.stack.len()).max(self.marks.len()) > MOST_VALUES {
+            let sizes = [self.nodes.len(), self.stack.len(), self.marks.len(), self.memo.len(), self.places];
+            if sizes.into_iter().any(|size| size > MOST_VALUES) || self.text > MOST_TEXT {
                 return Err(PickleError::TooLarge);
             }
         }
@@ -45,29 +71,31 @@ impl Machine<'_, '_> {
             0x88 => self.push(Node::Bool(true)),
             0x89 => self.push(Node::Bool(false)),
             b'K' => {
-                let [value] = self.take_array()?;
+                let [value] = self.take()?;
                 self.push(Node::Int(value.into()));
             }
             b'M' => {
-                let value = u16::from_le_bytes(self.take_array()?);
+                let value = u16::from_le_bytes(self.take()?);
                 self.push(Node::Int(value.into()));
             }
             b'J' => {
-                let value = i32::from_le_bytes(self.take_array()?);
+                let value = i32::from_le_bytes(self.take()?);
                 self.push(Node::Int(value.into()));
             }
             b'G' => {
-                let value = f64::from_be_bytes(self.take_array()?);
+                let value = f64::from_be_bytes(self.take()?);
                 self.push(Node::Float(value));
             }
             0x8a => self.long(1)?,
             0x8b => self.long(4)?,
+            b'I' | b'L' | b'F' => self.number_line(opcode)?,
             0x8c | b'U' => self.text(1)?,
             b'X' | b'T' => self.text(4)?,
             0x8d => self.text(8)?,
-            b'C' => self.skip_bytes(1)?,
-            b'B' => self.skip_bytes(4)?,
-            0x8e | 0x96 => self.skip_bytes(8)?,
+            b'S' | b'V' => self.text_line()?,
+            b'C' => self.bytes(1)?,
+            b'B' => self.bytes(4)?,
+            0x8e | 0x96 => self.bytes(8)?,
             b'(' => self.marks.push(self.stack.len()),
             b'0' => {
                 self.pop()?;
@@ -112,11 +140,15 @@ impl Machine<'_, '_> {
                 self.insert(&items)?;
             }
             b'q' => {
-                let [place] = self.take_array()?;
+                let [place] = self.take()?;
                 self.memoize(place.into())?;
             }
             b'r' => {
-                let place = u32::from_le_bytes(self.take_array()?);
+                let place = u32::from_le_bytes(self.take()?);
+                self.memoize(place)?;
+            }
+            b'p' => {
+                let place = self.place_line()?;
                 self.memoize(place)?;
             }
             0x94 => {
@@ -124,30 +156,47 @@ impl Machine<'_, '_> {
                 self.memoize(place)?;
             }
             b'h' => {
-                let [place] = self.take_array()?;
+                let [place] = self.take()?;
                 self.recall(place.into())?;
             }
             b'j' => {
-                let place = u32::from_le_bytes(self.take_array()?);
+                let place = u32::from_le_bytes(self.take()?);
+                self.recall(place)?;
+            }
+            b'g' => {
+                let place = self.place_line()?;
                 self.recall(place)?;
             }
             b'c' => {
-                let class = format!("{}.{}", self.line()?, self.line()?);
+                let class = self.class_lines()?;
                 self.push(Node::Class(class));
             }
-            0x93 => {
-                let names = self.pop_many(2)?;
-                let class = match (&self.nodes[names[0].0], &self.nodes[names[1].0]) {
-                    (Node::Text(module), Node::Text(name)) => format!("{module}.{name}"),
-                    _ => return Err(PickleError::Inconsistent),
-                };
-                self.push(Node::Class(class));
-            }
+            0x93 => self.class_of_stack()?,
             b'R' | 0x81 => self.call(2)?,
             0x92 => self.call(3)?,
+            b'i' => {
+                let class = self.class_lines()?;
+                let args = self.pop_to_mark()?;
+                self.push(Node::Class(class));
+                self.push(Node::Sequence(args));
+                self.call(2)?;
+            }
+            b'o' => {
+                let mut args = self.pop_to_mark()?;
+                if args.is_empty() {
+                    return Err(PickleError::Inconsistent);
+                }
+                self.stack.push(args.remove(0));
+                self.push(Node::Sequence(args));
+                self.call(2)?;
+            }
             b'b' => self.build()?,
             b'Q' => {
-                self.pop()?;
+                let id = self.pop()?;
+                self.push(Node::Persistent(id));
+            }
+            b'P' => {
+                self.line()?;
                 self.push(Node::Other);
             }
             unknown => return Err(PickleError::Opcode(unknown)),
@@ -155,16 +204,33 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
-    /// A call is only noted down, never made; an `OrderedDict` is an empty dictionary that `SETITEMS` fills.
+    /// A call is only noted down, never made; a dictionary class is an empty dictionary that `SETITEMS` fills.
     fn call(&mut self, operands: usize) -> Result<(), PickleError> {
         let operands = self.pop_many(operands)?;
-        let node = match &self.nodes[operands[0].0] {
-            Node::Class(class) if class == "collections.OrderedDict" => Node::Dict(Vec::new()),
-            Node::Class(class) => Node::Object { class: class.clone(), state: None },
+        let [callable, args, ..] = operands[..] else { return Err(PickleError::Inconsistent) };
+        let node = match &self.nodes[callable.0] {
+            Node::Class(class) if is_dict(class) => Node::Dict(self.initial_pairs(args)),
+            Node::Class(class) => Node::Object { class: class.clone(), args, state: None },
             _ => Node::Other,
         };
+        if let Node::Dict(pairs) = &node {
+            self.places += pairs.len();
+        }
         self.push(node);
         Ok(())
+    }
+
+    /// The pairs that a dictionary class is called with, as old pickles do it: `OrderedDict([[key, value], ...])`.
+    fn initial_pairs(&self, args: NodeId) -> Vec<(NodeId, NodeId)> {
+        let items = |id: NodeId| match &self.nodes[id.0] {
+            Node::Sequence(items) => items.as_slice(),
+            _ => &[],
+        };
+        let pair = |id: &NodeId| match items(*id) {
+            [key, value] => Some((*key, *value)),
+            _ => None,
+        };
+        items(args).first().map(|first| items(*first).iter().filter_map(pair).collect()).unwrap_or_default()
     }
 
     fn build(&mut self) -> Result<(), PickleError> {
@@ -178,6 +244,7 @@ impl Machine<'_, '_> {
 
     fn append(&mut self, items: Vec<NodeId>) -> Result<(), PickleError> {
         let target = self.top()?;
+        self.places += items.len();
         match &mut self.nodes[target.0] {
             Node::Sequence(list) => list.extend(items),
             Node::Object { .. } | Node::Other => {}
@@ -189,6 +256,7 @@ impl Machine<'_, '_> {
     fn insert(&mut self, items: &[NodeId]) -> Result<(), PickleError> {
         let target = self.top()?;
         let (pairs, rest) = items.as_chunks::<2>();
+        self.places += pairs.len();
         match &mut self.nodes[target.0] {
             Node::Dict(dict) if rest.is_empty() => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
             Node::Object { .. } | Node::Other => {}
@@ -239,65 +307,150 @@ impl Machine<'_, '_> {
 
     fn pop_to_mark(&mut self) -> Result<Vec<NodeId>, PickleError> {
         let mark = self.marks.pop().ok_or(PickleError::Inconsistent)?;
-        Ok(self.stack.split_off(mark.min(self.stack.len())))
+        let items = self.stack.split_off(mark.min(self.stack.len()));
+        self.places += items.len();
+        Ok(items)
     }
 
-    fn take(&mut self, count: usize) -> Result<&[u8], PickleError> {
-        let (head, tail) = self.bytes.split_at_checked(count).ok_or(PickleError::Truncated)?;
-        *self.bytes = tail;
-        Ok(head)
+    /// Accounts for `count` bytes of the input, which must be there.
+    fn claim(&mut self, count: u64) -> Result<(), PickleError> {
+        let after = self.position.checked_add(count).filter(|after| *after <= self.end);
+        self.position = after.ok_or(PickleError::Truncated)?;
+        Ok(())
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), PickleError> {
-        self.take(count).map(|_| ())
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
+        self.claim(N as u64)?;
+        let mut bytes = [0; N];
+        self.input.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
-    fn take_array<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
-        self.take(N)?.try_into().map_err(|_| PickleError::Truncated)
+    fn take_vec(&mut self, count: u64) -> Result<Vec<u8>, PickleError> {
+        self.claim(count)?;
+        self.text += count;
+        if self.text > MOST_TEXT {
+            return Err(PickleError::TooLarge);
+        }
+        let mut bytes = vec![0; count as usize];
+        self.input.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
-    /// A payload with its length in front, in `width` little-endian bytes.
-    fn payload(&mut self, width: usize) -> Result<&[u8], PickleError> {
-        let mut length = [0; 8];
-        length[..width].copy_from_slice(self.take(width)?);
-        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| PickleError::Truncated)?;
-        self.take(length)
+    fn skip(&mut self, count: u64) -> Result<(), PickleError> {
+        self.claim(count)?;
+        let distance = i64::try_from(count).map_err(|_| PickleError::Truncated)?;
+        Ok(self.input.seek_relative(distance)?)
+    }
+
+    /// The length in front of a payload, in `width` little-endian bytes.
+    fn length(&mut self, width: usize) -> Result<u64, PickleError> {
+        Ok(match width {
+            1 => self.take::<1>()?[0].into(),
+            4 => u32::from_le_bytes(self.take()?).into(),
+            _ => u64::from_le_bytes(self.take()?),
+        })
     }
 
     fn long(&mut self, width: usize) -> Result<(), PickleError> {
-        let payload = self.payload(width)?;
+        let length = self.length(width)?;
+        if length > 8 {
+            self.skip(length)?;
+            self.push(Node::Other);
+            return Ok(());
+        }
+        let payload = self.take_vec(length)?;
         let sign = if payload.last().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
-        let node = if payload.len() <= 8 {
-            let mut number = [sign; 8];
-            number[..payload.len()].copy_from_slice(payload);
-            Node::Int(i64::from_le_bytes(number))
-        } else {
-            Node::Other
-        };
-        self.push(node);
+        let mut number = [sign; 8];
+        number[..payload.len()].copy_from_slice(&payload);
+        self.push(Node::Int(i64::from_le_bytes(number)));
         Ok(())
     }
 
     fn text(&mut self, width: usize) -> Result<(), PickleError> {
+        let length = self.length(width)?;
         // Python 2 strings may hold raw bytes.
-        let node = match std::str::from_utf8(self.payload(width)?) {
-            Ok(text) => Node::Text(text.to_owned()),
+        let node = match String::from_utf8(self.take_vec(length)?) {
+            Ok(text) => Node::Text(text),
             Err(_) => Node::Other,
         };
         self.push(node);
         Ok(())
     }
 
-    fn skip_bytes(&mut self, width: usize) -> Result<(), PickleError> {
-        self.payload(width)?;
-        self.push(Node::Other);
+    /// Bytes stay in the file; what is kept is where they lie.
+    fn bytes(&mut self, width: usize) -> Result<(), PickleError> {
+        let length = self.length(width)?;
+        let start = self.position;
+        self.skip(length)?;
+        self.push(Node::Bytes(start..self.position));
         Ok(())
     }
 
+    /// The rest of a line of a text opcode.
     fn line(&mut self) -> Result<String, PickleError> {
-        let length = self.bytes.iter().position(|byte| *byte == b'\n').ok_or(PickleError::Truncated)?;
-        let line = String::from_utf8_lossy(self.take(length)?).into_owned();
-        self.skip(1)?;
-        Ok(line)
+        let mut line = Vec::new();
+        loop {
+            match self.take()? {
+                [b'\n'] => return Ok(String::from_utf8_lossy(&line).into_owned()),
+                [byte] => line.push(byte),
+            }
+            self.text += 1;
+            if self.text > MOST_TEXT {
+                return Err(PickleError::TooLarge);
+            }
+        }
     }
+
+    fn number_line(&mut self, opcode: u8) -> Result<(), PickleError> {
+        let line = self.line()?;
+        let node = match (opcode, line.trim_end_matches('L')) {
+            (b'I', "00") => Node::Bool(false),
+            (b'I', "01") => Node::Bool(true),
+            (b'F', number) => number.parse().map_or(Node::Other, Node::Float),
+            (_, number) => number.parse().map_or(Node::Other, Node::Int),
+        };
+        self.push(node);
+        Ok(())
+    }
+
+    /// A text in quotes (without them) or without; escapes are left as they stand.
+    fn text_line(&mut self) -> Result<(), PickleError> {
+        let line = self.line()?;
+        let bare = ['\'', '"'].iter().find_map(|quote| line.strip_prefix(*quote)?.strip_suffix(*quote));
+        let bare = bare.map(str::to_owned);
+        self.push(Node::Text(bare.unwrap_or(line)));
+        Ok(())
+    }
+
+    fn place_line(&mut self) -> Result<u32, PickleError> {
+        self.line()?.parse().map_err(|_| PickleError::Inconsistent)
+    }
+
+    fn class_lines(&mut self) -> Result<Rc<str>, PickleError> {
+        let (module, name) = (self.line()?, self.line()?);
+        class_name(&module, &name)
+    }
+
+    fn class_of_stack(&mut self) -> Result<(), PickleError> {
+        let names = self.pop_many(2)?;
+        let class = match (&self.nodes[names[0].0], &self.nodes[names[1].0]) {
+            (Node::Text(module), Node::Text(name)) => class_name(module, name)?,
+            _ => return Err(PickleError::Inconsistent),
+        };
+        self.push(Node::Class(class));
+        Ok(())
+    }
+}
+
+fn class_name(module: &str, name: &str) -> Result<Rc<str>, PickleError> {
+    if module.len() + name.len() > LONGEST_NAME {
+        return Err(PickleError::TooLarge);
+    }
+    Ok(format!("{module}.{name}").into())
+}
+
+/// Classes that are dictionaries.
+fn is_dict(class: &str) -> bool {
+    ["collections.OrderedDict", "dnnlib.util.EasyDict", "dnnlib.EasyDict", "builtins.dict"].contains(&class)
 }

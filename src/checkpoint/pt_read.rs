@@ -4,7 +4,7 @@
 //! it drops. Neither executes anything.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -122,24 +122,29 @@ fn plain_values(path: &Path) -> Result<Option<Pickle>, CheckpointError> {
     if bytes.len() as u64 > LARGEST_PICKLE {
         return Err(CheckpointError::damaged(path, PickleError::TooLarge));
     }
-    let mut rest = bytes.as_slice();
+    let end = bytes.len() as u64;
+    let mut rest = Cursor::new(bytes.as_slice());
     // Before the object itself, legacy files have three pickles: a magic number, a version, the machine's word sizes.
-    let before =
-        if bytes.get(..32).is_some_and(|head| head.windows(10).any(|part| part == LEGACY_MAGIC)) { 3 } else { 0 };
+    let before = if bytes.get(..32).is_some_and(has_legacy_magic) { 3 } else { 0 };
     for _ in 0..before {
-        if Pickle::read(&mut rest).is_err() {
+        if Pickle::read(&mut rest, end).is_err() {
             return Ok(None);
         }
     }
-    let pickle = match Pickle::read(&mut rest) {
+    let pickle = match Pickle::read(&mut rest, end) {
         Ok(pickle) => pickle,
         Err(error @ PickleError::TooLarge) => return Err(CheckpointError::damaged(path, error)),
         Err(_) => return Ok(None),
     };
     match pickle.hostile_name() {
-        Some(name) => Err(CheckpointError::Hostile { file: path.to_owned(), call: name.chars().take(80).collect() }),
+        Some(name) => Err(CheckpointError::hostile(path, name)),
         None => Ok(Some(pickle)),
     }
+}
+
+/// Whether a file that begins with `head` was saved by PyTorch before 1.6.
+pub(super) fn has_legacy_magic(head: &[u8]) -> bool {
+    head.windows(LEGACY_MAGIC.len()).take(32).any(|part| part == LEGACY_MAGIC)
 }
 
 /// The bytes that begin with the file's pickle, one more than allowed at most; empty if there is none.

@@ -8,11 +8,11 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::assemble::Entry;
+use super::assemble::{Entry, LATENT_AVG};
 use super::atomic::write_atomically;
 use super::pickle_write::PickleWriter;
 use super::{Checkpoint, CheckpointError, OptimState};
-use crate::gan::Params;
+use crate::gan::{Params, params::extension};
 
 /// The folder inside the archive; PyTorch's own name for an archive written to a buffer.
 const FOLDER: &str = "archive";
@@ -20,6 +20,9 @@ const FOLDER: &str = "archive";
 const ALIGNMENT: u16 = 64;
 
 pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    if let Some(part) = unrepresentable(checkpoint) {
+        return Err(CheckpointError::Unrepresentable { file: path.to_owned(), part: part.to_owned() });
+    }
     let (pickle, storages) = describe(checkpoint);
     write_atomically(path, |file| {
         let mut archive = ZipWriter::new(file);
@@ -53,6 +56,33 @@ fn io_error(error: ZipError) -> io::Error {
     }
 }
 
+/// What the rosinality layout has no place for, if the checkpoint has any of it: its code would compute something else.
+fn unrepresentable(checkpoint: &Checkpoint) -> Option<&'static str> {
+    let generators = [&checkpoint.g_ema, &checkpoint.g].into_iter().flatten();
+    let networks = generators.clone().chain(&checkpoint.d);
+    let extended = networks.flat_map(Params::keys).find_map(|key| match key.as_str() {
+        extension::CONV_CLAMP => Some("clamped convolutions (`conv_clamp`)"),
+        extension::LR_MULTIPLIER => Some("a mapping network's own learning-rate multiplier"),
+        extension::STDDEV_GROUP => Some("another group size of the minibatch standard deviation than 4"),
+        extension::STDDEV_FEATURES => Some("another number of minibatch standard deviation channels than 1"),
+        key if key.starts_with("embed.") => Some("classes"),
+        _ => None,
+    });
+    extended.or_else(|| {
+        generators.into_iter().find_map(|generator| {
+            let widths = || generator.iter().filter(|(key, _)| key.starts_with("style.") && key.ends_with(".weight"));
+            let first = widths().next().and_then(|(_, weight)| weight.shape.first());
+            let even = widths().all(|(_, weight)| weight.shape.iter().all(|extent| Some(extent) == first));
+            let has = |key: &str| generator.contains_key(key);
+            match (even, has("conv1.conv.weight") && !has("conv1.noise.weight")) {
+                (false, _) => Some("a mapping network of changing width"),
+                (true, true) => Some("a generator without noise"),
+                (true, false) => None,
+            }
+        })
+    })
+}
+
 /// The pickle, and the storages its tensors refer to by place.
 fn describe(checkpoint: &Checkpoint) -> (Vec<u8>, Vec<&[u8]>) {
     let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = checkpoint;
@@ -64,6 +94,10 @@ fn describe(checkpoint: &Checkpoint) -> (Vec<u8>, Vec<&[u8]>) {
                 pickle.text(part);
                 state_dict(pickle, &mut storages, params);
             }
+        }
+        if let Some(mean) = [g_ema, g].into_iter().flatten().find_map(|generator| generator.get(extension::W_AVG)) {
+            pickle.text(LATENT_AVG);
+            tensor(pickle, &mut storages, &Entry::new(LATENT_AVG.to_owned(), mean));
         }
         for (part, state) in [("g_optim", g_optim), ("d_optim", d_optim)] {
             if let Some(state) = state {
@@ -94,7 +128,7 @@ fn describe(checkpoint: &Checkpoint) -> (Vec<u8>, Vec<&[u8]>) {
 
 fn state_dict<'a>(pickle: &mut PickleWriter, storages: &mut Vec<&'a [u8]>, params: &'a Params) {
     pickle.ordered_dict(|pickle| {
-        for (key, value) in params {
+        for (key, value) in params.iter().filter(|(key, _)| *key != extension::W_AVG) {
             pickle.text(key);
             tensor(pickle, storages, &Entry::new(key.clone(), value));
         }

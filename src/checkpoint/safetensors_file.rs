@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
+use half::f16;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use serde_json::{Map, Value};
 use super::assemble::{Entry, Extras, assemble};
 use super::atomic::write_atomically;
 use super::element::Element;
-use super::{Checkpoint, CheckpointError};
+use super::{Checkpoint, CheckpointError, Precision};
 use crate::gan::HostTensor;
 
 /// Longest header accepted, the format's own limit.
@@ -66,7 +67,7 @@ pub fn write_tensors<'a>(
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), CheckpointError> {
     let entry = |(name, tensor): (&'a String, &'a HostTensor)| Entry::new(name.clone(), tensor);
-    write(path, tensors.into_iter().map(entry).collect(), metadata)
+    write(path, tensors.into_iter().map(entry).collect(), metadata, Precision::Single)
 }
 
 pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
@@ -87,7 +88,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
     assemble(path, tensors.into_iter().collect(), extras)
 }
 
-pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+pub(super) fn save(path: &Path, checkpoint: &Checkpoint, precision: Precision) -> Result<(), CheckpointError> {
     let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = checkpoint;
     let mut entries = Vec::new();
     let mut metadata = metadata.clone();
@@ -110,7 +111,7 @@ pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), Checkpoin
     if let Some(strength) = ada_aug_p {
         metadata.insert(ADA_AUG_P.to_owned(), Value::from(*strength).to_string());
     }
-    write(path, entries, &metadata)
+    write(path, entries, &metadata, precision)
 }
 
 /// The header, checked against the file's length and leaving `file` at the first tensor's bytes.
@@ -136,7 +137,16 @@ fn read_header(file: &mut impl Read, file_length: u64) -> Result<Metadata, Strin
 }
 
 /// Tensors by name, as the crate writes them; metadata by key.
-fn write(path: &Path, mut entries: Vec<Entry<'_>>, metadata: &BTreeMap<String, String>) -> Result<(), CheckpointError> {
+fn write(
+    path: &Path,
+    mut entries: Vec<Entry<'_>>,
+    metadata: &BTreeMap<String, String>,
+    precision: Precision,
+) -> Result<(), CheckpointError> {
+    let (kind, width) = match precision {
+        Precision::Single => ("F32", size_of::<f32>()),
+        Precision::Half => ("F16", size_of::<f16>()),
+    };
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let text = |value: &str| Value::from(value).to_string();
     let mut fields = Vec::with_capacity(entries.len() + 1);
@@ -146,9 +156,9 @@ fn write(path: &Path, mut entries: Vec<Entry<'_>>, metadata: &BTreeMap<String, S
     }
     let mut offset = 0;
     for Entry { name, shape, data } in &entries {
-        let end = offset + size_of_val(*data);
+        let end = offset + data.len() * width;
         let name = text(name);
-        fields.push(format!("{name}:{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{offset},{end}]}}"));
+        fields.push(format!("{name}:{{\"dtype\":\"{kind}\",\"shape\":{shape:?},\"data_offsets\":[{offset},{end}]}}"));
         offset = end;
     }
     let mut header = format!("{{{}}}", fields.join(","));
@@ -158,7 +168,13 @@ fn write(path: &Path, mut entries: Vec<Entry<'_>>, metadata: &BTreeMap<String, S
     write_atomically(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(header.as_bytes())?;
-        entries.iter().try_for_each(|entry| file.write_all(entry.bytes()))
+        entries.iter().try_for_each(|entry| match precision {
+            Precision::Single => file.write_all(entry.bytes()),
+            Precision::Half => {
+                let bytes: Vec<u8> = entry.data.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();
+                file.write_all(&bytes)
+            }
+        })
     })
 }
 

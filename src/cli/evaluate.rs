@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::{DeviceArgs, LabelerArgs, progress::Bar};
+use super::{ClassArgs, DeviceArgs, LabelerArgs, progress::Bar};
 use crate::engine::{
     Model, Phase, Progress,
     evaluate::{EVALUATION_SEED, compare},
@@ -35,13 +35,17 @@ pub(super) struct EvaluateArgs {
     #[command(flatten)]
     labeler_args: LabelerArgs,
     #[command(flatten)]
+    class: ClassArgs,
+    #[command(flatten)]
     device: DeviceArgs,
 }
 
 pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let device = args.device.device.open()?;
-    let before = Model::load(&args.before, &device.device)?;
-    let after = Model::load(&args.after, &device.device)?;
+    let mut before = Model::load(&args.before, &device.device)?;
+    let mut after = Model::load(&args.after, &device.device)?;
+    before.set_class(args.class.class)?;
+    after.set_class(args.class.class)?;
     if before.generator.latent_dim() != after.generator.latent_dim() {
         anyhow::bail!(
             "{} and {} have latents of different length and cannot be compared",

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{DeviceArgs, Unusable, progress::Bar};
+use super::{DeviceArgs, LabelerArgs, Unusable, progress::Bar};
 use crate::{
     checkpoint,
     data::{ImageSet, LARGEST, avatars, idx, read_folder},
@@ -29,6 +29,8 @@ const AVATAR_COUNT: usize = 100_000;
 const AVATAR_SEED: u64 = 0;
 /// Channels at 4x4, 8x8, ... unless others are asked for.
 const CHANNELS: [usize; 9] = [128, 128, 96, 64, 48, 32, 16, 16, 8];
+/// Samples that the finished model is measured on.
+const MEASURED: usize = 5000;
 /// Samples in the picture, and in a row of it.
 const GRID: (u64, usize) = (100, 10);
 
@@ -81,6 +83,9 @@ pub(super) struct TrainArgs {
     /// Probability of style mixing.
     #[arg(long, value_name = "P")]
     mixing: Option<f64>,
+    /// Train without noise maps: small networks use noise for detail that they cannot make yet.
+    #[arg(long, conflicts_with = "resume")]
+    no_noise: bool,
     /// Adaptive augmentation [default: none for avatars, unmirrored for IDX files, full for folders].
     #[arg(long, value_enum)]
     augment: Option<Augmentation>,
@@ -93,6 +98,11 @@ pub(super) struct TrainArgs {
     /// Write a picture of samples whenever the model is saved (.png).
     #[arg(long, value_name = "PNG")]
     grid: Option<PathBuf>,
+    /// ONNX classifier: compares samples of the finished model with the data, for the model's card.
+    #[arg(long, value_name = "ONNX")]
+    labeler: Option<PathBuf>,
+    #[command(flatten)]
+    labeler_args: LabelerArgs,
     /// Date for the model's card.
     #[arg(long)]
     date: Option<String>,
@@ -114,6 +124,7 @@ impl TrainArgs {
         choices.lr = self.lr.unwrap_or(choices.lr);
         choices.r1 = self.r1.unwrap_or(choices.r1);
         choices.path = self.path.unwrap_or(choices.path);
+        choices.noise &= !self.no_noise;
         choices.mixing = self.mixing.unwrap_or(choices.mixing);
         choices.augment = self.augment.unwrap_or(choices.augment);
         choices.check().map_err(Unusable)?;
@@ -231,6 +242,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     let mut bar = Bar::new();
     let interrupts = super::progress::interrupts()?;
+    let labeler = args.labeler.as_deref().map(|path| args.labeler_args.spec(path).open()).transpose()?;
     let mut training = args.open(&bar)?;
     let batch = training.state().choices.batch;
     let of = args.kimg.map_or(args.iters, |kimg| (kimg * 1000).div_ceil(batch));
@@ -251,10 +263,22 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
             args.save(&training)?;
         }
     }
+    // The training is safe before it is measured.
     args.save(&training)?;
     bar.finish();
+    let fidelity = match &labeler {
+        Some(labeler) if !stopped => {
+            let text = training.measure(labeler, MEASURED)?.to_string();
+            args.save(&training)?;
+            Some(text)
+        }
+        _ => None,
+    };
     for path in [Some(&args.out), args.grid.as_ref()].into_iter().flatten() {
         super::say(path.display())?;
+    }
+    if let Some(fidelity) = fidelity {
+        super::say(fidelity)?;
     }
     let done = training.state().iteration;
     if done < of {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use crossbeam_channel::select;
 
-use super::{DeviceArgs, LabelerArgs, Unusable, progress::Bar};
+use super::{ClassArgs, DeviceArgs, LabelerArgs, Unusable, progress::Bar};
 use crate::{
     engine::{
         Command, Engine, Event, FeedbackSource, LabelerSpec, RunReport, RunRequest, SampleKind, SampleRequest, Tiles,
@@ -25,7 +25,7 @@ const GRID_COLUMNS: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct UnlearnArgs {
-    /// Model file: a training checkpoint with a discriminator.
+    /// Model file. Without a discriminator in it, one is warmed up first.
     model: PathBuf,
     /// Feedback file with the marked samples.
     #[arg(long)]
@@ -108,6 +108,8 @@ pub(super) struct UnlearnArgs {
     seed: Option<u64>,
     #[command(flatten)]
     labeler_args: LabelerArgs,
+    #[command(flatten)]
+    class: ClassArgs,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -199,6 +201,10 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
         Event::Loaded(card) => Some(card),
         _ => None,
     })?;
+    if args.class.class.is_some() {
+        let class = Command::Class(args.class.class);
+        ask(&engine, class, |event| matches!(event, Event::Class(_)).then_some(()))?;
+    }
     bar.note(&device_note);
     bar.note(&format!("model: {} {}x{}", loaded.family, loaded.resolution, loaded.resolution));
     if args.settings.is_none() && args.preset == Preset::Quick {
@@ -343,6 +349,13 @@ fn summary(report: &RunReport) -> String {
             q.share * 100.0
         ));
     }
+    lines.extend(report.warm_up.map(|warm_up| {
+        format!(
+            "the new discriminator tells {:.0} % of the generator's own and disturbed samples apart (after {:.0} s)",
+            100.0 * warm_up.told_apart,
+            warm_up.seconds
+        )
+    }));
     if report.stopped {
         lines.push(match report.iterations {
             0 => "stopped in stage 1, before anything was unlearned: the file holds the model unchanged".to_owned(),

@@ -34,12 +34,12 @@ pub fn by_clicks(
 ) -> Result<Feedback, EngineError> {
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let answer = |samples: &[Sample], sampler: &mut Sampler| -> Result<Vec<Option<Mark>>, EngineError> {
-        let labels = label(samples, sampler, labeler, target)?;
+        let labels = label(model, samples, sampler, labeler, target)?;
         Ok((0..samples.len()).map(|i| mark(&labels, i, target, settings)).collect())
     };
 
     let mut feedback = Feedback::new(&model.sha256);
-    let mut pages = (0..PAGES).map(|n| addresses(settings.seed, 1.0, n * PAGE as u64..(n + 1) * PAGE as u64));
+    let mut pages = (0..PAGES).map(|n| addresses(model, settings.seed, 1.0, n * PAGE as u64..(n + 1) * PAGE as u64));
     let reference = match clicks > ROUND {
         true => Some(Reference::new(model, (settings.seed, 1.0), None)?),
         false => None,
@@ -76,11 +76,17 @@ pub fn by_clicks(
 }
 
 /// What a labeler says of samples.
-fn label(samples: &[Sample], sampler: &mut Sampler, labeler: &Labeler, target: &Target) -> Result<Labels, EngineError> {
+fn label(
+    model: &Model,
+    samples: &[Sample],
+    sampler: &mut Sampler,
+    labeler: &Labeler,
+    target: &Target,
+) -> Result<Labels, EngineError> {
     let [channels, height, width] = sampler.image_shape();
     let mut images = Vec::new();
     for part in samples.chunks(sampler.chunk()) {
-        images.extend(sampler.render_samples(part));
+        images.extend(sampler.render_samples(model, part)?);
     }
     Ok(labeler.label_head(target.head_number(), &images, [samples.len(), channels, height, width])?)
 }
@@ -111,9 +117,9 @@ pub fn test_probe(
     let feedback = by_clicks(model, labeler, target, clicks, settings)?;
     let reference = Reference::new(model, (settings.seed, 1.0), None)?;
     let probe = reference.probe(model, &feedback, None)?;
-    let fresh = addresses(settings.seed, 1.0, indices);
+    let fresh = addresses(model, settings.seed, 1.0, indices);
     let scores = reference.probabilities(model, &probe, &fresh)?;
-    let labels = label(&fresh, &mut Sampler::new(&model.generator, &model.g_ema), labeler, target)?;
+    let labels = label(model, &fresh, &mut Sampler::new(&model.generator, &model.g_ema), labeler, target)?;
     let kinds: Vec<bool> = labels.classes.iter().map(|&class| target.holds(class)).collect();
     // Both kinds count alike, so the border is where a sample is as probable among the negatives as among the others.
     let centred: Vec<f64> = scores.iter().map(|p| p - probe.quality.share).collect();

@@ -18,6 +18,8 @@ use crate::unlearn::{Iteration, Settings, feedback::Feedback};
 pub enum Command {
     /// Open a model file; on failure what was loaded before stays.
     Load(PathBuf),
+    /// Draw samples of one class only, or (`None`) of all; not while a run is in progress.
+    Class(Option<usize>),
     /// Render samples.
     Sample(SampleRequest),
     /// Learn from a handful of marks and say what to look at next; not while a run is in progress.
@@ -160,6 +162,8 @@ pub struct Tiles {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
+    /// Training a discriminator for a generator that came without one.
+    WarmUp,
     /// Sorting samples into negatives and positives.
     Label,
     /// Stage 1 for a member of the ensemble, from 0.
@@ -175,6 +179,7 @@ pub enum Phase {
 impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::WarmUp => f.write_str("warm up"),
             Self::Label => f.write_str("label"),
             Self::Adapt(member) => write!(f, "adapt {}", member + 1),
             Self::Unlearn => f.write_str("unlearn"),
@@ -215,6 +220,8 @@ pub enum Event {
         /// Root mean square distance to the original parameters.
         to_original: f32,
     },
+    /// Samples are of this class from now on, or of all classes.
+    Class(Option<usize>),
     /// Rendered samples.
     Tiles(Box<Tiles>),
     /// What was learned from the marks.

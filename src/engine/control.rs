@@ -147,7 +147,7 @@ impl<'a> Control<'a> {
                 let done = self.session.file(*job, result.as_ref());
                 self.tell(done.unwrap_or_else(|error| Event::Failed(error.to_string())));
             }
-            Command::Load(_) | Command::Start(_) | Command::Suggest(_) => {
+            Command::Load(_) | Command::Class(_) | Command::Start(_) | Command::Suggest(_) => {
                 self.tell(Event::Warning("a run is in progress; stop it first".to_owned()));
             }
         }

@@ -10,6 +10,13 @@ use crate::{
     unlearn::{feedback::FeedbackError, probe::ProbeError},
 };
 
+fn no_class(class: usize, classes: usize) -> String {
+    match classes {
+        0 => format!("no class {class}, as this model draws no classes"),
+        _ => format!("no class {class}; this model draws the classes 0 to {}", classes - 1),
+    }
+}
+
 /// Why the engine could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -31,10 +38,20 @@ pub enum EngineError {
         file: PathBuf,
     },
     /// There is no discriminator, and training needs one.
-    #[error("{}: no discriminator in this file, and unlearning needs one; open a training checkpoint", file.display())]
+    #[error("{}: no discriminator in this file, and going on training needs one", file.display())]
     NoDiscriminator {
         /// The model file.
         file: PathBuf,
+    },
+    /// A class that the model does not have.
+    #[error("{}: {}", file.display(), no_class(*class, *classes))]
+    NoClass {
+        /// The model file.
+        file: PathBuf,
+        /// The class that was asked for.
+        class: usize,
+        /// Number of classes.
+        classes: usize,
     },
     /// The networks of one file do not belong together.
     #[error("{}: its generators and discriminator do not belong together (their shapes disagree)", file.display())]

@@ -117,9 +117,10 @@ pub fn by_labeler(
             let Some(mark) = mark(&labels, i, target, settings) else { continue };
             let pool = if mark == Mark::Negative { &mut negatives } else { &mut positives };
             let address = LatentAddress { seed: settings.seed, index: (start + i) as u64 };
-            pool.push(image, Origin { z: address.latent(model.generator.latent_dim()), psi: PSI });
+            pool.push(image, Origin { z: model.generator.latent(address), psi: PSI });
             if let Some(sample) = Sample::new(address, PSI) {
-                feedback.mark(sample, mark);
+                let class = model.generator.class().and_then(|class| u32::try_from(class).ok());
+                feedback.mark(sample.with_class(class), mark);
             }
         }
         start = end;
@@ -147,14 +148,13 @@ pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, EngineError>
     let size = shape.iter().product::<usize>();
     let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
     for (samples, marks) in samples.chunks(sampler.chunk()).zip(marks.chunks(sampler.chunk())) {
-        let images = sampler.render_samples(samples);
+        let images = sampler.render_samples(model, samples)?;
         for ((sample, mark), image) in samples.iter().zip(marks).zip(images.chunks_exact(size)) {
             let pool = match mark {
                 Mark::Negative => &mut negatives,
                 Mark::Positive => &mut positives,
             };
-            let z = sample.address().latent(model.generator.latent_dim());
-            pool.push(image, Origin { z, psi: sample.psi() });
+            pool.push(image, Origin { z: model.latent(*sample)?, psi: sample.psi() });
         }
     }
     pools(negatives, positives, feedback)

@@ -14,7 +14,9 @@ mod estimate;
 pub mod evaluate;
 mod features;
 pub mod feedback_source;
+pub mod fidelity;
 pub mod files;
+mod heap;
 pub mod model;
 pub mod report;
 mod run;
@@ -22,6 +24,7 @@ pub mod sampler;
 pub mod scratch;
 mod shrink;
 pub mod suggest;
+pub mod warm_up;
 mod worker;
 
 pub use command::{

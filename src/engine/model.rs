@@ -7,12 +7,14 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::error::EngineError;
+use super::{error::EngineError, heap::returning_memory, report::program};
 use crate::{
     checkpoint::{self, AdamMoments, Checkpoint, OptimState},
-    gan::{Discriminator, FlatParams, Generator, HostTensor, ParamLayout, flat::to_vec},
+    gan::{
+        Discriminator, FlatParams, Generator, HostTensor, ParamLayout, Params, flat::to_vec, params::extension::W_AVG,
+    },
     train::{Adam, Networks, Trainer, adam::AdamConfig},
-    unlearn::Gan,
+    unlearn::{Gan, feedback::Sample},
 };
 
 /// A model file, opened.
@@ -22,8 +24,8 @@ pub struct Model {
     pub path: PathBuf,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// What the file holds, on the host.
-    pub checkpoint: Checkpoint,
+    /// What the file holds, without the values that are on the device: a large model is never held twice.
+    template: Checkpoint,
     /// The generator's architecture.
     pub generator: Generator,
     /// The averaged generator's parameters (the trained ones if the file has no average): what is shown.
@@ -47,6 +49,12 @@ pub struct ModelCard {
     pub image_channels: usize,
     /// Length of `z`.
     pub latent: usize,
+    /// Number of classes; 0 in unconditional networks.
+    pub classes: usize,
+    /// Outputs of convolutions are held within plus and minus this.
+    pub conv_clamp: Option<f32>,
+    /// Whether truncation is centred on a running mean from the training.
+    pub w_avg: bool,
     /// Length of `w`.
     pub style: usize,
     /// Depth of the mapping network.
@@ -68,41 +76,59 @@ pub struct ModelCard {
 impl Model {
     /// Opens a model file.
     pub fn load(path: &Path, device: &Device) -> Result<Self, EngineError> {
-        let checkpoint = checkpoint::load(path)?;
-        let sha256 = checkpoint::sha256(path)?;
-        Self::new(path, sha256, checkpoint, device)
+        returning_memory(|| {
+            let checkpoint = checkpoint::load(path)?;
+            let sha256 = checkpoint::sha256(path)?;
+            Self::new(path, sha256, checkpoint, device)
+        })
     }
 
     /// A model from an already read checkpoint.
-    pub fn new(path: &Path, sha256: String, checkpoint: Checkpoint, device: &Device) -> Result<Self, EngineError> {
+    pub fn new(path: &Path, sha256: String, mut checkpoint: Checkpoint, device: &Device) -> Result<Self, EngineError> {
         let misfit = |source| EngineError::Architecture { file: path.to_owned(), source };
-        let shown = checkpoint.g_ema.as_ref().or(checkpoint.g.as_ref());
+        let shown = checkpoint.g_ema.as_mut().or(checkpoint.g.as_mut());
         let shown = shown.ok_or_else(|| EngineError::NoGenerator { file: path.to_owned() })?;
         let generator = Generator::read(shown, device).map_err(misfit)?;
-        let g_ema = FlatParams::from_host(shown, device);
-        let gan = match &checkpoint.d {
-            None => None,
-            Some(d) => {
-                let discriminator = Discriminator::read(d).map_err(misfit)?;
-                let sides = (generator.resolution(), generator.image_channels());
-                if sides != (discriminator.resolution(), discriminator.image_channels()) {
-                    return Err(EngineError::NetworksDisagree { file: path.to_owned() });
-                }
-                let trained = checkpoint.g.as_ref().unwrap_or(shown);
-                if ParamLayout::of(trained) != *g_ema.layout {
-                    return Err(EngineError::NetworksDisagree { file: path.to_owned() });
-                }
-                let g = FlatParams { layout: g_ema.layout.clone(), ..FlatParams::from_host(trained, device) };
-                let d = FlatParams::from_host(d, device);
-                let networks = Networks { generator: generator.clone(), discriminator };
-                let adopt = |state: &Option<OptimState>, like: &FlatParams| {
-                    state.as_ref().and_then(|state| adam_from_host(state, like))
-                };
-                let (g_optim, d_optim) = (adopt(&checkpoint.g_optim, &g), adopt(&checkpoint.d_optim, &d));
-                Some(Gan { networks, g, g_ema: g_ema.clone(), d, g_optim, d_optim })
-            }
-        };
-        Ok(Self { path: path.to_owned(), sha256, checkpoint, generator, g_ema, gan })
+        let g_ema = FlatParams::take_from_host(shown, device);
+        let mut model = Self { path: path.to_owned(), sha256, template: checkpoint, generator, g_ema, gan: None };
+        if let Some(d) = model.template.d.take() {
+            model.adopt_discriminator(d)?;
+        }
+        Ok(model)
+    }
+
+    /// What the writer said about the file.
+    pub fn metadata(&self) -> &std::collections::BTreeMap<String, String> {
+        &self.template.metadata
+    }
+
+    /// Draws samples of one class only, or (`None`) of the class that each address has.
+    pub fn set_class(&mut self, class: Option<usize>) -> Result<(), EngineError> {
+        let classes = self.generator.classes();
+        if let Some(class) = class.filter(|class| *class >= classes) {
+            return Err(EngineError::NoClass { file: self.path.clone(), class, classes });
+        }
+        self.generator = self.generator.clone().with_class(class);
+        if let Some(gan) = &mut self.gan {
+            gan.networks.generator = self.generator.clone();
+        }
+        Ok(())
+    }
+
+    /// What the generator takes for a sample: its latent and, in class-conditional models, its class behind it.
+    pub fn latent(&self, sample: Sample) -> Result<Vec<f32>, EngineError> {
+        let (class, classes) = (sample.class().map(|class| class as usize), self.generator.classes());
+        match class.filter(|class| *class >= classes) {
+            Some(class) => Err(EngineError::NoClass { file: self.path.clone(), class, classes }),
+            None => Ok(self.generator.latent_of(sample.address(), class)),
+        }
+    }
+
+    /// Puts a discriminator beside the generator.
+    pub fn adopt_discriminator(&mut self, mut params: Params) -> Result<(), EngineError> {
+        self.gan = Some(gan(&self.path, &mut self.template, &mut params, &self.generator, &self.g_ema)?);
+        self.template.d = Some(params);
+        Ok(())
     }
 
     /// The networks for training.
@@ -113,14 +139,17 @@ impl Model {
     /// What is in the file.
     pub fn card(&self) -> ModelCard {
         let has = |present: bool, name: &'static str| present.then_some(name);
-        let c = &self.checkpoint;
+        let c = &self.template;
         ModelCard {
             file: self.path.clone(),
             sha256: self.sha256.clone(),
             family: "StyleGAN2",
             resolution: self.generator.resolution(),
             image_channels: self.generator.image_channels(),
-            latent: self.generator.latent_dim(),
+            latent: self.generator.z_dim(),
+            classes: self.generator.classes(),
+            conv_clamp: self.generator.conv_clamp(),
+            w_avg: self.generator.has_w_avg(),
             style: self.generator.style_dim(),
             mapping_layers: self.generator.mapping_layers(),
             channels: self.generator.channels(),
@@ -141,27 +170,98 @@ impl Model {
         }
     }
 
+    /// The file's content, bit for bit, with its provenance where it says none yet.
+    pub fn export(&self) -> Checkpoint {
+        let Checkpoint { g_ema, g, d, .. } = &self.template;
+        let mut out = self.template.clone();
+        match (g_ema, &self.gan) {
+            (Some(template), _) => out.g_ema = Some(self.g_ema.to_host(template)),
+            (None, _) => out.g = g.as_ref().map(|template| self.g_ema.to_host(template)),
+        }
+        if let Some(gan) = &self.gan {
+            out.g = g.as_ref().map(|template| gan.g.to_host(template));
+            out.d = d.as_ref().map(|template| gan.d.to_host(template));
+        }
+        out.metadata.entry("program".to_owned()).or_insert_with(program);
+        out.metadata.entry("source_sha256".to_owned()).or_insert_with(|| self.sha256.clone());
+        out
+    }
+
     /// The file's content with the averaged generator replaced, everything else as it was.
     pub fn with_g_ema(&self, g_ema: &FlatParams) -> Checkpoint {
-        let mut out = self.checkpoint.clone();
-        let template = self.checkpoint.g_ema.as_ref().or(self.checkpoint.g.as_ref());
-        out.g_ema = template.map(|template| g_ema.to_host(template));
+        let mut out = self.export();
+        let averaged = self.template.g_ema.as_ref().or(self.template.g.as_ref());
+        out.g_ema = averaged.map(|template| generator_to_host(g_ema, template));
         out
     }
 
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
     /// that training does not touch stay bit for bit.
     pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {
-        let mut out = self.with_g_ema(&trained.g_ema);
-        let template = self.checkpoint.g.as_ref().or(self.checkpoint.g_ema.as_ref());
-        out.g = template.map(|template| trained.g.to_host(template));
-        out.d = self.checkpoint.d.as_ref().map(|template| trained.d.to_host(template));
+        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = &self.template;
+        let averaged = g_ema.as_ref().or(g.as_ref());
         let groups =
             |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
-        out.g_optim = Some(adam_to_host(&trained.g_optim, &trained.g, groups(&self.checkpoint.g_optim)));
-        out.d_optim = Some(adam_to_host(&trained.d_optim, &trained.d, groups(&self.checkpoint.d_optim)));
-        out
+        Checkpoint {
+            g_ema: averaged.map(|template| generator_to_host(&trained.g_ema, template)),
+            g: g.as_ref().or(averaged).map(|template| generator_to_host(&trained.g, template)),
+            d: d.as_ref().map(|template| trained.d.to_host(template)),
+            g_optim: Some(adam_to_host(&trained.g_optim, &trained.g, groups(g_optim))),
+            d_optim: Some(adam_to_host(&trained.d_optim, &trained.d, groups(d_optim))),
+            args: args.clone(),
+            ada_aug_p: *ada_aug_p,
+            metadata: metadata.clone(),
+        }
     }
+}
+
+/// Everything that training needs of a file, with the discriminator `d`; values move to the device.
+fn gan(
+    path: &Path,
+    checkpoint: &mut Checkpoint,
+    d: &mut Params,
+    generator: &Generator,
+    g_ema: &FlatParams,
+) -> Result<Gan, EngineError> {
+    let device = g_ema.device();
+    let disagree = || EngineError::NetworksDisagree { file: path.to_owned() };
+    let discriminator =
+        Discriminator::read(d).map_err(|source| EngineError::Architecture { file: path.to_owned(), source })?;
+    let sides = (generator.resolution(), generator.image_channels());
+    if sides != (discriminator.resolution(), discriminator.image_channels()) {
+        return Err(disagree());
+    }
+    let classes = discriminator.classes();
+    if classes > 0 && classes != generator.classes() {
+        return Err(disagree());
+    }
+    let g = match &mut checkpoint.g {
+        // One generator stands for both.
+        Some(trained) if checkpoint.g_ema.is_some() => {
+            if ParamLayout::of(trained) != *g_ema.layout {
+                return Err(disagree());
+            }
+            FlatParams { layout: g_ema.layout.clone(), ..FlatParams::take_from_host(trained, &device) }
+        }
+        _ => g_ema.clone(),
+    };
+    let d = FlatParams::take_from_host(d, &device);
+    let networks = Networks { generator: generator.clone(), discriminator };
+    let adopt =
+        |state: &Option<OptimState>, like: &FlatParams| state.as_ref().and_then(|state| adam_from_host(state, like));
+    let (g_optim, d_optim) = (adopt(&checkpoint.g_optim, &g), adopt(&checkpoint.d_optim, &d));
+    Ok(Gan { networks, g, g_ema: g_ema.clone(), d, g_optim, d_optim })
+}
+
+/// A generator's parameters as a file holds them. The running mean of `w` follows the mapping network.
+fn generator_to_host(weights: &FlatParams, template: &Params) -> Params {
+    let mut out = weights.to_host(template);
+    if let Some(mean) = out.get_mut(W_AVG)
+        && let Ok(generator) = Generator::read(template, &weights.device())
+    {
+        mean.data = to_vec(generator.w_mean(&weights.constants()));
+    }
+    out
 }
 
 /// The optimizer state of a file as flat vectors; `None` if it has never stepped.

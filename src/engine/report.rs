@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::feedback_source::FeedbackSummary;
+use super::{feedback_source::FeedbackSummary, warm_up::WarmUp};
 use crate::{metrics::Evaluation, train::Losses, unlearn::Settings};
 
 /// A run's report.
@@ -32,6 +32,8 @@ pub struct RunReport {
     pub last_losses: Option<Losses>,
     /// Wall time of each phase.
     pub seconds: Seconds,
+    /// The discriminator's warm-up, if the file had none.
+    pub warm_up: Option<WarmUp>,
     /// The measured result.
     pub evaluation: Option<Evaluation>,
 }
@@ -55,6 +57,9 @@ impl Seconds {
         self.label + self.adapt + self.unlearn
     }
 }
+
+/// Name of the method, for provenance.
+pub const METHOD: &str = "Adapt then Unlearn (arXiv 2309.14054)";
 
 /// Name and version of this program, for provenance.
 pub fn program() -> String {

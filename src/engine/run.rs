@@ -12,8 +12,9 @@ use super::{
     estimate::Estimator,
     evaluate::compare,
     feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
-    report::{RunReport, Seconds, program},
+    report::{METHOD, RunReport, Seconds, program},
     suggest::by_probe,
+    warm_up,
     worker::Session,
 };
 use crate::{
@@ -35,14 +36,9 @@ pub(super) fn run(
     events: &Sender<Event>,
     quit: &mut bool,
 ) -> Result<RunReport, EngineError> {
-    let model = session.model()?;
-    let mut gan = model.gan()?.clone();
     if let Some(number) = request.from {
-        // The optimizers are the checkpoint's: a snapshot holds networks only.
-        let kept = session.kept(number)?.clone();
-        (gan.g_ema, gan.g, gan.d) = (kept.g_ema, kept.g, kept.d);
+        session.kept(number)?;
     }
-    let (path, sha256) = (model.path.clone(), model.sha256.clone());
     // What can be wrong with the request is found before anything is computed.
     let evaluation = match &request.evaluation {
         None => None,
@@ -57,10 +53,6 @@ pub(super) fn run(
     let mut control = Control::new(session, commands, events, quit, to_train);
     let mut seconds = Seconds::default();
 
-    if let Some((labeler, target, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
-        control.estimator = Some(Estimator::new(&model, labeler.clone(), target.clone(), wanted.seed)?);
-    }
-
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
     seconds.label = clock.elapsed().as_secs_f64();
@@ -73,9 +65,24 @@ pub(super) fn run(
         sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
         learned,
     };
+    let warm_up = warm_up::ensure(&mut control, &settings)?;
+    let model = control.session.model()?;
+    let mut gan = model.gan()?.clone();
+    if let Some(number) = request.from {
+        // The optimizers are the checkpoint's: a snapshot holds networks only.
+        let kept = control.session.kept(number)?.clone();
+        (gan.g_ema, gan.g, gan.d) = (kept.g_ema, kept.g, kept.d);
+    }
+    if let Some((labeler, target, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
+        control.estimator = Some(Estimator::new(&model, labeler.clone(), target.clone(), wanted.seed)?);
+    }
+    let original = model.g_ema.clone();
+    let (path, sha256) = (model.path.clone(), model.sha256.clone());
+    drop(model);
     control.session.adapted.clear();
     let provenance = vec![
         ("program".to_owned(), program()),
+        ("method".to_owned(), METHOD.to_owned()),
         ("source_sha256".to_owned(), sha256.clone()),
         ("feedback_sha256".to_owned(), feedback.sha256.clone()),
         ("settings".to_owned(), serde_json::to_string(&settings).map_err(|e| EngineError::Internal(e.to_string()))?),
@@ -93,6 +100,7 @@ pub(super) fn run(
         iterations: 0,
         last_losses: None,
         seconds,
+        warm_up,
         evaluation: None,
     };
 
@@ -124,7 +132,7 @@ pub(super) fn run(
         (&evaluation, control.session.trained.clone(), finished)
     {
         let clock = Instant::now();
-        let weights = [(&gan.networks.generator, &model.g_ema), (&gan.networks.generator, &trained.g_ema)];
+        let weights = [(&gan.networks.generator, &original), (&gan.networks.generator, &trained.g_ema)];
         let of = 2 * wanted.samples;
         let mut progress = |done| control.step(Phase::Evaluate, done, of);
         report.evaluation = compare(weights, labeler, target, wanted.seed, wanted.samples, &mut progress)?;

@@ -2,15 +2,11 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use super::{error::EngineError, model::Model};
 use crate::{
-    gan::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, generator::truncate, latents::latents},
+    gan::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, generator::truncate},
     unlearn::feedback::Sample,
 };
-
-/// Seed of the latents whose mapped mean is the truncation's centre.
-const W_MEAN_SEED: u64 = 0x77_6d_65_61_6e;
-/// Number of those latents.
-const W_MEAN_SAMPLES: u64 = 4096;
 
 /// Renders samples of one set of weights.
 pub struct Sampler<'a> {
@@ -47,7 +43,7 @@ impl<'a> Sampler<'a> {
         (64 * 32 * 32 / pixels).clamp(1, 64)
     }
 
-    /// Images of latents `z [count, latent_dim]` (row-major), `[count, channels, side, side]` row-major, nominally in
+    /// Images of latents `z [count, latent_dim]` (row-major, classes behind them), `[count, channels, side, side]` row-major, nominally in
     /// `[-1, 1]`; constant noise.
     pub fn render(&mut self, z: &[f32], psi: f32) -> Vec<f32> {
         let dim = self.generator.latent_dim();
@@ -61,19 +57,22 @@ impl<'a> Sampler<'a> {
 
     /// Images at the addresses `(seed, index)`.
     pub fn render_at(&mut self, seed: u64, indices: impl IntoIterator<Item = u64>, psi: f32) -> Vec<f32> {
-        let z = latents(seed, indices, self.generator.latent_dim());
+        let z = self.generator.latents(seed, indices);
         self.render(&z, psi)
     }
 
-    /// Images of samples of any seeds and truncations, in their order.
-    pub fn render_samples(&mut self, samples: &[Sample]) -> Vec<f32> {
+    /// Images of a model's samples, of any seeds, classes and truncations, in their order.
+    pub fn render_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, EngineError> {
         let mut out = Vec::new();
-        for run in samples.chunk_by(|a, b| (a.address().seed, a.psi()) == (b.address().seed, b.psi())) {
+        for run in samples.chunk_by(|a, b| a.psi() == b.psi()) {
             let Some(first) = run.first() else { continue };
-            let indices = run.iter().map(|sample| sample.address().index);
-            out.extend(self.render_at(first.address().seed, indices, first.psi()));
+            let mut z = Vec::with_capacity(run.len() * self.generator.latent_dim());
+            for sample in run {
+                z.extend(model.latent(*sample)?);
+            }
+            out.extend(self.render(&z, first.psi()));
         }
-        out
+        Ok(out)
     }
 
     fn render_chunk(&mut self, z: &[f32], psi: f32) -> Tensor<4> {
@@ -96,8 +95,7 @@ impl<'a> Sampler<'a> {
         if let Some(mean) = &self.w_mean {
             return mean.clone();
         }
-        let z = latents(W_MEAN_SEED, 0..W_MEAN_SAMPLES, self.generator.latent_dim());
-        let mean = self.map(&z).mean_dim(0);
+        let mean = self.generator.w_mean(&self.leaves);
         self.w_mean = Some(mean.clone());
         mean
     }

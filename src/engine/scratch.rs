@@ -7,11 +7,12 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Model, report::program};
+use super::{EngineError, Model, fidelity::Fidelity, report::program};
 use crate::{
     checkpoint::Checkpoint,
     data::{ImageSet, Order},
     gan::{Architecture, NormalSource, Params, SourceState},
+    metrics::Labeler,
     train::{Adam, Augment, Extras, Losses, TrainConfig, Trainer},
 };
 
@@ -39,6 +40,9 @@ pub struct Choices {
     /// Probability of style mixing.
     #[serde(default = "default_mixing")]
     pub mixing: f64,
+    /// Whether layers take noise. Small networks use it for detail that they cannot make yet, and keep the dots.
+    #[serde(default = "default_noise")]
+    pub noise: bool,
     /// Adaptive augmentation: whether it is used, and whether it may mirror images.
     #[serde(default)]
     pub augment: Augmentation,
@@ -57,6 +61,10 @@ pub enum Augmentation {
     Full,
 }
 
+fn default_noise() -> bool {
+    true
+}
+
 fn default_mixing() -> f64 {
     TrainConfig::default().mixing
 }
@@ -66,14 +74,23 @@ impl Default for Choices {
     /// the path length penalty kept a fresh network from making different images at all (see `benches/README.md`).
     fn default() -> Self {
         let TrainConfig { batch, micro_batch, lr, .. } = TrainConfig::default();
-        Self { batch, micro_batch, lr, r1: 1.0, path: 0.0, mixing: default_mixing(), augment: Augmentation::None }
+        Self {
+            batch,
+            micro_batch,
+            lr,
+            r1: 1.0,
+            path: 0.0,
+            mixing: default_mixing(),
+            noise: true,
+            augment: Augmentation::None,
+        }
     }
 }
 
 impl Choices {
     fn config(&self) -> TrainConfig {
-        let Self { batch, micro_batch, lr, r1, path: path_regularize, mixing, augment: _ } = *self;
-        TrainConfig { batch, micro_batch, lr, r1, path_regularize, mixing, ..TrainConfig::default() }
+        let Self { batch, micro_batch, lr, r1, path: path_regularize, mixing, noise: random_noise, augment: _ } = *self;
+        TrainConfig { batch, micro_batch, lr, r1, path_regularize, mixing, random_noise, ..TrainConfig::default() }
     }
 
     /// One sentence on what cannot be used.
@@ -120,9 +137,14 @@ pub struct State {
 }
 
 impl State {
+    /// Takes it out of what a file is to hold.
+    pub fn remove(checkpoint: &mut Checkpoint) {
+        checkpoint.metadata.remove(STATE);
+    }
+
     /// The state in a model file's metadata, if it was trained by this program.
     pub fn of(model: &Model) -> Option<Self> {
-        serde_json::from_str(model.checkpoint.metadata.get(STATE)?).ok()
+        serde_json::from_str(model.metadata().get(STATE)?).ok()
     }
 }
 
@@ -139,6 +161,12 @@ pub struct Card {
     pub licence: Option<String>,
 }
 
+/// Takes a generator's noise away: its maps and their strengths are 0, and without maps no gradient moves the strengths.
+fn silence(generator: &mut Params) {
+    let noise = |key: &str| key.starts_with("noises.") || key.ends_with(".noise.weight");
+    generator.iter_mut().filter(|(key, _)| noise(key)).for_each(|(_, tensor)| tensor.data.fill(0.0));
+}
+
 /// A training from scratch, between two iterations.
 pub struct Scratch {
     model: Model,
@@ -148,6 +176,7 @@ pub struct Scratch {
     images: ImageSet,
     order: Order,
     rng: NormalSource,
+    fidelity: Option<Fidelity>,
     /// The last state that a forward pass has tried.
     last_good: Option<(Trainer, State)>,
 }
@@ -171,7 +200,7 @@ impl Scratch {
             }
             Some(small) => {
                 let misfit = || EngineError::CannotGrow { file: small.path.clone() };
-                let c = &small.checkpoint;
+                let c = &small.export();
                 let grow = |params: &Option<Params>, rng: &mut NormalSource| {
                     params.as_ref().and_then(|params| architecture.grow_generator(params, rng)).ok_or_else(misfit)
                 };
@@ -181,6 +210,10 @@ impl Scratch {
                 Checkpoint { g_ema: Some(g_ema), g: Some(g), d: Some(d), ..Checkpoint::default() }
             }
         };
+        let mut checkpoint = checkpoint;
+        if !choices.noise {
+            [&mut checkpoint.g, &mut checkpoint.g_ema].into_iter().flatten().for_each(silence);
+        }
         let model = Model::new(Path::new("new"), String::new(), checkpoint, device)?;
         let rng = NormalSource::new(seed, DRAWS).state();
         let state =
@@ -213,7 +246,7 @@ impl Scratch {
         };
         let order = Order::new(state.seed, images.len());
         let rng = NormalSource::resume(state.rng);
-        Ok(Self { model, trainer, state, card, images, order, rng, last_good: None })
+        Ok(Self { model, trainer, state, card, images, order, rng, fidelity: None, last_good: None })
     }
 
     /// Where the training stands.
@@ -224,6 +257,12 @@ impl Scratch {
     /// The trainer, for what is shown.
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
+    }
+
+    /// Compares samples with the data; the result goes into the model's card until the training goes on.
+    pub fn measure(&mut self, labeler: &Labeler, samples: usize) -> Result<&Fidelity, EngineError> {
+        let (generator, weights) = (&self.trainer.networks.generator, &self.trainer.g_ema);
+        Ok(self.fidelity.insert(Fidelity::measure(generator, weights, &self.images, labeler, samples)?))
     }
 
     /// One iteration. If a loss is not a finite number, its name comes back and the state is the last good one.
@@ -241,6 +280,7 @@ impl Scratch {
             return Err(loss);
         }
         self.last_good = Some(before);
+        self.fidelity = None;
         self.state.iteration += 1;
         self.state.seen += batch as u64;
         self.state.rng = self.rng.state();
@@ -266,6 +306,7 @@ impl Scratch {
             "images_seen": self.state.seen,
             "seed": self.state.seed,
             "program": program(),
+            "fidelity": self.fidelity,
         });
         if let (Some(card), Ok(serde_json::Value::Object(given))) =
             (card.as_object_mut(), serde_json::to_value(&self.card))

@@ -77,7 +77,7 @@ impl Reference {
     /// Looks at the first samples of a seed.
     pub(super) fn new(model: &Model, (seed, psi): (u64, f32), labeler: Option<&Labeler>) -> Result<Self, EngineError> {
         let mut extractor = FeatureExtractor::new(model, labeler)?;
-        let samples = addresses(seed, psi, 0..REFERENCE as u64);
+        let samples = addresses(model, seed, psi, 0..REFERENCE as u64);
         let seen = extractor.see(&samples)?;
         let space = Space::fit(&seen, samples.len()).ok_or(ProbeError::Features)?;
         let rows = space.apply(&seen, samples.len());
@@ -154,7 +154,7 @@ pub(super) fn by_probe(
     let mut start = 0;
     while start < of {
         let end = (start + chunk).min(of);
-        let samples = addresses(settings.seed, psi, start..end);
+        let samples = addresses(model, settings.seed, psi, start..end);
         let seen = extractor.see(&samples)?;
         let rows = reference.space.apply(&seen, samples.len());
         candidates.extend(
@@ -206,9 +206,10 @@ fn longest(values: impl Iterator<Item = f64>, limit: f64) -> usize {
         .count()
 }
 
-/// Samples of one seed.
-pub(super) fn addresses(seed: u64, psi: f32, indices: std::ops::Range<u64>) -> Vec<Sample> {
-    indices.filter_map(|index| Sample::new(LatentAddress { seed, index }, psi)).collect()
+/// Samples of one seed, of the class that the model makes.
+pub(super) fn addresses(model: &Model, seed: u64, psi: f32, indices: std::ops::Range<u64>) -> Vec<Sample> {
+    let class = model.generator.class().and_then(|class| u32::try_from(class).ok());
+    indices.filter_map(|index| Some(Sample::new(LatentAddress { seed, index }, psi)?.with_class(class))).collect()
 }
 
 #[cfg(test)]
@@ -216,8 +217,9 @@ mod tests {
     use super::*;
 
     fn ranked(probabilities: &[f64]) -> Vec<Ranked> {
-        let samples = addresses(0, 1.0, 0..probabilities.len() as u64);
-        samples.into_iter().zip(probabilities).map(|(sample, &probability)| Ranked { sample, probability }).collect()
+        let samples = (0..probabilities.len() as u64)
+            .map(|index| Sample::new(LatentAddress { seed: 0, index }, 1.0).expect("a usable psi"));
+        samples.zip(probabilities).map(|(sample, &probability)| Ranked { sample, probability }).collect()
     }
 
     fn sorted(probabilities: &[f64]) -> (Vec<u64>, Vec<u64>) {

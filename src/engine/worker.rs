@@ -23,7 +23,11 @@ use super::{
     suggest::{Reference, Suggestions},
 };
 use crate::{
-    checkpoint, device::ComputeDevice, gan::FlatParams, metrics::to_rgb8, train::Trainer,
+    checkpoint,
+    device::ComputeDevice,
+    gan::{FlatParams, Params},
+    metrics::to_rgb8,
+    train::Trainer,
     unlearn::extrapolate::extrapolate,
 };
 
@@ -150,6 +154,12 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
                 let suggestions = session.suggest(&request)?;
                 Ok(Event::Suggested(Box::new(suggestions)))
             }),
+            Command::Class(class) => answer(events, || {
+                session.model_mut()?.set_class(class)?;
+                session.centres.clear();
+                session.version += 1;
+                Ok(Event::Class(class))
+            }),
             Command::Export(path) => answer(events, || {
                 session.export(&path, None)?;
                 Ok(Event::Exported(path))
@@ -271,6 +281,17 @@ impl Session {
         self.model.clone().ok_or(EngineError::State("no model is open; open one first"))
     }
 
+    /// The model, to be changed between two runs.
+    fn model_mut(&mut self) -> Result<&mut Model, EngineError> {
+        let model = self.model.as_mut().ok_or(EngineError::State("no model is open; open one first"))?;
+        Arc::get_mut(model).ok_or(EngineError::State("the model is in use; stop the run first"))
+    }
+
+    /// Gives the model a discriminator.
+    pub(super) fn adopt_discriminator(&mut self, params: Params) -> Result<(), EngineError> {
+        self.model_mut()?.adopt_discriminator(params)
+    }
+
     pub(super) fn original_g_ema(&self) -> Option<&FlatParams> {
         self.model.as_ref().map(|model| &model.g_ema)
     }
@@ -351,7 +372,7 @@ impl Session {
         let model = self.model()?;
         let mut out = match current.or(self.trained.as_deref()) {
             Some(trained) => model.with_trained(trained),
-            None => model.checkpoint.clone(),
+            None => model.export(),
         };
         out.metadata.extend(self.provenance.iter().cloned());
         Ok(checkpoint::save(path, &out)?)
@@ -367,7 +388,7 @@ impl Session {
         let model = self.model()?;
         let note = match weights {
             Weights::Current => return self.export(path, current),
-            Weights::Original => return Ok(checkpoint::save(path, &model.checkpoint)?),
+            Weights::Original => return Ok(checkpoint::save(path, &model.export())?),
             Weights::Adapted(member) => format!("adapted generator {}", member + 1),
             Weights::Snapshot(number) => format!("snapshot after iteration {}", self.kept(number)?.iteration),
             Weights::Extrapolated(gamma) => format!("extrapolated, gamma {gamma}"),

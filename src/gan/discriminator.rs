@@ -6,13 +6,14 @@ use super::{
     dual::Dual,
     flat::{Leaves, ParamId, ParamLayout},
     layers::{EqualConv2d, EqualLinear, Fir, id},
-    params::{ArchitectureError, Params, ShapeReader},
+    mapping::Mapping,
+    params::{ArchitectureError, Params, ShapeReader, extension},
+    stddev::MinibatchStddev,
 };
 
 const NETWORK: &str = "discriminator";
-/// Largest group over which the minibatch standard deviation is taken.
+/// Largest group over which the minibatch standard deviation is taken, unless the file says another.
 pub const STDDEV_GROUP: usize = 4;
-const STDDEV_EPS: f64 = 1e-8;
 
 /// Convolution, bias and activation.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ struct ConvLayer {
     blur: Option<Fir>,
     conv: EqualConv2d,
     bias: ParamId,
+    clamp: Option<f32>,
 }
 
 impl ConvLayer {
@@ -28,7 +30,7 @@ impl ConvLayer {
             Some(blur) => blur.forward(x),
             None => x,
         };
-        self.conv.forward(p, x).bias_leaky_relu(p.get(self.bias, [self.conv.outputs]))
+        self.conv.forward(p, x).bias_leaky_relu(p.get(self.bias, [self.conv.outputs])).clamp(self.clamp)
     }
 }
 
@@ -87,7 +89,8 @@ fn conv_layer(
     let conv = EqualConv2d::read(shapes, layout, &key, kernel, stride, padding)?;
     let bias = format!("{prefix}.{}.bias", first + 1);
     shapes.expect(&bias, [conv.outputs])?;
-    Ok(ConvLayer { blur, conv, bias: id(layout, &bias)? })
+    let clamp = shapes.scalar(extension::CONV_CLAMP, 1e-3, f32::MAX)?;
+    Ok(ConvLayer { blur, conv, bias: id(layout, &bias)?, clamp })
 }
 
 /// The discriminator's architecture; its weights are passed to every call.
@@ -95,9 +98,12 @@ fn conv_layer(
 pub struct Discriminator {
     from_rgb: ConvLayer,
     blocks: Vec<ResBlock>,
+    stddev: MinibatchStddev,
     final_conv: ConvLayer,
     final_linear: EqualLinear,
     score: EqualLinear,
+    /// Maps a class to the direction of the last features that is its score.
+    mapping: Option<Mapping>,
 }
 
 impl Discriminator {
@@ -118,9 +124,11 @@ impl Discriminator {
             channels = block.conv2.conv.outputs;
             blocks.push(block);
         }
+        let mapping = Mapping::of_classes(&mut shapes, &layout)?;
+        let stddev = MinibatchStddev::read(&mut shapes, channels)?;
         let final_conv = conv_layer(&mut shapes, &layout, "final_conv", 0, 3, None)?;
-        if final_conv.conv.inputs != channels + 1 {
-            let fits = format!("[_, {}, 3, 3]", channels + 1);
+        if final_conv.conv.inputs != channels + stddev.features {
+            let fits = format!("[_, {}, 3, 3]", channels + stddev.features);
             return Err(shapes.misfit("final_conv.0.weight", fits));
         }
         let final_linear = EqualLinear::read(&mut shapes, &layout, "final_linear.0", 1.0)?;
@@ -129,12 +137,13 @@ impl Discriminator {
             return Err(shapes.misfit("final_linear.0.weight", fits));
         }
         let score = EqualLinear::read(&mut shapes, &layout, "final_linear.1", 1.0)?;
-        if (score.inputs, score.outputs) != (final_linear.outputs, 1) {
-            let fits = format!("[1, {}]", final_linear.outputs);
+        let outputs = mapping.as_ref().map_or(1, Mapping::outputs);
+        if (score.inputs, score.outputs) != (final_linear.outputs, outputs) {
+            let fits = format!("[{outputs}, {}]", final_linear.outputs);
             return Err(shapes.misfit("final_linear.1.weight", fits));
         }
         shapes.finish()?;
-        Ok(Self { from_rgb, blocks, final_conv, final_linear, score })
+        Ok(Self { from_rgb, blocks, stddev, final_conv, final_linear, score, mapping })
     }
 
     /// Side of the images it takes.
@@ -147,15 +156,34 @@ impl Discriminator {
         self.from_rgb.conv.inputs
     }
 
-    /// `[batch, channels, side, side]` to scores `[batch, 1]`: positive means real.
-    ///
-    /// The batch must be smaller than [`STDDEV_GROUP`] or a multiple of it.
+    /// Number of classes it judges by; 0 in unconditional networks.
+    pub fn classes(&self) -> usize {
+        self.mapping.as_ref().map_or(0, Mapping::classes)
+    }
+
+    /// Samples of a batch over which the minibatch standard deviation is taken.
+    pub fn stddev_group(&self, batch: usize) -> usize {
+        self.stddev.group(batch)
+    }
+
+    /// `[batch, channels, side, side]` to scores `[batch, 1]`: positive means real. A class-conditional network is told no
+    /// class; see [`forward_labelled`](Self::forward_labelled).
     pub fn forward(&self, p: &Leaves, images: Dual<4>) -> Dual<2> {
-        let x = self.final_conv.forward(p, append_minibatch_stddev(self.trunk(p, images)));
+        self.forward_labelled(p, images, None)
+    }
+
+    /// Scores `[batch, 1]` of images `[batch, channels, side, side]` of the classes `labels`, one-hot `[batch, classes]`.
+    /// An unconditional network does not look at labels.
+    pub fn forward_labelled(&self, p: &Leaves, images: Dual<4>, labels: Option<Tensor<2>>) -> Dual<2> {
+        let x = self.final_conv.forward(p, self.stddev.append(self.trunk(p, images)));
         let [batch, channels, height, width] = x.value.dims();
         let x = x.linear(|x| x.reshape([batch, channels * height * width]));
         let x = self.final_linear.forward(p, x).leaky_relu_gained();
-        self.score.forward(p, x)
+        let x = self.score.forward(p, x);
+        let Some(mapping) = &self.mapping else { return x };
+        let labels = labels.unwrap_or_else(|| Tensor::zeros([batch, mapping.classes()], &p.device()));
+        let direction = mapping.forward(p, labels) / (mapping.outputs() as f64).sqrt();
+        x.linear(|x| (x * direction.clone()).sum_dim(1))
     }
 
     /// What it sees in each image by itself: the last 4x4 maps before the batch is looked at, `[batch, channels, 4, 4]`.
@@ -166,27 +194,4 @@ impl Discriminator {
         }
         x
     }
-}
-
-/// Appends one channel: the standard deviation over groups of samples, averaged over channels and pixels.
-///
-/// Sample `i` belongs to group `i mod (batch / group size)`, as in the reference.
-fn append_minibatch_stddev(x: Dual<4>) -> Dual<4> {
-    let [batch, channels, height, width] = x.value.dims();
-    let group = batch.min(STDDEV_GROUP);
-    let groups = batch / group;
-    let features = channels * height * width;
-    let grouped = x.clone().linear(|x| x.reshape([group, groups, features]));
-    let centred = grouped.linear(|x| x.clone() - x.mean_dim(0));
-    let std = (centred.value.clone().square().mean_dim(0) + STDDEV_EPS).sqrt();
-    let tangent = centred.tangent.map(|t| (centred.value * t).mean_dim(0) / std.clone());
-    let channel = Dual { value: std, tangent }.linear(|s| -> Tensor<4> {
-        let mean = s.mean_dim(2).reshape([1, groups, 1]);
-        mean.expand([group, groups, height * width]).reshape([batch, 1, height, width])
-    });
-    let tangent = match (x.tangent, channel.tangent) {
-        (Some(a), Some(b)) => Some(Tensor::cat(vec![a, b], 1)),
-        _ => None,
-    };
-    Dual { value: Tensor::cat(vec![x.value, channel.value], 1), tangent }
 }

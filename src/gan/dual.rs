@@ -102,6 +102,16 @@ impl Dual<4> {
         Self { value, tangent }
     }
 
+    /// Values clamped to `-limit..=limit`; where they were, nothing moves. No limit leaves everything as it is.
+    pub fn clamp(self, limit: Option<f32>) -> Self {
+        let Some(limit) = limit else { return self };
+        let tangent = self.tangent.map(|t| {
+            let outside = self.value.clone().inner().abs().greater_elem(limit);
+            t * self.value.clone().inner().ones_like().mask_fill(outside, 0.0)
+        });
+        Self { value: self.value.clamp(-limit, limit), tangent }
+    }
+
     /// `leaky_relu(x + bias[c], 0.2) * sqrt(2)`.
     pub fn bias_leaky_relu(self, bias: Tensor<1>) -> Self {
         let value = ops::bias_leaky_relu(self.value, bias);

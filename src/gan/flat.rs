@@ -8,7 +8,7 @@ use std::{ops::Range, sync::Arc};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::params::{HostTensor, Params, is_buffer};
+use super::params::{HostTensor, Params, is_buffer, is_mapping};
 
 /// Where each parameter lies in the flat vector; in the order of PyTorch's `module.parameters()`.
 #[derive(Debug, PartialEq)]
@@ -25,7 +25,7 @@ impl ParamLayout {
             .iter()
             .filter(|(key, _)| !is_buffer(key))
             .map(|(key, tensor)| {
-                let range = total..total + tensor.data.len();
+                let range = total..total + tensor.shape.iter().product::<usize>();
                 total = range.end;
                 (key.clone(), tensor.shape.clone(), range)
             })
@@ -89,6 +89,22 @@ impl FlatParams {
         Self::from_vec(layout, values, device)
     }
 
+    /// Like [`from_host`](Self::from_host), but values move: what is now on the device is left out of `params`, whose
+    /// shapes and buffers stay. So a large network is never held twice. Mapping networks, which are small, stay.
+    pub fn take_from_host(params: &mut Params, device: &Device) -> Self {
+        let layout = Arc::new(ParamLayout::of(params));
+        let mut values = Vec::with_capacity(layout.total());
+        for (name, _, range) in layout.iter() {
+            let Some(tensor) = params.get_mut(name) else { continue };
+            assert_eq!(tensor.data.len(), range.len(), "{name}");
+            values.extend_from_slice(&tensor.data);
+            if !is_mapping(name) {
+                tensor.data = Vec::new();
+            }
+        }
+        Self::from_vec(layout, values, device)
+    }
+
     /// Parameters from their flat values.
     ///
     /// # Panics
@@ -112,6 +128,18 @@ impl FlatParams {
     /// The parameters as constants: no gradient will be computed for them.
     pub fn constants(&self) -> Leaves {
         self.split(|slice| slice)
+    }
+
+    /// The parameters as constants in the places they have in another layout, which may hold more; what is missing here
+    /// is empty there.
+    pub(super) fn constants_as(&self, layout: &Arc<ParamLayout>) -> Leaves {
+        let empty = Tensor::zeros([0], &self.device());
+        let place = |name: &str| {
+            let range = self.layout.iter().find(|(own, _, _)| *own == name).map(|(_, _, range)| range);
+            range.map_or_else(|| empty.clone(), |range| self.values.clone().slice([range]))
+        };
+        let tensors = layout.iter().map(|(name, _, _)| place(name)).collect();
+        Leaves { layout: layout.clone(), tensors }
     }
 
     /// The parameters as leaves of a new autodiff graph.
@@ -179,7 +207,8 @@ impl Leaves {
 
     /// The device that holds the parameters.
     pub fn device(&self) -> Device {
-        self.tensors.first().map_or_else(Device::flex, Tensor::device)
+        let filled = self.tensors.iter().find(|tensor| tensor.dims() != [0]);
+        filled.map_or_else(Device::flex, Tensor::device)
     }
 
     /// The layout these tensors follow.

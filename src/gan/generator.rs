@@ -5,13 +5,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::{
     dual::Dual,
     flat::{Leaves, ParamId, ParamLayout},
-    layers::{EqualLinear, Fir, id, pixel_norm},
+    latents::{self, LatentAddress},
+    layers::{Fir, id},
+    mapping::Mapping,
     modulated_conv::ModulatedConv2d,
-    params::{ArchitectureError, Params, ShapeReader},
+    params::{
+        ArchitectureError, Params, ShapeReader,
+        extension::{CONV_CLAMP, W_AVG},
+    },
+    truncation::{self, WAvg},
 };
 
-/// Learning-rate multiplier of the mapping network.
-const MAPPING_LR_MUL: f64 = 0.01;
 const NETWORK: &str = "generator";
 
 /// Where a layer's noise map comes from.
@@ -25,11 +29,23 @@ pub enum Noise {
     None,
 }
 
+/// What all layers of the synthesis network have in common.
+#[derive(Clone, Copy)]
+struct Common {
+    style_dim: usize,
+    /// Whether layers take noise.
+    noise: bool,
+    /// Outputs of convolutions are held within plus and minus this.
+    clamp: Option<f32>,
+}
+
 #[derive(Clone, Debug)]
 struct StyledConv {
     conv: ModulatedConv2d,
-    noise_weight: ParamId,
+    /// None in networks that take no noise.
+    noise_weight: Option<ParamId>,
     bias: ParamId,
+    clamp: Option<f32>,
 }
 
 impl StyledConv {
@@ -38,25 +54,34 @@ impl StyledConv {
         layout: &ParamLayout,
         prefix: &str,
         inputs: usize,
-        style_dim: usize,
+        common: Common,
         upsample: bool,
     ) -> Result<Self, ArchitectureError> {
-        let conv = ModulatedConv2d::read(shapes, layout, &format!("{prefix}.conv"), inputs, style_dim, true, upsample)?;
+        let name = format!("{prefix}.conv");
+        let conv = ModulatedConv2d::read(shapes, layout, &name, inputs, common.style_dim, true, upsample)?;
         let (noise, bias) = (format!("{prefix}.noise.weight"), format!("{prefix}.activate.bias"));
-        shapes.expect(&noise, [1])?;
+        let noise_weight = match common.noise {
+            true => {
+                shapes.expect(&noise, [1])?;
+                Some(id(layout, &noise)?)
+            }
+            false => None,
+        };
         shapes.expect(&bias, [conv.outputs])?;
-        Ok(Self { conv, noise_weight: id(layout, &noise)?, bias: id(layout, &bias)? })
+        Ok(Self { conv, noise_weight, bias: id(layout, &bias)?, clamp: common.clamp })
     }
 
     fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>, noise: Option<Tensor<4>>) -> Dual<4> {
         let bias = p.get(self.bias, [self.conv.outputs]);
-        match (self.conv.forward(p, x, w), noise) {
-            ((out, Some(demodulation)), Some(noise)) => {
-                out.scale_noise_bias_leaky_relu(demodulation, noise, p.get(self.noise_weight, [1]), bias)
+        let noise = noise.zip(self.noise_weight.map(|id| p.get(id, [1])));
+        let out = match (self.conv.forward(p, x, w), noise) {
+            ((out, Some(demodulation)), Some((noise, strength))) => {
+                out.scale_noise_bias_leaky_relu(demodulation, noise, strength, bias)
             }
             ((out, Some(demodulation)), None) => out.scale_channels(demodulation).bias_leaky_relu(bias),
             ((out, None), _) => out.bias_leaky_relu(bias),
-        }
+        };
+        out.clamp(self.clamp)
     }
 }
 
@@ -66,6 +91,7 @@ struct ToRgb {
     bias: ParamId,
     /// 2x upsampling of the image so far; `None` at 4x4.
     upsample: Option<Fir>,
+    clamp: Option<f32>,
 }
 
 impl ToRgb {
@@ -74,7 +100,7 @@ impl ToRgb {
         layout: &ParamLayout,
         prefix: &str,
         inputs: usize,
-        style_dim: usize,
+        common: Common,
         upsample: bool,
     ) -> Result<Self, ArchitectureError> {
         let upsample = if upsample {
@@ -85,15 +111,16 @@ impl ToRgb {
         } else {
             None
         };
-        let conv = ModulatedConv2d::read(shapes, layout, &format!("{prefix}.conv"), inputs, style_dim, false, false)?;
+        let name = format!("{prefix}.conv");
+        let conv = ModulatedConv2d::read(shapes, layout, &name, inputs, common.style_dim, false, false)?;
         let bias = format!("{prefix}.bias");
         shapes.expect(&bias, [1, conv.outputs, 1, 1])?;
-        Ok(Self { conv, bias: id(layout, &bias)?, upsample })
+        Ok(Self { conv, bias: id(layout, &bias)?, upsample, clamp: common.clamp })
     }
 
     fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>, skip: Option<Dual<4>>) -> Dual<4> {
         let bias = p.get(self.bias, [1, self.conv.outputs, 1, 1]);
-        let rgb = self.conv.forward(p, x, w).0.plus_constant(bias);
+        let rgb = self.conv.forward(p, x, w).0.plus_constant(bias).clamp(self.clamp);
         match (&self.upsample, skip) {
             (Some(up), Some(skip)) => rgb.plus(up.forward(skip)),
             _ => rgb,
@@ -104,7 +131,10 @@ impl ToRgb {
 /// The generator's architecture and constant buffers; its weights are passed to every call.
 #[derive(Clone, Debug)]
 pub struct Generator {
-    mapping: Vec<EqualLinear>,
+    mapping: Mapping,
+    w_avg: Option<WAvg>,
+    /// The only class that is drawn, if not all are.
+    class: Option<usize>,
     input: ParamId,
     input_channels: usize,
     conv1: StyledConv,
@@ -112,8 +142,6 @@ pub struct Generator {
     /// Per resolution above 4x4: the upsampling convolution, the second convolution, the image layer.
     blocks: Vec<(StyledConv, StyledConv, ToRgb)>,
     noises: Vec<Tensor<4>>,
-    latent_dim: usize,
-    style_dim: usize,
 }
 
 impl Generator {
@@ -121,41 +149,36 @@ impl Generator {
     pub fn read(params: &Params, device: &Device) -> Result<Self, ArchitectureError> {
         let layout = ParamLayout::of(params);
         let mut shapes = ShapeReader::new(NETWORK, params);
-        let mut mapping: Vec<EqualLinear> = Vec::new();
-        while shapes.contains(&format!("style.{}.weight", mapping.len() + 1)) {
-            let prefix = format!("style.{}", mapping.len() + 1);
-            let layer = EqualLinear::read(&mut shapes, &layout, &prefix, MAPPING_LR_MUL)?;
-            if let Some(before) = mapping.last()
-                && before.outputs != layer.inputs
-            {
-                let fits = format!("[{}, {}]", layer.outputs, before.outputs);
-                return Err(shapes.misfit(&format!("{prefix}.weight"), fits));
-            }
-            mapping.push(layer);
-        }
-        let (Some(first), Some(last)) = (mapping.first(), mapping.last()) else {
-            shapes.tensor::<2>("style.1.weight")?;
-            return Err(ArchitectureError::Missing { network: NETWORK, key: "style.1.weight".to_owned() });
+        let mapping = Mapping::of_latents(&mut shapes, &layout)?;
+        let style_dim = mapping.outputs();
+        let clamp = shapes.scalar(CONV_CLAMP, 1e-3, f32::MAX)?;
+        let common = Common {
+            style_dim,
+            noise: shapes.contains("conv1.noise.weight") || shapes.contains("noises.noise_0"),
+            clamp,
         };
-        let (latent_dim, style_dim) = (first.inputs, last.outputs);
+        let w_avg = match shapes.contains(W_AVG) {
+            true => Some(WAvg::new(shapes.expect(W_AVG, [style_dim])?, params, device)),
+            false => None,
+        };
 
         let ([_, channels, _, _], _) = shapes.tensor::<4>("input.input")?;
         shapes.expect("input.input", [1, channels, 4, 4])?;
-        let conv1 = StyledConv::read(&mut shapes, &layout, "conv1", channels, style_dim, false)?;
-        let to_rgb1 = ToRgb::read(&mut shapes, &layout, "to_rgb1", conv1.conv.outputs, style_dim, false)?;
+        let conv1 = StyledConv::read(&mut shapes, &layout, "conv1", channels, common, false)?;
+        let to_rgb1 = ToRgb::read(&mut shapes, &layout, "to_rgb1", conv1.conv.outputs, common, false)?;
         let mut inputs = conv1.conv.outputs;
         let mut blocks: Vec<(StyledConv, StyledConv, ToRgb)> = Vec::new();
         while shapes.contains(&format!("to_rgbs.{}.bias", blocks.len())) {
             let n = blocks.len();
             let mut conv = |index: usize, inputs: usize, upsample: bool| {
                 let prefix = format!("convs.{index}");
-                StyledConv::read(&mut shapes, &layout, &prefix, inputs, style_dim, upsample)
+                StyledConv::read(&mut shapes, &layout, &prefix, inputs, common, upsample)
             };
             let up = conv(2 * n, inputs, true)?;
             let second = conv(2 * n + 1, up.conv.outputs, false)?;
             inputs = second.conv.outputs;
             let prefix = format!("to_rgbs.{n}");
-            let rgb = ToRgb::read(&mut shapes, &layout, &prefix, inputs, style_dim, true)?;
+            let rgb = ToRgb::read(&mut shapes, &layout, &prefix, inputs, common, true)?;
             if rgb.conv.outputs != to_rgb1.conv.outputs {
                 let fits = format!("[1, {}, {inputs}, 1, 1]", to_rgb1.conv.outputs);
                 return Err(shapes.misfit(&format!("{prefix}.conv.weight"), fits));
@@ -163,7 +186,8 @@ impl Generator {
             blocks.push((up, second, rgb));
         }
         let mut noises = Vec::new();
-        for layer in 0..=2 * blocks.len() {
+        let layers = if common.noise { 2 * blocks.len() + 1 } else { 0 };
+        for layer in 0..layers {
             let side = 4 << layer.div_ceil(2);
             let buffer = shapes.expect(&format!("noises.noise_{layer}"), [1, 1, side, side])?;
             let data = TensorData::new(buffer.data.clone(), [1, 1, side, side]);
@@ -172,14 +196,14 @@ impl Generator {
         shapes.finish()?;
         Ok(Self {
             mapping,
+            w_avg,
+            class: None,
             input: id(&layout, "input.input")?,
             input_channels: channels,
             conv1,
             to_rgb1,
             blocks,
             noises,
-            latent_dim,
-            style_dim,
         })
     }
 
@@ -193,19 +217,75 @@ impl Generator {
         self.to_rgb1.conv.outputs
     }
 
-    /// Length of `z`.
+    /// Length of what the mapping network takes: `z` and, behind it, the class one-hot (in class-conditional networks).
     pub fn latent_dim(&self) -> usize {
-        self.latent_dim
+        self.mapping.latent() + self.mapping.classes()
+    }
+
+    /// Length of `z`.
+    pub fn z_dim(&self) -> usize {
+        self.mapping.latent()
+    }
+
+    /// Number of classes; 0 in unconditional networks.
+    pub fn classes(&self) -> usize {
+        self.mapping.classes()
+    }
+
+    /// The class that all addresses stand for, if there is only one; otherwise an address decides its class.
+    pub fn class(&self) -> Option<usize> {
+        self.class
+    }
+
+    /// The same network drawing only this class, or (`None`) all of them.
+    pub fn with_class(self, class: Option<usize>) -> Self {
+        Self { class, ..self }
+    }
+
+    /// What the mapping network takes at this address, `[latent_dim]`.
+    pub fn latent(&self, address: LatentAddress) -> Vec<f32> {
+        self.latents(address.seed, [address.index])
+    }
+
+    /// What the mapping network takes at this address with a class of choice, `[latent_dim]`.
+    pub fn latent_of(&self, address: LatentAddress, class: Option<usize>) -> Vec<f32> {
+        latents::inputs(address.seed, [address.index], self.z_dim(), self.classes(), class.or(self.class))
+    }
+
+    /// What the mapping network takes at the addresses `(seed, indices)`, `[indices, latent_dim]`, row-major.
+    pub fn latents(&self, seed: u64, indices: impl IntoIterator<Item = u64>) -> Vec<f32> {
+        latents::inputs(seed, indices, self.z_dim(), self.classes(), self.class)
+    }
+
+    /// The classes in rows of [`latent_dim`](Self::latent_dim) values, one-hot, `[batch, classes]`; none in unconditional
+    /// networks.
+    pub fn labels(&self, latents: &Tensor<2>) -> Option<Tensor<2>> {
+        (self.classes() > 0).then(|| latents.clone().narrow(1, self.z_dim(), self.classes()))
+    }
+
+    /// Whether the file has a running mean of `w` that truncation is centred on.
+    pub fn has_w_avg(&self) -> bool {
+        self.w_avg.is_some()
+    }
+
+    /// The centre of truncation for these parameters, `[1, style_dim]`.
+    pub fn w_mean(&self, p: &Leaves) -> Tensor<2> {
+        truncation::centre(&self.mapping, self.w_avg.as_ref(), p)
     }
 
     /// Length of `w`.
     pub fn style_dim(&self) -> usize {
-        self.style_dim
+        self.mapping.outputs()
     }
 
     /// Depth of the mapping network.
     pub fn mapping_layers(&self) -> usize {
-        self.mapping.len()
+        self.mapping.depth()
+    }
+
+    /// Outputs of convolutions are held within plus and minus this.
+    pub fn conv_clamp(&self) -> Option<f32> {
+        self.conv1.clamp
     }
 
     /// Number of mapped latents `ws` the synthesis network takes.
@@ -219,15 +299,14 @@ impl Generator {
         std::iter::once(self.conv1.conv.outputs).chain(above).collect()
     }
 
-    /// Side of every layer's noise map, in layer order.
+    /// Side of every layer's noise map, in layer order; empty in networks that take no noise.
     pub fn noise_sides(&self) -> Vec<usize> {
         self.noises.iter().map(|noise| noise.dims()[2]).collect()
     }
 
-    /// The mapping network: `z [batch, latent_dim]` to `w [batch, style_dim]`.
+    /// The mapping network: `z [batch, latent_dim]` (with the class behind it) to `w [batch, style_dim]`.
     pub fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2> {
-        let start = Dual::from(pixel_norm(z));
-        self.mapping.iter().fold(start, |x, layer| layer.forward(p, x).leaky_relu_gained()).value
+        self.mapping.forward(p, z)
     }
 
     /// One `w` for every layer.
@@ -245,8 +324,9 @@ impl Generator {
     pub fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4> {
         let [batch, _] = ws[0].value.dims();
         let map = |layer: usize| match noise {
-            Noise::Constant => Some(self.noises[layer].clone()),
-            Noise::Maps(maps) => Some(maps[layer].clone()),
+            // A network without noise has no maps.
+            Noise::Constant => self.noises.get(layer).cloned(),
+            Noise::Maps(maps) => maps.get(layer).cloned(),
             Noise::None => None,
         };
         let input = p.get(self.input, [1, self.input_channels, 4, 4]);

@@ -55,36 +55,6 @@ impl Architecture {
         p.params
     }
 
-    /// Fits a generator of half the resolution into a fresh one: what both have is taken over, and the new layers'
-    /// colours start at 0, so that at first it makes the same images, upsampled (progressive growing, Karras et al. 2018,
-    /// without fading in). `None` if the small one is no part of this architecture.
-    pub fn grow_generator(&self, small: &Params, rng: &mut NormalSource) -> Option<Params> {
-        let mut grown = self.generator(rng);
-        let rgb = format!("to_rgbs.{}.conv.weight", self.channels.len().checked_sub(2)?);
-        grown.get_mut(&rgb)?.data.fill(0.0);
-        for (key, tensor) in small {
-            let place = grown.get_mut(key).filter(|place| place.shape == tensor.shape && *key != rgb)?;
-            *place = tensor.clone();
-        }
-        Some(grown)
-    }
-
-    /// Fits a discriminator of half the resolution into a fresh one, behind a new first block.
-    pub fn grow_discriminator(&self, small: &Params, rng: &mut NormalSource) -> Option<Params> {
-        let mut grown = self.discriminator(rng);
-        for (key, tensor) in small {
-            let key = match key.strip_prefix("convs.").and_then(|rest| rest.split_once('.')) {
-                // It took colours at half the resolution.
-                Some(("0", _)) => continue,
-                Some((block, rest)) => format!("convs.{}.{rest}", block.parse::<usize>().ok()? + 1),
-                None => key.clone(),
-            };
-            let place = grown.get_mut(&key).filter(|place| place.shape == tensor.shape)?;
-            *place = tensor.clone();
-        }
-        Some(grown)
-    }
-
     fn styled_conv(&self, p: &mut Builder, prefix: &str, inputs: usize, outputs: usize, upsample: bool) {
         p.normal(&format!("{prefix}.conv.weight"), &[1, outputs, inputs, 3, 3], 1.0);
         if upsample {
@@ -190,37 +160,6 @@ mod tests {
             let scores = to_vec(discriminator.forward(&d.constants(), images.into()).value);
             assert!(scores.len() == 8 && scores.iter().all(|s| s.is_finite()));
         }
-    }
-
-    #[test]
-    fn a_grown_generator_makes_the_same_images_upsampled() {
-        let device = Device::flex();
-        let small = Architecture { channels: vec![6, 5], image_channels: 3, latent: 4, mapping_layers: 2 };
-        let large = Architecture { channels: vec![6, 5, 3], ..small.clone() };
-        let mut rng = NormalSource::new(8, 0);
-        let (g, d) = (small.generator(&mut rng), small.discriminator(&mut rng));
-        let grown = large.grow_generator(&g, &mut rng).unwrap();
-        let z = TensorData::new(rng.normals(16), [4, 4]);
-        let images = |params: &Params| {
-            let generator = Generator::read(params, &device).unwrap();
-            let weights = FlatParams::from_host(params, &device).constants();
-            generator.forward(&weights, Tensor::from_data(z.clone(), &device), &Noise::Constant)
-        };
-        // The upsampling filter keeps the mean away from the border: compare means of the middle.
-        let (before, after) = (images(&g), images(&grown));
-        assert_eq!(after.dims(), [4, 3, 16, 16]);
-        let before = to_vec(before.slice([0..4, 0..3, 2..6, 2..6]).mean_dim(3).mean_dim(2).reshape([12]));
-        let after = to_vec(after.slice([0..4, 0..3, 4..12, 4..12]).mean_dim(3).mean_dim(2).reshape([12]));
-        let size = before.iter().map(|b| b.abs()).fold(0.0, f32::max);
-        for (before, after) in before.iter().zip(&after) {
-            assert!((before - after).abs() < 0.2 * size, "{before} and {after}");
-        }
-        let grown = large.grow_discriminator(&d, &mut rng).unwrap();
-        assert_eq!(grown["convs.2.conv1.0.weight"], d["convs.1.conv1.0.weight"]);
-        assert_eq!(grown["final_linear.0.weight"], d["final_linear.0.weight"]);
-        assert!(Discriminator::read(&grown).is_ok());
-        let other = Architecture { channels: vec![6, 4, 3], ..small };
-        assert!(other.grow_generator(&g, &mut rng).is_none() && other.grow_discriminator(&d, &mut rng).is_none());
     }
 
     #[test]

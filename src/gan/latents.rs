@@ -2,7 +2,7 @@
 //!
 //! # The stream, fixed for good
 //! - Words: ChaCha8 (`rand_chacha`), counter 0, nonce 0, 32-byte key made of little-endian `u64`s.
-//!   A latent's key is `(seed, index, 0, 0)`; a [`NormalSource`]'s is `(seed, stream, b"training", 0)`.
+//!   A latent's key is `(seed, index, 0, 0)`; its class's (in class-conditional networks) is `(seed, index, b"class", 0)`; a [`NormalSource`]'s is `(seed, stream, b"training", 0)`.
 //! - Uniform: the upper 53 bits of a `u64` times 2^-53, in `[0, 1)`.
 //! - Normal: Box-Muller in `f64` over two consecutive `u64`s `a`, `b`. With `u` = ((a >> 11) + 1) 2^-53 in `(0, 1]` and
 //!   `v` the uniform of `b`, the pair is `sqrt(-2 ln u) cos(2 pi v)`, `sqrt(-2 ln u) sin(2 pi v)`, each rounded to `f32`.
@@ -16,6 +16,9 @@ use std::f64::consts::TAU;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
+
+/// The third word of the key that a sample's class is drawn with.
+const CLASS: u64 = u64::from_le_bytes(*b"class\0\0\0");
 
 /// Where a sample's latent is found: `index` within the endless row of samples named `seed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +41,36 @@ pub fn latent(seed: u64, index: u64, dim: usize) -> Vec<f32> {
     let mut z = Vec::with_capacity(dim);
     push_latent(&mut z, seed, index, dim);
     z
+}
+
+/// The class of sample `index` of `seed` among `classes`, uniform.
+pub fn class_at(seed: u64, index: u64, classes: usize) -> usize {
+    let mut source = NormalSource { seed, stream: index, rng: ChaCha8Rng::from_seed(key([seed, index, CLASS, 0])) };
+    source.below(classes)
+}
+
+/// What a generator takes at the addresses `(seed, indices)`, `[indices, dim + classes]`: the latent and, behind it, the
+/// class one-hot (that of [`class_at`], unless one is given; all zero if it is not among the classes).
+pub fn inputs(
+    seed: u64,
+    indices: impl IntoIterator<Item = u64>,
+    dim: usize,
+    classes: usize,
+    class: Option<usize>,
+) -> Vec<f32> {
+    let mut rows = Vec::new();
+    for index in indices {
+        push_latent(&mut rows, seed, index, dim);
+        if classes > 0 {
+            push_class(&mut rows, class.unwrap_or_else(|| class_at(seed, index, classes)), classes);
+        }
+    }
+    rows
+}
+
+/// Appends `class` one-hot.
+pub fn push_class(row: &mut Vec<f32>, class: usize, classes: usize) {
+    row.extend((0..classes).map(|i| if i == class { 1.0 } else { 0.0 }));
 }
 
 /// The latents of many samples of one seed: `[indices, dim]`, row-major, each row as [`latent`] gives it.

@@ -8,12 +8,16 @@ pub mod discriminator;
 pub mod dual;
 pub mod flat;
 pub mod generator;
+mod grow;
 pub mod init;
 pub mod latents;
 mod layers;
+mod mapping;
 mod modulated_conv;
 pub mod ops;
 pub mod params;
+mod stddev;
+mod truncation;
 
 pub use discriminator::Discriminator;
 pub use dual::Dual;

@@ -26,9 +26,34 @@ impl HostTensor {
 /// (`style.1.weight`, `convs.0.conv.weight`, `noises.noise_0`, ...).
 pub type Params = IndexMap<String, HostTensor>;
 
+/// Buffers for what the shapes of a rosinality network cannot say: parts of the architecture that only other code bases
+/// have (stylegan2-ada-pytorch). Scalars have the shape `[]`.
+pub mod extension {
+    /// Running mean of `w` that truncation is centred on, `[style_dim]`.
+    pub const W_AVG: &str = "w_avg";
+    /// Outputs of convolutions are clamped to plus or minus this, `[]`.
+    pub const CONV_CLAMP: &str = "conv_clamp";
+    /// Learning-rate multiplier of the mapping network if it is not 0.01, `[]`.
+    pub const LR_MULTIPLIER: &str = "style.lr_multiplier";
+    /// Samples per group of the minibatch standard deviation if there are not 4, `[]`; 0 means the whole batch.
+    pub const STDDEV_GROUP: &str = "stddev_group";
+    /// Channels of the minibatch standard deviation if it is not 1, `[]`.
+    pub const STDDEV_FEATURES: &str = "stddev_features";
+    /// The class embedding's prefix (weights are parameters).
+    pub const EMBED: &str = "embed";
+
+    /// Every buffer above.
+    pub(crate) const BUFFERS: [&str; 5] = [W_AVG, CONV_CLAMP, LR_MULTIPLIER, STDDEV_GROUP, STDDEV_FEATURES];
+}
+
 /// Whether a `state_dict` key names a buffer (carried through unchanged) rather than a trained parameter.
 pub fn is_buffer(key: &str) -> bool {
-    key.starts_with("noises.") || key.ends_with(".kernel")
+    key.starts_with("noises.") || key.ends_with(".kernel") || extension::BUFFERS.contains(&key)
+}
+
+/// Whether a `state_dict` key belongs to a mapping network.
+pub(super) fn is_mapping(key: &str) -> bool {
+    ["style.", "embed."].iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// Why a set of tensors is not a network this program can build. Displays as one clause without the file's name.
@@ -61,6 +86,16 @@ pub enum ArchitectureError {
         network: &'static str,
         /// The `state_dict` key.
         key: String,
+    },
+    /// A number that cannot be what it is there for.
+    #[error("the {network}'s `{key}` is {value}, which it cannot be")]
+    Value {
+        /// `generator` or `discriminator`.
+        network: &'static str,
+        /// The `state_dict` key.
+        key: String,
+        /// The number in the file, as text.
+        value: String,
     },
     /// A blur kernel that is not the outer product of one row of taps with itself.
     #[error("the {network}'s blur kernel `{key}` is not separable")]
@@ -112,6 +147,18 @@ impl<'a> ShapeReader<'a> {
     ) -> Result<&'a HostTensor, ArchitectureError> {
         let (found, tensor) = self.tensor::<N>(key)?;
         if found == shape { Ok(tensor) } else { Err(self.misfit(key, format!("{shape:?}"))) }
+    }
+
+    /// The scalar buffer `key`, if it is there; it must be a number from `least` to `most`.
+    pub(super) fn scalar(&mut self, key: &str, least: f32, most: f32) -> Result<Option<f32>, ArchitectureError> {
+        if !self.contains(key) {
+            return Ok(None);
+        }
+        let value = self.expect(key, [])?.data.first().copied().unwrap_or(f32::NAN);
+        if (least..=most).contains(&value) {
+            return Ok(Some(value));
+        }
+        Err(ArchitectureError::Value { network: self.network, key: key.to_owned(), value: value.to_string() })
     }
 
     pub(super) fn misfit(&self, key: &str, expected: String) -> ArchitectureError {

@@ -159,11 +159,11 @@ impl Labeler {
         self.labels(head, scores.swap_remove(head), features)
     }
 
-    /// What every head says of images, in the order of [`Labeler::heads`] and without features; see
+    /// What every head says of images, in the order of [`Labeler::heads`], features with the first; see
     /// [`Labeler::label`].
     pub fn label_all(&self, images: &[f32], shape: [usize; 4]) -> Result<Vec<Labels>, LabelerError> {
-        let (scores, _) = self.run(images, shape)?;
-        scores.into_iter().enumerate().map(|(head, scores)| self.labels(head, scores, None)).collect()
+        let (scores, mut features) = self.run(images, shape)?;
+        scores.into_iter().enumerate().map(|(head, scores)| self.labels(head, scores, features.take())).collect()
     }
 
     fn labels(&self, head: usize, scores: Vec<f32>, features: Option<Features>) -> Result<Labels, LabelerError> {

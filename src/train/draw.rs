@@ -4,12 +4,15 @@ use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 
 use super::augment::Transform;
-use crate::gan::{Generator, Leaves, Noise, latents::NormalSource};
+use crate::gan::{
+    Generator, Leaves, Noise,
+    latents::{NormalSource, push_class},
+};
 
 /// Latents (and noise) of one batch, on the device.
 #[derive(Clone, Debug)]
 pub struct Draw {
-    /// `[batch, latent_dim]`.
+    /// `[batch, latent_dim]`, the class behind each latent (in class-conditional networks).
     pub z: Tensor<2>,
     /// Second latents and the layer from which they are used (style mixing).
     pub mixed: Option<(Tensor<2>, usize)>,
@@ -35,7 +38,7 @@ impl Draw {
         rng: &mut NormalSource,
         device: &Device,
     ) -> Self {
-        let dim = generator.latent_dim();
+        let dim = generator.z_dim();
         let latent =
             |rng: &mut NormalSource| Tensor::from_data(TensorData::new(rng.normals(batch * dim), [batch, dim]), device);
         let mix = mixing > 0.0 && rng.uniform() < mixing;
@@ -44,6 +47,13 @@ impl Draw {
             let second = latent(rng);
             (second, 1 + rng.below(generator.num_ws() - 1))
         });
+        // Two latents that are mixed are of one class.
+        let classes = classes(generator, batch, rng, device);
+        let behind = |z: Tensor<2>| match &classes {
+            Some(classes) => Tensor::cat(vec![z, classes.clone()], 1),
+            None => z,
+        };
+        let (z, mixed) = (behind(z), mixed.map(|(second, at)| (behind(second), at)));
         let noise = if random_noise {
             Noise::Maps(generator.noise_sides().into_iter().map(|side| noise_map(batch, side, rng, device)).collect())
         } else {
@@ -90,6 +100,16 @@ impl Draw {
             None => images,
         }
     }
+}
+
+/// One class for every sample, one-hot: the generator's only one, or any; none in unconditional networks.
+fn classes(generator: &Generator, batch: usize, rng: &mut NormalSource, device: &Device) -> Option<Tensor<2>> {
+    let classes = generator.classes();
+    let mut rows = Vec::with_capacity(batch * classes);
+    for _ in 0..batch {
+        push_class(&mut rows, generator.class().unwrap_or_else(|| rng.below(classes)), classes);
+    }
+    (classes > 0).then(|| Tensor::from_data(TensorData::new(rows, [batch, classes]), device))
 }
 
 /// Whether tensors of this device live on the CPU.

@@ -18,4 +18,4 @@ pub use augment::Augment;
 pub use config::TrainConfig;
 pub use draw::Draw;
 pub use losses::Losses;
-pub use trainer::{Extras, GeneratorTerm, Networks, Retained, Trainer};
+pub use trainer::{Extras, GeneratorTerm, Labels, Networks, Retained, Trainer};

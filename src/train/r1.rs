@@ -12,18 +12,19 @@ pub struct R1 {
     pub gradient: Tensor<1>,
 }
 
-/// `sum over the batch of |d D(x)/d x|^2` and its parameter gradient.
+/// `sum over the batch of |d D(x)/d x|^2` and its parameter gradient; `labels` are the images' classes, for
+/// class-conditional networks.
 ///
 /// `v = d D(x)/d x` comes from an ordinary backward pass; the tangent of `D` along the fixed `v` is
 /// `<d D/d x, v>`, and twice its gradient is the gradient of `|d D/d x|^2`.
-pub fn r1_penalty(discriminator: &Discriminator, d: &FlatParams, real: Tensor<4>) -> R1 {
+pub fn r1_penalty(discriminator: &Discriminator, d: &FlatParams, real: Tensor<4>, labels: Option<Tensor<2>>) -> R1 {
     let images = real.clone().autodiff().require_grad();
-    let score = discriminator.forward(&d.constants(), images.clone().into()).value.sum();
+    let score = discriminator.forward_labelled(&d.constants(), images.clone().into(), labels.clone()).value.sum();
     let mut gradients = score.backward();
     let v = images.grad_remove(&mut gradients).unwrap_or_else(|| real.zeros_like());
 
     let leaves = d.leaves();
-    let score = discriminator.forward(&leaves, Dual::new(real, v.clone()));
+    let score = discriminator.forward_labelled(&leaves, Dual::new(real, v.clone()), labels);
     let gradient = match score.tangent {
         Some(tangent) => leaves.gradient(&mut (tangent.sum() * 2.0).backward()),
         None => d.values.zeros_like(),

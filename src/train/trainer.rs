@@ -30,6 +30,17 @@ pub struct Extras {
     pub unwanted: Option<Tensor<4>>,
     /// Where the real images came from, if they are the generator's own and should stay what they are.
     pub retained: Option<Retained>,
+    /// Classes of the images that were given.
+    pub labels: Labels,
+}
+
+/// Classes of given images, one-hot `[batch, classes]`, for class-conditional discriminators.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    /// Those of the real images.
+    pub real: Option<Tensor<2>>,
+    /// Those of the unwanted images.
+    pub unwanted: Option<Tensor<2>>,
 }
 
 /// Latents of the real images.
@@ -71,6 +82,8 @@ pub struct Trainer {
     pub path_mean: f32,
     /// Adaptive augmentation of what the discriminator sees, if it is on.
     pub augment: Option<Augment>,
+    /// Classes of the present batch.
+    pub labels: Labels,
     /// Current factor on both learning rates (for schedules).
     pub lr_factor: f64,
 }
@@ -80,7 +93,19 @@ impl Trainer {
     pub fn new(networks: Networks, config: TrainConfig, g: FlatParams, d: FlatParams, g_ema: FlatParams) -> Self {
         let g_optim = Adam::new(AdamConfig::lazy(config.lr, config.g_reg_every), &g.values);
         let d_optim = Adam::new(AdamConfig::lazy(config.lr, config.d_reg_every), &d.values);
-        Self { networks, config, g, d, g_ema, g_optim, d_optim, path_mean: 0.0, augment: None, lr_factor: 1.0 }
+        Self {
+            networks,
+            config,
+            g,
+            d,
+            g_ema,
+            g_optim,
+            d_optim,
+            path_mean: 0.0,
+            augment: None,
+            labels: Labels::default(),
+            lr_factor: 1.0,
+        }
     }
 
     /// Iteration number `index` (from 0) on a batch of real images `[batch, channels, side, side]`.
@@ -88,10 +113,11 @@ impl Trainer {
         &mut self,
         index: usize,
         real: Tensor<4>,
-        Extras { unwanted, retained }: Extras,
+        Extras { unwanted, retained, labels }: Extras,
         term: Option<&dyn GeneratorTerm>,
         rng: &mut NormalSource,
     ) -> Losses {
+        self.labels = labels;
         let device = self.g.device();
         let draw = |batch: usize, rng: &mut NormalSource| {
             let TrainConfig { mixing, random_noise, .. } = self.config;
@@ -186,14 +212,23 @@ impl Trainer {
             }
             Tensor::cat(images, 0)
         };
-        accumulate(&micro_batches(batch, self.config.micro_batch), batch, |rows| {
+        let rows_of = |labels: &Tensor<2>, rows: Option<&[usize]>| match rows {
+            None => labels.clone(),
+            Some(rows) => labels.clone().select(0, index_tensor(rows, &device)),
+        };
+        let fake_labels = generator.labels(&draw.z).map(|own| match &self.labels.unwanted {
+            Some(given) if unwanted.is_some() => Tensor::cat(vec![own, given.clone()], 0),
+            _ => own,
+        });
+        accumulate(&self.parts(batch), batch, |rows| {
             let part = match rows {
                 None => real.clone(),
                 Some(rows) => real.clone().select(0, index_tensor(rows, &device)),
             };
             let d = self.d.leaves();
-            let real_scores = discriminator.forward(&d, part.into()).value;
-            let fake_scores = discriminator.forward(&d, fakes(rows).into()).value;
+            let labels = |of: &Option<Tensor<2>>| of.as_ref().map(|labels| rows_of(labels, rows));
+            let real_scores = discriminator.forward_labelled(&d, part.into(), labels(&self.labels.real)).value;
+            let fake_scores = discriminator.forward_labelled(&d, fakes(rows).into(), labels(&fake_labels)).value;
             let loss = discriminator_loss(real_scores, fake_scores);
             let gradient = d.gradient(&mut loss.backward());
             (loss.inner(), gradient)
@@ -204,14 +239,18 @@ impl Trainer {
     /// (mean over the batch), `[1]`.
     pub fn r1_step(&mut self, real: Tensor<4>) -> Tensor<1> {
         let batch = real.dims()[0];
-        let parts = micro_batches(batch, self.config.micro_batch);
+        let parts = self.parts(batch);
         let (penalty, gradient) = accumulate(&parts, batch, |rows| {
-            let real = match rows {
-                None => real.clone(),
-                Some(rows) => real.clone().select(0, index_tensor(rows, &real.device())),
+            let index = rows.map(|rows| index_tensor(rows, &real.device()));
+            let (real, labels) = match index {
+                None => (real.clone(), self.labels.real.clone()),
+                Some(index) => {
+                    let labels = self.labels.real.as_ref().map(|labels| labels.clone().select(0, index.clone()));
+                    (real.clone().select(0, index), labels)
+                }
             };
             let part = real.dims()[0] as f64;
-            let r1 = r1_penalty(&self.networks.discriminator, &self.d, real);
+            let r1 = r1_penalty(&self.networks.discriminator, &self.d, real, labels);
             (r1.value / part, r1.gradient / part)
         });
         let weight = self.config.r1 / 2.0 * self.config.d_reg_every as f64;
@@ -248,7 +287,7 @@ impl Trainer {
         let generator = &self.networks.generator;
         let [batch, channels, height, width] = images.dims();
         let device = images.device();
-        accumulate(&micro_batches(batch, self.config.micro_batch), batch, |rows| {
+        accumulate(&self.parts(batch), batch, |rows| {
             let rows: Vec<usize> = rows.map_or_else(|| (0..batch).collect(), <[usize]>::to_vec);
             let index = index_tensor(&rows, &device);
             let g = self.g.leaves();
@@ -266,12 +305,13 @@ impl Trainer {
     pub fn generator_loss_and_gradient(&self, draw: &Draw) -> (Tensor<1>, Tensor<1>) {
         let Networks { generator, discriminator } = &self.networks;
         let d = self.d.constants();
-        let parts = micro_batches(draw.batch(), self.config.micro_batch);
+        let parts = self.parts(draw.batch());
         accumulate(&parts, draw.batch(), |rows| {
             let draw = rows.map_or_else(|| draw.clone(), |rows| draw.select(rows));
             let g = self.g.leaves();
             let fake = draw.images(generator, &g);
-            let loss = generator_loss(discriminator.forward(&d, fake.into()).value);
+            let labels = generator.labels(&draw.z);
+            let loss = generator_loss(discriminator.forward_labelled(&d, fake.into(), labels).value);
             let gradient = g.gradient(&mut loss.backward());
             (loss.inner(), gradient)
         })
@@ -298,7 +338,8 @@ impl Trainer {
         let y = noise / ((height * width) as f64).sqrt();
         let device = y.device();
         let batch = draw.batch();
-        let parts: Vec<_> = micro_batches(batch, self.config.micro_batch)
+        let parts: Vec<_> = self
+            .parts(batch)
             .into_iter()
             .map(|rows| {
                 let whole = rows.len() == batch;
@@ -330,6 +371,11 @@ impl Trainer {
         let scores = self.networks.discriminator.forward(&self.d.constants(), shown.clone().into()).value;
         let overfitting = to_vec(scores.sign().mean()).first().copied().unwrap_or_default();
         augment.adapt(f64::from(overfitting), ADAPT_EVERY * self.config.batch);
+    }
+
+    /// A batch in parts of at most `micro_batch` samples.
+    fn parts(&self, batch: usize) -> Vec<Vec<usize>> {
+        micro_batches(batch, self.config.micro_batch, self.networks.discriminator.stddev_group(batch))
     }
 
     /// Step 5: moves the averaged generator.

@@ -19,10 +19,13 @@ pub const HELD: &str = "convs.";
 pub fn fisher_diagonal(networks: &Networks, g: &FlatParams, d: &FlatParams, draw: &Draw) -> Tensor<1> {
     let constants = d.constants();
     let batch = draw.batch();
-    let sum = micro_batches(batch, 1).iter().fold(g.values.zeros_like(), |sum, group| {
-        let part = draw.select(group);
-        (0..group.len()).fold(sum, |sum, member| sum + squared_gradient(networks, g, &constants, &part, member))
-    });
+    let sum = micro_batches(batch, 1, networks.discriminator.stddev_group(batch)).iter().fold(
+        g.values.zeros_like(),
+        |sum, group| {
+            let part = draw.select(group);
+            (0..group.len()).fold(sum, |sum, member| sum + squared_gradient(networks, g, &constants, &part, member))
+        },
+    );
     let held = g.layout.fill(|name, _| if name.starts_with(HELD) { 1.0 } else { 0.0 });
     let shape = [held.len()];
     let held = Tensor::from_data(TensorData::new(held, shape), &g.device());
@@ -33,7 +36,8 @@ pub fn fisher_diagonal(networks: &Networks, g: &FlatParams, d: &FlatParams, draw
 fn squared_gradient(networks: &Networks, g: &FlatParams, d: &Leaves, group: &Draw, member: usize) -> Tensor<1> {
     let p = g.leaves();
     let images = group.images(&networks.generator, &p);
-    let score = networks.discriminator.forward(d, images.into()).value.narrow(0, member, 1);
+    let labels = networks.generator.labels(&group.z);
+    let score = networks.discriminator.forward_labelled(d, images.into(), labels).value.narrow(0, member, 1);
     p.gradient(&mut score.sum().backward()).square()
 }
 

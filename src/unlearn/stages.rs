@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     gan::{FlatParams, flat::to_vec, latents::NormalSource},
-    train::{Adam, Draw, Extras, GeneratorTerm, Losses, Networks, TrainConfig, Trainer},
+    train::{Adam, Draw, Extras, GeneratorTerm, Labels, Losses, Networks, Retained, TrainConfig, Trainer},
 };
 
 /// A GAN ready to be trained: what a checkpoint holds, on a device.
@@ -211,8 +211,12 @@ fn run_stage(
         let (batch, unwanted_fakes) = (config.train.batch, config.train.unwanted_fakes());
         let (real, retained) = images.real.batch(batch, rng, &device);
         let unwanted = images.unwanted.as_mut().filter(|_| unwanted_fakes > 0);
-        let unwanted = unwanted.map(|pool| pool.batch(unwanted_fakes, rng, &device).0);
-        let extras = Extras { unwanted, retained: Some(retained) };
+        let unwanted = unwanted.map(|pool| pool.batch(unwanted_fakes, rng, &device));
+        let class = |origin: &Retained| trainer.networks.generator.labels(&origin.z);
+        let labels =
+            Labels { real: class(&retained), unwanted: unwanted.as_ref().and_then(|(_, origin)| class(origin)) };
+        let unwanted = unwanted.map(|(images, _)| images);
+        let extras = Extras { unwanted, retained: Some(retained), labels };
         let losses = trainer.iterate(index, real, extras, term, rng);
         if let Some(loss) = losses.non_finite() {
             return Ended::NonFinite { last_good: Box::new(last_good), loss, iteration: index };

@@ -29,16 +29,16 @@ pub fn device() -> Device {
     }
 }
 
-/// Names of the checkpoints `NAME.pt` that have expected numbers.
+/// Names of the checkpoints `NAME.pt` and `NAME.pkl` that have expected numbers.
 pub fn checkpoints(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .expect("the golden folder exists")
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter_map(|file| file.strip_suffix(".expected.safetensors").map(str::to_owned))
         .filter(|name| {
-            let readable = folder.join(format!("{name}.pt")).is_file();
+            let readable = checkpoint_file(folder, name).is_some();
             if !readable {
-                println!("{name}: skipped, no .pt file of this name (other formats are not read yet)");
+                println!("{name}: skipped, no .pt or .pkl file of this name");
             }
             readable
         })
@@ -47,11 +47,16 @@ pub fn checkpoints(folder: &Path) -> Vec<String> {
     names
 }
 
+fn checkpoint_file(folder: &Path, name: &str) -> Option<PathBuf> {
+    ["pt", "pkl"].iter().map(|extension| folder.join(format!("{name}.{extension}"))).find(|path| path.is_file())
+}
+
 /// A golden checkpoint with its expected numbers.
 pub struct Golden {
     pub name: String,
     pub folder: PathBuf,
     pub gan: Gan,
+    pub model: Model,
     tensors: BTreeMap<String, HostTensor>,
     metadata: BTreeMap<String, String>,
 }
@@ -60,9 +65,15 @@ impl Golden {
     pub fn open(folder: &Path, name: &str, device: &Device) -> Self {
         let (tensors, metadata) =
             read_tensors(&folder.join(format!("{name}.expected.safetensors"))).expect("expected numbers");
-        let model = Model::load(&folder.join(format!("{name}.pt")), device).expect("a golden checkpoint");
-        let gan = model.gan.expect("a discriminator");
-        Self { name: name.to_owned(), folder: folder.to_owned(), gan, tensors, metadata }
+        let file = checkpoint_file(folder, name).expect("a golden checkpoint");
+        let model = Model::load(&file, device).expect("a golden checkpoint");
+        let gan = model.gan.clone().expect("a discriminator");
+        Self { name: name.to_owned(), folder: folder.to_owned(), gan, model, tensors, metadata }
+    }
+
+    /// Whether the checkpoint is an NVlabs network pickle.
+    pub fn is_pickle(&self) -> bool {
+        self.model.path.extension().is_some_and(|extension| extension == "pkl")
     }
 
     pub fn has(&self, key: &str) -> bool {

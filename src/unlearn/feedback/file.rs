@@ -8,6 +8,8 @@
 //!   "positives": []
 //! }
 //! ```
+//!
+//! A sample of a class-conditional model that was drawn with a chosen class has that too: `"class": 3`.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -74,11 +76,11 @@ impl Feedback {
         let mut feedback = Self::new(&found);
         let negatives = content.negatives.into_iter().map(|entry| (entry, Mark::Negative));
         let positives = content.positives.into_iter().map(|entry| (entry, Mark::Positive));
-        for (Entry { seed, index, psi }, mark) in negatives.chain(positives) {
+        for (Entry { seed, index, psi, class }, mark) in negatives.chain(positives) {
             let Some(sample) = Sample::new(LatentAddress { seed, index }, psi as f32) else {
                 return Err(FeedbackError::Psi { file, seed, index, psi });
             };
-            let psi = sample.psi();
+            let (sample, psi) = (sample.with_class(class), sample.psi());
             match feedback.mark(sample, mark) {
                 None => {}
                 Some(before) if before == mark => {
@@ -134,6 +136,9 @@ struct Entry {
     index: u64,
     /// The shortest decimal number that is this `f32` and no other.
     psi: f64,
+    /// Of class-conditional models, where it is not the address that decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    class: Option<u32>,
 }
 
 impl From<&Feedback> for FileV1 {
@@ -142,6 +147,7 @@ impl From<&Feedback> for FileV1 {
             seed: sample.address.seed,
             index: sample.address.index,
             psi: shortest(sample.psi()),
+            class: sample.class(),
         };
         Self {
             version: VERSION,
@@ -200,6 +206,18 @@ mod tests {
         assert!(error.starts_with("marks.json: cannot be written ("), "{error}");
         let error = Feedback::load(&folder.path().join("none.json"), SHA).unwrap_err().to_string();
         assert!(error.starts_with("none.json: cannot be read ("), "{error}");
+    }
+
+    #[test]
+    fn a_chosen_class_is_part_of_the_address() {
+        let mut feedback = Feedback::new(SHA);
+        let any = sample(0, 1, 1.0);
+        feedback.mark(any, Mark::Negative);
+        assert_eq!(feedback.mark(any.with_class(Some(2)), Mark::Positive), None);
+        let json = serde_json::to_string(&FileV1::from(&feedback)).unwrap();
+        assert!(json.contains(r#""negatives":[{"seed":0,"index":1,"psi":1.0}]"#), "{json}");
+        assert!(json.contains(r#""positives":[{"seed":0,"index":1,"psi":1.0,"class":2}]"#), "{json}");
+        assert_eq!(Feedback::parse(json.as_bytes(), "f", SHA).unwrap(), feedback);
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! A discriminator for a generator that came without one.
+//!
+//! It is trained to tell the generator's own samples from those of copies whose parameters were disturbed, a little or a
+//! lot. So it learns what this generator's images look like and which way leads back to them, which is what both stages
+//! need of it; that it was never told what the generator itself was trained on, nobody can change.
+
+use std::time::Instant;
+
+use burn::tensor::{Tensor, TensorData};
+use serde::Serialize;
+
+use super::{command::Phase, control::Control, error::EngineError, model::Model};
+use crate::{
+    gan::{Architecture, Discriminator, FlatParams, NormalSource, Params, flat::to_vec},
+    train::{Draw, Labels, Networks, TrainConfig, Trainer},
+    unlearn::Settings,
+};
+
+/// Iterations of the warm-up.
+const ITERATIONS: usize = 300;
+/// Samples of each kind that it is measured on.
+const HELD_OUT: usize = 64;
+/// Disturbances are this part of a parameter tensor's own root mean square, at least and at most.
+const DISTURBANCE: [f64; 2] = [0.03, 0.5];
+/// The stream of the run's seed that the warm-up draws from; those below 100 are the stages'.
+const STREAM: u64 = 200;
+
+/// How a discriminator was made and how good it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct WarmUp {
+    /// Iterations of training.
+    pub iterations: usize,
+    /// Share of new samples, half of them the generator's own and half of disturbed copies, that it tells apart; 0.5
+    /// would be guessing.
+    pub told_apart: f32,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// Gives the session's model a discriminator if it has none; `None` if it has one.
+pub(super) fn ensure(control: &mut Control, settings: &Settings) -> Result<Option<WarmUp>, EngineError> {
+    let model = control.session.model()?;
+    if model.gan.is_some() {
+        return Ok(None);
+    }
+    let clock = Instant::now();
+    control.tell(super::Event::Warning(format!(
+        "{}: no discriminator in this file; one is warmed up on the generator's own samples first",
+        model.path.display()
+    )));
+    let (params, told_apart) = train(control, &model, settings)?;
+    drop(model);
+    control.session.adopt_discriminator(params)?;
+    Ok(Some(WarmUp { iterations: ITERATIONS, told_apart, seconds: clock.elapsed().as_secs_f64() }))
+}
+
+/// The parameters of a new discriminator, trained, and the share it tells apart.
+fn train(control: &mut Control, model: &Model, settings: &Settings) -> Result<(Params, f32), EngineError> {
+    let mut rng = NormalSource::new(settings.seed, STREAM);
+    let generator = &model.generator;
+    let architecture = Architecture {
+        channels: generator.channels(),
+        image_channels: generator.image_channels(),
+        latent: generator.z_dim(),
+        mapping_layers: generator.mapping_layers(),
+    };
+    let fresh = architecture.discriminator(&mut rng);
+    let device = model.g_ema.device();
+    let discriminator =
+        Discriminator::read(&fresh).map_err(|source| EngineError::Architecture { file: model.path.clone(), source })?;
+    let networks = Networks { generator: generator.clone(), discriminator };
+    let TrainConfig { batch, micro_batch, .. } = settings.unlearn.train;
+    let config = TrainConfig { batch, micro_batch, ..TrainConfig::default() };
+    let (own, scale) = (model.g_ema.clone(), scales(&model.g_ema));
+    let mut trainer = Trainer::new(networks, config, own.clone(), FlatParams::from_host(&fresh, &device), own.clone());
+    let draw = |rng: &mut NormalSource, n: usize| Draw::random(generator, n, 0.0, true, rng, &device);
+    let leaves = own.constants();
+    for index in 0..ITERATIONS {
+        let real_draw = draw(&mut rng, batch);
+        let real = real_draw.images(generator, &leaves);
+        trainer.labels = Labels { real: generator.labels(&real_draw.z), unwanted: None };
+        trainer.g = disturbed(&own, &scale, &mut rng);
+        let loss = trainer.discriminator_step(real.clone(), &draw(&mut rng, batch), None);
+        if index.is_multiple_of(trainer.config.d_reg_every) {
+            trainer.r1_step(real);
+            if to_vec(loss).iter().any(|loss| !loss.is_finite()) {
+                return Err(EngineError::NonFinite {
+                    stage: "warm-up".to_owned(),
+                    iteration: index + 1,
+                    loss: "discriminator loss",
+                });
+            }
+        }
+        if control.step(Phase::WarmUp, index + 1, ITERATIONS).is_break() {
+            return Err(EngineError::State("stopped before training began; nothing was changed"));
+        }
+    }
+    let told_apart = measure(&trainer, &own, &scale, &mut rng);
+    Ok((trainer.d.to_host(&fresh), told_apart))
+}
+
+/// The root mean square of every value's parameter tensor, `[parameters]`.
+fn scales(params: &FlatParams) -> Tensor<1> {
+    let mut values = to_vec(params.values.clone());
+    for (_, _, range) in params.layout.iter() {
+        let part = &mut values[range];
+        let square: f64 = part.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+        part.fill((square / part.len().max(1) as f64).sqrt() as f32);
+    }
+    let shape = [values.len()];
+    Tensor::from_data(TensorData::new(values, shape), &params.device())
+}
+
+/// The generator with all parameters disturbed by a strength of its own.
+fn disturbed(own: &FlatParams, scale: &Tensor<1>, rng: &mut NormalSource) -> FlatParams {
+    let [least, most] = DISTURBANCE;
+    let strength = least * (most / least).powf(rng.uniform());
+    let noise = rng.normals(own.layout.total());
+    let shape = [noise.len()];
+    let noise: Tensor<1> = Tensor::from_data(TensorData::new(noise, shape), &own.device());
+    own.with_values(own.values.clone() + noise * scale.clone() * strength)
+}
+
+/// The share of new samples that are told apart.
+fn measure(trainer: &Trainer, own: &FlatParams, scale: &Tensor<1>, rng: &mut NormalSource) -> f32 {
+    let Networks { generator, discriminator } = &trainer.networks;
+    let (d, batch) = (trainer.d.constants(), trainer.config.batch);
+    let (mut right, mut all) = (0, 0);
+    while all < 2 * HELD_OUT {
+        for (params, is_own) in [(own.clone(), true), (disturbed(own, scale, rng), false)] {
+            let draw = Draw::random(generator, batch, 0.0, true, rng, &own.device());
+            let images = draw.images(generator, &params.constants());
+            let scores = discriminator.forward_labelled(&d, images.into(), generator.labels(&draw.z));
+            let scores = to_vec(scores.value);
+            right += scores.iter().filter(|score| (**score > 0.0) == is_own).count();
+            all += scores.len();
+        }
+    }
+    right as f32 / all.max(1) as f32
+}

@@ -1,0 +1,158 @@
+//! Files made by hand: calls of what does harm, archives that unpack without end, values that contain themselves.
+
+use std::io::{Cursor, Write};
+
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+use super::open;
+
+const PICKLE: &[u8] = include_bytes!("../fixtures/golden/ada-8-conditional.pkl");
+
+/// What opening these bytes under this name says; they must not be a model.
+fn refused(name: &str, bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).expect("a file");
+    match open(&path, name) {
+        Ok(_) => panic!("{name} was opened"),
+        Err(sentence) => sentence,
+    }
+}
+
+/// A pickle that calls `module.name(argument)` and would leave a file behind if it were run.
+fn calling(protocol: u8, module: &str, name: &str, argument: &str) -> Vec<u8> {
+    let argument = argument.as_bytes();
+    match protocol {
+        0 => [format!("c{module}\n{name}\n(S'").as_bytes(), argument, b"'\ntR."].concat(),
+        2 => {
+            let call = format!("\x02c{module}\n{name}\nX");
+            [b"\x80", call.as_bytes(), &(argument.len() as u32).to_le_bytes(), argument, b"\x85R."].concat()
+        }
+        _ => {
+            let short = |text: &[u8]| [b"\x8c", &[text.len() as u8][..], text].concat();
+            let names = [short(module.as_bytes()), short(name.as_bytes())].concat();
+            [b"\x80\x04", &names[..], b"\x93", &short(argument), b"\x85R."].concat()
+        }
+    }
+}
+
+/// A PyTorch archive around a pickle.
+fn archive(pickle: &[u8], method: CompressionMethod) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(method);
+    for (name, bytes) in [("archive/data.pkl", pickle), ("archive/version", b"3\n")] {
+        archive.start_file(name, options).expect("an entry");
+        archive.write_all(bytes).expect("an entry");
+    }
+    archive.finish().expect("an archive").into_inner()
+}
+
+#[test]
+fn harmful_calls_are_named_and_not_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = folder.path().join("trace");
+    let touch = format!("touch {}", trace.display());
+    let open = format!("open({:?}, \"w\")", trace.display().to_string());
+    for (module, name, argument) in [
+        ("os", "system", touch.as_str()),
+        ("posix", "system", &touch),
+        ("subprocess", "check_output", &touch),
+        ("builtins", "eval", &open),
+        ("builtins", "exec", &open),
+        ("__builtin__", "eval", &open),
+        ("torch", "load", "other.pt"),
+        ("torch.hub", "load", "other"),
+    ] {
+        let call = format!("{module}.{name}");
+        for protocol in [0, 2, 4] {
+            let pickle = calling(protocol, module, name, argument);
+            let sentence = refused("model.pkl", &pickle);
+            assert!(sentence.contains(&format!("it would call `{call}`")), "{sentence}");
+            let sentence = refused("model.pt", &archive(&pickle, CompressionMethod::Stored));
+            assert!(sentence.contains(&format!("it would call `{call}`")), "{sentence}");
+            if protocol != 0 {
+                // Content decides, not the name.
+                let sentence = refused("model.pt", &pickle);
+                assert!(sentence.contains(&format!("it would call `{call}`")), "{sentence}");
+            }
+        }
+    }
+    assert!(!trace.exists());
+}
+
+#[test]
+fn harm_is_found_in_the_streams_inside() {
+    // Every storage is a pickle stream of its own: exchange a storage's class for a call of the same length.
+    let class = b"ctorch\nFloatStorage\n";
+    let place = PICKLE.windows(class.len()).position(|part| part == class).expect("a storage");
+    let mut bytes = PICKLE.to_vec();
+    bytes[place..place + class.len()].copy_from_slice(b"cos\nsystemsystemsys\n");
+    let sentence = refused("model.pkl", &bytes);
+    assert!(sentence.contains("it would call `os.systemsystemsys`"), "{sentence}");
+}
+
+#[test]
+fn archives_that_unpack_without_end() {
+    // 256 MiB of one byte are 256 KiB in the archive; no pickle is that long.
+    let bomb = archive(&vec![b'N'; 1 << 28], CompressionMethod::Deflated);
+    assert!(bomb.len() < 4 << 20);
+    let sentence = refused("model.pt", &bomb);
+    assert!(sentence.contains("holds more values than any checkpoint needs"), "{sentence}");
+}
+
+#[test]
+fn values_that_contain_themselves() {
+    // A dictionary that is its own `G`; a network whose modules are itself.
+    for pickle in [
+        &b"\x80\x02}q\0X\x01\0\0\0Gh\0s."[..],
+        b"\x80\x02ctraining.networks\nGenerator\n)\x81q\0}q\x01(X\x08\0\0\0_modules}q\x02(X\x07\0\0\0mappingh\0X\x09\0\0\0synthesish\0ub.",
+        b"\x80\x02]q\0h\0a.",
+    ] {
+        refused("model.pkl", pickle);
+    }
+}
+
+#[test]
+fn what_is_declined_is_named() {
+    let tensorflow = b"\x80\x02cdnnlib.tflib.network\nNetwork\n)\x81cdnnlib.tflib.network\nNetwork\n)\x81\x86.";
+    let sentence = refused("model.pkl", tensorflow);
+    assert!(sentence.contains("TensorFlow networks"), "{sentence}");
+    // {'G_ema': Generator with _modules {mapping: Mapping, synthesis: Synthesis with _modules {input: Input}}}
+    let text = |text: &str| [b"\x8c", &[text.len() as u8][..], text.as_bytes()].concat();
+    let module = |class: &str, children: &[(&str, Vec<u8>)]| {
+        let children: Vec<u8> =
+            children.iter().flat_map(|(name, child)| [text(name), child.clone()].concat()).collect();
+        let state = [&b"}"[..], &text("_modules"), b"}(", &children, b"us"].concat();
+        [format!("ctraining.networks_stylegan3\n{class}\n)").as_bytes(), b"\x81", &state, b"b"].concat()
+    };
+    let synthesis = module("SynthesisNetwork", &[("input", module("SynthesisInput", &[]))]);
+    let generator = module("Generator", &[("mapping", module("MappingNetwork", &[])), ("synthesis", synthesis)]);
+    let stylegan3 = [&b"\x80\x04}"[..], &text("G_ema"), &generator, b"s."].concat();
+    let sentence = refused("model.pkl", &stylegan3);
+    assert!(sentence.contains("it holds a StyleGAN3 generator, which is not read"), "{sentence}");
+    let replaced = |from: &[u8], to: &[u8]| {
+        assert_eq!(from.len(), to.len());
+        let place = PICKLE.windows(from.len()).position(|part| part == from).expect("there is one");
+        let mut bytes = PICKLE.to_vec();
+        bytes[place..place + from.len()].copy_from_slice(to);
+        refused("model.pkl", &bytes)
+    };
+    let sentence = replaced(b"\x8c\x04skip", b"\x8c\x04orig");
+    assert!(sentence.contains("a `orig` generator"), "{sentence}");
+    let sentence = replaced(b"\x8c\x06resnet", b"\x8c\x06skippy");
+    assert!(sentence.contains("a `skippy` discriminator"), "{sentence}");
+    let sentence = replaced(b"\x8c\x05lrelu", b"\x8c\x05swish");
+    assert!(sentence.contains("the activation `swish`"), "{sentence}");
+    let sentence = replaced(b"\x8c\x05z_dim\x94K\x05", b"\x8c\x05z_dim\x94K\x06");
+    assert!(sentence.contains("was made with z_dim 6, but its tensors are of one with 5"), "{sentence}");
+}
+
+#[test]
+fn content_decides_and_not_the_name() {
+    // A network pickle under another extension is still one.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.pt");
+    std::fs::write(&path, PICKLE).expect("a file");
+    let model = open(&path, "a pickle called .pt").expect("a model");
+    assert_eq!((model.generator.classes(), model.generator.resolution()), (3, 8));
+}

@@ -1,0 +1,122 @@
+//! No file can hurt: whatever is done to a model file, opening it ends in an error or a valid model, soon and in little
+//! memory, and nothing in it is run.
+
+mod allocation;
+mod crafted;
+mod mutation;
+
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use unlearn_studio::{
+    checkpoint::{AdamMoments, Checkpoint, OptimState, parameter_names, save},
+    device,
+    engine::{EngineError, Model},
+    gan::{Architecture, HostTensor, NormalSource, Params},
+};
+
+/// Mutations of each format, unless `UNLEARN_MUTATIONS` (first..last) asks for others.
+const MUTATIONS: Range<u64> = 0..20_000;
+const LONGEST: Duration = Duration::from_secs(2);
+const LARGEST: usize = 1 << 30;
+
+/// Opens a file as the program does, held to the limits of time and memory; the error's sentence, if it is one.
+fn open(path: &Path, what: &str) -> Result<Model, String> {
+    let clock = Instant::now();
+    let before = allocation::restart();
+    let opened = catch_unwind(AssertUnwindSafe(|| Model::load(path, &device::cpu().device)));
+    let used = allocation::peak().saturating_sub(before);
+    let time = clock.elapsed();
+    assert!(time < LONGEST, "{what}: took {time:?}");
+    assert!(used < LARGEST, "{what}: took {used} bytes");
+    match opened {
+        Err(_) => panic!("{what}: panicked"),
+        Ok(Err(EngineError::Internal(sentence))) => panic!("{what}: {sentence}"),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(model)) => Ok(model),
+    }
+}
+
+/// A file of the smallest networks with everything a checkpoint can hold.
+fn tiny_checkpoint() -> Checkpoint {
+    let a = Architecture { channels: vec![2, 1], image_channels: 1, latent: 2, mapping_layers: 1 };
+    let mut rng = NormalSource::new(3, 0);
+    let (g, d) = (a.generator(&mut rng), a.discriminator(&mut rng));
+    let moments = |params: &Params| {
+        let names = parameter_names(params);
+        let of = |name: &String| {
+            let HostTensor { shape, data } = params[name].clone();
+            let exp_avg = HostTensor::new(shape, data);
+            AdamMoments { step: 3.0, exp_avg_sq: exp_avg.clone(), exp_avg }
+        };
+        let moments = names.iter().map(of).enumerate().collect();
+        Some(OptimState { moments, param_groups: serde_json::json!([{"lr": 0.002, "betas": [0.0, 0.99]}]) })
+    };
+    let (g_optim, d_optim) = (moments(&g), moments(&d));
+    let args = serde_json::json!({"r1": 10, "size": 8}).as_object().cloned().unwrap_or_default();
+    let metadata = [("card".to_owned(), "tiny".to_owned())].into();
+    Checkpoint {
+        g_ema: Some(g.clone()),
+        g: Some(g),
+        d: Some(d),
+        g_optim,
+        d_optim,
+        args,
+        ada_aug_p: Some(0.5),
+        metadata,
+    }
+}
+
+fn mutations() -> Range<u64> {
+    let wanted = std::env::var("UNLEARN_MUTATIONS").ok();
+    let range = wanted.as_deref().and_then(|range| range.split_once(".."));
+    let range = range.map(|(first, last)| first.parse().expect("a number")..last.parse().expect("a number"));
+    range.unwrap_or(MUTATIONS)
+}
+
+fn mutate_all(extension: &str, seed: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(format!("model.{extension}"));
+    std::fs::write(&path, seed).expect("a file");
+    open(&path, "unchanged").expect("the seed is a model");
+    // Panics that the reader's own guard catches need not be printed.
+    std::panic::set_hook(Box::new(|_| {}));
+    let (mut models, mutations) = (0, mutations());
+    let count = mutations.end - mutations.start;
+    for number in mutations {
+        let (bytes, kind) = mutation::mutated(seed, number);
+        std::fs::write(&path, bytes).expect("a file");
+        if open(&path, &format!("{extension} {number} ({kind})")).is_ok() {
+            models += 1;
+        }
+    }
+    println!("{extension}: {models} of {count} mutations are still models");
+    // Most of a file is weights, where any bit gives another valid model; were there none, nothing was reached.
+    assert!(models > 0 && models < count);
+}
+
+fn saved(extension: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(format!("model.{extension}"));
+    save(&path, &tiny_checkpoint()).expect("a written model");
+    std::fs::read(&path).expect("a model")
+}
+
+#[test]
+fn mutated_pt_files() {
+    mutate_all("pt", &saved("pt"));
+}
+
+#[test]
+fn mutated_safetensors_files() {
+    mutate_all("safetensors", &saved("safetensors"));
+}
+
+#[test]
+fn mutated_network_pickles() {
+    mutate_all("pkl", include_bytes!("../fixtures/golden/ada-8-conditional.pkl"));
+}

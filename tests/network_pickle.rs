@@ -1,0 +1,257 @@
+//! NVlabs network pickles from opening to exporting, as a person uses them; classes; generators without a discriminator.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use burn::tensor::{Tensor, TensorData};
+use serde_json::Value;
+use unlearn_studio::{
+    checkpoint::{self, Checkpoint, read_tensors, write_tensors},
+    device,
+    engine::Model,
+    gan::{Dual, LatentAddress, Noise, NormalSource, flat::to_vec},
+    unlearn::feedback::{Feedback, Mark, Sample},
+};
+
+const ADA: &str = "stylegan2-ada-32";
+const CONDITIONAL: &str = "ada-8-conditional";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn pickle(name: &str) -> PathBuf {
+    fixture(&format!("golden/{name}.pkl"))
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    path.as_ref().to_str().expect("a path in UTF-8").to_owned()
+}
+
+fn studio(args: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_unlearn-studio");
+    Command::new(program).args(args).env_remove("RUST_BACKTRACE").output().expect("the program starts")
+}
+
+fn done(args: &[&str]) -> String {
+    let output = studio(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The sentence that a command fails with.
+fn failed(args: &[&str]) -> String {
+    let output = studio(args);
+    assert_eq!(output.status.code(), Some(1), "{args:?}");
+    String::from_utf8_lossy(&output.stderr).trim_end().to_owned()
+}
+
+/// A complete small run that forgets class 0 of the grey labeler.
+fn unlearn(model: &Path, out: &str, more: &[&str]) -> Output {
+    let labeler = text(fixture("labelers/grey8.onnx"));
+    let model = text(model);
+    let fixed = ["unlearn", &model, "--labeler", &labeler, "--forget", "0", "--out", out, "--device", "cpu"];
+    let small = "--iters 2 --adapt-iters 2 --batch 4 --adapted 1 --labelled 256 --samples 64 --preset paper";
+    let small: Vec<&str> = small.split(' ').collect();
+    studio(&[&fixed[..], &small, more].concat())
+}
+
+fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let difference: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
+    (difference / expected.iter().map(|b| square(*b)).sum::<f64>()).sqrt()
+}
+
+#[test]
+fn info_says_what_is_in_a_pickle() {
+    let card: Value = serde_json::from_str(&done(&["info", &text(pickle(ADA)), "--json"])).expect("JSON");
+    assert_eq!((&card["resolution"], &card["latent"], &card["classes"]), (&32.into(), &32.into(), &0.into()));
+    assert_eq!((&card["mapping_layers"], &card["w_avg"]), (&2.into(), &true.into()));
+    assert_eq!(card["contents"], serde_json::json!(["g_ema", "g", "d"]));
+    assert_eq!(card["args"]["training_set_kwargs"]["use_labels"], false);
+    let lines = done(&["info", &text(pickle(CONDITIONAL))]);
+    assert!(lines.contains("classes         3\n") && lines.contains("conv_clamp      1.5"), "{lines}");
+}
+
+#[test]
+fn samples_are_those_of_the_published_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [ADA, CONDITIONAL] {
+        let expected = read_tensors(&fixture(&format!("golden/{name}.expected.safetensors"))).expect("numbers").0;
+        let (latents, out) = (folder.path().join("z.safetensors"), folder.path().join("images.safetensors"));
+        let inputs: BTreeMap<_, _> = expected.iter().filter(|(key, _)| ["z", "c"].contains(&key.as_str())).collect();
+        write_tensors(&latents, inputs, &BTreeMap::new()).expect("latents");
+        done(&["sample", &text(pickle(name)), "--latents", &text(&latents), "--out", &text(&out), "--device", "cpu"]);
+        let images = &read_tensors(&out).expect("images").0["images"];
+        assert!(relative_error(&images.data, &expected["image_ema"].data) < 1e-4, "{name}");
+    }
+}
+
+#[test]
+fn an_export_is_the_same_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, formats) in [(ADA, &["safetensors", "pt"][..]), (CONDITIONAL, &["safetensors"])] {
+        let original = checkpoint::load(&pickle(name)).expect("a pickle");
+        for format in formats {
+            let out = folder.path().join(format!("{name}.{format}"));
+            done(&["export", &text(pickle(name)), &text(&out)]);
+            let Checkpoint { g_ema, g, d, args, metadata, .. } = checkpoint::load(&out).expect("an export");
+            assert_eq!(metadata["source_sha256"], checkpoint::sha256(&pickle(name)).expect("a digest"));
+            assert!(metadata["program"].starts_with("unlearn-studio "));
+            assert_eq!(args, original.args);
+            assert_eq!((&g_ema, &d), (&original.g_ema, &original.d), "{name}.{format}");
+            if *format == "safetensors" {
+                assert_eq!(g, original.g);
+            }
+            // What was exported can be exported again, and says where it first came from.
+            let again = folder.path().join("again.safetensors");
+            done(&["export", &text(&out), &text(&again)]);
+            let again = checkpoint::load(&again).expect("an export");
+            assert_eq!((again.g_ema, again.metadata), (g_ema, metadata));
+        }
+    }
+    let refused = failed(&["export", &text(pickle(CONDITIONAL)), &text(folder.path().join("c.pt"))]);
+    assert!(refused.contains("a .pt file in the rosinality layout cannot hold"), "{refused}");
+    assert!(!folder.path().join("c.pt").exists());
+}
+
+#[test]
+fn a_run_from_a_pickle() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| text(folder.path().join(name));
+    for (name, more) in [(ADA, &[][..]), (CONDITIONAL, &[]), (CONDITIONAL, &["--class", "1"])] {
+        let (out, report) = (at("out.safetensors"), at("report.json"));
+        let output = unlearn(&pickle(name), &out, &[&["--report", &report], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+        assert_eq!((&report["iterations"], &report["warm_up"]), (&2.into(), &Value::Null));
+        let (before, after) =
+            (checkpoint::load(&pickle(name)).expect("a pickle"), checkpoint::load(Path::new(&out)).expect("a result"));
+        for key in ["program", "method", "settings", "feedback_sha256", "source_sha256"] {
+            assert!(after.metadata.contains_key(key), "{key}");
+        }
+        let (before, after) = (before.g_ema.expect("g_ema"), after.g_ema.expect("g_ema"));
+        assert_ne!(before["style.1.weight"], after["style.1.weight"]);
+        // The mean of w follows the mapping network, by no more than that has moved.
+        let drift = relative_error(&after["w_avg"].data, &before["w_avg"].data);
+        assert!(drift > 0.0 && drift < 0.1, "{drift}");
+        assert_eq!(before.get("conv_clamp"), after.get("conv_clamp"));
+        let labeler = text(fixture("labelers/grey8.onnx"));
+        let args = ["--labeler", &labeler, "--forget", "0", "--samples", "64", "--device", "cpu", "--json"];
+        let evaluation = done(&[&["evaluate", &text(pickle(name)), &out], &args[..], more].concat());
+        let evaluation: Value = serde_json::from_str(&evaluation).expect("JSON");
+        assert_eq!(evaluation, report["evaluation"]);
+    }
+    let sentence = failed(&["sample", &text(pickle(CONDITIONAL)), "--class", "3", "--out", &at("grid.png")]);
+    assert!(sentence.contains("no class 3; this model draws the classes 0 to 2"), "{sentence}");
+    let sentence = failed(&["sample", &text(pickle(ADA)), "--class", "0", "--out", &at("grid.png")]);
+    assert!(sentence.contains("this model draws no classes"), "{sentence}");
+}
+
+#[test]
+fn marks_name_their_class() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = Model::load(&pickle(CONDITIONAL), &device::cpu().device).expect("a pickle");
+    let marks = folder.path().join("marks.json");
+    let save = |classes: u32| {
+        let mut feedback = Feedback::new(&model.sha256);
+        for index in 0..8 {
+            let sample = Sample::new(LatentAddress { seed: 1, index }, 1.0).expect("a usable psi");
+            let mark = if index % 2 == 0 { Mark::Negative } else { Mark::Positive };
+            feedback.mark(sample.with_class(Some(index as u32 % classes)), mark);
+        }
+        feedback.save(&marks).expect("a feedback file");
+    };
+    let run = |out: &str| {
+        let args = ["--iters", "1", "--adapt-iters", "1", "--batch", "4", "--device", "cpu", "--preset", "paper"];
+        let (model, marks) = (text(pickle(CONDITIONAL)), text(&marks));
+        studio(&[&["unlearn", &model, "--feedback", &marks, "--out", out], &args[..]].concat())
+    };
+    let out = text(folder.path().join("out.safetensors"));
+    save(3);
+    let output = run(&out);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    save(4);
+    let output = run(&out);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no class 3; this model draws the classes 0 to 2"));
+}
+
+#[test]
+fn one_class_or_all_of_them() {
+    let mut model = Model::load(&pickle(CONDITIONAL), &device::cpu().device).expect("a pickle");
+    let rows = |model: &Model| model.generator.latents(7, 0..300);
+    let mixed = rows(&model);
+    let classes: Vec<usize> =
+        mixed.chunks(8).map(|row| row[5..].iter().position(|c| *c == 1.0).expect("a class")).collect();
+    assert!((0..3).all(|class| classes.iter().filter(|c| **c == class).count() > 70), "{classes:?}");
+    model.set_class(Some(2)).expect("a class");
+    for (fixed, mixed) in rows(&model).chunks(8).zip(mixed.chunks(8)) {
+        assert_eq!(
+            (&fixed[..5], &fixed[5..]),
+            (&mixed[..5], &[0.0, 0.0, 1.0][..]),
+            "the class leaves the latent alone"
+        );
+    }
+}
+
+#[test]
+fn a_bare_generator_gets_a_discriminator() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (bare, out, report) =
+        (folder.path().join("bare.safetensors"), folder.path().join("out.safetensors"), folder.path().join("r.json"));
+    let Checkpoint { g_ema, .. } = checkpoint::load(&fixture("golden/stylegan2-16.pt")).expect("a checkpoint");
+    checkpoint::save(&bare, &Checkpoint { g_ema, ..Checkpoint::default() }).expect("a bare generator");
+    let output = unlearn(&bare, &text(&out), &["--report", &text(&report)]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("no discriminator in this file; one is warmed up"), "{stderr}");
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+    let told_apart = report["warm_up"]["told_apart"].as_f64().expect("a quality");
+    assert!(told_apart > 0.6, "better than guessing: {told_apart}");
+    let result = checkpoint::load(&out).expect("a result");
+    assert!(result.d.is_some() && result.g.is_some() && result.d_optim.is_some());
+    assert_ne!(result.g_ema, checkpoint::load(&bare).expect("the bare generator").g_ema);
+}
+
+/// Tangents against differences of values, where convolutions are clamped, classes are told and groups are of two.
+#[test]
+fn tangents_of_what_only_pickles_have() {
+    let device = device::cpu().device;
+    let model = Model::load(&pickle(CONDITIONAL), &device).expect("a pickle");
+    let gan = model.gan.as_ref().expect("a discriminator");
+    let mut rng = NormalSource::new(1, 0);
+    let mut normal = |shape: [usize; 4]| -> Tensor<4> {
+        Tensor::from_data(TensorData::new(rng.normals(shape.iter().product()), shape), &device)
+    };
+    const STEP: f64 = 1e-3;
+    let check = |what: &str, tangent: Vec<f32>, ahead: Vec<f32>, behind: Vec<f32>| {
+        let slope: Vec<f32> = ahead.iter().zip(&behind).map(|(a, b)| (a - b) / (2.0 * STEP as f32)).collect();
+        assert!(slope.iter().any(|s| s.abs() > 1e-3), "{what}: nothing moves");
+        assert!(relative_error(&tangent, &slope) < 2e-2, "{what}: {}", relative_error(&tangent, &slope));
+    };
+
+    let generator = &model.generator;
+    let (p, d) = (gan.g.constants(), gan.d.constants());
+    let z = Tensor::<2>::from_data(TensorData::new(generator.latents(3, 0..4), [4, generator.latent_dim()]), &device);
+    let w = generator.map(&p, z.clone());
+    let along = normal([1, 1, 4, generator.style_dim()]).reshape([4, generator.style_dim()]);
+    let images = |w: Tensor<2>| {
+        let ws: Vec<_> = generator.broadcast(w).into_iter().map(Dual::from).collect();
+        generator.synthesize(&p, &ws, &Noise::Constant).value
+    };
+    let ws: Vec<_> = (0..generator.num_ws()).map(|_| Dual::new(w.clone(), along.clone())).collect();
+    let image = generator.synthesize(&p, &ws, &Noise::Constant);
+    let (ahead, behind) = (images(w.clone() + along.clone() * STEP), images(w - along * STEP));
+    check("generator", to_vec(image.tangent.expect("a tangent")), to_vec(ahead), to_vec(behind));
+
+    let (x, v) = (normal([4, 3, 8, 8]), normal([4, 3, 8, 8]));
+    let labels = generator.labels(&z);
+    let score = |x: Dual<4>| gan.networks.discriminator.forward_labelled(&d, x, labels.clone());
+    let tangent = score(Dual::new(x.clone(), v.clone())).tangent.expect("a tangent");
+    let (ahead, behind) = (score((x.clone() + v.clone() * STEP).into()), score((x - v * STEP).into()));
+    check("discriminator", to_vec(tangent), to_vec(ahead.value), to_vec(behind.value));
+}
