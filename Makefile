@@ -13,7 +13,7 @@ DEMO_SETTINGS := --forget 'hat!=none' --labelled 3000 --samples 2000 --device cp
 .PHONY: help run demo test bench check-models setup setup-window build clean-out
 
 help:
-	@echo "make run           build, and open the window (make run MODEL=file.pt opens that model)"
+	@echo "make run           build, and open the window (make run MODEL=file.pt opens that model); without a screen, make demo"
 	@echo "make demo          the demonstration: drawn faces forget hats, headless"
 	@echo "make test          build, and run all tests"
 	@echo "make bench         time the training iteration and its parts"
@@ -29,9 +29,12 @@ build: setup
 setup-window:
 	@scripts/setup.sh window
 
-# Without a screen the program says so and names the command that does the same without one.
 run: setup-window build
-	$(STUDIO) $(MODEL)
+	@if [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname -s)" = Linux ]; then \
+	  echo; echo "There is no screen here, so the headless demonstration runs instead (make demo); for your own model:"; \
+	  echo "  unlearn-studio unlearn MODEL --labeler CLASSIFIER.onnx --forget CLASS --out OUT.safetensors"; \
+	  $(MAKE) --no-print-directory demo; \
+	else $(STUDIO) $(MODEL); fi
 
 demo: build
 	@echo

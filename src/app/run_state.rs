@@ -74,6 +74,7 @@ impl Going {
             (Held::Yes, _) => "Paused".to_owned(),
             (_, None) => "Getting ready".to_owned(),
             (_, Some(progress)) => match progress.phase {
+                Phase::WarmUp => "Training a discriminator, as the file has none".to_owned(),
                 Phase::Label => "Looking for samples of it".to_owned(),
                 Phase::Adapt(member) if self.members > 1 => {
                     format!("Learning what must go ({} of {})", member + 1, self.members)

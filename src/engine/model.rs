@@ -189,10 +189,9 @@ impl Model {
 
     /// The file's content with the averaged generator replaced, everything else as it was.
     pub fn with_g_ema(&self, g_ema: &FlatParams) -> Checkpoint {
-        let mut out = self.export();
-        let averaged = self.template.g_ema.as_ref().or(self.template.g.as_ref());
-        out.g_ema = averaged.map(|template| generator_to_host(g_ema, template));
-        out
+        let Checkpoint { g_ema: averaged, g, .. } = &self.template;
+        let template = averaged.as_ref().or(g.as_ref());
+        Checkpoint { g_ema: template.map(|template| generator_to_host(g_ema, template)), ..self.export() }
     }
 
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything

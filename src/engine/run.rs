@@ -53,6 +53,11 @@ pub(super) fn run(
     let mut control = Control::new(session, commands, events, quit, to_train);
     let mut seconds = Seconds::default();
 
+    if let Some((labeler, target, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
+        let model = control.session.model()?;
+        control.estimator = Some(Estimator::new(&model, labeler.clone(), target.clone(), wanted.seed)?);
+    }
+
     let clock = Instant::now();
     let pools = collect(&mut control, &request)?;
     seconds.label = clock.elapsed().as_secs_f64();
@@ -73,11 +78,7 @@ pub(super) fn run(
         let kept = control.session.kept(number)?.clone();
         (gan.g_ema, gan.g, gan.d) = (kept.g_ema, kept.g, kept.d);
     }
-    if let Some((labeler, target, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
-        control.estimator = Some(Estimator::new(&model, labeler.clone(), target.clone(), wanted.seed)?);
-    }
-    let original = model.g_ema.clone();
-    let (path, sha256) = (model.path.clone(), model.sha256.clone());
+    let (path, sha256, original) = (model.path.clone(), model.sha256.clone(), model.g_ema.clone());
     drop(model);
     control.session.adapted.clear();
     let provenance = vec![

@@ -368,7 +368,8 @@ impl Trainer {
     /// Moves the probability of augmentation by what the discriminator says of real images.
     fn adapt_augmentation(&mut self, shown: &Tensor<4>) {
         let Some(augment) = &mut self.augment else { return };
-        let scores = self.networks.discriminator.forward(&self.d.constants(), shown.clone().into()).value;
+        let (discriminator, labels) = (&self.networks.discriminator, self.labels.real.clone());
+        let scores = discriminator.forward_labelled(&self.d.constants(), shown.clone().into(), labels).value;
         let overfitting = to_vec(scores.sign().mean()).first().copied().unwrap_or_default();
         augment.adapt(f64::from(overfitting), ADAPT_EVERY * self.config.batch);
     }

@@ -49,6 +49,8 @@ impl Studio {
                     self.run = RunState::Failed;
                 }
             }
+            // The window draws every sample of its own class.
+            Event::Class(_) => {}
             Event::Progress(progress) => {
                 let stage_1_done = matches!(progress.phase, Phase::Unlearn | Phase::Evaluate);
                 if stage_1_done && !self.timeline.can_extrapolate() {
