@@ -82,7 +82,6 @@ impl Going {
                 Phase::Adapt(_) => "Learning what must go".to_owned(),
                 Phase::Unlearn => "Unlearning".to_owned(),
                 Phase::Evaluate => "Measuring the result".to_owned(),
-                Phase::WarmUp => "Training a discriminator first".to_owned(),
                 Phase::Train => "Training".to_owned(),
             },
         }

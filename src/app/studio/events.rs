@@ -95,7 +95,6 @@ impl Studio {
                 self.suggestions = Some(*suggestions);
             }
             Event::Labeler(card) => self.found_labeler(*card),
-            Event::Class(_) => self.tiles.forget(|_| true),
             Event::Warning(sentence) => self.say(Level::Warning, sentence),
             Event::Paused => {
                 if let Some(going) = self.run.going_mut().filter(|going| going.held != Held::Ending) {
