@@ -25,7 +25,7 @@ pub(super) fn ui(ui: &mut Ui, studio: &Studio) {
             };
             ui.label(RichText::new(format!("{size} parameters")).weak());
             if card.discriminator_parameters.is_none() {
-                ui.label(RichText::new("no discriminator: it can be looked at only").color(ui.visuals().warn_fg_color));
+                ui.label(RichText::new("no discriminator: one is trained first").color(ui.visuals().warn_fg_color));
             }
         })
         .response;

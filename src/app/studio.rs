@@ -487,9 +487,8 @@ impl Studio {
 
     /// What keeps a run from starting, in one sentence.
     pub fn obstacle(&self) -> Option<String> {
-        let Some(model) = &self.model else { return Some("Open a model first.".to_owned()) };
-        if model.discriminator_parameters.is_none() {
-            return Some("This file has no discriminator, and unlearning needs one.".to_owned());
+        if self.model.is_none() {
+            return Some("Open a model first.".to_owned());
         }
         if self.run.going().is_some() {
             return Some("A run is under way.".to_owned());

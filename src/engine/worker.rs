@@ -156,6 +156,8 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
             }),
             Command::Class(class) => answer(events, || {
                 session.model_mut()?.set_class(class)?;
+                session.centres.clear();
+                session.version += 1;
                 Ok(Event::Class(class))
             }),
             Command::Export(path) => answer(events, || {

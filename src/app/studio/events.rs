@@ -50,7 +50,7 @@ impl Studio {
                 }
             }
             // The window draws every sample of its own class.
-            Event::Class(_) => {}
+            Event::Class(_) => self.tiles.forget(|_| true),
             Event::Progress(progress) => {
                 let stage_1_done = matches!(progress.phase, Phase::Unlearn | Phase::Evaluate);
                 if stage_1_done && !self.timeline.can_extrapolate() {
