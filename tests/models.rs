@@ -1,0 +1,80 @@
+//! The models that come with the program.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde_json::Value;
+use unlearn_studio::{
+    checkpoint, device,
+    engine::{LabelerSpec, Model, fidelity::Fidelity, sampler::Sampler},
+};
+
+/// Together on the disk, in bytes.
+const LARGEST: u64 = 10_000_000;
+const SAMPLES: usize = 600;
+
+fn asset(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets").join(name)
+}
+
+/// The stored hashes by file name.
+fn hashes() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(asset("models/SHA256SUMS")).expect("the hashes");
+    text.lines()
+        .map(|line| line.split_once("  ").expect("a hash and a name"))
+        .map(|(hash, name)| (name.to_owned(), hash.to_owned()))
+        .collect()
+}
+
+fn card(model: &Model) -> Value {
+    serde_json::from_str(&model.card().metadata["card"]).expect("a card")
+}
+
+#[test]
+fn bundled_models_are_the_ones_that_were_measured() {
+    let hashes = hashes();
+    let names: Vec<&str> = hashes.keys().map(String::as_str).collect();
+    assert_eq!(names, ["avatars-64.safetensors", "digits-32.safetensors"]);
+    let mut size = 0;
+    for (name, hash) in &hashes {
+        let path = asset("models").join(name);
+        size += std::fs::metadata(&path).expect("the file").len();
+        assert_eq!(&checkpoint::sha256(&path).expect("a digest"), hash, "{name}");
+        let model = Model::load(&path, &device::cpu().device).expect("a model");
+        assert!(model.gan().is_ok(), "{name} can be unlearned");
+        let card = card(&model);
+        for key in ["data", "date", "licence"] {
+            assert!(card[key].as_str().is_some_and(|text| !text.is_empty()), "{name}: {key} in {card}");
+        }
+        for key in ["iterations", "images_seen", "seed"] {
+            assert!(card[key].is_u64(), "{name}: {key} in {card}");
+        }
+        assert!(card["fidelity"]["frechet"].is_f64(), "{name}: {card}");
+    }
+    assert!(size < LARGEST, "{size} bytes");
+}
+
+/// How far a class's share may be from the data's, as a factor. The faces are not trained to the end yet: there every class
+/// must at least appear.
+const FACTORS: [(&str, &str, f64); 2] = [("avatars-64", "avatars", f64::INFINITY), ("digits-32", "digits", 2.0)];
+
+#[test]
+fn their_samples_show_every_class() {
+    for (name, labeler, factor) in FACTORS {
+        let model = Model::load(&asset("models").join(format!("{name}.safetensors")), &device::cpu().device);
+        let model = model.expect("a model");
+        let spec = LabelerSpec { path: asset("labelers").join(format!("{labeler}.onnx")), mean: None, std: None };
+        let mut sampler = Sampler::new(&model.generator, &model.g_ema);
+        let [channels, height, width] = sampler.image_shape();
+        let images = sampler.render_at(7, 0..SAMPLES as u64, 1.0);
+        let found = spec.open().expect("a labeler").label_all(&images, [SAMPLES, channels, height, width]);
+        let fidelity: Fidelity = serde_json::from_value(card(&model)["fidelity"].clone()).expect("measured");
+        for (shares, found) in fidelity.heads.iter().zip(found.expect("labels")) {
+            for (class, (data, share)) in shares.classes.iter().zip(shares.data.iter().zip(found.shares())) {
+                // Room for chance: three standard deviations of so many samples.
+                let chance = 3.0 * (data * (1.0 - data) / SAMPLES as f64).sqrt();
+                let fits = share > data / factor - chance && share < data * factor + chance;
+                assert!(fits && share > 0.0, "{name}: {}={class} {share:.3}, {data:.3} of the data", shares.head);
+            }
+        }
+    }
+}
