@@ -87,7 +87,11 @@ fn quantile(values: &[f64], part: f64) -> f64 {
 }
 
 fn suggest(engine: &Engine, feedback: &Feedback) -> Result<Suggestions, String> {
-    let request = SuggestRequest { feedback: feedback.clone(), seed: SEED, psi: 1.0, labeler: None, count: 12 };
+    suggest_with(engine, feedback, None)
+}
+
+fn suggest_with(engine: &Engine, feedback: &Feedback, labeler: Option<LabelerSpec>) -> Result<Suggestions, String> {
+    let request = SuggestRequest { feedback: feedback.clone(), seed: SEED, psi: 1.0, labeler, count: 12 };
     engine.send(Command::Suggest(Box::new(request)));
     answer(engine, |e| if let Event::Suggested(found) = e { Some(*found) } else { None })
 }
@@ -112,6 +116,20 @@ fn suggestions_rank_what_was_not_marked() {
     // The same question, the same answer, from what was kept.
     let again = suggest(&engine, &feedback).expect("suggestions");
     assert_eq!((again.ranked, again.proposals), (found.ranked, found.proposals));
+}
+
+#[test]
+fn a_labelers_features_count() {
+    let (engine, sha256, brightness) = open();
+    let feedback = marks(&sha256, &brightness, 4);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/labelers/avatars.onnx");
+    let without = suggest(&engine, &feedback).expect("suggestions");
+    let with =
+        suggest_with(&engine, &feedback, Some(LabelerSpec { path, mean: None, std: None })).expect("suggestions");
+    assert_ne!(without.ranked, with.ranked, "more features, other answers");
+    let missing = LabelerSpec { path: "missing.onnx".into(), mean: None, std: None };
+    let refused = suggest_with(&engine, &feedback, Some(missing)).expect_err("no such file");
+    assert!(refused.starts_with("missing.onnx"), "{refused}");
 }
 
 #[test]

@@ -96,6 +96,8 @@ fn a_model_is_grown_and_measured() {
     let model = checkpoint::load(Path::new(&grown)).expect("a model");
     let card: serde_json::Value = serde_json::from_str(&model.metadata["card"]).expect("a card");
     assert!(card["fidelity"]["frechet"].is_f64() && card["fidelity"]["heads"][0]["samples"].is_array(), "{card}");
+    let before = serde_json::json!([{ "resolution": 16, "iterations": 2, "images_seen": 8 }]);
+    assert_eq!((&card["grown_from"], &card["images_seen"]), (&before, &8.into()));
     assert_eq!(model.g.expect("a generator")["style.1.weight"].shape, [5, 5]);
     // Half the size, no optimizers, nothing to go on from.
     let half = at("half.safetensors");

@@ -15,7 +15,8 @@ use crate::{
     engine::{
         Model, Phase, Progress,
         sampler::Sampler,
-        scratch::{Augmentation, Card, Choices, Scratch, State},
+        scratch::{Augmentation, Choices, Scratch, State},
+        training_card::Card,
     },
     gan::Architecture,
     metrics::{Tiles, write_grid},

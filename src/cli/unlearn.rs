@@ -30,7 +30,7 @@ pub(super) struct UnlearnArgs {
     /// Feedback file with the marked samples.
     #[arg(long)]
     feedback: Option<PathBuf>,
-    /// ONNX classifier that gives feedback (without --feedback) and measures the result.
+    /// ONNX classifier that gives feedback and measures the result; with --feedback, its features help to learn from the marks.
     #[arg(long, requires = "forget")]
     labeler: Option<PathBuf>,
     /// Let the labeler answer for a person who marks this many samples page by page, instead of labelling thousands.

@@ -24,6 +24,7 @@ pub mod sampler;
 pub mod scratch;
 mod shrink;
 pub mod suggest;
+pub mod training_card;
 pub mod warm_up;
 mod worker;
 

@@ -200,30 +200,33 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
         }
         FeedbackSource::File(path) => {
             let model = control.session.model()?;
-            by_few_or_many(control, &Feedback::load(path, &model.sha256)?, settings)
+            by_few_or_many(control, &Feedback::load(path, &model.sha256)?, request)
         }
-        FeedbackSource::Marks(feedback) => by_few_or_many(control, feedback, settings),
+        FeedbackSource::Marks(feedback) => by_few_or_many(control, feedback, request),
         FeedbackSource::Clicks { labeler, forget, clicks } => {
             let labeler = labeler.open()?;
             let model = control.session.model()?;
             let target = labeler.target(forget)?;
             let marks = by_clicks(&model, &labeler, &target, *clicks, settings)?;
             let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
+            // The classifier answers for the person: its features would whisper the answers to the probe.
             by_probe(&model, &marks, None, settings, &mut progress)
         }
     }
 }
 
-/// Marks as they are, or, where they are few, what a probe learns from them.
+/// Marks as they are, or, where they are few, what a probe learns from them: with the features of the labeler that measures
+/// the result, if there is one.
 fn by_few_or_many(
     control: &mut Control,
     feedback: &Feedback,
-    settings: &Settings,
+    request: &RunRequest,
 ) -> Result<Option<Pools>, EngineError> {
-    let model = control.session.model()?;
+    let (model, settings) = (control.session.model()?, &request.settings);
     if feedback.len() >= settings.few_marks {
         return by_marks(&model, feedback.clone()).map(Some);
     }
+    let labeler = request.evaluation.as_ref().map(|evaluation| evaluation.labeler.open()).transpose()?;
     let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-    by_probe(&model, feedback, None, settings, &mut progress)
+    by_probe(&model, feedback, labeler.as_ref(), settings, &mut progress)
 }

@@ -7,7 +7,11 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Model, fidelity::Fidelity, report::program};
+use super::{
+    EngineError, Model,
+    fidelity::Fidelity,
+    training_card::{Card, Grown, TrainingCard},
+};
 use crate::{
     checkpoint::Checkpoint,
     data::{ImageSet, Order},
@@ -18,8 +22,6 @@ use crate::{
 
 /// The metadata key of a [`State`], as JSON.
 const STATE: &str = "training";
-/// The metadata key of the [`Card`], as JSON.
-const CARD: &str = "card";
 /// Streams of the training's seed.
 const WEIGHTS: u64 = 100;
 const DRAWS: u64 = 101;
@@ -148,19 +150,6 @@ impl State {
     }
 }
 
-/// What is said about a model in its own file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Card {
-    /// Name of the data.
-    pub data: String,
-    /// Date of the training, if it was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub date: Option<String>,
-    /// Licence, if it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub licence: Option<String>,
-}
-
 /// Takes a generator's noise away: its maps and their strengths are 0, and without maps no gradient moves the strengths.
 fn silence(generator: &mut Params) {
     let noise = |key: &str| key.starts_with("noises.") || key.ends_with(".noise.weight");
@@ -173,6 +162,7 @@ pub struct Scratch {
     trainer: Trainer,
     state: State,
     card: Card,
+    grown_from: Vec<Grown>,
     images: ImageSet,
     order: Order,
     rng: NormalSource,
@@ -218,15 +208,22 @@ impl Scratch {
         let rng = NormalSource::new(seed, DRAWS).state();
         let state =
             State { iteration: 0, seen: 0, seed, rng, path_mean: 0, augment_p: 0, choices, images: images.len() };
-        Self::new(model, state, images, card)
+        let grown_from = small.map(Grown::of).unwrap_or_default();
+        Self::new(model, state, images, (card, grown_from))
     }
 
     /// The training that wrote `model` and [`State::of`] it, going on.
     pub fn resume(model: Model, state: State, images: ImageSet, card: Card) -> Result<Self, EngineError> {
-        Self::new(model, state, images, card)
+        let grown_from = TrainingCard::of(&model).map(|card| card.grown_from).unwrap_or_default();
+        Self::new(model, state, images, (card, grown_from))
     }
 
-    fn new(model: Model, state: State, images: ImageSet, card: Card) -> Result<Self, EngineError> {
+    fn new(
+        model: Model,
+        state: State,
+        images: ImageSet,
+        (card, grown_from): (Card, Vec<Grown>),
+    ) -> Result<Self, EngineError> {
         let gan = model.gan()?;
         let (g, d, g_ema) = (gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
         let mut trainer = Trainer::new(gan.networks.clone(), state.choices.config(), g, d, g_ema);
@@ -246,7 +243,7 @@ impl Scratch {
         };
         let order = Order::new(state.seed, images.len());
         let rng = NormalSource::resume(state.rng);
-        Ok(Self { model, trainer, state, card, images, order, rng, fidelity: None, last_good: None })
+        Ok(Self { model, trainer, state, card, grown_from, images, order, rng, fidelity: None, last_good: None })
     }
 
     /// Where the training stands.
@@ -300,20 +297,17 @@ impl Scratch {
         }) {
             out.args.extend(args);
         }
-        let mut card = serde_json::json!({
-            "images": self.state.images,
-            "iterations": self.state.iteration,
-            "images_seen": self.state.seen,
-            "seed": self.state.seed,
-            "program": program(),
-            "fidelity": self.fidelity,
-        });
-        if let (Some(card), Ok(serde_json::Value::Object(given))) =
-            (card.as_object_mut(), serde_json::to_value(&self.card))
-        {
-            card.extend(given);
+        TrainingCard {
+            card: self.card.clone(),
+            images: self.state.images,
+            iterations: self.state.iteration,
+            images_seen: self.state.seen,
+            seed: self.state.seed,
+            grown_from: self.grown_from.clone(),
+            fidelity: self.fidelity.clone(),
+            program: String::new(),
         }
-        out.metadata.insert(CARD.to_owned(), card.to_string());
+        .write(&mut out.metadata);
         if let Ok(state) = serde_json::to_string(&self.state) {
             out.metadata.insert(STATE.to_owned(), state);
         }
