@@ -8,7 +8,10 @@ use std::{env, path::PathBuf};
 use anyhow::bail;
 use unlearn_studio::{
     device,
-    engine::{LabelerSpec, Model, clicks::test_probe},
+    engine::{
+        LabelerSpec, Model,
+        clicks::{ProbeTest, test_probe},
+    },
     unlearn::{Preset, Settings},
 };
 
@@ -21,10 +24,19 @@ fn main() -> anyhow::Result<()> {
     let [model, labeler, classes @ ..] = args.as_slice() else { bail!("usage: probe MODEL LABELER CLASS...") };
     let model = Model::load(&PathBuf::from(model), &device::cpu().device)?;
     let labeler = LabelerSpec { path: labeler.into(), mean: None, std: None }.open()?;
-    println!(
-        "| forget | clicks | balanced accuracy % | AUC % | own AUC % | share % (estimated) | negatives in top 1 % | in lower 60 % | refused |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    let columns = [
+        "forget",
+        "clicks",
+        "balanced accuracy %",
+        "AUC %",
+        "own AUC %",
+        "share % (estimated)",
+        "negatives in top 1 %",
+        "in lower 60 %",
+        "refused",
+    ];
+    println!("| {} |", columns.join(" | "));
+    println!("|{}", "---|".repeat(columns.len()));
     for class in classes {
         let target = labeler.target(class)?;
         for clicks in [12, 24, 48] {
@@ -36,9 +48,7 @@ fn main() -> anyhow::Result<()> {
                     Err(error) => eprintln!("{class}, {clicks} clicks, seed {seed}: {error}"),
                 }
             }
-            let mean = |f: &dyn Fn(&unlearn_studio::engine::clicks::ProbeTest) -> f64| {
-                100.0 * tests.iter().map(f).sum::<f64>() / tests.len() as f64
-            };
+            let mean = |f: &dyn Fn(&ProbeTest) -> f64| 100.0 * tests.iter().map(f).sum::<f64>() / tests.len() as f64;
             println!(
                 "| {class} | {clicks} | {:.1} | {:.1} | {:.1} | {:.1} ({:.1}) | {:.0} | {:.1} | {} of {SEEDS} |",
                 mean(&|t| t.balanced_accuracy),

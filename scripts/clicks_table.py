@@ -1,0 +1,76 @@
+"""How much a few clicks forget, beside a classifier's thousands of labels: the README's table.
+
+    python scripts/clicks_table.py PROGRAM OUT [--jobs N] [--only digits|avatars] [--seed S]
+
+Runs `PROGRAM unlearn` for every row on the models that come with the program, keeps reports, pictures and weights in
+the folder OUT, skips what is there already, and prints a Markdown table. Needs nothing but Python itself.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+ROWS = [
+    ("digits", "digits-32", "1", "1"),
+    ("digits", "digits-32", "4", "4"),
+    ("digits", "digits-32", "8", "8"),
+    ("avatars", "avatars-64", "any hat", "hat!=none"),
+    ("avatars", "avatars-64", "round glasses", "glasses=round"),
+    ("avatars", "avatars-64", "beard", "beard=yes"),
+]
+CLICKS = [None, 12, 24, 48]
+
+
+def run(args, row, clicks):
+    """One run: its report, with the wall time of the whole command in seconds."""
+    labeler, model, name, forget = row
+    stem = f"{labeler}-{name.replace(' ', '-')}-{clicks or 'all'}"
+    report = args.out / f"{stem}.json"
+    timed = args.out / f"{stem}.seconds"
+    if not timed.exists():
+        command = [args.program, "unlearn", ASSETS / "models" / f"{model}.safetensors"]
+        command += ["--labeler", ASSETS / "labelers" / f"{labeler}.onnx", "--forget", forget, "--device", "cpu"]
+        command += ["--samples", str(args.samples), "--seed", str(args.seed), "--report", report]
+        command += ["--out", args.out / f"{stem}.safetensors", "--grid", args.out / f"{stem}.png"]
+        command += ["--clicks", str(clicks)] if clicks else []
+        start = time.monotonic()
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        if done.returncode != 0:
+            return None, done.stderr.strip().splitlines()[-1:]
+        timed.write_text(str(time.monotonic() - start))
+    return json.loads(report.read_text()), float(timed.read_text())
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--only", choices=["digits", "avatars"])
+    parser.add_argument("--samples", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    rows = [row for row in ROWS if args.only in (None, row[0])]
+    jobs = [(row, clicks) for row in rows for clicks in CLICKS]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        results = list(pool.map(lambda job: run(args, *job), jobs))
+    print("| forget | feedback | PUL % | Fréchet (floor) | negatives of", args.samples, "| seconds |")
+    print("|---|---|---|---|---|---|")
+    for (row, clicks), (report, seconds) in zip(jobs, results):
+        feedback = f"{clicks} clicks" if clicks else "all labels"
+        if report is None:
+            print(f"| {row[0]}: {row[2]} | {feedback} | refused: {' '.join(seconds)} | | | |")
+            continue
+        e = report["evaluation"]
+        frechet = f"{e['frechet']:.1f} ({e['frechet_floor']:.1f})"
+        negatives = f"{e['negatives_before']} to {e['negatives_after']}"
+        print(f"| {row[0]}: {row[2]} | {feedback} | {100 * e['pul']:.1f} | {frechet} | {negatives} | {seconds:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
