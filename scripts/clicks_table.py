@@ -2,14 +2,15 @@
 
     python scripts/clicks_table.py PROGRAM OUT [--jobs N] [--only digits|avatars] [--seed S]
 
-Runs `PROGRAM unlearn` for every row on the models that come with the program, keeps reports, pictures and weights in
-the folder OUT, skips what is there already, and prints a Markdown table. Needs nothing but Python itself.
+Runs `PROGRAM unlearn` for every row on the models that come with the program, on one thread each, keeps reports, pictures
+and weights in the folder OUT, skips what is there already, and prints a Markdown table. Seconds are processor time: what
+the run takes on a core of its own, whatever else the machine does. Needs nothing but Python itself, on Linux or macOS.
 """
 
 import argparse
 import json
+import os
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,7 +27,7 @@ CLICKS = [None, 12, 24, 48]
 
 
 def run(args, row, clicks):
-    """One run: its report, with the wall time of the whole command in seconds."""
+    """One run: its report, with the processor time of the whole command in seconds."""
     labeler, model, name, forget = row
     stem = f"{labeler}-{name.replace(' ', '-')}-{clicks or 'all'}"
     report = args.out / f"{stem}.json"
@@ -37,11 +38,14 @@ def run(args, row, clicks):
         command += ["--samples", str(args.samples), "--seed", str(args.seed), "--report", report]
         command += ["--out", args.out / f"{stem}.safetensors", "--grid", args.out / f"{stem}.png"]
         command += ["--clicks", str(clicks)] if clicks else []
-        start = time.monotonic()
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-        if done.returncode != 0:
-            return None, done.stderr.strip().splitlines()[-1:]
-        timed.write_text(str(time.monotonic() - start))
+        log = args.out / f"{stem}.log"
+        with log.open("w") as stderr:
+            environment = os.environ | {"RAYON_NUM_THREADS": "1"}
+            process = subprocess.Popen([str(p) for p in command], stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
+            _, status, used = os.wait4(process.pid, 0)
+        if status != 0:
+            return None, " ".join(log.read_text().strip().splitlines()[-1:])
+        timed.write_text(str(used.ru_utime + used.ru_stime))
     return json.loads(report.read_text()), float(timed.read_text())
 
 
@@ -64,7 +68,7 @@ def main():
     for (row, clicks), (report, seconds) in zip(jobs, results):
         feedback = f"{clicks} clicks" if clicks else "all labels"
         if report is None:
-            print(f"| {row[0]}: {row[2]} | {feedback} | refused: {' '.join(seconds)} | | | |")
+            print(f"| {row[0]}: {row[2]} | {feedback} | {seconds} | | | |")
             continue
         e = report["evaluation"]
         frechet = f"{e['frechet']:.1f} ({e['frechet_floor']:.1f})"
