@@ -11,7 +11,6 @@ mod error;
 mod layout;
 mod nvlabs;
 mod pickle;
-mod pickle_machine;
 mod pickle_write;
 mod pt_read;
 mod pt_write;
@@ -29,7 +28,7 @@ use serde_json::{Map, Value};
 
 use crate::gan::{HostTensor, Params};
 
-pub use digest::sha256;
+pub use digest::{sha256, sha256_watched};
 pub use error::CheckpointError;
 pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
 pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_tensors};
@@ -95,10 +94,16 @@ pub fn save_half(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointE
 
 /// Reads a model file; its content, not its name, says which format it is.
 pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    load_watched(path, &mut |_| {})
+}
+
+/// As [`load`]; `watch` is told again and again how many bytes of tensors were read so far. Where tensors share memory,
+/// that can come to more than the file has.
+pub fn load_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint, CheckpointError> {
     match Format::of_content(path)? {
-        Format::PyTorch => pt_read::load(path),
-        Format::Safetensors => safetensors_file::load(path),
-        Format::Pickle => nvlabs::load(path),
+        Format::PyTorch => pt_read::load(path, watch),
+        Format::Safetensors => safetensors_file::load(path, watch),
+        Format::Pickle => nvlabs::load(path, watch),
     }
 }
 

@@ -29,7 +29,7 @@ const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 
 /// Tensors may share storage, so together they may need more than the file holds, but not without bound.
 const SHARING: u64 = 8;
 
-pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
+pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint, CheckpointError> {
     let plain = plain_values(path)?;
     // The repaired copy, if one is needed, lives as long as tensors are read from it.
     let repaired;
@@ -51,7 +51,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
             None => not_a_checkpoint(path, tensors.into_iter().map(|(name, _)| name)),
         });
     }
-    let mut flat = host_tensors(path, tensors)?;
+    let mut flat = host_tensors(path, tensors, watch)?;
     let mut extras = Extras::default();
     if let Some(plain) = plain {
         extras = read_extras(&plain);
@@ -76,15 +76,22 @@ fn from_pytorch(path: &Path, error: &PytorchError) -> CheckpointError {
 }
 
 /// The values of `tensors` under their flat names; `g_optim.state.0.step` becomes `g_optim.0.step`.
-fn host_tensors(path: &Path, tensors: Vec<(String, Tensor)>) -> Result<IndexMap<String, HostTensor>, CheckpointError> {
+fn host_tensors(
+    path: &Path,
+    tensors: Vec<(String, Tensor)>,
+    watch: &mut dyn FnMut(u64),
+) -> Result<IndexMap<String, HostTensor>, CheckpointError> {
     let length = std::fs::metadata(path).map_err(|error| CheckpointError::read(path, &error))?.len();
     let mut allowance = length.saturating_mul(SHARING);
     let mut flat = IndexMap::with_capacity(tensors.len());
+    let mut read = 0;
     for (name, tensor) in tensors {
         allowance = allowance.checked_sub(tensor.byte_len() as u64).ok_or_else(|| {
             CheckpointError::damaged(path, format!("its tensors claim more than {SHARING} times the file's size"))
         })?;
         let bytes = guarded(path, || tensor.read().map_err(|error| CheckpointError::io(path, &error)))?;
+        read += bytes.len() as u64;
+        watch(read);
         let tensor = element(tensor.dtype())
             .and_then(|element| element.tensor(tensor.shape().to_vec(), &bytes))
             .map_err(|reason| CheckpointError::damaged(path, format!("tensor `{name}`: {reason}")))?;

@@ -37,6 +37,11 @@ pub type TensorsAndMetadata = (BTreeMap<String, HostTensor>, BTreeMap<String, St
 
 /// Reads any safetensors file.
 pub fn read_tensors(path: &Path) -> Result<TensorsAndMetadata, CheckpointError> {
+    read_watched(path, &mut |_| {})
+}
+
+/// `watch` is told how many bytes of tensors were read so far.
+fn read_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<TensorsAndMetadata, CheckpointError> {
     let failed = |error| CheckpointError::io(path, &error);
     let damaged = |reason: String| CheckpointError::damaged(path, reason);
     let file = File::open(path).map_err(|error| CheckpointError::read(path, &error))?;
@@ -51,6 +56,7 @@ pub fn read_tensors(path: &Path) -> Result<TensorsAndMetadata, CheckpointError> 
         };
         let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
         file.read_exact(&mut bytes).map_err(failed)?;
+        watch(info.data_offsets.1 as u64);
         let tensor = element(info.dtype)
             .and_then(|element| element.tensor(info.shape.clone(), &bytes))
             .map_err(|reason| damaged(format!("tensor `{name}`: {reason}")))?;
@@ -70,8 +76,8 @@ pub fn write_tensors<'a>(
     write(path, tensors.into_iter().map(entry).collect(), metadata, Precision::Single)
 }
 
-pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
-    let (tensors, mut metadata) = read_tensors(path)?;
+pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint, CheckpointError> {
+    let (tensors, mut metadata) = read_watched(path, watch)?;
     let mut json = |key: &str| match metadata.remove(key) {
         Some(text) => serde_json::from_str::<Value>(&text)
             .map(Some)

@@ -1,0 +1,28 @@
+//! The pickle within a `.pt` file. An archive is made around it with valid checksums, which a mutation of the whole file
+//! would break at once.
+
+#![no_main]
+
+use std::io::{Cursor, Write};
+
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+/// Storages beside the pickle; the seed's tensors use fewer.
+const STORAGES: usize = 256;
+/// Bytes of each: more than any tensor of the seed has.
+const STORAGE: [u8; 2048] = [0; 2048];
+
+libfuzzer_sys::fuzz_target!(|pickle: &[u8]| unlearn_studio_fuzz::open_model("pickle.pt", &archive(pickle)));
+
+fn archive(pickle: &[u8]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut add = |name: &str, bytes: &[u8]| {
+        archive.start_file(name, options).expect("an entry");
+        archive.write_all(bytes).expect("an entry");
+    };
+    add("archive/data.pkl", pickle);
+    (0..STORAGES).for_each(|key| add(&format!("archive/data/{key}"), &STORAGE));
+    add("archive/version", b"3\n");
+    archive.finish().expect("an archive").into_inner()
+}
