@@ -13,6 +13,7 @@ mod nvlabs;
 mod pickle;
 mod pickle_write;
 mod pt_read;
+mod pt_values;
 mod pt_write;
 mod safetensors_file;
 mod zip_repair;
@@ -146,11 +147,14 @@ impl Format {
         let named = Self::of_extension(path);
         if head.is_empty() {
             Err(CheckpointError::unknown_format(path, "the file is empty"))
-        } else if head.starts_with(b"PK") || head.get(TAR_MAGIC) == Some(b"ustar".as_slice()) {
+        } else if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             Ok(Self::PyTorch)
+        } else if head.get(TAR_MAGIC) == Some(b"ustar".as_slice()) {
+            // PyTorch wrote such until 2017, a year before the first StyleGAN. An entry may claim any length.
+            Err(CheckpointError::unknown_format(path, "it is a tar archive"))
         } else if safetensors_file::has_header(&head) || named == Some(Self::Safetensors) {
             Ok(Self::Safetensors)
-        } else if pt_read::has_legacy_magic(&head) {
+        } else if pt_values::has_legacy_magic(&head) {
             Ok(Self::PyTorch)
         } else if head.starts_with(b"\x80") || named == Some(Self::Pickle) {
             Ok(Self::Pickle)

@@ -9,7 +9,7 @@ use zip::read::{ArchiveOffset, Config};
 
 use super::super::element::Element;
 use super::super::pickle::{Node, Pickle, PickleError};
-use super::super::pt_read::has_legacy_magic;
+use super::super::pt_values::has_legacy_magic;
 use super::NetworkError;
 
 /// Most bytes of a stream's pickle; a storage's has 80.

@@ -108,6 +108,12 @@ impl Pickle {
         }
     }
 
+    /// All lists, tuples and sets, wherever they stand.
+    pub(super) fn sequences(&self) -> impl Iterator<Item = &[NodeId]> {
+        (0..self.nodes.len()).map(|place| self.items(NodeId(place)))
+    }
+
+    /// A text.
     pub(super) fn text(&self, id: NodeId) -> Option<&str> {
         match self.node(id) {
             Node::Text(text) => Some(text),
