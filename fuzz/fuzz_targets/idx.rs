@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     limited(|| {
         for side in [None, Some(8)] {
             let Ok(set) = read_images(&path, side) else { continue };
-            assert!(set.len() > 0 && set.side().is_power_of_two());
+            assert!(!set.is_empty() && set.side().is_power_of_two());
             assert_eq!(set.images(&[set.len() - 1]).len(), 3 * set.side() * set.side());
         }
         let _ = read_labels(&path);

@@ -7,8 +7,8 @@ use std::io::{Cursor, Write};
 
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-/// Storages beside the pickle; the seed's tensors use 194.
-const STORAGES: usize = 200;
+/// Bytes of pickle for every storage beside it: enough storages for those of the seeds, not many more.
+const PICKLE_PER_STORAGE: usize = 128;
 /// Bytes of each: those of the largest tensor of the seed.
 const STORAGE: [u8; 256] = [0; 256];
 
@@ -22,7 +22,7 @@ fn archive(pickle: &[u8]) -> Vec<u8> {
         archive.write_all(bytes).expect("an entry");
     };
     add("archive/data.pkl", pickle);
-    (0..STORAGES).for_each(|key| add(&format!("archive/data/{key}"), &STORAGE));
+    (0..pickle.len() / PICKLE_PER_STORAGE).for_each(|key| add(&format!("archive/data/{key}"), &STORAGE));
     add("archive/version", b"3\n");
     archive.finish().expect("an archive").into_inner()
 }
