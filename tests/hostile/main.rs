@@ -99,3 +99,16 @@ fn mutated_safetensors_files() {
 fn mutated_network_pickles() {
     mutate_all("pkl", include_bytes!("../fixtures/golden/ada-8-conditional.pkl"));
 }
+
+/// The fuzz targets begin with these; one is in PyTorch's older container.
+#[test]
+fn seeds_of_the_fuzz_targets_are_models() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    for name in
+        ["pt/everything.pt", "pt/legacy.pt", "safetensors/bare.safetensors", "safetensors/everything.safetensors"]
+    {
+        open(&seeds.join(name), name).expect("a model");
+    }
+    let load = |name: &str| unlearn_studio::checkpoint::load(&seeds.join(name)).expect("a model");
+    assert_eq!(load("pt/legacy.pt"), load("pt/bare.pt"));
+}

@@ -1,7 +1,7 @@
 //! The values of a pickle (numbers, texts, lists, dictionaries, noted calls), read without running any of it.
 //!
-//! Whoever reads a file by it decides what a call means: `pt_read` takes the training arguments from what
-//! `pytorch-reader` drops, `nvlabs` takes networks. Every byte is hostile: nodes live in one list and refer to each other
+//! Whoever reads a file by it decides what a call means: `pt_values` takes the training arguments from what
+//! `pytorch-reader` drops, `nvlabs` takes networks. `machine` runs the opcodes over an `input` and a `stack`. Every byte is hostile: nodes live in one list and refer to each other
 //! by place, so a memo fetch costs a number, never a copy; bytes stay in the file.
 
 mod hostile;
@@ -19,14 +19,19 @@ use thiserror::Error;
 /// Why a pickle cannot be read.
 #[derive(Debug, Error)]
 pub(super) enum PickleError {
+    /// The input ends before the pickle does, or a length points beyond it.
     #[error("the pickle ends early")]
     Truncated,
+    /// No pickle of any protocol has this opcode.
     #[error("the pickle has an unknown opcode 0x{0:02x}")]
     Opcode(u8),
+    /// An opcode does not fit what is on the stack or in the memo.
     #[error("the pickle contradicts itself")]
     Inconsistent,
+    /// A limit is reached.
     #[error("its pickle holds more values than any checkpoint needs")]
     TooLarge,
+    /// The system failed.
     #[error(transparent)]
     Io(io::Error),
 }
@@ -41,23 +46,28 @@ impl From<io::Error> for PickleError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NodeId(pub(super) usize);
 
+/// A value.
 pub(super) enum Node {
+    /// Python's `None`.
     None,
+    /// A truth value.
     Bool(bool),
+    /// A whole number of at most 64 bits.
     Int(i64),
+    /// A floating-point number.
     Float(f64),
+    /// A text in UTF-8.
     Text(String),
     /// Where the bytes lie in the input; bytes of a text too, if it is long or not UTF-8.
     Bytes(Range<u64>),
+    /// A list, tuple or set.
     Sequence(Vec<NodeId>),
+    /// Keys and values in the order they came in; a later one replaces an earlier one of the same key.
     Dict(Vec<(NodeId, NodeId)>),
+    /// A class or function, `module.name`.
     Class(Rc<str>),
     /// What calling `class` with `args` would make, if it were ever called; `state` is what `BUILD` gave it.
-    Object {
-        class: Rc<str>,
-        args: NodeId,
-        state: Option<NodeId>,
-    },
+    Object { class: Rc<str>, args: NodeId, state: Option<NodeId> },
     /// What the pickle refers to by this id: a tensor's storage.
     Persistent(NodeId),
     /// Integers beyond 64 bits, results of calls to what is no class.
@@ -84,10 +94,12 @@ impl Pickle {
         })
     }
 
+    /// The node that stands for the whole.
     pub(super) fn root(&self) -> NodeId {
         self.root
     }
 
+    /// The node at a place.
     pub(super) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
     }
