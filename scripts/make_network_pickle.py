@@ -7,10 +7,13 @@ tensors, written from the formulas. Needs torch and safetensors, nothing else:
 
     python3 scripts/make_network_pickle.py tests/fixtures/golden
 
-With --large FILE it writes an unconditional 1024x1024 network pickle of random weights instead.
+With --large FILE it writes an unconditional 1024x1024 network pickle of random weights instead; with --smallest FOLDER the
+smallest generator there is, three times: as usual, in protocol 2, which writes bytes as text, and with storages that are
+zip archives.
 """
 
 import collections
+import io
 import pickle
 import sys
 import types
@@ -51,6 +54,9 @@ LARGE = dict(
     FEATURES=1,
     CONVERTED=False,
 )
+SMALLEST = dict(LARGE, SIDES=[4, 8], CHANNELS={4: 1, 8: 1}, Z=1, W=1)
+# Layers of an unconditional mapping network.
+DEPTH = 8
 FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0])
 FILTER = torch.outer(FILTER, FILTER) / 64
 
@@ -145,7 +151,7 @@ def generator():
             fc1=dense(7, W, "lrelu", 0.02),
         )
         if C
-        else {f"fc{i}": dense(W, W, "lrelu", 0.01) for i in range(8)},
+        else {f"fc{i}": dense(W, W, "lrelu", 0.01) for i in range(DEPTH)},
     )
     kwargs = dict(z_dim=Z, c_dim=C, w_dim=W, img_resolution=SIDES[-1], img_channels=3)
     return Object("Generator", modules=dict(synthesis=synthesis, mapping=mapping), kwargs=kwargs)
@@ -323,7 +329,25 @@ def fixture(folder, name, settings):
     save_file({k: v.contiguous() for k, v in expected.items()}, Path(folder) / f"{name}.expected.safetensors")
 
 
-if sys.argv[1] == "--large":
+def smallest(folder):
+    globals().update(SMALLEST, DEPTH=1)
+    torch.manual_seed(5)
+    data = dict(G_ema=generator())
+    for name, protocol in (("smallest", 4), ("smallest-protocol2", 2)):
+        (folder / f"{name}.pkl").write_bytes(pickle.dumps(data, protocol))
+
+    def as_archive(storage):
+        stream = io.BytesIO()
+        torch.save(storage, stream)
+        return torch.storage._load_from_bytes, (stream.getvalue(),)
+
+    torch.storage.TypedStorage.__reduce__ = as_archive
+    (folder / "smallest-zipped.pkl").write_bytes(pickle.dumps(data, 4))
+
+
+if sys.argv[1] == "--smallest":
+    smallest(Path(sys.argv[2]))
+elif sys.argv[1] == "--large":
     globals().update(LARGE)
     write(networks(), sys.argv[2])
 else:

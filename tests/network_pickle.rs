@@ -91,6 +91,39 @@ fn samples_are_those_of_the_published_code() {
     }
 }
 
+/// What Python writes where it knows no bytes, and storages in the container of newer PyTorch.
+#[test]
+fn however_the_bytes_are_wrapped() {
+    let load = |name: &str| checkpoint::load(&fixture(&format!("pickles/{name}.pkl"))).expect("a pickle");
+    let plain = load("smallest");
+    let generator = plain.g_ema.as_ref().expect("a generator");
+    assert_eq!(generator["noises.noise_2"].shape, [1, 1, 8, 8]);
+    assert_eq!(generator["to_rgbs.0.upsample.kernel"].data[5], 9.0 / 16.0);
+    for name in ["smallest-protocol2", "smallest-zipped"] {
+        assert_eq!(load(name), plain, "{name}");
+    }
+    let model = Model::load(&fixture("pickles/smallest-protocol2.pkl"), &device::cpu().device).expect("a model");
+    let mut sampler = unlearn_studio::engine::sampler::Sampler::new(&model.generator, &model.g_ema);
+    assert_eq!(sampler.render_at(1, 0..2, 0.7).len(), 2 * 3 * 8 * 8);
+}
+
+#[test]
+fn opening_says_how_far_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut files = vec![pickle(ADA), fixture("pickles/smallest-protocol2.pkl"), fixture("golden/stylegan2-16.pt")];
+    files.push(folder.path().join("model.safetensors"));
+    checkpoint::save(&files[3], &checkpoint::load(&files[0]).expect("a pickle")).expect("a file");
+    for path in files {
+        let length = std::fs::metadata(&path).expect("a file").len();
+        let mut told = Vec::new();
+        Model::load_watched(&path, &device::cpu().device, &mut |read, of| told.push((read, of))).expect("a model");
+        assert!(told.is_sorted() && told.iter().all(|(_, of)| *of == 2 * length), "{}", path.display());
+        // Every tensor, then the digest.
+        assert!(told.iter().filter(|(read, _)| (1..=length).contains(read)).count() > 20, "{}", path.display());
+        assert_eq!(told.last(), Some(&(2 * length, 2 * length)), "{}", path.display());
+    }
+}
+
 #[test]
 fn an_export_is_the_same_model() {
     let folder = tempfile::tempdir().expect("a folder");

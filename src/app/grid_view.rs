@@ -361,6 +361,11 @@ fn empty(ui: &mut Ui, studio: &Studio) {
             ui.add_space(8.0);
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
             ui.label(format!("Opening {name}"));
+            if studio.opened > 0.0 {
+                ui.add_space(8.0);
+                let bar = egui::ProgressBar::new(studio.opened).desired_width(240.0).desired_height(8.0);
+                ui.add(bar.fill(palette(ui.style()).after).corner_radius(4.0));
+            }
         } else {
             ui.label(egui::RichText::new("Drop a model here").size(22.0));
             ui.add_space(2.0);

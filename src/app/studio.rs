@@ -203,6 +203,8 @@ pub struct Studio {
     pub model: Option<Box<ModelCard>>,
     /// The model that is being opened.
     pub opening: Option<PathBuf>,
+    /// How much of it was read, from 0 to 1.
+    pub opened: f32,
     /// What is marked.
     pub marks: Marks,
     /// What the grid shows.
@@ -262,6 +264,7 @@ impl Studio {
             device: None,
             model: None,
             opening: None,
+            opened: 0.0,
             marks: Marks::new(""),
             view: View::default(),
             tiles: TileCache::default(),

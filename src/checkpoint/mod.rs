@@ -11,9 +11,9 @@ mod error;
 mod layout;
 mod nvlabs;
 mod pickle;
-mod pickle_machine;
 mod pickle_write;
 mod pt_read;
+mod pt_values;
 mod pt_write;
 mod safetensors_file;
 mod zip_repair;
@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 
 use crate::gan::{HostTensor, Params};
 
-pub use digest::sha256;
+pub use digest::{sha256, sha256_watched};
 pub use error::CheckpointError;
 pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
 pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_tensors};
@@ -95,10 +95,16 @@ pub fn save_half(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointE
 
 /// Reads a model file; its content, not its name, says which format it is.
 pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    load_watched(path, &mut |_| {})
+}
+
+/// As [`load`]; `watch` is told again and again how many bytes of tensors were read so far. Where tensors share memory,
+/// that can come to more than the file has.
+pub fn load_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint, CheckpointError> {
     match Format::of_content(path)? {
-        Format::PyTorch => pt_read::load(path),
-        Format::Safetensors => safetensors_file::load(path),
-        Format::Pickle => nvlabs::load(path),
+        Format::PyTorch => pt_read::load(path, watch),
+        Format::Safetensors => safetensors_file::load(path, watch),
+        Format::Pickle => nvlabs::load(path, watch),
     }
 }
 
@@ -141,11 +147,14 @@ impl Format {
         let named = Self::of_extension(path);
         if head.is_empty() {
             Err(CheckpointError::unknown_format(path, "the file is empty"))
-        } else if head.starts_with(b"PK") || head.get(TAR_MAGIC) == Some(b"ustar".as_slice()) {
+        } else if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             Ok(Self::PyTorch)
+        } else if head.get(TAR_MAGIC) == Some(b"ustar".as_slice()) {
+            // PyTorch wrote such until 2017, a year before the first StyleGAN. An entry may claim any length.
+            Err(CheckpointError::unknown_format(path, "it is a tar archive"))
         } else if safetensors_file::has_header(&head) || named == Some(Self::Safetensors) {
             Ok(Self::Safetensors)
-        } else if pt_read::has_legacy_magic(&head) {
+        } else if pt_values::has_legacy_magic(&head) {
             Ok(Self::PyTorch)
         } else if head.starts_with(b"\x80") || named == Some(Self::Pickle) {
             Ok(Self::Pickle)

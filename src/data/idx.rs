@@ -25,6 +25,10 @@ pub fn read_images(path: &Path, side: Option<usize>) -> Result<ImageSet, DataErr
     if height.max(width) > LARGEST {
         return Err(wrong(format!("its images have {width}x{height} pixels, the largest side is {LARGEST}")));
     }
+    // A file of lines would grow a thousandfold when they are put on squares.
+    if height.max(width) > 4 * height.min(width) {
+        return Err(wrong(format!("its images have {width}x{height} pixels; one side is over 4 times the other")));
+    }
     let own = height.max(width).next_power_of_two();
     let wanted = side.unwrap_or(own);
     let side = wanted.max(own);
@@ -133,6 +137,10 @@ mod tests {
             (header(&[0, 28, 28]), "it is empty"),
             (header(&[60_000, 28, 28]), "it ends after 0 of 47040000 bytes"),
             (header(&[1, 1, 2000]), "it ends after 0 of 2000 bytes"),
+            (
+                [header(&[1, 2, 9]), vec![0; 18]].concat(),
+                "its images have 9x2 pixels; one side is over 4 times the other",
+            ),
             (
                 header(&[u32::MAX; 3]),
                 "its header claims [4294967295, 4294967295, 4294967295] bytes, more than 2147483648",

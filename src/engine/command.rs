@@ -205,6 +205,13 @@ pub struct Progress {
 /// An answer of the engine.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// How far the opening of a large file is: bytes read, of those there are to read.
+    Opening {
+        /// Bytes read so far.
+        read: u64,
+        /// Bytes there are to read.
+        of: u64,
+    },
     /// A model was opened.
     Loaded(Box<ModelCard>),
     /// How far the run is.

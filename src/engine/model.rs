@@ -76,9 +76,16 @@ pub struct ModelCard {
 impl Model {
     /// Opens a model file.
     pub fn load(path: &Path, device: &Device) -> Result<Self, EngineError> {
+        Self::load_watched(path, device, &mut |_, _| {})
+    }
+
+    /// Opens a model file; `watch` is told again and again how many bytes were read and how many there are to read. These
+    /// are twice the file's: its tensors are read, then its digest is taken.
+    pub fn load_watched(path: &Path, device: &Device, watch: &mut dyn FnMut(u64, u64)) -> Result<Self, EngineError> {
+        let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         returning_memory(|| {
-            let checkpoint = checkpoint::load(path)?;
-            let sha256 = checkpoint::sha256(path)?;
+            let checkpoint = checkpoint::load_watched(path, &mut |read| watch(read.min(length), 2 * length))?;
+            let sha256 = checkpoint::sha256_watched(path, &mut |read| watch(length + read.min(length), 2 * length))?;
             Self::new(path, sha256, checkpoint, device)
         })
     }

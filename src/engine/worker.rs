@@ -5,7 +5,7 @@ use std::{
     path::Path,
     sync::Arc,
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use burn::tensor::Tensor;
@@ -31,6 +31,8 @@ use crate::{
     unlearn::extrapolate::extrapolate,
 };
 
+/// Time between two [`Event::Opening`]; small files are open before the first.
+const OPENING_NEWS: Duration = Duration::from_millis(100);
 /// Centres of truncation that are remembered.
 const CENTRES: usize = 8;
 
@@ -137,7 +139,13 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
             }
             Command::Load(path) => {
                 answer(events, || {
-                    let model = Model::load(&path, &session.device.device)?;
+                    let mut told = Instant::now();
+                    let model = Model::load_watched(&path, &session.device.device, &mut |read, of| {
+                        if told.elapsed() >= OPENING_NEWS {
+                            told = Instant::now();
+                            let _ = events.send(Event::Opening { read, of });
+                        }
+                    })?;
                     let card = model.card();
                     session.replace(model);
                     Ok(Event::Loaded(Box::new(card)))

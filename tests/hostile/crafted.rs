@@ -100,6 +100,49 @@ fn archives_that_unpack_without_end() {
     assert!(sentence.contains("holds more values than any checkpoint needs"), "{sentence}");
 }
 
+/// A tar archive whose only entry claims 8 GiB of zeros: PyTorch's oldest container, older than any StyleGAN.
+#[test]
+fn a_tar_archive_is_not_unpacked() {
+    let octal = |number: u64| format!("{number:011o}\0");
+    let mut header = [0; 512];
+    let mut put = |place: usize, text: &str| header[place..place + text.len()].copy_from_slice(text.as_bytes());
+    put(0, "storages");
+    put(124, &octal(0));
+    // A sparse file that consists of one hole.
+    put(156, "S");
+    put(257, "ustar  \0");
+    put(386, &octal((8 << 30) - 1));
+    put(398, &octal(0));
+    put(483, &octal((8 << 30) - 1));
+    put(148, "        ");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let sentence = refused("model.pt", &[&header[..], &[0; 1024]].concat());
+    assert!(sentence.contains("not a model file (it is a tar archive)"), "{sentence}");
+}
+
+/// Reading one number here costs reading everything before it, for every tensor again.
+#[test]
+fn tensors_that_reach_far_for_little() {
+    let opened = |pickle: &[u8], method| {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(method);
+        for (name, bytes) in [("archive/data.pkl", pickle), ("archive/data/0", &[0; 4 << 20])] {
+            archive.start_file(name, options).expect("an entry");
+            archive.write_all(bytes).expect("an entry");
+        }
+        refused("model.pt", &archive.finish().expect("an archive").into_inner())
+    };
+    // {'g_ema': {'input.input': two numbers of a storage of 2^20, as far from each other as there are}}
+    let tensor = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuJ\0\0\x10\0tQ\
+        K\0K\x02\x85J\xff\xff\x0f\0\x85\x89ccollections\nOrderedDict\n)RtR";
+    let pickle = [&b"\x80\x02}X\x05\0\0\0g_ema}X\x0b\0\0\0input.input"[..], tensor, b"ss."].concat();
+    let sentence = opened(&pickle, CompressionMethod::Stored);
+    assert!(sentence.contains("a tensor takes few numbers out of a large storage"), "{sentence}");
+    let sentence = opened(&pickle, CompressionMethod::Deflated);
+    assert!(sentence.contains("its tensors are compressed"), "{sentence}");
+}
+
 #[test]
 fn values_that_contain_themselves() {
     // A dictionary that is its own `G`; a network whose modules are itself.

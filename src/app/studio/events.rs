@@ -42,6 +42,7 @@ impl Studio {
 
     fn take_in(&mut self, event: Event) {
         match event {
+            Event::Opening { read, of } => self.opened = read as f32 / of.max(1) as f32,
             Event::Loaded(card) => self.loaded(card),
             Event::Idle => {
                 self.opening = None;

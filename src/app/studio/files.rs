@@ -28,7 +28,7 @@ impl Studio {
                 self.say(Level::Warning, "A run is under way; stop it before opening another model.");
             }
             _ => {
-                self.opening = Some(path.clone());
+                (self.opening, self.opened) = (Some(path.clone()), 0.0);
                 self.send(Command::Load(path));
             }
         }

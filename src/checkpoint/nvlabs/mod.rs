@@ -10,6 +10,7 @@ mod discriminator;
 mod generator;
 mod objects;
 mod storage;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,7 +39,7 @@ pub(super) enum NetworkError {
     Io(std::io::Error),
 }
 
-pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
+pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint, CheckpointError> {
     let file = File::open(path).map_err(|error| CheckpointError::read(path, &error))?;
     let length = file.metadata().map_err(|error| CheckpointError::read(path, &error))?.len();
     let mut file = BufReader::new(file);
@@ -53,7 +54,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
     if after != length {
         return Err(CheckpointError::damaged(path, format!("{} bytes follow the pickle", length - after)));
     }
-    let mut reader = Reader { pickle: &pickle, storages: Storages::new(&pickle, &mut file, length) };
+    let mut reader = Reader { pickle: &pickle, storages: Storages::new(&pickle, &mut file, length, watch) };
     reader.checkpoint().map_err(|error| match error {
         NetworkError::Declined(found) => CheckpointError::Declined { file: path.to_owned(), found },
         NetworkError::Bad(reason) => CheckpointError::BadNetwork { file: path.to_owned(), reason },

@@ -1,22 +1,15 @@
-//! Tensors of a network pickle. Their storages come through `torch.storage._load_from_bytes`, each as a complete
-//! `torch.save` stream of its own: a legacy one, or a zip archive.
+//! Tensors of a network pickle. Their storages come through `torch.storage._load_from_bytes`, each as a stream of its own.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use zip::ZipArchive;
-use zip::read::{ArchiveOffset, Config};
-
-use super::super::element::Element;
-use super::super::pickle::{Node, NodeId, Pickle, PickleError};
-use super::super::pt_read::has_legacy_magic;
+use super::super::pickle::{Node, NodeId, Pickle};
 use super::NetworkError;
 use super::objects::Module;
+use super::stream::{Place, Storage, Stream, bad, bytes_of_latin1};
 use crate::gan::HostTensor;
 
-/// Most bytes of a stream's pickle; a storage's has 80.
-const LARGEST_PICKLE: u64 = 1 << 16;
 /// Tensors may share storage, so together they may need more than the file holds, but not without bound.
 const SHARING: u64 = 8;
 
@@ -26,26 +19,20 @@ pub(super) struct Storages<'a> {
     file: &'a mut BufReader<File>,
     /// Bytes of tensors that may still be read.
     allowance: u64,
-}
-
-/// Where a storage's numbers lie.
-struct Storage {
-    element: Element,
-    /// Number of values.
-    count: usize,
-    place: Place,
-}
-
-enum Place {
-    /// From this byte of the file on.
-    File(u64),
-    /// Unpacked from an archive.
-    Memory(Vec<u8>),
+    /// Bytes of tensors that were read.
+    read: u64,
+    /// Is told of them.
+    watch: &'a mut dyn FnMut(u64),
 }
 
 impl<'a> Storages<'a> {
-    pub(super) fn new(pickle: &'a Pickle, file: &'a mut BufReader<File>, length: u64) -> Self {
-        Self { pickle, file, allowance: length.saturating_mul(SHARING) }
+    pub(super) fn new(
+        pickle: &'a Pickle,
+        file: &'a mut BufReader<File>,
+        length: u64,
+        watch: &'a mut dyn FnMut(u64),
+    ) -> Self {
+        Self { pickle, file, allowance: length.saturating_mul(SHARING), read: 0, watch }
     }
 
     /// The parameter or buffer `name` of a module, which must have it.
@@ -111,10 +98,7 @@ impl<'a> Storages<'a> {
             return Err(beyond());
         }
         let bytes = (reach * storage.element.size()) as u64;
-        self.allowance = self
-            .allowance
-            .checked_sub(bytes)
-            .ok_or_else(|| bad(&format!("the file's tensors claim more than {SHARING} times its size")))?;
+        self.spend(bytes)?;
         let skipped = (offset * storage.element.size()) as u64;
         let stored = match storage.place {
             Place::File(start) => {
@@ -124,108 +108,55 @@ impl<'a> Storages<'a> {
             Place::Memory(bytes) => storage.element.read(&mut bytes.get(skipped as usize..).unwrap_or_default(), reach),
         };
         let stored = stored.map_err(NetworkError::Io)?;
+        self.read += bytes;
+        (self.watch)(self.read);
         Ok(HostTensor { data: in_order(stored, &shape, strides), shape })
     }
 
     /// What `torch.storage._load_from_bytes` would load.
     fn storage(&mut self, id: NodeId) -> Result<Storage, NetworkError> {
-        let stream = match self.pickle.call(id) {
-            Some(("torch.storage._load_from_bytes", [bytes])) => self.pickle.node(*bytes),
-            _ => return Err(bad("expected a storage")),
+        let Some(("torch.storage._load_from_bytes", [bytes])) = self.pickle.call(id) else {
+            return Err(bad("expected a storage"));
         };
-        let Node::Bytes(range) = stream else { return Err(bad("expected a storage's bytes")) };
-        self.file.seek(SeekFrom::Start(range.start)).map_err(NetworkError::Io)?;
-        let mut head = [0; 32];
-        let length = head.len().min((range.end - range.start) as usize);
-        self.file.read_exact(&mut head[..length]).map_err(NetworkError::Io)?;
-        self.file.seek(SeekFrom::Start(range.start)).map_err(NetworkError::Io)?;
-        if head.starts_with(b"PK") {
-            return self.archive(range.clone());
-        }
-        if !has_legacy_magic(&head) {
-            return Err(bad("its storage is no PyTorch stream"));
-        }
-        self.legacy(range.end)
+        let stream = match (self.pickle.node(*bytes), self.pickle.call(*bytes)) {
+            (Node::Bytes(range), _) => Stream::File(range.clone()),
+            // Protocols before 3 know no bytes: they are written as text, one letter for each.
+            (_, Some(("_codecs.encode", [text, encoding]))) if self.pickle.text(*encoding) == Some("latin1") => {
+                let text = match self.pickle.node(*text) {
+                    Node::Text(text) => text.as_bytes().to_vec(),
+                    Node::Bytes(range) => self.bytes(range.clone())?,
+                    _ => return Err(bad("expected a storage's bytes")),
+                };
+                self.spend(text.len() as u64)?;
+                Stream::Memory(bytes_of_latin1(text).ok_or_else(|| bad("its storage is no text of bytes"))?)
+            }
+            _ => return Err(bad("expected a storage's bytes")),
+        };
+        let stream = match stream {
+            Stream::File(range) if Stream::is_archive(self.file, &range)? => {
+                let bytes = self.bytes(range)?;
+                self.spend(bytes.len() as u64)?;
+                Stream::Memory(bytes)
+            }
+            other => other,
+        };
+        stream.open(self.file, self.allowance)
     }
 
-    /// A legacy stream: pickles of a magic number, a version, word sizes, the storage and a list of keys, then every
-    /// key's number of values and the values. The file stands at its beginning.
-    fn legacy(&mut self, end: u64) -> Result<Storage, NetworkError> {
-        for _ in 0..3 {
-            stream_pickle(self.file, end)?;
-        }
-        let (element, count) = described(&stream_pickle(self.file, end)?)?;
-        stream_pickle(self.file, end)?;
-        let mut stored = [0; 8];
-        let start = self.file.stream_position().map_err(NetworkError::Io)? + stored.len() as u64;
-        if start > end {
-            return Err(bad("its storage ends early"));
-        }
-        self.file.read_exact(&mut stored).map_err(NetworkError::Io)?;
-        let bytes = count.checked_mul(element.size()).map(|bytes| bytes as u64);
-        if u64::from_le_bytes(stored) != count as u64 || bytes.is_none_or(|bytes| bytes > end - start) {
-            return Err(bad("its storage contradicts itself"));
-        }
-        Ok(Storage { element, count, place: Place::File(start) })
-    }
-
-    /// A zip archive with `data.pkl` and one entry under `data/`.
-    fn archive(&mut self, range: Range<u64>) -> Result<Storage, NetworkError> {
+    /// A part of the file that has been found to be there.
+    fn bytes(&mut self, range: Range<u64>) -> Result<Vec<u8>, NetworkError> {
+        self.file.seek(SeekFrom::Start(range.start)).map_err(NetworkError::Io)?;
         let mut bytes = vec![0; (range.end - range.start) as usize];
         self.file.read_exact(&mut bytes).map_err(NetworkError::Io)?;
-        let config = Config { archive_offset: ArchiveOffset::Known(0) };
-        let broken = |error: zip::result::ZipError| bad(&format!("its storage's archive is broken ({error})"));
-        let mut archive = ZipArchive::with_config(config, Cursor::new(bytes)).map_err(broken)?;
-        let names: Vec<String> = archive.file_names().filter_map(Result::ok).map(Into::into).collect();
-        let named = |end: fn(&str) -> bool| names.iter().find(|name| end(name));
-        let unpack = |archive: &mut ZipArchive<_>, name: Option<&String>, most: u64| {
-            let name = name.ok_or_else(|| bad("its storage's archive lacks an entry"))?;
-            let mut out = Vec::new();
-            let entry = archive.by_name(name).map_err(broken)?;
-            entry.take(most).read_to_end(&mut out).map_err(|_| bad("its storage's archive is broken"))?;
-            Ok::<_, NetworkError>(out)
-        };
-        let pickle = unpack(&mut archive, named(|name| name.ends_with("/data.pkl")), LARGEST_PICKLE)?;
-        let end = pickle.len() as u64;
-        let (element, count) = described(&stream_pickle(&mut Cursor::new(pickle), end)?)?;
-        let size = count.checked_mul(element.size()).map(|size| size as u64);
-        let size = size.filter(|size| *size <= self.allowance).ok_or_else(|| bad("its storage claims too much"))?;
-        let values = unpack(&mut archive, named(|name| name.contains("/data/")), size)?;
-        if values.len() as u64 != size {
-            return Err(bad("its storage ends early"));
-        }
-        Ok(Storage { element, count, place: Place::Memory(values) })
+        Ok(bytes)
     }
-}
 
-fn bad(reason: &str) -> NetworkError {
-    NetworkError::Bad(reason.to_owned())
-}
-
-fn stream_pickle(input: &mut (impl BufRead + Seek), end: u64) -> Result<Pickle, NetworkError> {
-    let start = input.stream_position().map_err(NetworkError::Io)?;
-    let pickle = Pickle::read(input, end.min(start.saturating_add(LARGEST_PICKLE)));
-    let pickle = pickle.map_err(|error| match error {
-        PickleError::Io(error) => NetworkError::Io(error),
-        other => bad(&format!("its storage: {other}")),
-    })?;
-    match pickle.hostile_name() {
-        Some(name) => Err(NetworkError::Hostile(name.to_owned())),
-        None => Ok(pickle),
+    /// Notes work done: what many tensors share is read again for each of them.
+    fn spend(&mut self, bytes: u64) -> Result<(), NetworkError> {
+        let claimed = || bad(&format!("the file's tensors claim more than {SHARING} times its size"));
+        self.allowance = self.allowance.checked_sub(bytes).ok_or_else(claimed)?;
+        Ok(())
     }
-}
-
-/// Type and number of values of `('storage', torch.FloatStorage, key, device, count, ...)`, a persistent id.
-fn described(pickle: &Pickle) -> Result<(Element, usize), NetworkError> {
-    let Node::Persistent(id) = pickle.node(pickle.root()) else { return Err(bad("expected a storage")) };
-    let [kind, class, _, _, count, rest @ ..] = pickle.items(*id) else { return Err(bad("expected a storage")) };
-    if pickle.text(*kind) != Some("storage") || rest.iter().any(|view| !matches!(pickle.node(*view), Node::None)) {
-        return Err(bad("expected a whole storage"));
-    }
-    let Node::Class(class) = pickle.node(*class) else { return Err(bad("expected a storage")) };
-    let element = Element::of_storage(class).ok_or_else(|| bad("it does not hold numbers"))?;
-    let count = pickle.size(*count).ok_or_else(|| bad("its storage has no size"))?;
-    Ok((element, count))
 }
 
 /// Values in row-major order from stored ones with strides; most tensors are in order already.
