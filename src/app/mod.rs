@@ -29,6 +29,7 @@ pub mod atlas;
 mod charts_view;
 mod close;
 mod detail;
+mod device_menu;
 mod dialogs;
 mod feedback_panel;
 mod frame_log;
@@ -54,7 +55,7 @@ mod timeline_view;
 mod top_bar;
 mod widgets;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 pub use shell::App;
 pub use studio::Studio;
@@ -70,6 +71,8 @@ pub struct Options {
     pub device: Option<DeviceChoice>,
     /// A CSV file for the time of every frame.
     pub frame_log: Option<PathBuf>,
+    /// When the program began; now, if nobody says.
+    pub since: Option<Instant>,
 }
 
 /// Why there is no window.
@@ -97,7 +100,8 @@ pub fn run(options: Options) -> Result<(), WindowError> {
         .with_app_id("unlearn-studio")
         .with_inner_size([1360.0, 860.0])
         .with_min_inner_size([860.0, 560.0]);
-    let native = eframe::NativeOptions { viewport, centered: true, ..Default::default() };
+    // Surfaces are of one colour each: dithering would only cost time.
+    let native = eframe::NativeOptions { viewport, centered: true, dithering: false, ..Default::default() };
     let create: eframe::AppCreator<'_> = Box::new(move |context| {
         let format = context.wgpu_render_state.as_ref().map(|state| state.target_format);
         Ok(Box::new(App::new(&context.egui_ctx, format, prefs::Prefs::load(prefs::Prefs::folder()), options)))

@@ -13,7 +13,7 @@ use super::{
     detail::DetailView,
     dialogs::Dialogs,
     feedback_panel,
-    frame_log::FrameLog,
+    frame_log::{self, FrameLog},
     grid_view::GridView,
     model_card,
     notices::Level,
@@ -51,7 +51,8 @@ impl App {
         if let Some(model) = options.model.or_else(bundled_model) {
             studio.open(model);
         }
-        let frame_log = options.frame_log.and_then(|path| match FrameLog::create(&path) {
+        let since = options.since.unwrap_or_else(std::time::Instant::now);
+        let frame_log = options.frame_log.and_then(|path| match FrameLog::create(&path, since) {
             Ok(log) => Some(log),
             Err(error) => {
                 studio.say(Level::Error, format!("{}: cannot be written ({error})", path.display()));
@@ -90,7 +91,8 @@ impl App {
         self.studio.listen();
         self.thumbnails.update(&ctx, &mut self.studio);
         if let Some(log) = &mut self.frame_log {
-            log.frame(cpu, self.studio.is_training(), self.grid.drawn);
+            let (training, filled) = (self.studio.is_training(), self.grid.filled);
+            log.frame(frame_log::Frame { cpu, training, tiles: self.grid.drawn, filled });
             // A measurement without frames measures nothing.
             ctx.request_repaint();
         }
