@@ -45,6 +45,9 @@ struct Cli {
     /// Write the time of every frame of the window to this file.
     #[arg(long, value_name = "FILE.csv", hide_short_help = true)]
     frame_log: Option<PathBuf>,
+    /// Let the window drive itself (resting, scrolling, training) and print how long its frames take.
+    #[arg(long, hide_short_help = true)]
+    measure: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -151,8 +154,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
     match cli.verb {
         None => {
-            let options =
-                app::Options { model: cli.model, device: cli.device, frame_log: cli.frame_log, since: Some(since) };
+            let options = {
+                let Cli { model, device, frame_log, measure, .. } = cli;
+                app::Options { model, device, frame_log, measure, since: Some(since) }
+            };
             Ok(app::run(options)?)
         }
         Some(Verb::Info(args)) => info::run(&args),

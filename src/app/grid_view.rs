@@ -71,6 +71,21 @@ impl GridView {
         }
     }
 
+    /// Format of what is drawn onto.
+    pub(super) fn format(&self) -> Option<wgpu::TextureFormat> {
+        self.format
+    }
+
+    /// Height of what is seen, in points.
+    pub(super) fn height(&self) -> f32 {
+        self.visible_height
+    }
+
+    /// Scrolls there in the next frame.
+    pub(super) fn jump(&mut self, offset: f32) {
+        self.scroll_to = Some(offset);
+    }
+
     /// The first tile that is seen.
     pub(super) fn first(&self) -> usize {
         self.page.start

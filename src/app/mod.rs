@@ -35,6 +35,7 @@ mod feedback_panel;
 mod frame_log;
 mod grid_paint;
 mod grid_view;
+mod ground;
 pub mod layout;
 pub mod link;
 pub mod marks;
@@ -53,6 +54,7 @@ pub mod tiles;
 pub mod timeline;
 mod timeline_view;
 mod top_bar;
+mod tour;
 mod widgets;
 
 use std::{path::PathBuf, time::Instant};
@@ -71,6 +73,8 @@ pub struct Options {
     pub device: Option<DeviceChoice>,
     /// A CSV file for the time of every frame.
     pub frame_log: Option<PathBuf>,
+    /// The window drives itself, prints how long its frames took, and closes.
+    pub measure: bool,
     /// When the program began; now, if nobody says.
     pub since: Option<Instant>,
 }

@@ -15,6 +15,7 @@ use super::{
     feedback_panel,
     frame_log::{self, FrameLog},
     grid_view::GridView,
+    ground::ground,
     model_card,
     notices::Level,
     prefs::Prefs,
@@ -24,6 +25,7 @@ use super::{
     thumbnails::Thumbnails,
     timeline_view,
     top_bar::{self, TopBar},
+    tour::Tour,
 };
 
 /// The window.
@@ -37,6 +39,7 @@ pub struct App {
     dialogs: Dialogs,
     closing: Closing,
     frame_log: Option<FrameLog>,
+    tour: Option<Tour>,
     title: String,
 }
 
@@ -52,13 +55,16 @@ impl App {
             studio.open(model);
         }
         let since = options.since.unwrap_or_else(std::time::Instant::now);
-        let frame_log = options.frame_log.and_then(|path| match FrameLog::create(&path, since) {
-            Ok(log) => Some(log),
+        let path = options.frame_log.as_deref();
+        let log = (path.is_some() || options.measure).then(|| FrameLog::create(path, since));
+        let frame_log = match log.transpose() {
+            Ok(log) => log,
             Err(error) => {
-                studio.say(Level::Error, format!("{}: cannot be written ({error})", path.display()));
+                let path = path.unwrap_or(std::path::Path::new("the frame log")).display();
+                studio.say(Level::Error, format!("{path}: cannot be written ({error})"));
                 None
             }
-        });
+        };
         Self {
             studio,
             grid: GridView::new(format),
@@ -69,6 +75,7 @@ impl App {
             dialogs: Dialogs::default(),
             closing: Closing::No,
             frame_log,
+            tour: options.measure.then(Tour::new),
             title: String::new(),
         }
     }
@@ -90,12 +97,7 @@ impl App {
         self.studio.now = ctx.input(|input| input.time);
         self.studio.listen();
         self.thumbnails.update(&ctx, &mut self.studio);
-        if let Some(log) = &mut self.frame_log {
-            let (training, filled) = (self.studio.is_training(), self.grid.filled);
-            log.frame(frame_log::Frame { cpu, training, tiles: self.grid.drawn, filled });
-            // A measurement without frames measures nothing.
-            ctx.request_repaint();
-        }
+        self.measure(&ctx, cpu);
         self.drops(&ctx);
         if !self.is_asking() {
             top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
@@ -108,6 +110,23 @@ impl App {
         self.name_window(&ctx);
     }
 
+    /// Notes the frame, and goes on with the tour.
+    fn measure(&mut self, ctx: &Context, cpu: Option<f32>) {
+        let Some(log) = &mut self.frame_log else { return };
+        let Self { studio, grid, tour, .. } = self;
+        let leg = tour.as_ref().map_or("open", Tour::leg);
+        let (training, tiles, filled) = (studio.is_training(), grid.drawn, grid.filled);
+        log.frame(frame_log::Frame { cpu, leg, training, tiles, filled });
+        if tour.as_mut().is_some_and(|tour| tour.step(studio, grid)) {
+            print!("{}", log.summary());
+            studio.unsaved = false;
+            *tour = None;
+            self.closing = Closing::Agreed;
+        }
+        // A measurement without frames measures nothing.
+        ctx.request_repaint();
+    }
+
     /// Whether a question stands above everything else.
     fn is_asking(&self) -> bool {
         self.dialogs.is_open() || self.closing.is_asking() || DetailView::is_open(&self.studio)
@@ -116,7 +135,8 @@ impl App {
     fn panels(&mut self, ui: &mut Ui) {
         let p = palette(ui.style());
         let Self { studio, grid, top_bar, run_panel, thumbnails, dialogs, .. } = self;
-        let frame = |margin: Margin| Frame::new().fill(p.panel).inner_margin(margin);
+        // The window is cleared with their colour.
+        let frame = |margin: Margin| Frame::new().inner_margin(margin);
         Panel::top("top").exact_size(46.0).frame(frame(Margin::symmetric(16, 0))).show(ui, |ui| {
             top_bar.ui(ui, studio, dialogs);
         });
@@ -146,7 +166,10 @@ impl App {
                 timeline_view::ui(ui, studio, thumbnails, dialogs);
             });
         }
-        CentralPanel::default().frame(Frame::new().fill(p.canvas)).show(ui, |ui| grid.ui(ui, studio));
+        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
+            ui.painter().add(ground(ui.max_rect(), p.canvas, grid.format()));
+            grid.ui(ui, studio);
+        });
     }
 
     fn drops(&mut self, ctx: &Context) {
@@ -253,6 +276,10 @@ fn capitalized(sentence: &str) -> String {
 }
 
 impl eframe::App for App {
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+
     fn logic(&mut self, _ctx: &Context, _frame: &mut eframe::Frame) {
         // Also while the window is hidden: what a run reports must not pile up.
         self.studio.listen();

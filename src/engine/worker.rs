@@ -425,7 +425,17 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use super::panic_sentence;
+    use super::{Event, answer, panic_sentence};
+
+    #[test]
+    fn a_panic_in_a_command_is_a_failure_and_not_the_end() {
+        let (events, heard) = crossbeam_channel::unbounded();
+        answer(&events, || panic!("boom"));
+        answer(&events, || Ok(Event::Paused));
+        let failed = heard.try_recv();
+        assert!(matches!(&failed, Ok(Event::Failed(sentence)) if sentence.contains("boom")), "{failed:?}");
+        assert!(matches!(heard.try_recv(), Ok(Event::Paused)));
+    }
 
     #[test]
     fn a_failure_says_what_to_change() {
