@@ -156,7 +156,7 @@ fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
         None => {
             let options = {
                 let Cli { model, device, frame_log, measure, .. } = cli;
-                app::Options { model, device, frame_log, measure, since: Some(since) }
+                app::Options { model, device, frame_log, measure, since: Some(since), ..app::Options::default() }
             };
             Ok(app::run(options)?)
         }

@@ -44,7 +44,7 @@ impl Kind {
             Self::Discrete => "graphics card",
             Self::Integrated => "integrated GPU",
             Self::Virtual => "virtual GPU",
-            Self::Software => "GPU in software, slower than the CPU",
+            Self::Software => "GPU in software: slower than the CPU",
             Self::Cpu => "processor",
         }
     }

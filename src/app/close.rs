@@ -1,7 +1,7 @@
 //! What would lose weights that are in no file: closing the window, another model, another device. The person is asked, and
 //! files that are being written are waited for.
 
-use eframe::egui::{Context, Id, Modal, RichText, Ui, ViewportCommand};
+use eframe::egui::{Context, RichText, Ui, ViewportCommand};
 
 use super::{
     dialogs::{Dialogs, Purpose},
@@ -43,7 +43,7 @@ impl Closing {
         }
         match *self {
             Self::Asking => {
-                let response = Modal::new(Id::unique("close")).show(ctx, |ui| ask(ui, studio, dialogs));
+                let response = widgets::question(ctx, "close").show(ctx, |ui| ask(ui, studio, dialogs));
                 if let Some(answer) = response.inner {
                     *self = answer;
                 } else if response.should_close() {
@@ -106,10 +106,10 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
             Some(Leaving::Device(..)) => "Change without saving",
             None => "Close without saving",
         };
-        if ui.button(without).clicked() {
+        if widgets::side_button(ui, without).clicked() {
             answer = Some(Closing::Agreed);
         }
-        if ui.button("Stay").clicked() {
+        if widgets::side_button(ui, "Stay").clicked() {
             answer = Some(Closing::No);
         }
     });

@@ -1,6 +1,6 @@
 //! One sample at full size, before and after, and its address.
 
-use eframe::egui::{self, ColorImage, Context, Id, Key, Modal, RichText, TextureHandle, TextureOptions, Ui, Vec2};
+use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, TextureOptions, Ui, Vec2};
 
 use super::{
     studio::{DetailTile, Studio},
@@ -37,7 +37,7 @@ impl DetailView {
                 *texture = Some(ctx.load_texture("detail", image, options));
             }
         }
-        let response = Modal::new(Id::unique("detail")).show(ctx, |ui| self.content(ui, studio, detail.sample));
+        let response = widgets::question(ctx, "detail").show(ctx, |ui| self.content(ui, studio, detail.sample));
         let step = |key| ctx.input(|input| input.key_pressed(key));
         let by = i64::from(step(Key::ArrowRight)) - i64::from(step(Key::ArrowLeft));
         let next = detail.sample.address().index.saturating_add_signed(by);

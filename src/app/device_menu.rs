@@ -1,6 +1,6 @@
 //! What computes, and what else could.
 
-use eframe::egui::{Button, RichText, Ui};
+use eframe::egui::{Button, Frame, Margin, Ui};
 
 use super::{link::look_for_gpus, run_state::in_bytes, studio::Studio, widgets};
 use crate::device::{DeviceCard, DeviceChoice, Kind};
@@ -44,6 +44,7 @@ impl DeviceMenu {
     }
 
     fn choices(&self, ui: &mut Ui, studio: &mut Studio) {
+        ui.spacing_mut().item_spacing.y = 1.0;
         let (wanted, gpu) = studio.wanted.clone();
         let mut choice = None;
         let busy = studio.run.going().is_some();
@@ -53,11 +54,9 @@ impl DeviceMenu {
             if response.clicked() && !chosen {
                 choice = Some(this);
             }
-            ui.horizontal_wrapped(|ui| {
-                ui.add_space(10.0);
+            Frame::new().inner_margin(Margin { left: 2, right: 0, top: 0, bottom: 4 }).show(ui, |ui| {
                 widgets::explain(ui, facts);
             });
-            ui.add_space(3.0);
         };
         let auto = wanted == DeviceChoice::Auto;
         let facts = "a real GPU if there is one, else the processor".to_owned();
@@ -81,7 +80,7 @@ impl DeviceMenu {
             widgets::explain(ui, format!("A run as it is set up takes about {}.", in_bytes(cost.bytes)));
         }
         if studio.model.is_some() {
-            ui.label(RichText::new("Marks stay when the device changes.").small().weak());
+            widgets::explain(ui, "Marks stay when the device changes.");
         }
         if let Some((device, gpu)) = choice {
             studio.use_device(device, gpu);
@@ -96,13 +95,15 @@ fn gpu_facts(card: &DeviceCard) -> String {
         None if matches!(card.kind, Kind::Integrated | Kind::Software) => "the machine's memory".to_owned(),
         None => "its driver does not tell its memory".to_owned(),
     };
-    let api = card.api.map_or_else(String::new, |api| format!(" through {api}"));
-    format!("{}{api}, {memory}", card.kind.words())
+    let mut facts = vec![card.kind.words().to_owned()];
+    facts.extend(card.api.map(str::to_owned));
+    facts.push(memory);
+    facts.join("  \u{b7}  ")
 }
 
 fn cpu_facts(studio: &Studio) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let cores = if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
-    let free = studio.free_memory.map(|bytes| format!(", {} of memory free", in_bytes(bytes as f64)));
-    format!("{cores} at low priority, so that the window stays quick{}", free.unwrap_or_default())
+    let free = studio.free_memory.map(|bytes| format!("  \u{b7}  {} of memory free", in_bytes(bytes as f64)));
+    format!("{cores}, at low priority{}", free.unwrap_or_default())
 }

@@ -45,6 +45,10 @@ pub(super) struct GridView {
     columns: usize,
     visible_height: f32,
     offset: f32,
+    /// Whether nothing had the keyboard when the frame began.
+    pub(super) keyboard_is_free: bool,
+    /// Whether new pictures fade in: not where drawing is dear.
+    fades: bool,
     /// Tiles of the last frame, for the frame log.
     pub(super) drawn: usize,
     /// Whether all of them had their picture, and whether any had.
@@ -53,7 +57,7 @@ pub(super) struct GridView {
 }
 
 impl GridView {
-    pub(super) fn new(format: Option<wgpu::TextureFormat>) -> Self {
+    pub(super) fn new(format: Option<wgpu::TextureFormat>, fades: bool) -> Self {
         Self {
             format,
             atlas: Atlas::new(64),
@@ -65,6 +69,8 @@ impl GridView {
             columns: 1,
             visible_height: 0.0,
             offset: 0.0,
+            keyboard_is_free: true,
+            fades,
             drawn: 0,
             filled: false,
             any: false,
@@ -146,7 +152,8 @@ impl GridView {
         }
         let caught = self.rectangle(ui, &ground, origin, &layout, studio);
         let (nobody, asking) = ui.memory(|memory| (memory.focused().is_none(), memory.top_modal_layer().is_some()));
-        if (ground.has_focus() || nobody) && !asking {
+        // The key that ends typing elsewhere (Enter in a setting) is not meant for the grid.
+        if (ground.has_focus() || (nobody && self.keyboard_is_free)) && !asking {
             keys::obey(self, ui, &layout, studio);
         }
         if std::mem::take(&mut self.follow) {

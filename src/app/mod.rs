@@ -73,6 +73,8 @@ pub struct Options {
     pub device: Option<DeviceChoice>,
     /// A CSV file for the time of every frame.
     pub frame_log: Option<PathBuf>,
+    /// The window is drawn by the processor: motion for its own sake would take time from computing.
+    pub software: bool,
     /// The window drives itself, prints how long its frames took, and closes.
     pub measure: bool,
     /// When the program began; now, if nobody says.
@@ -107,7 +109,10 @@ pub fn run(options: Options) -> Result<(), WindowError> {
     // Surfaces are of one colour each: dithering would only cost time.
     let native = eframe::NativeOptions { viewport, centered: true, dithering: false, ..Default::default() };
     let create: eframe::AppCreator<'_> = Box::new(move |context| {
-        let format = context.wgpu_render_state.as_ref().map(|state| state.target_format);
+        let state = context.wgpu_render_state.as_ref();
+        let format = state.map(|state| state.target_format);
+        let software = state.is_some_and(|state| state.adapter.get_info().device_type == eframe::wgpu::DeviceType::Cpu);
+        let options = Options { software, ..options };
         Ok(Box::new(App::new(&context.egui_ctx, format, prefs::Prefs::load(prefs::Prefs::folder()), options)))
     });
     eframe::run_native("unlearn-studio", native, create).map_err(|error| WindowError::Graphics(error.to_string()))

@@ -68,11 +68,13 @@ impl RunPanel {
                 }
             });
             combo.response.labelled_by(label.id).accessible_name("Preset");
-            if changed && ui.small_button("Keep\u{2026}").on_hover_text("Keep these settings as a preset").clicked() {
+            if changed
+                && widgets::minor_button(ui, "Keep\u{2026}").on_hover_text("Keep these settings as a preset").clicked()
+            {
                 self.name = Some(String::new());
             }
             if let (PresetChoice::Own(name), false) = (studio.preset.clone(), changed)
-                && ui.small_button("Forget").on_hover_text("Forget this preset").clicked()
+                && widgets::minor_button(ui, "Forget").on_hover_text("Forget this preset").clicked()
             {
                 studio.drop_preset(&name);
             }

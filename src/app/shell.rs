@@ -67,7 +67,7 @@ impl App {
         };
         Self {
             studio,
-            grid: GridView::new(format),
+            grid: GridView::new(format, !options.software),
             top_bar: TopBar::default(),
             run_panel: RunPanel::default(),
             detail: DetailView::default(),
@@ -98,6 +98,7 @@ impl App {
         self.studio.listen();
         self.thumbnails.update(&ctx, &mut self.studio);
         self.measure(&ctx, cpu);
+        self.grid.keyboard_is_free = ctx.memory(|memory| memory.focused().is_none());
         self.drops(&ctx);
         if !self.is_asking() {
             top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
@@ -161,7 +162,7 @@ impl App {
             });
         });
         if !timeline_view::is_empty(studio) {
-            let margin = Margin { left: 16, right: 16, top: 10, bottom: 8 };
+            let margin = Margin { left: 16, right: 16, top: 10, bottom: 10 };
             Panel::bottom("timeline").resizable(false).frame(frame(margin)).show(ui, |ui| {
                 timeline_view::ui(ui, studio, thumbnails, dialogs);
             });
@@ -200,9 +201,10 @@ impl App {
         }
         let p = palette(&ctx.global_style());
         let mut dismissed = None;
-        Area::new(Id::unique("notices")).order(Order::Foreground).anchor(Align2::RIGHT_TOP, vec2(-14.0, 56.0)).show(
-            ctx,
-            |ui| {
+        Area::new(Id::unique("notices"))
+            .order(Order::Foreground)
+            .anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -14.0))
+            .show(ctx, |ui| {
                 ui.set_max_width(380.0);
                 for (index, notice) in self.studio.notices.all().iter().enumerate() {
                     let (colour, close) = match notice.level {
@@ -239,8 +241,7 @@ impl App {
                     });
                     ui.add_space(2.0);
                 }
-            },
-        );
+            });
         if let Some(index) = dismissed {
             self.studio.notices.dismiss(index);
         }

@@ -8,6 +8,7 @@ use super::{
     theme::palette,
     thumbnails::Thumbnails,
     tiles::Source,
+    widgets,
 };
 use crate::{engine::SampleKind, unlearn::feedback::Sample};
 
@@ -40,7 +41,7 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
     ui.horizontal_top(|ui| {
         let slider = if studio.timeline.can_extrapolate() { 250.0 } else { 0.0 };
         let width = ui.available_width() - slider;
-        ui.allocate_ui(vec2(width, SIDE + 22.0), |ui| {
+        ui.allocate_ui(vec2(width, SIDE + 26.0), |ui| {
             ScrollArea::horizontal().id_salt("timeline").auto_shrink([false, true]).show(ui, |ui| {
                 ui.horizontal_top(|ui| stops(ui, studio, thumbnails, sample));
             });
@@ -130,10 +131,12 @@ fn extrapolation(ui: &mut Ui, studio: &mut Studio) {
     if response.changed() {
         studio.timeline.show(Source::Extrapolated((gamma * 1000.0).round() as i32));
     }
-    if shown.is_some() {
+    // It is always there, so that nothing moves when the slider does.
+    ui.add_enabled_ui(shown.is_some(), |ui| {
         let help = "The next run starts at this point.";
-        if ui.small_button("Start the next run here").on_hover_text(help).clicked() {
+        let button = widgets::minor_button(ui, "Start the next run here");
+        if button.on_hover_text(help).on_disabled_hover_text("Move the slider first.").clicked() {
             studio.settings.extrapolate = gamma;
         }
-    }
+    });
 }

@@ -130,7 +130,10 @@ fn a_computing_thread_that_died_is_started_again() {
     let lost = "the computing thread ended unexpectedly; it is started again";
     app(&mut window).studio().hear(News::Lost(lost.to_owned()));
     assert!(app(&mut window).studio().device.is_none());
-    window.step();
+    // A new area is first measured, then shown.
+    for _ in 0..3 {
+        window.step();
+    }
     window.get_by_label_contains("The computing thread ended unexpectedly");
     until(&mut window, "the model", |app| app.studio().device.is_some() && app.studio().opening.is_none());
     filled(&mut window);

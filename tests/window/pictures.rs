@@ -29,7 +29,7 @@ fn looks(window: &mut Window, name: &str, sources: &[Source]) {
     for &source in sources {
         until(window, "all samples", |app| {
             let studio = app.studio();
-            (0..20).all(|index| studio.sample(index).is_some_and(|sample| studio.has_tile(source, sample)))
+            (0..6).all(|index| studio.sample(index).is_some_and(|sample| studio.has_tile(source, sample)))
         });
     }
     let until_quiet = Instant::now() + Duration::from_millis(1200);

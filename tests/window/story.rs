@@ -22,7 +22,7 @@ fn the_whole_story() {
     window.get_by_label("Sample 2, must go");
     window.get_by_label("Sample 5, may stay");
 
-    tiny_run(&mut window, 3, 400);
+    tiny_run(&mut window, 3, 120);
     window.run_ok();
     press_button(&mut window, "Unlearn");
     until(&mut window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
@@ -208,6 +208,38 @@ fn another_device_keeps_the_marks() {
     filled(&mut window);
     assert_eq!(app(&mut window).studio().marks.counts(), (4, 4));
     window.get_by_label("Sample 2, must go");
+}
+
+#[test]
+fn enter_answers_the_question_for_a_path() {
+    let (mut window, files) = (window(), files());
+    press(&mut window, "Sample 0");
+    press_button(&mut window, "Save");
+    press(&mut window, "Marks\u{2026}");
+    let path = files.path().join("marks.json");
+    type_path(&mut window, &path);
+    window.key_press(Key::Enter);
+    window.run_ok();
+    until(&mut window, "the file", |app| app.studio().writing == 0);
+    assert!(path.is_file());
+}
+
+/// Enter that ends typing a number must not open the sample that the keyboard was at.
+#[test]
+fn a_key_that_ends_typing_is_not_meant_for_the_grid() {
+    let mut window = window();
+    window.get_by_role_and_label(Role::SpinButton, "Iterations").click();
+    window.run_ok();
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    window.run_ok();
+    window.event(eframe::egui::Event::Text("37".to_owned()));
+    window.run_ok();
+    window.key_press(Key::Enter);
+    window.run_ok();
+    let studio = app(&mut window).studio();
+    assert_eq!((studio.settings.unlearn.iterations, &studio.detail), (37, &None));
+    press(&mut window, "Sample 4");
+    assert_eq!(app(&mut window).studio().marks.counts(), (1, 0));
 }
 
 #[test]

@@ -124,6 +124,12 @@ pub fn files() -> TempDir {
 
 /// Answers the question for a path.
 pub fn answer(window: &mut Window, path: &Path) {
+    type_path(window, path);
+    press(window, "Save file");
+}
+
+/// Types a path where one is asked for.
+pub fn type_path(window: &mut Window, path: &Path) {
     until(window, "the question", |_| true);
     let line = window.get_by_label("Path");
     line.focus();
@@ -132,7 +138,6 @@ pub fn answer(window: &mut Window, path: &Path) {
     window.run_ok();
     window.get_by_label("Path").type_text(&path.display().to_string());
     window.run_ok();
-    press(window, "Save file");
 }
 
 /// The person closes the window.

@@ -57,6 +57,7 @@ impl GridView {
         if let Some(side) = side.filter(|&side| side != self.atlas.side()) {
             self.atlas = Atlas::new(side);
         }
+        let fades = self.fades;
         let (mut pictures, mut bytes, mut moving) = (Vec::new(), 0, false);
         let mut slot = |atlas: &mut Atlas, studio: &mut Studio, source: Source, sample: Sample| -> Option<(u32, f32)> {
             let key = TileKey { source, sample };
@@ -68,7 +69,7 @@ impl GridView {
             let place = atlas.place(key, tile.serial)?;
             bytes += if place.stale { tile.rgba.len() } else { 0 };
             pictures.push(Picture { slot: place.slot, serial: tile.serial, rgba: tile.rgba.clone() });
-            let fade = ((studio.now - tile.since) / FADE).clamp(0.0, 1.0) as f32;
+            let fade = if fades { ((studio.now - tile.since) / FADE).clamp(0.0, 1.0) as f32 } else { 1.0 };
             moving |= fade < 1.0;
             Some((place.slot, fade))
         };

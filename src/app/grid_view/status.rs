@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eframe::egui::{self, Align2, Area, Frame, Id, Margin, Order, Rect, Shadow, Spinner, Stroke, Ui, vec2};
+use eframe::egui::{self, Align2, Area, Frame, Id, Margin, Order, Rect, Shadow, Stroke, Ui, vec2};
 
 use crate::app::{
     studio::{Studio, TUNING},
@@ -46,7 +46,7 @@ pub(super) fn ui(ui: &Ui, place: Rect, studio: &Studio, any: bool) {
             let frame = Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(16).shadow(shadow);
             frame.inner_margin(Margin::symmetric(14, 7)).show(ui, |ui| {
                 ui.horizontal(|ui| {
-                    ui.add(Spinner::new().size(14.0).color(p.after));
+                    widgets::busy(ui, 14.0);
                     ui.add(egui::Label::new(text).extend());
                 });
             });
@@ -59,7 +59,7 @@ pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
     ui.vertical_centered(|ui| {
         ui.add_space(height * 0.36);
         if let Some(path) = &studio.opening {
-            ui.add(Spinner::new().size(26.0).color(palette(ui.style()).after));
+            widgets::busy(ui, 28.0);
             ui.add_space(8.0);
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
             ui.label(format!("Opening {name}\u{2026}"));

@@ -24,6 +24,7 @@ pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
             compare(ui, studio)
         }
         if studio.view.compare == Compare::Split {
+            ui.add_space(8.0);
             ui.spacing_mut().slider_width = 70.0;
             let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
             ui.add(slider)
