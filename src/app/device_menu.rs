@@ -1,6 +1,6 @@
 //! What computes, and what else could.
 
-use eframe::egui::{Button, Frame, Margin, Ui};
+use eframe::egui::{Align, Button, Frame, Layout, Margin, Ui, vec2};
 
 use super::{link::look_for_gpus, run_state::in_bytes, studio::Studio, widgets};
 use crate::device::{DeviceCard, DeviceChoice, Kind};
@@ -45,17 +45,20 @@ impl DeviceMenu {
 
     fn choices(&self, ui: &mut Ui, studio: &mut Studio) {
         ui.spacing_mut().item_spacing.y = 1.0;
+        ui.spacing_mut().button_padding = vec2(8.0, 4.0);
         let (wanted, gpu) = studio.wanted.clone();
         let mut choice = None;
         let busy = studio.run.going().is_some();
         let mut entry = |ui: &mut Ui, this: (DeviceChoice, Option<String>), chosen: bool, name: &str, facts: String| {
-            let button = Button::selectable(chosen, name).min_size(eframe::egui::vec2(284.0, 0.0));
+            let button = Button::selectable(chosen, name).min_size(vec2(284.0, 0.0));
             let response = ui.add_enabled(!busy, button).on_disabled_hover_text("Stop the run first.");
             if response.clicked() && !chosen {
                 choice = Some(this);
             }
-            Frame::new().inner_margin(Margin { left: 2, right: 0, top: 0, bottom: 4 }).show(ui, |ui| {
-                widgets::explain(ui, facts);
+            // A menu would stretch the lines to its width.
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                let margin = Margin { left: 8, right: 0, top: 0, bottom: 5 };
+                Frame::new().inner_margin(margin).show(ui, |ui| widgets::explain(ui, facts));
             });
         };
         let auto = wanted == DeviceChoice::Auto;
@@ -90,10 +93,10 @@ impl DeviceMenu {
 }
 
 fn gpu_facts(card: &DeviceCard) -> String {
-    let memory = match card.memory {
-        Some(bytes) => format!("{} of memory", in_bytes(bytes as f64)),
-        None if matches!(card.kind, Kind::Integrated | Kind::Software) => "the machine's memory".to_owned(),
-        None => "its driver does not tell its memory".to_owned(),
+    let memory = match (card.memory, card.kind) {
+        (Some(bytes), _) => format!("{} of memory", in_bytes(bytes as f64)),
+        (None, Kind::Integrated | Kind::Software) => "the machine's memory".to_owned(),
+        (None, _) => "its driver does not tell its memory".to_owned(),
     };
     let mut facts = vec![card.kind.words().to_owned()];
     facts.extend(card.api.map(str::to_owned));

@@ -1,6 +1,8 @@
 //! The grid on the GPU: one texture of tiles, one draw call.
 
-use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
+mod pipeline;
+
+use std::{collections::HashMap, sync::Arc};
 
 use bytemuck::{Pod, Zeroable};
 use eframe::{
@@ -8,6 +10,8 @@ use eframe::{
     egui_wgpu::{Callback, CallbackResources, CallbackTrait, ScreenDescriptor},
     wgpu::{self, util::DeviceExt as _},
 };
+
+use pipeline::{bind_group_layout, pipeline};
 
 /// No tile: see `NONE` in `shaders/grid.wgsl`.
 pub(super) const NO_SLOT: u32 = u32::MAX;
@@ -127,30 +131,7 @@ impl Gpu {
             label: Some("grid"),
             source: wgpu::ShaderSource::Wgsl(include_str!("../../shaders/grid.wgsl").into()),
         });
-        let both = wgpu::ShaderStages::VERTEX_FRAGMENT;
-        let entry = |binding, ty| wgpu::BindGroupLayoutEntry { binding, visibility: both, ty, count: None };
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("grid"),
-            entries: &[
-                entry(
-                    0,
-                    wgpu::BindingType::Buffer {
-                        ty: wgpu::BufferBindingType::Uniform,
-                        has_dynamic_offset: false,
-                        min_binding_size: NonZeroU64::new(size_of::<Globals>() as u64),
-                    },
-                ),
-                entry(
-                    1,
-                    wgpu::BindingType::Texture {
-                        sample_type: wgpu::TextureSampleType::Float { filterable: true },
-                        view_dimension: wgpu::TextureViewDimension::D2,
-                        multisampled: false,
-                    },
-                ),
-                entry(2, wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering)),
-            ],
-        });
+        let layout = bind_group_layout(device);
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("grid"),
             bind_group_layouts: &[Some(&layout)],
@@ -213,49 +194,6 @@ impl Gpu {
             AtlasTexture { shape, texture, bind_group, holds: HashMap::new() }
         })
     }
-}
-
-fn pipeline(
-    device: &wgpu::Device,
-    module: &wgpu::ShaderModule,
-    layout: &wgpu::PipelineLayout,
-    format: wgpu::TextureFormat,
-    way: Way,
-) -> wgpu::RenderPipeline {
-    let constants = [("MODE", f64::from(way.mode)), ("SHRUNK", f64::from(u8::from(way.shrunk)))];
-    let options = || wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() };
-    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-        label: Some("grid"),
-        layout: Some(layout),
-        vertex: wgpu::VertexState {
-            module: module,
-            entry_point: Some("vertex"),
-            buffers: &[Some(wgpu::VertexBufferLayout {
-                array_stride: size_of::<Instance>() as u64,
-                step_mode: wgpu::VertexStepMode::Instance,
-                attributes: &wgpu::vertex_attr_array![0 => Float32x4, 1 => Uint32x2, 2 => Uint32, 3 => Float32x2],
-            })],
-            compilation_options: options(),
-        },
-        primitive: wgpu::PrimitiveState {
-            topology: wgpu::PrimitiveTopology::TriangleStrip,
-            ..wgpu::PrimitiveState::default()
-        },
-        depth_stencil: None,
-        multisample: wgpu::MultisampleState::default(),
-        fragment: Some(wgpu::FragmentState {
-            module: module,
-            entry_point: Some("fragment"),
-            targets: &[Some(wgpu::ColorTargetState {
-                format,
-                blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
-                write_mask: wgpu::ColorWrites::ALL,
-            })],
-            compilation_options: options(),
-        }),
-        multiview_mask: None,
-        cache: None,
-    })
 }
 
 fn instance_buffer(device: &wgpu::Device, capacity: usize) -> wgpu::Buffer {

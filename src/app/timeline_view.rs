@@ -13,6 +13,8 @@ use super::{
 use crate::{engine::SampleKind, unlearn::feedback::Sample};
 
 const SIDE: f32 = 50.0;
+/// Below this width the slider makes room for the snapshots.
+const NARROW: f32 = 480.0;
 
 /// Whether there is anything to show.
 pub(super) fn is_empty(studio: &Studio) -> bool {
@@ -39,7 +41,12 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
     });
     ui.add_space(2.0);
     ui.horizontal_top(|ui| {
-        let slider = if studio.timeline.can_extrapolate() { 250.0 } else { 0.0 };
+        let narrow = ui.available_width() < NARROW;
+        let slider = match (studio.timeline.can_extrapolate(), narrow) {
+            (false, _) => 0.0,
+            (true, false) => 250.0,
+            (true, true) => 170.0,
+        };
         let width = ui.available_width() - slider;
         ui.allocate_ui(vec2(width, SIDE + 26.0), |ui| {
             ScrollArea::horizontal().id_salt("timeline").auto_shrink([false, true]).show(ui, |ui| {
@@ -48,7 +55,7 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
         });
         if slider > 0.0 {
             ui.add_space(10.0);
-            ui.vertical(|ui| extrapolation(ui, studio));
+            ui.vertical(|ui| extrapolation(ui, studio, if narrow { 70.0 } else { 150.0 }));
         }
     });
 }
@@ -115,13 +122,13 @@ fn continue_here(ui: &mut Ui, studio: &mut Studio) {
     }
 }
 
-fn extrapolation(ui: &mut Ui, studio: &mut Studio) {
+fn extrapolation(ui: &mut Ui, studio: &mut Studio, width: f32) {
     let shown = match studio.timeline.shown() {
         Source::Extrapolated(thousandths) => Some(f64::from(thousandths) / 1000.0),
         _ => None,
     };
     let mut gamma = shown.unwrap_or(1.0);
-    ui.spacing_mut().slider_width = 150.0;
+    ui.spacing_mut().slider_width = width;
     let label = ui.label(RichText::new("Extrapolate").weak()).on_hover_text(
         "theta_N + gamma (theta_G - theta_N): 0 makes what must go, 1 is the model as it was opened, more leads away \
          from what must go without any training.",

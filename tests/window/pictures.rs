@@ -24,8 +24,9 @@ fn drawn(theme: Theme) -> Option<Window> {
     Some(window)
 }
 
-/// Compares with the stored picture, once every tile is there and has faded in. Another driver may round differently.
-fn looks(window: &mut Window, name: &str, sources: &[Source]) {
+/// Compares with the stored picture, once every tile is there and has faded in. Another driver may round differently, so
+/// some pixels may differ.
+fn looks(window: &mut Window, name: &str, sources: &[Source], differing: usize) {
     for &source in sources {
         until(window, "all samples", |app| {
             let studio = app.studio();
@@ -37,7 +38,7 @@ fn looks(window: &mut Window, name: &str, sources: &[Source]) {
         window.step();
         std::thread::sleep(Duration::from_millis(10));
     }
-    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(500);
+    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(differing);
     if let Err(error) = window.try_snapshot_options(name, &options) {
         panic!("{error}");
     }
@@ -57,7 +58,7 @@ fn marks() {
     for (theme, name) in THEMES {
         let Some(mut window) = drawn(theme) else { return };
         mark(&mut window);
-        looks(&mut window, &format!("marked-{name}"), &[Source::Original]);
+        looks(&mut window, &format!("marked-{name}"), &[Source::Original], 500);
     }
 }
 
@@ -70,7 +71,8 @@ fn a_result() {
         let studio = app(&mut window).studio();
         studio.marks.clear();
         studio.view.compare = Compare::Split;
-        looks(&mut window, &format!("result-{name}"), &[Source::Original, Source::Current]);
+        // It says how long it took.
+        looks(&mut window, &format!("result-{name}"), &[Source::Original, Source::Current], 1000);
     }
 }
 
@@ -82,6 +84,6 @@ fn a_question() {
         app(&mut window).open("broken.onnx".into());
         noticed(&mut window, "broken.onnx");
         close(&mut window);
-        looks(&mut window, &format!("question-{name}"), &[Source::Original]);
+        looks(&mut window, &format!("question-{name}"), &[Source::Original], 500);
     }
 }
