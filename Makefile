@@ -10,13 +10,14 @@ DEMO_MODEL := assets/models/avatars-64.safetensors
 DEMO_LABELER := assets/labelers/avatars.onnx
 DEMO_SETTINGS := --forget 'hat!=none' --labelled 3000 --samples 2000 --device cpu
 
-.PHONY: help run demo test bench check-models setup setup-window build clean-out
+.PHONY: help run demo test bench bench-window check-models setup setup-window build clean-out
 
 help:
 	@echo "make run           build, and open the window (make run MODEL=file.pt opens that model); without a screen, make demo"
 	@echo "make demo          the demonstration: drawn faces forget hats, headless"
 	@echo "make test          build, and run all tests"
 	@echo "make bench         time the training iteration and its parts"
+	@echo "make bench-window  time the window's frames: resting, scrolling, training"
 	@echo "make check-models  check against the larger models in $(SHARED), where they are"
 	@echo "make clean-out     remove what the demonstration wrote"
 
@@ -51,6 +52,9 @@ test: setup
 
 bench: setup
 	cargo bench
+
+bench-window: setup-window build
+	benches/window.sh
 
 # Numbers against the authors' code, then the method on the digits, a few iterations only.
 check-models: build

@@ -1,13 +1,18 @@
 // All tiles of the grid in one draw call: an instance is a tile, its pictures before and after lie in an atlas.
-// Colours are in gamma space, as the window's own are; what leaves the fragment shader is premultiplied with alpha.
+// There is a pipeline for each way of looking, so that none computes what another shows: without a GPU that is most of a
+// frame's time. Colours are in gamma space, as the window's own are; what leaves the fragment shader is premultiplied with alpha.
+
+// 0 after, 1 before, 2 split, 3 difference, 4 heat.
+override MODE: u32 = 0;
+// Pictures are drawn smaller than they are.
+override SHRUNK: bool = false;
 
 struct Globals {
     // Size of the grid on the screen, in points.
     size: vec2<f32>,
     // Pixels per point.
     scale: f32,
-    // 0 after, 1 before, 2 split, 3 difference, 4 heat.
-    mode: u32,
+    pad: f32,
     // Where the line stands in a split tile, 0 to 1.
     split: f32,
     // Radius of a tile's corners, in points.
@@ -62,14 +67,16 @@ struct Corner {
     @location(4) @interpolate(flat) fade: vec2<f32>,
 }
 
-// Room around a tile for its frame and its shadow, in points.
+// Room around a tile for its frame and its shadow, in points; a plain tile needs it for a smooth edge only.
 const MARGIN: f32 = 12.0;
+const PLAIN_MARGIN: f32 = 1.0;
 
 @vertex
 fn vertex(@builtin(vertex_index) index: u32, instance: Instance) -> Corner {
     let unit = vec2<f32>(f32(index & 1u), f32(index >> 1u));
     let half = instance.rect.zw * 0.5;
-    let at = (unit * 2.0 - 1.0) * (half + MARGIN);
+    let around = select(PLAIN_MARGIN, MARGIN, (instance.flags & (CURSOR | HOVERED | CAUGHT)) != 0u);
+    let at = (unit * 2.0 - 1.0) * (half + around);
     let point = (instance.rect.xy + half + at) / globals.size;
     var corner: Corner;
     corner.position = vec4<f32>(point.x * 2.0 - 1.0, 1.0 - point.y * 2.0, 0.0, 1.0);
@@ -96,7 +103,7 @@ fn picture(slot: u32, uv: vec2<f32>) -> vec3<f32> {
 
 // The picture; where it is drawn smaller than it is, the mean of four points of a pixel, so that it does not flicker.
 fn sharp(slot: u32, uv: vec2<f32>, pixel: vec2<f32>) -> vec3<f32> {
-    if pixel.x * globals.tile <= 1.2 {
+    if !SHRUNK {
         return picture(slot, uv);
     }
     let d = pixel * 0.25;
@@ -126,20 +133,20 @@ fn fragment(corner: Corner) -> @location(0) vec4<f32> {
     let pixel = edge / (corner.half * 2.0);
     let has_before = corner.slots.x != NONE;
     let has_after = corner.slots.y != NONE;
-    // Only what is shown is looked up: without a GPU this is most of a frame's time.
+    // Only what is shown is looked up.
     var before = vec3<f32>(0.0);
     var after = vec3<f32>(0.0);
-    if inside > 0.0 && has_before && globals.mode != 0u {
+    if inside > 0.0 && has_before && MODE != 0u {
         before = sharp(corner.slots.x, uv, pixel);
     }
-    if inside > 0.0 && has_after && globals.mode != 1u {
+    if inside > 0.0 && has_after && MODE != 1u {
         after = sharp(corner.slots.y, uv, pixel);
     }
 
     var colour = globals.empty.rgb;
     var shown = 0.0;
     var image = colour;
-    switch globals.mode {
+    switch MODE {
         case 0u: {
             image = after;
             shown = select(0.0, corner.fade.y, has_after);

@@ -22,6 +22,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Instant,
 };
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
@@ -44,6 +45,9 @@ struct Cli {
     /// Write the time of every frame of the window to this file.
     #[arg(long, value_name = "FILE.csv", hide_short_help = true)]
     frame_log: Option<PathBuf>,
+    /// Let the window drive itself (resting, scrolling, training) and print how long its frames take.
+    #[arg(long, hide_short_help = true)]
+    measure: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -115,6 +119,7 @@ struct Unusable(String);
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    let since = Instant::now();
     #[cfg(target_os = "linux")]
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // Without a desktop, Mesa's Vulkan layer that asks it for the preferred GPU fails and prints errors of its own.
@@ -126,7 +131,7 @@ pub fn main() -> ExitCode {
         std::panic::set_hook(Box::new(|_| {}));
     }
     let result = match Cli::try_parse() {
-        Ok(cli) => catch_unwind(AssertUnwindSafe(|| run(cli)))
+        Ok(cli) => catch_unwind(AssertUnwindSafe(|| run(cli, since)))
             .unwrap_or_else(|panic| Err(anyhow::anyhow!(panic_sentence(panic.as_ref())))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -146,10 +151,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
     match cli.verb {
         None => {
-            let options = app::Options { model: cli.model, device: cli.device, frame_log: cli.frame_log };
+            let options = {
+                let Cli { model, device, frame_log, measure, .. } = cli;
+                app::Options { model, device, frame_log, measure, since: Some(since), ..app::Options::default() }
+            };
             Ok(app::run(options)?)
         }
         Some(Verb::Info(args)) => info::run(&args),

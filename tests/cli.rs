@@ -699,3 +699,26 @@ fn without_a_screen_there_is_a_sentence_instead_of_a_window() {
         assert_eq!(said.lines().count(), 1, "{said}");
     }
 }
+
+/// A disk that is full in the middle of a file, in a place where anybody may fill one: a limit on a file's size.
+#[test]
+#[cfg(unix)]
+fn a_file_that_does_not_fit_leaves_nothing_behind() {
+    let out = folder();
+    for name in ["model.pt", "model.safetensors"] {
+        let path = out.path().join(name);
+        std::fs::write(&path, b"what was there before").expect("written");
+        let limited = "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", limited, PROGRAM, "export"]).arg(model()).arg(&path).env_remove("RUST_BACKTRACE");
+        let output = command.output().expect("a shell");
+        let sentence = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{sentence}");
+        assert!(sentence.contains(name) && sentence.contains("cannot be written"), "{sentence}");
+        assert_eq!(sentence.trim_end().lines().count(), 1, "{sentence}");
+        assert_eq!(std::fs::read(&path).expect("the old file"), b"what was there before");
+        std::fs::remove_file(&path).expect("removed");
+        let left: Vec<_> = std::fs::read_dir(out.path()).expect("the folder").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}

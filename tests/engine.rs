@@ -82,7 +82,7 @@ fn unlearning(engine: &Engine) -> usize {
 }
 
 fn request(kind: SampleKind, weights: Weights, seed: u64) -> SampleRequest {
-    SampleRequest { kind, weights, seed, indices: (0..4).collect(), psi: 1.0 }
+    SampleRequest { kind, weights, seed, indices: (0..4).collect(), psi: 1.0, class: None }
 }
 
 fn sample(engine: &Engine, weights: Weights) -> Vec<u8> {
@@ -453,6 +453,7 @@ fn other_files_are_read_and_written_by_the_worker() {
         seed: 0,
         indices: (0..6).collect(),
         psi: 1.0,
+        class: None,
         columns: 3,
         negatives: vec![true],
     };

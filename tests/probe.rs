@@ -54,6 +54,7 @@ fn open() -> (Engine, String, Vec<f64>) {
         seed: SEED,
         indices: (0..KNOWN).collect(),
         psi: 1.0,
+        class: None,
     }));
     let tiles = answer(&engine, |e| if let Event::Tiles(tiles) = e { Some(tiles) } else { None }).expect("tiles");
     let size = tiles.side * tiles.side * 3;

@@ -1,7 +1,9 @@
 //! The curves of a run, small and readable.
 
 use eframe::egui::{self, Color32, RichText, Ui, Vec2b};
-use egui_plot::{Corner, GridMark, Legend, Line, Plot, PlotPoint, PlotPoints, Points, format_number};
+use egui_plot::{
+    AxisHints, Corner, GridInput, GridMark, Legend, Line, Plot, PlotPoint, PlotPoints, Points, format_number,
+};
 
 use super::{
     dialogs::{Dialogs, Purpose},
@@ -118,9 +120,19 @@ fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
         .auto_bounds(Vec2b::TRUE)
         .show_grid(true)
         .grid_color(grid)
-        .y_axis_min_width(38.0)
-        .x_axis_formatter(|mark: GridMark, _| format!("{}", mark.value))
-        .y_axis_formatter(move |mark: GridMark, _| number(back(mark.value)))
+        .y_grid_spacer(|input: GridInput| marks(input, 3.0, 0.0))
+        .x_grid_spacer(|input: GridInput| marks(input, 4.0, 1.0))
+        .custom_x_axes(vec![
+            AxisHints::new_x()
+                .formatter(|mark: GridMark, _: &_| format!("{}", mark.value))
+                .label_spacing(egui::Rangef::new(24.0, 40.0)),
+        ])
+        .custom_y_axes(vec![
+            AxisHints::new_y()
+                .formatter(move |mark: GridMark, _: &_| number(back(mark.value)))
+                .label_spacing(egui::Rangef::new(14.0, 24.0))
+                .min_thickness(38.0),
+        ])
         .label_formatter(move |hover| {
             let x = position(hover)?;
             let mut text = format!("iteration {}", x.round().max(0.0));
@@ -174,6 +186,24 @@ fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Group, true, &name));
 }
 
+/// Places for about `lines` lines across a small chart, at round values that are at least `least` apart.
+fn marks(input: GridInput, lines: f64, least: f64) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    let step = round_step((high - low) / lines).max(least);
+    if !step.is_normal() {
+        return Vec::new();
+    }
+    let first = (low / step).ceil();
+    let values = (0..16).map(|i| (first + f64::from(i)) * step).take_while(|&value| value <= high);
+    values.map(|value| GridMark { value, step_size: step }).collect()
+}
+
+/// The largest of 1, 2, 5, 10, ... (and their tenths) that is not above `step`.
+fn round_step(step: f64) -> f64 {
+    let unit = 10f64.powf(step.log10().floor());
+    [5.0, 2.0, 1.0].into_iter().map(|factor| factor * unit).find(|&round| round <= step * 1.000_001).unwrap_or(unit)
+}
+
 fn position(hover: &egui_plot::HoverPosition<'_>) -> Option<f64> {
     let at = |point: &PlotPoint| point.x;
     match hover {
@@ -187,5 +217,25 @@ fn number(value: f64) -> String {
         format!("{value:.0e}")
     } else {
         format_number(value, if value.abs() < 1.0 { 3 } else { 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chart_has_a_few_lines_at_round_values() {
+        for (step, expected) in [(0.33, 0.2), (5.0, 5.0), (9.9, 5.0), (2.7e10, 2e10), (1.0, 1.0), (0.0019, 0.001)] {
+            assert!((round_step(step) / expected - 1.0).abs() < 1e-9, "{step}: {}", round_step(step));
+        }
+        for bounds in [(0.0, 8.3e10), (-0.7, 1.9), (0.0, 1e-4), (99.0, 101.0), (-3.0, 4.2)] {
+            let marks = marks(GridInput { bounds, base_step_size: 1.0 }, 3.0, 0.0);
+            assert!((2..=7).contains(&marks.len()), "{bounds:?}: {marks:?}");
+            assert!(marks.iter().all(|mark| mark.value >= bounds.0 && mark.value <= bounds.1));
+        }
+        let at = |bounds| marks(GridInput { bounds, base_step_size: 1.0 }, 4.0, 1.0);
+        assert!(at((1.0, f64::NAN)).is_empty());
+        assert_eq!(at((-0.2, 2.2)).iter().map(|mark| mark.value).collect::<Vec<_>>(), [0.0, 1.0, 2.0]);
     }
 }

@@ -1,10 +1,11 @@
-//! Closing the window: asks if weights would be lost, waits for files that are being written.
+//! What would lose weights that are in no file: closing the window, another model, another device. The person is asked, and
+//! files that are being written are waited for.
 
-use eframe::egui::{Context, Id, Modal, RichText, Ui, ViewportCommand};
+use eframe::egui::{Context, RichText, Ui, ViewportCommand};
 
 use super::{
     dialogs::{Dialogs, Purpose},
-    studio::Studio,
+    studio::{Leaving, Studio},
     theme::palette,
     widgets,
 };
@@ -30,29 +31,44 @@ impl Closing {
             let would_be_lost = studio.unsaved || studio.run.going().is_some();
             if would_be_lost {
                 *self = Self::Asking;
+                studio.leaving = None;
                 ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             } else if studio.writing > 0 {
                 *self = Self::AfterSaving;
                 ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             }
         }
+        if *self == Self::No && studio.leaving.is_some() {
+            *self = Self::Asking;
+        }
         match *self {
             Self::Asking => {
-                let response = Modal::new(Id::unique("close")).show(ctx, |ui| ask(ui, studio, dialogs));
+                let response = widgets::question(ctx, "close").show(ctx, |ui| ask(ui, studio, dialogs));
                 if let Some(answer) = response.inner {
                     *self = answer;
                 } else if response.should_close() {
                     *self = Self::No;
                 }
+                if *self == Self::No {
+                    studio.leaving = None;
+                }
             }
-            // A save that was cancelled or failed leaves the window open.
+            // A save that was cancelled or failed leaves everything as it is.
             Self::AfterSaving if !dialogs.is_busy() && studio.writing == 0 => {
                 *self = if studio.unsaved { Self::No } else { Self::Agreed };
+                if studio.unsaved {
+                    studio.leaving = None;
+                }
             }
             _ => {}
         }
         if *self == Self::Agreed {
-            ctx.send_viewport_cmd(ViewportCommand::Close);
+            if studio.leaving.is_some() {
+                studio.agree();
+                *self = Self::No;
+            } else {
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
         }
     }
 
@@ -65,10 +81,13 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
     let going = studio.run.going().is_some();
     ui.set_width(400.0);
     ui.label(RichText::new(if going { "A run is under way" } else { "The result is not saved" }).heading());
-    let text = if going {
-        "Closing ends it. What it has reached so far can be saved first."
-    } else {
-        "What was unlearned is in no file yet."
+    let text = match (&studio.leaving, going) {
+        (Some(Leaving::Open(_)), _) => "What was unlearned is in no file yet, and opening another model lets it go.",
+        (Some(Leaving::Device(..)), _) => {
+            "What was unlearned is in no file yet, and another device begins with the model as it was opened."
+        }
+        (None, true) => "Closing ends it. What it has reached so far can be saved first.",
+        (None, false) => "What was unlearned is in no file yet.",
     };
     widgets::explain(ui, text);
     ui.add_space(10.0);
@@ -82,10 +101,15 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
             dialogs.ask(Purpose::SaveModel, studio);
             answer = Some(Closing::AfterSaving);
         }
-        if ui.button("Close without saving").clicked() {
+        let without = match studio.leaving {
+            Some(Leaving::Open(_)) => "Open without saving",
+            Some(Leaving::Device(..)) => "Change without saving",
+            None => "Close without saving",
+        };
+        if widgets::side_button(ui, without).clicked() {
             answer = Some(Closing::Agreed);
         }
-        if ui.button("Stay").clicked() {
+        if widgets::side_button(ui, "Stay").clicked() {
             answer = Some(Closing::No);
         }
     });

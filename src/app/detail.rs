@@ -1,6 +1,6 @@
 //! One sample at full size, before and after, and its address.
 
-use eframe::egui::{self, ColorImage, Context, Id, Key, Modal, RichText, TextureHandle, TextureOptions, Ui, Vec2};
+use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, TextureOptions, Ui, Vec2};
 
 use super::{
     studio::{DetailTile, Studio},
@@ -37,7 +37,7 @@ impl DetailView {
                 *texture = Some(ctx.load_texture("detail", image, options));
             }
         }
-        let response = Modal::new(Id::unique("detail")).show(ctx, |ui| self.content(ui, studio, detail.sample));
+        let response = widgets::question(ctx, "detail").show(ctx, |ui| self.content(ui, studio, detail.sample));
         let step = |key| ctx.input(|input| input.key_pressed(key));
         let by = i64::from(step(Key::ArrowRight)) - i64::from(step(Key::ArrowLeft));
         let next = detail.sample.address().index.saturating_add_signed(by);
@@ -46,6 +46,7 @@ impl DetailView {
         } else if let Some(next) =
             super::tiles::sample_at(detail.sample.address().seed, next, detail.sample.psi()).filter(|_| by != 0)
         {
+            let next = next.with_class(detail.sample.class());
             studio.view.cursor = next.address().index as usize;
             studio.look_at(next);
         }
@@ -63,7 +64,8 @@ impl DetailView {
         ui.set_width(side * pictures as f32 + 16.0 * (pictures - 1) as f32);
         ui.horizontal(|ui| {
             ui.label(RichText::new(format!("Sample {}", address.index)).heading());
-            ui.label(RichText::new(format!("seed {}, psi {}", address.seed, sample.psi())).weak());
+            let class = sample.class().map_or_else(String::new, |class| format!(", class {class}"));
+            ui.label(RichText::new(format!("seed {}, psi {}{class}", address.seed, sample.psi())).weak());
         });
         ui.add_space(4.0);
         let captions = [("Before", p.before, String::new()), ("After", p.after, caption)];
@@ -108,7 +110,8 @@ impl DetailView {
             {
                 let psi = sample.psi();
                 let (seed, index) = (address.seed, address.index);
-                ui.ctx().copy_text(format!("{{\"seed\":{seed},\"index\":{index},\"psi\":{psi}}}"));
+                let class = sample.class().map_or_else(String::new, |class| format!(",\"class\":{class}"));
+                ui.ctx().copy_text(format!("{{\"seed\":{seed},\"index\":{index},\"psi\":{psi}{class}}}"));
             }
             ui.button("Close").clicked()
         })

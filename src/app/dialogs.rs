@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, bounded};
-use eframe::egui::{Context, Id, Modal, RichText, TextEdit, Ui};
+use eframe::egui::{Context, RichText, TextEdit, Ui};
 
 use super::{studio::Studio, theme::palette, widgets};
 
@@ -102,7 +102,7 @@ impl Dialogs {
             ctx.request_repaint_after(std::time::Duration::from_millis(100));
         }
         if let Some((purpose, mut path)) = self.prompt.take() {
-            let response = Modal::new(Id::unique("path")).show(ctx, |ui| prompt(ui, purpose, &mut path));
+            let response = widgets::question(ctx, "path").show(ctx, |ui| prompt(ui, purpose, &mut path));
             match response.inner {
                 Some(true) => answers.push((purpose, PathBuf::from(path.trim()))),
                 Some(false) => {}
@@ -125,10 +125,11 @@ fn prompt(ui: &mut Ui, purpose: Purpose, path: &mut String) -> Option<bool> {
     widgets::explain(ui, format!("A path that ends in {}", known.join(" or ")));
     ui.add_space(4.0);
     let line = ui.add(TextEdit::singleline(path).desired_width(f32::INFINITY)).accessible_name("Path");
+    // Before the line is given the keyboard back, which would hide that it was lost.
+    let entered = line.lost_focus() && ui.input(|input| input.key_pressed(eframe::egui::Key::Enter));
     if !ui.memory(|memory| memory.focused().is_some()) {
         line.request_focus();
     }
-    let entered = line.lost_focus() && ui.input(|input| input.key_pressed(eframe::egui::Key::Enter));
     ui.add_space(8.0);
     let usable = !path.trim().is_empty();
     let mut answer = (entered && usable).then_some(true);
@@ -140,7 +141,7 @@ fn prompt(ui: &mut Ui, purpose: Purpose, path: &mut String) -> Option<bool> {
                 answer = Some(true);
             }
         });
-        if ui.button("Cancel").clicked() {
+        if widgets::side_button(ui, "Cancel").clicked() {
             answer = Some(false);
         }
     });

@@ -30,11 +30,13 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
              takes a mark away.",
         );
     }
+    // Above the marks, which grow with every answer: what is being clicked must not move.
+    suggestions(ui, studio, thumbnails);
     let p = palette(ui.style());
     for (mark, count, name, colour) in
         [(Mark::Negative, negatives, "Must go", p.negative), (Mark::Positive, positives, "May stay", p.positive)]
     {
-        ui.add_space(6.0);
+        ui.add_space(8.0);
         ui.horizontal(|ui| {
             widgets::dot(ui, colour);
             ui.label(name);
@@ -48,7 +50,6 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
             widgets::explain(ui, format!("and {} more", widgets::grouped(count - samples.len())));
         }
     }
-    suggestions(ui, studio, thumbnails);
     labeler(ui, studio, dialogs);
 }
 
@@ -58,7 +59,7 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
     if negatives + positives == 0 && studio.suggestions.is_none() {
         return;
     }
-    ui.add_space(10.0);
+    ui.add_space(4.0);
     let obstacle = studio.no_suggestions();
     ui.horizontal(|ui| {
         let again = studio.suggestions.is_some();
@@ -70,7 +71,7 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
             studio.suggest();
         }
         if studio.suggesting {
-            ui.add(egui::Spinner::new().size(16.0));
+            widgets::busy(ui, 16.0);
         }
     });
     let Some(found) = &studio.suggestions else { return };
@@ -118,7 +119,7 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
     });
     if !unmarked.is_empty() && unmarked.len() < proposals.len() {
         let help = "Every suggested sample that is not marked gets the green mark.";
-        if ui.small_button("The other ones may stay").on_hover_text(help).clicked() {
+        if widgets::minor_button(ui, "The other ones may stay").on_hover_text(help).clicked() {
             studio.marks.set(unmarked, Some(Mark::Positive));
         }
     }

@@ -1,6 +1,8 @@
 //! The grid on the GPU: one texture of tiles, one draw call.
 
-use std::{collections::HashMap, num::NonZeroU64, sync::Arc};
+mod pipeline;
+
+use std::{collections::HashMap, sync::Arc};
 
 use bytemuck::{Pod, Zeroable};
 use eframe::{
@@ -8,6 +10,8 @@ use eframe::{
     egui_wgpu::{Callback, CallbackResources, CallbackTrait, ScreenDescriptor},
     wgpu::{self, util::DeviceExt as _},
 };
+
+use pipeline::{bind_group_layout, pipeline};
 
 /// No tile: see `NONE` in `shaders/grid.wgsl`.
 pub(super) const NO_SLOT: u32 = u32::MAX;
@@ -40,7 +44,7 @@ pub(super) struct Instance {
 pub(super) struct Globals {
     pub(super) size: [f32; 2],
     pub(super) scale: f32,
-    pub(super) mode: u32,
+    pub(super) pad0: f32,
     pub(super) split: f32,
     pub(super) radius: f32,
     pub(super) columns: u32,
@@ -66,9 +70,19 @@ pub(super) struct Picture {
     pub(super) rgba: Arc<[u8]>,
 }
 
+/// How the pictures are drawn: every way has a pipeline of its own, see `shaders/grid.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Way {
+    /// 0 after, 1 before, 2 split, 3 difference, 4 heat.
+    pub(super) mode: u8,
+    /// Pictures are drawn smaller than they are.
+    pub(super) shrunk: bool,
+}
+
 /// Everything that one frame of the grid needs.
 pub(super) struct GridFrame {
     pub(super) format: wgpu::TextureFormat,
+    pub(super) way: Way,
     pub(super) globals: Globals,
     pub(super) instances: Vec<Instance>,
     pub(super) pictures: Vec<Picture>,
@@ -90,7 +104,10 @@ pub(super) fn colour(colour: Color32) -> [f32; 4] {
 
 struct Gpu {
     format: wgpu::TextureFormat,
-    pipeline: wgpu::RenderPipeline,
+    module: wgpu::ShaderModule,
+    /// Those that were needed so far.
+    pipelines: HashMap<Way, wgpu::RenderPipeline>,
+    pipeline_layout: wgpu::PipelineLayout,
     layout: wgpu::BindGroupLayout,
     sampler: wgpu::Sampler,
     globals: wgpu::Buffer,
@@ -114,66 +131,11 @@ impl Gpu {
             label: Some("grid"),
             source: wgpu::ShaderSource::Wgsl(include_str!("../../shaders/grid.wgsl").into()),
         });
-        let both = wgpu::ShaderStages::VERTEX_FRAGMENT;
-        let entry = |binding, ty| wgpu::BindGroupLayoutEntry { binding, visibility: both, ty, count: None };
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("grid"),
-            entries: &[
-                entry(
-                    0,
-                    wgpu::BindingType::Buffer {
-                        ty: wgpu::BufferBindingType::Uniform,
-                        has_dynamic_offset: false,
-                        min_binding_size: NonZeroU64::new(size_of::<Globals>() as u64),
-                    },
-                ),
-                entry(
-                    1,
-                    wgpu::BindingType::Texture {
-                        sample_type: wgpu::TextureSampleType::Float { filterable: true },
-                        view_dimension: wgpu::TextureViewDimension::D2,
-                        multisampled: false,
-                    },
-                ),
-                entry(2, wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering)),
-            ],
-        });
+        let layout = bind_group_layout(device);
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("grid"),
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
-        });
-        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-            label: Some("grid"),
-            layout: Some(&pipeline_layout),
-            vertex: wgpu::VertexState {
-                module: &module,
-                entry_point: Some("vertex"),
-                buffers: &[Some(wgpu::VertexBufferLayout {
-                    array_stride: size_of::<Instance>() as u64,
-                    step_mode: wgpu::VertexStepMode::Instance,
-                    attributes: &wgpu::vertex_attr_array![0 => Float32x4, 1 => Uint32x2, 2 => Uint32, 3 => Float32x2],
-                })],
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
-            },
-            primitive: wgpu::PrimitiveState {
-                topology: wgpu::PrimitiveTopology::TriangleStrip,
-                ..wgpu::PrimitiveState::default()
-            },
-            depth_stencil: None,
-            multisample: wgpu::MultisampleState::default(),
-            fragment: Some(wgpu::FragmentState {
-                module: &module,
-                entry_point: Some("fragment"),
-                targets: &[Some(wgpu::ColorTargetState {
-                    format,
-                    blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
-                    write_mask: wgpu::ColorWrites::ALL,
-                })],
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
-            }),
-            multiview_mask: None,
-            cache: None,
         });
         let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
             label: Some("grid"),
@@ -188,7 +150,19 @@ impl Gpu {
         });
         let capacity = 512;
         let instances = instance_buffer(device, capacity);
-        Self { format, pipeline, layout, sampler, globals, instances, capacity, count: 0, atlas: None }
+        Self {
+            format,
+            module,
+            pipelines: HashMap::new(),
+            pipeline_layout,
+            layout,
+            sampler,
+            globals,
+            instances,
+            capacity,
+            count: 0,
+            atlas: None,
+        }
     }
 
     fn atlas(&mut self, device: &wgpu::Device, shape: (usize, usize)) -> &mut AtlasTexture {
@@ -249,6 +223,8 @@ impl CallbackTrait for GridFrame {
             gpu.instances = instance_buffer(device, gpu.capacity);
         }
         gpu.count = self.instances.len() as u32;
+        let Gpu { pipelines, module, pipeline_layout, .. } = gpu;
+        pipelines.entry(self.way).or_insert_with(|| pipeline(device, module, pipeline_layout, self.format, self.way));
         queue.write_buffer(&gpu.globals, 0, bytemuck::bytes_of(&self.globals));
         queue.write_buffer(&gpu.instances, 0, bytemuck::cast_slice(&self.instances));
         let (columns, side) = self.atlas;
@@ -284,8 +260,8 @@ impl CallbackTrait for GridFrame {
         resources: &CallbackResources,
     ) {
         let Some(gpu) = resources.get::<Gpu>() else { return };
-        let Some(atlas) = &gpu.atlas else { return };
-        render_pass.set_pipeline(&gpu.pipeline);
+        let (Some(atlas), Some(pipeline)) = (&gpu.atlas, gpu.pipelines.get(&self.way)) else { return };
+        render_pass.set_pipeline(pipeline);
         render_pass.set_bind_group(0, &atlas.bind_group, &[]);
         render_pass.set_vertex_buffer(0, gpu.instances.slice(..));
         render_pass.draw(0..4, 0..gpu.count);

@@ -4,7 +4,7 @@
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 
 use crate::{
-    device::{ComputeDevice, DeviceChoice, cpu, gpus},
+    device::{ComputeDevice, DeviceCard, DeviceChoice, SystemMemory, cpu, gpus, open, system_memory},
     engine::{Command, Engine, Event},
 };
 
@@ -12,12 +12,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum News {
     /// The engine runs on this device.
-    Ready {
-        /// `CPU`, or the adapter's name.
-        device: String,
-        /// Whether it is a software implementation of a GPU.
-        software: bool,
-    },
+    Ready(DeviceCard),
+    /// The memory of this machine; told at the start and whenever a model was opened or a run is over.
+    Memory(SystemMemory),
     /// The engine says something.
     Engine(Event),
     /// There is no engine, or no more, and why.
@@ -31,8 +28,9 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts an engine on the device of choice. `wake` is called whenever there is news.
-    pub fn start(choice: DeviceChoice, wake: impl Fn() + Send + 'static) -> Self {
+    /// Starts an engine on the device of choice; of several GPUs, on the one of this name. `wake` is called whenever there is
+    /// news.
+    pub fn start(choice: DeviceChoice, adapter: Option<String>, wake: impl Fn() + Send + 'static) -> Self {
         let (commands, inbox) = unbounded();
         let (outbox, news) = unbounded();
         let tell = move |news: News| {
@@ -42,7 +40,7 @@ impl Link {
         };
         let thread = std::thread::Builder::new().name("unlearn-link".to_owned());
         // Without a thread there are no news either, which `next` tells.
-        let _ = thread.spawn(move || serve(choice, &inbox, &tell));
+        let _ = thread.spawn(move || serve(choice, adapter.as_deref(), &inbox, &tell));
         Self { commands, news }
     }
 
@@ -62,15 +60,15 @@ impl Link {
     }
 }
 
-fn serve(choice: DeviceChoice, inbox: &Receiver<Command>, tell: &impl Fn(News) -> bool) {
-    let device = match choice.open() {
+fn serve(choice: DeviceChoice, adapter: Option<&str>, inbox: &Receiver<Command>, tell: &impl Fn(News) -> bool) {
+    let device = match open(choice, adapter) {
         Ok(device) => device,
         Err(error) => {
             tell(News::Lost(format!("{error}; the CPU is used instead")));
             cpu()
         }
     };
-    let ComputeDevice { name, software, .. } = device.clone();
+    let card = device.card();
     let engine = match Engine::start_in_background(device) {
         Ok(engine) => engine,
         Err(error) => {
@@ -78,7 +76,9 @@ fn serve(choice: DeviceChoice, inbox: &Receiver<Command>, tell: &impl Fn(News) -
             return;
         }
     };
-    tell(News::Ready { device: name, software });
+    tell(News::Ready(card));
+    let tell_memory = || system_memory().is_none_or(|memory| tell(News::Memory(memory)));
+    tell_memory();
     loop {
         select! {
             recv(inbox) -> command => match command {
@@ -91,7 +91,8 @@ fn serve(choice: DeviceChoice, inbox: &Receiver<Command>, tell: &impl Fn(News) -
             },
             recv(engine.events) -> event => match event {
                 Ok(event) => {
-                    if !tell(News::Engine(event)) {
+                    let idle = matches!(event, Event::Idle);
+                    if !(tell(News::Engine(event)) && (!idle || tell_memory())) {
                         engine.send(Command::Quit);
                         engine.abandon();
                         return;
@@ -106,11 +107,7 @@ fn serve(choice: DeviceChoice, inbox: &Receiver<Command>, tell: &impl Fn(News) -
     }
 }
 
-/// Looks for GPUs without making anybody wait; `then` is given their names, best first.
-pub fn look_for_gpus(then: impl FnOnce(Vec<String>) + Send + 'static) {
-    std::thread::spawn(move || {
-        let names =
-            gpus().into_iter().map(|gpu| if gpu.software { format!("{} (software)", gpu.name) } else { gpu.name });
-        then(names.collect());
-    });
+/// Looks for GPUs without making anybody wait; `then` is given all of them, best first.
+pub fn look_for_gpus(then: impl FnOnce(Vec<DeviceCard>) + Send + 'static) {
+    std::thread::spawn(move || then(gpus().iter().map(ComputeDevice::card).collect()));
 }

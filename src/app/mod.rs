@@ -29,11 +29,13 @@ pub mod atlas;
 mod charts_view;
 mod close;
 mod detail;
+mod device_menu;
 mod dialogs;
 mod feedback_panel;
 mod frame_log;
 mod grid_paint;
 mod grid_view;
+mod ground;
 pub mod layout;
 pub mod link;
 pub mod marks;
@@ -52,9 +54,10 @@ pub mod tiles;
 pub mod timeline;
 mod timeline_view;
 mod top_bar;
+mod tour;
 mod widgets;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 pub use shell::App;
 pub use studio::Studio;
@@ -70,6 +73,12 @@ pub struct Options {
     pub device: Option<DeviceChoice>,
     /// A CSV file for the time of every frame.
     pub frame_log: Option<PathBuf>,
+    /// The window is drawn by the processor: motion for its own sake would take time from computing.
+    pub software: bool,
+    /// The window drives itself, prints how long its frames took, and closes.
+    pub measure: bool,
+    /// When the program began; now, if nobody says.
+    pub since: Option<Instant>,
 }
 
 /// Why there is no window.
@@ -97,9 +106,13 @@ pub fn run(options: Options) -> Result<(), WindowError> {
         .with_app_id("unlearn-studio")
         .with_inner_size([1360.0, 860.0])
         .with_min_inner_size([860.0, 560.0]);
-    let native = eframe::NativeOptions { viewport, centered: true, ..Default::default() };
+    // Surfaces are of one colour each: dithering would only cost time.
+    let native = eframe::NativeOptions { viewport, centered: true, dithering: false, ..Default::default() };
     let create: eframe::AppCreator<'_> = Box::new(move |context| {
-        let format = context.wgpu_render_state.as_ref().map(|state| state.target_format);
+        let state = context.wgpu_render_state.as_ref();
+        let format = state.map(|state| state.target_format);
+        let software = state.is_some_and(|state| state.adapter.get_info().device_type == eframe::wgpu::DeviceType::Cpu);
+        let options = Options { software, ..options };
         Ok(Box::new(App::new(&context.egui_ctx, format, prefs::Prefs::load(prefs::Prefs::folder()), options)))
     });
     eframe::run_native("unlearn-studio", native, create).map_err(|error| WindowError::Graphics(error.to_string()))

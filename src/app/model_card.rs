@@ -23,7 +23,11 @@ pub(super) fn ui(ui: &mut Ui, studio: &Studio) {
                 0..1_000_000 => widgets::grouped(parameters),
                 _ => format!("{:.1} million", parameters as f64 / 1e6),
             };
-            ui.label(RichText::new(format!("{size} parameters")).weak());
+            let classes = match card.classes {
+                0 => String::new(),
+                classes => format!(", {} classes", widgets::grouped(classes)),
+            };
+            ui.label(RichText::new(format!("{size} parameters{classes}")).weak());
             if card.discriminator_parameters.is_none() {
                 ui.label(RichText::new("no discriminator: one is trained first").color(ui.visuals().warn_fg_color));
             }

@@ -35,6 +35,8 @@ pub struct Prefs {
     pub theme: Theme,
     /// The compute device.
     pub device: DeviceChoice,
+    /// Which GPU, by name, if one was chosen.
+    pub gpu: Option<String>,
     /// The person's own presets.
     pub presets: BTreeMap<String, Settings>,
     /// Seconds of an iteration and its batch, by device and networks: what a run will cost.

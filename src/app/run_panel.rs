@@ -5,7 +5,7 @@ use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
 use super::{
     run_state::{Going, Held, RunState, in_bytes, in_words},
     settings_form,
-    studio::{PresetChoice, Studio},
+    studio::{PresetChoice, Studio, TUNING},
     theme::palette,
     widgets,
 };
@@ -68,11 +68,13 @@ impl RunPanel {
                 }
             });
             combo.response.labelled_by(label.id).accessible_name("Preset");
-            if changed && ui.small_button("Keep\u{2026}").on_hover_text("Keep these settings as a preset").clicked() {
+            if changed
+                && widgets::minor_button(ui, "Keep\u{2026}").on_hover_text("Keep these settings as a preset").clicked()
+            {
                 self.name = Some(String::new());
             }
             if let (PresetChoice::Own(name), false) = (studio.preset.clone(), changed)
-                && ui.small_button("Forget").on_hover_text("Forget this preset").clicked()
+                && widgets::minor_button(ui, "Forget").on_hover_text("Forget this preset").clicked()
             {
                 studio.drop_preset(&name);
             }
@@ -127,6 +129,14 @@ fn start(ui: &mut Ui, studio: &mut Studio) {
                 "An estimate from the settings and from how fast samples are drawn; after a first run, from how fast \
                  that was.",
             );
+            if let Some(memory) = studio.memory().map(|bytes| bytes as f64).filter(|&memory| cost.bytes > memory) {
+                let text = format!(
+                    "Only {} are there. A smaller batch or micro-batch (under Both stages) takes less.",
+                    in_bytes(memory)
+                );
+                let colour = ui.visuals().warn_fg_color;
+                ui.add(egui::Label::new(RichText::new(text).small().color(colour)).wrap());
+            }
         }
         (None, None) => {}
     }
@@ -148,7 +158,14 @@ fn going(ui: &mut Ui, studio: &mut Studio) {
             words.push(format!("{} left", in_words(left)));
         }
     }
-    ui.label(RichText::new(words.join("  \u{b7}  ")).weak());
+    if !words.is_empty() {
+        ui.label(RichText::new(words.join("  \u{b7}  ")).weak());
+    }
+    if studio.run_is_tuning() {
+        widgets::explain(ui, TUNING);
+        // Nothing else wakes the window meanwhile.
+        ui.ctx().request_repaint_after(std::time::Duration::from_millis(500));
+    }
     ui.add_space(8.0);
     let held = run.held;
     ui.horizontal(|ui| {

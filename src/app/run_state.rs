@@ -75,6 +75,7 @@ impl Going {
             (_, None) => "Getting ready".to_owned(),
             (_, Some(progress)) => match progress.phase {
                 Phase::WarmUp => "Training a discriminator, as the file has none".to_owned(),
+                Phase::Label if progress.done >= progress.of => "Getting ready to learn".to_owned(),
                 Phase::Label => "Looking for samples of it".to_owned(),
                 Phase::Adapt(member) if self.members > 1 => {
                     format!("Learning what must go ({} of {})", member + 1, self.members)
@@ -146,6 +147,10 @@ mod tests {
         let mut run = RunState::begin(2, true);
         let going = run.going_mut().unwrap();
         assert_eq!((going.doing().as_str(), going.fraction()), ("Getting ready", 0.0));
+        for (done, expected) in [(3, "Looking for samples of it"), (9, "Getting ready to learn")] {
+            going.progress = Some(Progress { phase: Phase::Label, done, of: 9, seconds_left: None });
+            assert_eq!(going.doing(), expected);
+        }
         going.progress = Some(Progress { phase: Phase::Adapt(1), done: 3, of: 12, seconds_left: None });
         assert_eq!((going.doing().as_str(), going.fraction()), ("Learning what must go (2 of 2)", 0.25));
         going.held = Held::Yes;

@@ -156,10 +156,10 @@ pub(super) fn ui(ui: &mut Ui, settings: &mut Settings, with_labeler: bool) {
     table(ui, "main settings", MAIN, settings);
     let groups = [("Stage 1: learn what must go", STAGE_1), ("Stage 2: unlearn", STAGE_2), ("Both stages", BOTH)];
     for (title, fields) in groups {
-        CollapsingHeader::new(RichText::new(title)).show(ui, |ui| table(ui, title, fields, settings));
+        CollapsingHeader::new(RichText::new(title)).show_unindented(ui, |ui| table(ui, title, fields, settings));
     }
     let title = if with_labeler { "Marks and labeler" } else { "Marks" };
-    CollapsingHeader::new(title).id_salt("marks settings").show(ui, |ui| {
+    CollapsingHeader::new(title).id_salt("marks settings").show_unindented(ui, |ui| {
         table(ui, "few marks", FEW, settings);
         table(ui, "labeler", LABELER, settings);
     });

@@ -13,8 +13,9 @@ use super::{
     detail::DetailView,
     dialogs::Dialogs,
     feedback_panel,
-    frame_log::FrameLog,
+    frame_log::{self, FrameLog},
     grid_view::GridView,
+    ground::ground,
     model_card,
     notices::Level,
     prefs::Prefs,
@@ -24,6 +25,7 @@ use super::{
     thumbnails::Thumbnails,
     timeline_view,
     top_bar::{self, TopBar},
+    tour::Tour,
 };
 
 /// The window.
@@ -37,6 +39,7 @@ pub struct App {
     dialogs: Dialogs,
     closing: Closing,
     frame_log: Option<FrameLog>,
+    tour: Option<Tour>,
     title: String,
 }
 
@@ -51,16 +54,20 @@ impl App {
         if let Some(model) = options.model.or_else(bundled_model) {
             studio.open(model);
         }
-        let frame_log = options.frame_log.and_then(|path| match FrameLog::create(&path) {
-            Ok(log) => Some(log),
+        let since = options.since.unwrap_or_else(std::time::Instant::now);
+        let path = options.frame_log.as_deref();
+        let log = (path.is_some() || options.measure).then(|| FrameLog::create(path, since));
+        let frame_log = match log.transpose() {
+            Ok(log) => log,
             Err(error) => {
-                studio.say(Level::Error, format!("{}: cannot be written ({error})", path.display()));
+                let path = path.unwrap_or(std::path::Path::new("the frame log")).display();
+                studio.say(Level::Error, format!("{path}: cannot be written ({error})"));
                 None
             }
-        });
+        };
         Self {
             studio,
-            grid: GridView::new(format),
+            grid: GridView::new(format, !options.software),
             top_bar: TopBar::default(),
             run_panel: RunPanel::default(),
             detail: DetailView::default(),
@@ -68,6 +75,7 @@ impl App {
             dialogs: Dialogs::default(),
             closing: Closing::No,
             frame_log,
+            tour: options.measure.then(Tour::new),
             title: String::new(),
         }
     }
@@ -89,11 +97,8 @@ impl App {
         self.studio.now = ctx.input(|input| input.time);
         self.studio.listen();
         self.thumbnails.update(&ctx, &mut self.studio);
-        if let Some(log) = &mut self.frame_log {
-            log.frame(cpu, self.studio.is_training(), self.grid.drawn);
-            // A measurement without frames measures nothing.
-            ctx.request_repaint();
-        }
+        self.measure(&ctx, cpu);
+        self.grid.keyboard_is_free = ctx.memory(|memory| memory.focused().is_none());
         self.drops(&ctx);
         if !self.is_asking() {
             top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
@@ -106,6 +111,23 @@ impl App {
         self.name_window(&ctx);
     }
 
+    /// Notes the frame, and goes on with the tour.
+    fn measure(&mut self, ctx: &Context, cpu: Option<f32>) {
+        let Some(log) = &mut self.frame_log else { return };
+        let Self { studio, grid, tour, .. } = self;
+        let leg = tour.as_ref().map_or("open", Tour::leg);
+        let (training, tiles, filled) = (studio.is_training(), grid.drawn, grid.filled);
+        log.frame(frame_log::Frame { cpu, leg, training, tiles, filled });
+        if tour.as_mut().is_some_and(|tour| tour.step(studio, grid)) {
+            print!("{}", log.summary());
+            studio.unsaved = false;
+            *tour = None;
+            self.closing = Closing::Agreed;
+        }
+        // A measurement without frames measures nothing.
+        ctx.request_repaint();
+    }
+
     /// Whether a question stands above everything else.
     fn is_asking(&self) -> bool {
         self.dialogs.is_open() || self.closing.is_asking() || DetailView::is_open(&self.studio)
@@ -114,7 +136,8 @@ impl App {
     fn panels(&mut self, ui: &mut Ui) {
         let p = palette(ui.style());
         let Self { studio, grid, top_bar, run_panel, thumbnails, dialogs, .. } = self;
-        let frame = |margin: Margin| Frame::new().fill(p.panel).inner_margin(margin);
+        // The window is cleared with their colour.
+        let frame = |margin: Margin| Frame::new().inner_margin(margin);
         Panel::top("top").exact_size(46.0).frame(frame(Margin::symmetric(16, 0))).show(ui, |ui| {
             top_bar.ui(ui, studio, dialogs);
         });
@@ -139,12 +162,15 @@ impl App {
             });
         });
         if !timeline_view::is_empty(studio) {
-            let margin = Margin { left: 16, right: 16, top: 10, bottom: 8 };
+            let margin = Margin { left: 16, right: 16, top: 10, bottom: 10 };
             Panel::bottom("timeline").resizable(false).frame(frame(margin)).show(ui, |ui| {
                 timeline_view::ui(ui, studio, thumbnails, dialogs);
             });
         }
-        CentralPanel::default().frame(Frame::new().fill(p.canvas)).show(ui, |ui| grid.ui(ui, studio));
+        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
+            ui.painter().add(ground(ui.max_rect(), p.canvas, grid.format()));
+            grid.ui(ui, studio);
+        });
     }
 
     fn drops(&mut self, ctx: &Context) {
@@ -175,9 +201,10 @@ impl App {
         }
         let p = palette(&ctx.global_style());
         let mut dismissed = None;
-        Area::new(Id::unique("notices")).order(Order::Foreground).anchor(Align2::RIGHT_TOP, vec2(-14.0, 56.0)).show(
-            ctx,
-            |ui| {
+        Area::new(Id::unique("notices"))
+            .order(Order::Foreground)
+            .anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -14.0))
+            .show(ctx, |ui| {
                 ui.set_max_width(380.0);
                 for (index, notice) in self.studio.notices.all().iter().enumerate() {
                     let (colour, close) = match notice.level {
@@ -214,8 +241,7 @@ impl App {
                     });
                     ui.add_space(2.0);
                 }
-            },
-        );
+            });
         if let Some(index) = dismissed {
             self.studio.notices.dismiss(index);
         }
@@ -251,6 +277,10 @@ fn capitalized(sentence: &str) -> String {
 }
 
 impl eframe::App for App {
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+
     fn logic(&mut self, _ctx: &Context, _frame: &mut eframe::Frame) {
         // Also while the window is hidden: what a run reports must not pile up.
         self.studio.listen();

@@ -40,6 +40,7 @@ impl Thumbnails {
                 else {
                     continue;
                 };
+                let sample = sample.with_class(request.class);
                 let image = ColorImage::from_rgb([tiles.side; 2], rgb);
                 let texture = ctx.load_texture(format!("sample {index}"), image, TextureOptions::LINEAR);
                 self.textures.insert(TileKey { source, sample }, (texture, self.frame));

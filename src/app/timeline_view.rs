@@ -8,10 +8,13 @@ use super::{
     theme::palette,
     thumbnails::Thumbnails,
     tiles::Source,
+    widgets,
 };
 use crate::{engine::SampleKind, unlearn::feedback::Sample};
 
 const SIDE: f32 = 50.0;
+/// Below this width the slider makes room for the snapshots.
+const NARROW: f32 = 480.0;
 
 /// Whether there is anything to show.
 pub(super) fn is_empty(studio: &Studio) -> bool {
@@ -38,16 +41,21 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
     });
     ui.add_space(2.0);
     ui.horizontal_top(|ui| {
-        let slider = if studio.timeline.can_extrapolate() { 250.0 } else { 0.0 };
+        let narrow = ui.available_width() < NARROW;
+        let slider = match (studio.timeline.can_extrapolate(), narrow) {
+            (false, _) => 0.0,
+            (true, false) => 250.0,
+            (true, true) => 170.0,
+        };
         let width = ui.available_width() - slider;
-        ui.allocate_ui(vec2(width, SIDE + 22.0), |ui| {
+        ui.allocate_ui(vec2(width, SIDE + 26.0), |ui| {
             ScrollArea::horizontal().id_salt("timeline").auto_shrink([false, true]).show(ui, |ui| {
                 ui.horizontal_top(|ui| stops(ui, studio, thumbnails, sample));
             });
         });
         if slider > 0.0 {
             ui.add_space(10.0);
-            ui.vertical(|ui| extrapolation(ui, studio));
+            ui.vertical(|ui| extrapolation(ui, studio, if narrow { 70.0 } else { 150.0 }));
         }
     });
 }
@@ -114,13 +122,13 @@ fn continue_here(ui: &mut Ui, studio: &mut Studio) {
     }
 }
 
-fn extrapolation(ui: &mut Ui, studio: &mut Studio) {
+fn extrapolation(ui: &mut Ui, studio: &mut Studio, width: f32) {
     let shown = match studio.timeline.shown() {
         Source::Extrapolated(thousandths) => Some(f64::from(thousandths) / 1000.0),
         _ => None,
     };
     let mut gamma = shown.unwrap_or(1.0);
-    ui.spacing_mut().slider_width = 150.0;
+    ui.spacing_mut().slider_width = width;
     let label = ui.label(RichText::new("Extrapolate").weak()).on_hover_text(
         "theta_N + gamma (theta_G - theta_N): 0 makes what must go, 1 is the model as it was opened, more leads away \
          from what must go without any training.",
@@ -130,10 +138,12 @@ fn extrapolation(ui: &mut Ui, studio: &mut Studio) {
     if response.changed() {
         studio.timeline.show(Source::Extrapolated((gamma * 1000.0).round() as i32));
     }
-    if shown.is_some() {
+    // It is always there, so that nothing moves when the slider does.
+    ui.add_enabled_ui(shown.is_some(), |ui| {
         let help = "The next run starts at this point.";
-        if ui.small_button("Start the next run here").on_hover_text(help).clicked() {
+        let button = widgets::minor_button(ui, "Start the next run here");
+        if button.on_hover_text(help).on_disabled_hover_text("Move the slider first.").clicked() {
             studio.settings.extrapolate = gamma;
         }
-    }
+    });
 }

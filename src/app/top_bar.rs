@@ -4,25 +4,22 @@ use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, RichText, Ui}
 
 use super::{
     bundled_model,
+    device_menu::DeviceMenu,
     dialogs::{Dialogs, Purpose},
-    link::look_for_gpus,
     prefs::Theme,
     studio::Studio,
     theme,
 };
-use crate::device::DeviceChoice;
-
 const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
 const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
 const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
 const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
 const REDO_TOO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
 
-/// The GPUs of this machine, once somebody wanted to know.
+/// The bar's own state.
 #[derive(Default)]
 pub(super) struct TopBar {
-    gpus: Option<crossbeam_channel::Receiver<Vec<String>>>,
-    found: Option<Vec<String>>,
+    device: DeviceMenu,
 }
 
 /// Keys that work everywhere.
@@ -60,57 +57,9 @@ impl TopBar {
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 theme_menu(ui, studio);
-                self.device_menu(ui, studio);
+                self.device.ui(ui, studio);
             });
         });
-    }
-
-    fn device_menu(&mut self, ui: &mut Ui, studio: &mut Studio) {
-        let name = match &studio.device {
-            Some((name, true)) => format!("{name} (software)"),
-            Some((name, false)) => name.clone(),
-            None => "Looking for a device\u{2026}".to_owned(),
-        };
-        let wake = ui.ctx().clone();
-        let menu = ui.menu_button(name, |ui| {
-            ui.set_min_width(260.0);
-            if let Some(found) = self.gpus.as_ref().and_then(|gpus| gpus.try_recv().ok()) {
-                self.found = Some(found);
-            }
-            let gpus = &mut self.gpus;
-            if gpus.is_none() {
-                let (answer, waiting) = crossbeam_channel::bounded(1);
-                look_for_gpus(move |names| {
-                    let _ = answer.send(names);
-                    wake.request_repaint();
-                });
-                *gpus = Some(waiting);
-            }
-            let found = match &self.found {
-                None => "looking for GPUs\u{2026}".to_owned(),
-                Some(names) if names.is_empty() => "this machine has no GPU that can be used".to_owned(),
-                Some(names) => names.join(", "),
-            };
-            let busy = studio.run.going().is_some();
-            let choices = [
-                (DeviceChoice::Auto, "The best there is", "A real GPU if there is one, else the CPU."),
-                (DeviceChoice::Gpu, "GPU", "The first of the GPUs listed below, even one in software."),
-                (DeviceChoice::Cpu, "CPU", "All processor cores, at low priority, so that the window stays quick."),
-            ];
-            for (choice, name, help) in choices {
-                let button = Button::selectable(studio.prefs.device == choice, name);
-                let response = ui.add_enabled(!busy, button).on_hover_text(help);
-                if response.on_disabled_hover_text("Stop the run first.").clicked() {
-                    studio.use_device(choice);
-                }
-            }
-            ui.separator();
-            super::widgets::explain(ui, format!("GPUs: {found}"));
-            if studio.unsaved {
-                super::widgets::explain(ui, "Another device opens the model anew: save what was unlearned first.");
-            }
-        });
-        menu.response.on_hover_text("What computes: choose another device");
     }
 }
 

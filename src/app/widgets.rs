@@ -16,13 +16,42 @@ pub(super) fn section(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui)) {
 
 /// A line of explanation.
 pub(super) fn explain(ui: &mut Ui, text: impl Into<String>) -> Response {
-    ui.add(Label::new(RichText::new(text).small().weak()).wrap())
+    ui.add(Label::new(RichText::new(text).small().weak().line_height(Some(15.5))).wrap())
+}
+
+/// A button that matters less than those around it.
+pub(super) fn minor_button(ui: &mut Ui, text: &str) -> Response {
+    ui.add(Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0)))
+}
+
+/// Something is under way. Eight times a second is enough to say so: where the processor draws the window, every frame
+/// takes from what is waited for.
+pub(super) fn busy(ui: &mut Ui, size: f32) -> Response {
+    const DOTS: usize = 8;
+    let (rect, response) = ui.allocate_exact_size(vec2(size, size), Sense::hover());
+    let step = (ui.input(|input| input.time) * DOTS as f64) as usize;
+    let colour = palette(ui.style()).after;
+    for dot in 0..DOTS {
+        let at = egui::Vec2::angled(dot as f32 / DOTS as f32 * std::f32::consts::TAU) * size * 0.38;
+        let age = (step + DOTS - dot) % DOTS;
+        let strength = 1.0 - 0.8 * age as f32 / DOTS as f32;
+        ui.painter().circle_filled(rect.center() + at, size * 0.09, colour.gamma_multiply(strength));
+    }
+    ui.ctx().request_repaint_after(std::time::Duration::from_millis(1000 / DOTS as u64));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Busy"));
+    response
 }
 
 /// A frame that stands out from its panel.
 pub(super) fn card(ui: &Ui) -> Frame {
     let p = palette(ui.style());
     Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(8).inner_margin(Margin::same(12))
+}
+
+/// What stands above everything else until it is answered.
+pub(super) fn question(ctx: &egui::Context, id: &'static str) -> egui::Modal {
+    let frame = Frame::popup(&ctx.global_style()).corner_radius(10).inner_margin(Margin::same(20));
+    egui::Modal::new(egui::Id::unique(id)).frame(frame)
 }
 
 /// The button that matters most, in its meaning's colour, as wide as its panel.
@@ -40,6 +69,11 @@ pub(super) fn wide_button(ui: &mut Ui, text: &str, fill: Color32, width: f32) ->
         .corner_radius(8)
         .min_size(vec2(width, 36.0));
     button.ui(ui)
+}
+
+/// A button beside one in its meaning's colour, as high as that.
+pub(super) fn side_button(ui: &mut Ui, text: &str) -> Response {
+    ui.add(Button::new(text).corner_radius(8).min_size(vec2(0.0, 36.0)))
 }
 
 /// A small round spot of a colour.

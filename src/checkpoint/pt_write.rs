@@ -26,26 +26,35 @@ pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), Checkpoin
     let (pickle, storages) = describe(checkpoint);
     write_atomically(path, |file| {
         let mut archive = ZipWriter::new(file);
-        let mut add = |name: &str, bytes: &[u8]| -> io::Result<()> {
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Stored)
-                // Now would make every file another one.
-                .last_modified_time(DateTime::default())
-                .unix_permissions(0o644)
-                .large_file(u32::try_from(bytes.len()).is_err())
-                .with_alignment(ALIGNMENT);
-            archive.start_file(format!("{FOLDER}/{name}"), options).map_err(io_error)?;
-            archive.write_all(bytes)
-        };
-        add("data.pkl", &pickle)?;
-        add("byteorder", b"little")?;
-        for (key, bytes) in storages.iter().enumerate() {
-            add(&format!("data/{key}"), bytes)?;
+        let written = fill(&mut archive, &pickle, &storages);
+        if written.is_err() {
+            // Let go, it would try to finish on a disk that is full, and say so on stderr.
+            std::mem::forget(archive);
+            return written;
         }
-        add("version", b"3\n")?;
         archive.finish().map_err(io_error)?;
         Ok(())
     })
+}
+
+fn fill(archive: &mut ZipWriter<impl Write + io::Seek>, pickle: &[u8], storages: &[&[u8]]) -> io::Result<()> {
+    let mut add = |name: &str, bytes: &[u8]| -> io::Result<()> {
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            // Now would make every file another one.
+            .last_modified_time(DateTime::default())
+            .unix_permissions(0o644)
+            .large_file(u32::try_from(bytes.len()).is_err())
+            .with_alignment(ALIGNMENT);
+        archive.start_file(format!("{FOLDER}/{name}"), options).map_err(io_error)?;
+        archive.write_all(bytes)
+    };
+    add("data.pkl", pickle)?;
+    add("byteorder", b"little")?;
+    for (key, bytes) in storages.iter().enumerate() {
+        add(&format!("data/{key}"), bytes)?;
+    }
+    add("version", b"3\n")
 }
 
 /// The system's own error where there is one, so that a full disk is called a full disk.

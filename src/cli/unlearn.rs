@@ -279,6 +279,7 @@ fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Resul
             seed: EVALUATION_SEED,
             indices: (0..GRID_SAMPLES).collect(),
             psi: 1.0,
+            class: args.class.class.and_then(|class| u32::try_from(class).ok()),
         };
         ask(engine, Command::Sample(request), |event| match event {
             Event::Tiles(tiles) => Some(tiles),

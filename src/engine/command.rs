@@ -141,6 +141,8 @@ pub struct SampleRequest {
     pub indices: Vec<u64>,
     /// Truncation.
     pub psi: f32,
+    /// The class that all of them are drawn with; `None` draws each with the class of its address.
+    pub class: Option<u32>,
 }
 
 /// Rendered samples, 8-bit RGB.

@@ -50,6 +50,8 @@ pub struct PictureRequest {
     pub indices: Vec<u64>,
     /// Truncation.
     pub psi: f32,
+    /// The class of all of them, see [`SampleRequest::class`].
+    pub class: Option<u32>,
     /// Samples in a row.
     pub columns: usize,
     /// Which samples get a red frame, by position.
@@ -117,11 +119,11 @@ impl Session {
     }
 
     fn pictures(&mut self, picture: &PictureRequest, current: Option<&FlatParams>) -> Result<Vec<Tiles>, EngineError> {
-        let PictureRequest { weights, seed, indices, psi, .. } = picture;
+        let PictureRequest { weights, seed, indices, psi, class, .. } = picture;
         let mut pictures = Vec::with_capacity(weights.len());
         for &weights in weights {
-            let request =
-                SampleRequest { kind: SampleKind::Picture, weights, seed: *seed, indices: indices.clone(), psi: *psi };
+            let (kind, indices) = (SampleKind::Picture, indices.clone());
+            let request = SampleRequest { kind, weights, seed: *seed, indices, psi: *psi, class: *class };
             let tiles = self.tiles(request, current)?;
             pictures.push(Tiles { rgb: tiles.rgb, width: tiles.side as u32, height: tiles.side as u32 });
         }

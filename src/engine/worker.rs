@@ -92,11 +92,19 @@ impl Drop for Engine {
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
     {
+        use std::ffi::c_int;
+        /// `SCHED_BATCH`: a thread that computes, and need not have the processor at once when it could go on.
+        const BATCH: c_int = 3;
         unsafe extern "C" {
-            fn nice(increment: std::ffi::c_int) -> std::ffi::c_int;
+            fn nice(increment: c_int) -> c_int;
+            fn sched_setscheduler(thread: c_int, policy: c_int, priority: *const c_int) -> c_int;
         }
-        // SAFETY: `nice` takes and gives a number; on Linux it concerns the calling thread and those it starts later.
-        unsafe { nice(5) };
+        // SAFETY: `nice` takes and gives a number; `sched_setscheduler` reads a `sched_param`, which is one number. On
+        // Linux both concern the calling thread (0) and those it starts later. A refusal changes nothing.
+        unsafe {
+            nice(5);
+            sched_setscheduler(0, BATCH, &0);
+        }
     }
     // The pool belongs to whoever uses it first. If that was somebody else, its threads stay as they are.
     let _ = rayon::ThreadPoolBuilder::new().build_global();
@@ -164,8 +172,7 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
             }),
             Command::Class(class) => answer(events, || {
                 session.model_mut()?.set_class(class)?;
-                session.centres.clear();
-                session.version += 1;
+                session.reference = None;
                 Ok(Event::Class(class))
             }),
             Command::Export(path) => answer(events, || {
@@ -221,7 +228,16 @@ pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no reason given");
     let reason = reason.lines().next().unwrap_or_default();
-    format!("the computation failed ({reason}); the last good state is kept")
+    let lower = reason.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let advice = if says(&["out of memory", "outofmemory", "out_of_memory", "not enough memory", "capacity overflow"]) {
+        "; the device's memory is too small for this: choose a smaller batch or micro-batch, or another device"
+    } else if says(&["device lost", "device is lost", "devicelost", "device_lost"]) {
+        "; the device was lost: choose another one, or start the program again"
+    } else {
+        ""
+    };
+    format!("the computation failed ({reason}){advice}; the last good state is kept")
 }
 
 /// A state of a run that can be shown, exported and continued from. Tensors are shared, not copied.
@@ -361,7 +377,14 @@ impl Session {
         let key = (request.weights, if request.weights == Weights::Original { 0 } else { self.version });
         let centre = self.centres.iter().find(|(k, _)| *k == key).map(|(_, centre)| centre.clone());
         let known = centre.is_some();
-        let mut sampler = Sampler::new(&model.generator, &weights).with_centre(centre);
+        let class = request.class.map(|class| class as usize);
+        let classes = model.generator.classes();
+        if let Some(class) = class.filter(|class| *class >= classes) {
+            return Err(EngineError::NoClass { file: model.path.clone(), class, classes });
+        }
+        // What is asked for, whatever a run would draw.
+        let generator = model.generator.clone().with_class(class);
+        let mut sampler = Sampler::new(&generator, &weights).with_centre(centre);
         let images = sampler.render_at(request.seed, request.indices.iter().copied(), request.psi);
         if let (Some(centre), false) = (sampler.centre(), known) {
             self.centres.push((key, centre));
@@ -405,5 +428,34 @@ impl Session {
         out.metadata.extend(self.provenance.iter().cloned());
         out.metadata.insert("weights".to_owned(), note);
         Ok(checkpoint::save(path, &out)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, answer, panic_sentence};
+
+    #[test]
+    fn a_panic_in_a_command_is_a_failure_and_not_the_end() {
+        let (events, heard) = crossbeam_channel::unbounded();
+        answer(&events, || panic!("boom"));
+        answer(&events, || Ok(Event::Paused));
+        let failed = heard.try_recv();
+        assert!(matches!(&failed, Ok(Event::Failed(sentence)) if sentence.contains("boom")), "{failed:?}");
+        assert!(matches!(heard.try_recv(), Ok(Event::Paused)));
+    }
+
+    #[test]
+    fn a_failure_says_what_to_change() {
+        let table = [
+            ("wgpu error: Out of Memory\nmore", "smaller batch"),
+            ("Parent device is lost", "choose another one"),
+            ("index out of bounds", "(index out of bounds); the last good state is kept"),
+        ];
+        for (reason, expected) in table {
+            let sentence = panic_sentence(&reason);
+            assert!(sentence.contains(expected) && !sentence.contains('\n'), "{sentence}");
+            assert!(sentence.ends_with("the last good state is kept"), "{sentence}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The line above the grid: before or after, which samples, how large, and what concerns the whole page.
 
-use eframe::egui::{self, Button, DragValue, RichText, Slider, Ui};
+use eframe::egui::{self, Button, ComboBox, DragValue, RichText, Slider, Ui};
 
 use super::GridView;
 use crate::{
@@ -24,6 +24,7 @@ pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
             compare(ui, studio)
         }
         if studio.view.compare == Compare::Split {
+            ui.add_space(8.0);
             ui.spacing_mut().slider_width = 70.0;
             let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
             ui.add(slider)
@@ -36,6 +37,7 @@ pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
                 page(view, ui, studio);
                 look(ui, studio);
                 seed(view, ui, studio, wide > NARROW + 60.0);
+                class(ui, studio);
             });
         });
     });
@@ -89,6 +91,32 @@ fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, with_label: bool)
     }
     if with_label {
         ui.label(RichText::new("Seed").weak());
+    }
+}
+
+/// Which class is drawn, if the model knows classes.
+fn class(ui: &mut Ui, studio: &mut Studio) {
+    let classes = studio.model.as_ref().map_or(0, |card| card.classes);
+    let Ok(classes) = u32::try_from(classes) else { return };
+    if classes == 0 {
+        return;
+    }
+    let name = |class: Option<u32>| class.map_or_else(|| "All classes".to_owned(), |class| format!("Class {class}"));
+    let shown = studio.view.class;
+    let mut chosen = shown;
+    let idle = studio.run.going().is_none();
+    ui.add_enabled_ui(idle, |ui| {
+        let combo = ComboBox::from_id_salt("class").selected_text(name(shown)).width(96.0).show_ui(ui, |ui| {
+            for class in std::iter::once(None).chain((0..classes).map(Some)) {
+                ui.selectable_value(&mut chosen, class, name(class));
+            }
+        });
+        let help = "One class only, or every class in turn. A run unlearns in what is drawn here. The class is part of a \
+                    sample's address.";
+        combo.response.accessible_name("Class").on_hover_text(help).on_disabled_hover_text("Stop the run first.");
+    });
+    if chosen != shown {
+        studio.choose_class(chosen);
     }
 }
 

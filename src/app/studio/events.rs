@@ -1,6 +1,6 @@
 //! What the engine says becomes what is shown.
 
-use super::{Detail, DetailTile, SHOW_SHARE, Studio};
+use super::{Detail, DetailTile, Studio};
 use crate::{
     app::{
         link::News,
@@ -8,9 +8,13 @@ use crate::{
         run_state::{Held, RunState},
         tiles::{Source, sample_at},
     },
-    engine::{Event, ModelCard, Phase, RunReport, SampleKind, SampleRequest, Tiles},
+    device::Kind,
+    engine::{Command, Event, ModelCard, Phase, RunReport, SampleKind, SampleRequest, Tiles},
     unlearn::{Iteration, Stage},
 };
+
+/// The part of the time that may go into showing a run while it goes on.
+const SHOW_SHARE: f64 = 0.2;
 
 impl Studio {
     /// Takes in everything that has arrived; called in every frame.
@@ -23,18 +27,19 @@ impl Studio {
     /// Takes in one piece of news.
     pub fn hear(&mut self, news: News) {
         match news {
-            News::Ready { device, software } => {
-                if software {
-                    self.say(Level::Warning, format!("{device} is a GPU in software: the CPU is faster."));
+            News::Ready(card) => {
+                if card.kind == Kind::Software {
+                    self.say(Level::Warning, format!("{} is a GPU in software: the CPU is faster.", card.name));
                 }
-                self.device = Some((device, software));
+                self.device = Some(card);
             }
+            News::Memory(memory) => self.free_memory = Some(memory.available),
             News::Engine(event) => self.take_in(event),
             News::Lost(reason) => {
                 self.say(Level::Error, reason);
                 let ended = self.device.is_some();
                 if ended {
-                    self.restart(self.prefs.device);
+                    self.restart();
                 }
             }
         }
@@ -50,8 +55,7 @@ impl Studio {
                     self.run = RunState::Failed;
                 }
             }
-            // The window draws every sample of its own class.
-            Event::Class(_) => self.tiles.forget(|_| true),
+            Event::Class(class) => self.view.class = class.and_then(|class| u32::try_from(class).ok()),
             Event::Progress(progress) => {
                 let stage_1_done = matches!(progress.phase, Phase::Unlearn | Phase::Evaluate);
                 if stage_1_done && !self.timeline.can_extrapolate() {
@@ -86,6 +90,7 @@ impl Studio {
                 }
             }
             Event::Feedback(path, feedback) => {
+                self.reading = None;
                 self.marks.replace(&feedback);
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
                 let (negatives, positives) = self.marks.counts();
@@ -95,7 +100,10 @@ impl Studio {
                 self.suggesting = false;
                 self.suggestions = Some(*suggestions);
             }
-            Event::Labeler(card) => self.found_labeler(*card),
+            Event::Labeler(card) => {
+                self.reading = None;
+                self.found_labeler(*card);
+            }
             Event::Warning(sentence) => self.say(Level::Warning, sentence),
             Event::Paused => {
                 if let Some(going) = self.run.going_mut().filter(|going| going.held != Held::Ending) {
@@ -109,7 +117,7 @@ impl Studio {
             }
             Event::Done(report) => self.done(report),
             Event::Failed(sentence) => {
-                (self.writing, self.suggesting) = (0, false);
+                (self.writing, self.suggesting, self.reading) = (0, false, None);
                 self.say(Level::Error, sentence);
             }
         }
@@ -120,6 +128,10 @@ impl Studio {
         // The same model again (on another device) keeps its marks.
         if self.marks.feedback().model_sha256() != card.sha256 {
             self.marks = crate::app::marks::Marks::new(&card.sha256);
+            self.view.class = None;
+        }
+        if let Some(class) = self.view.class {
+            self.send(Command::Class(Some(class as usize)));
         }
         self.opening = None;
         self.model = Some(card);
@@ -171,8 +183,9 @@ impl Studio {
                 if refresh {
                     self.next_refresh = self.now + tiles.seconds * (1.0 / SHOW_SHARE - 1.0);
                 }
-                let SampleRequest { weights, seed, indices, psi, .. } = &tiles.request;
-                let samples: Option<Vec<_>> = indices.iter().map(|&index| sample_at(*seed, index, *psi)).collect();
+                let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
+                let sample = |&index: &u64| Some(sample_at(*seed, index, *psi)?.with_class(*class));
+                let samples: Option<Vec<_>> = indices.iter().map(sample).collect();
                 if let (Some(source), Some(samples), Some(asked)) = (Source::of(*weights), samples, asked) {
                     // What takes the place of an older picture does not fade in.
                     self.tiles.put(source, &samples, tiles.side, &tiles.rgb, (asked.epoch, self.now));
@@ -183,10 +196,10 @@ impl Studio {
                 let source = Source::of(tiles.request.weights);
                 let after = self.pair()[1];
                 let Some(Detail { sample, tiles: pictures }) = &mut self.detail else { return };
-                let (address, psi) = (sample.address(), sample.psi());
-                if (tiles.request.seed, &tiles.request.indices[..], tiles.request.psi)
-                    != (address.seed, &[address.index][..], psi)
-                {
+                let SampleRequest { seed, indices, psi, class, .. } = &tiles.request;
+                let address = sample.address();
+                let wanted = (address.seed, &[address.index][..], sample.psi(), sample.class());
+                if (*seed, &indices[..], *psi, *class) != wanted {
                     return;
                 }
                 if source == Some(Source::Original) {
@@ -234,11 +247,11 @@ impl Studio {
         }
         let last = report.iterations.saturating_sub(1);
         let seconds = self.run.going().and_then(|going| going.seconds_per_iteration(last));
-        if let (Some(seconds), Some(card), Some((device, _)), false) =
+        if let (Some(seconds), Some(card), Some(device), false) =
             (seconds, &self.model, &self.device, report.failed.is_some())
         {
             let batch = report.settings.unlearn.train.batch;
-            self.prefs.note_speed(device, card, seconds, batch);
+            self.prefs.note_speed(&device.name, card, seconds, batch);
         }
         if let Some(evaluation) = &report.evaluation {
             if let Some(pul) = evaluation.pul {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{LabelerChoice, Studio};
+use super::{LabelerChoice, Leaving, Studio};
 use crate::{
     app::{
         notices::Level,
@@ -27,18 +27,33 @@ impl Studio {
             _ if self.run.going().is_some() => {
                 self.say(Level::Warning, "A run is under way; stop it before opening another model.");
             }
-            _ => {
-                (self.opening, self.opened) = (Some(path.clone()), 0.0);
-                self.send(Command::Load(path));
-            }
+            _ => self.leave(Leaving::Open(path)),
         }
     }
 
+    /// Opens a model, whatever is open.
+    pub(super) fn load(&mut self, path: PathBuf) {
+        (self.opening, self.opening_since, self.opened) = (Some(path.clone()), self.now, 0.0);
+        self.send(Command::Load(path));
+    }
+
+    fn read(&mut self, path: &Path) {
+        (self.reading, self.opening_since) = (Some(path.to_owned()), self.now);
+    }
+
+    /// The file that is being opened and for how many seconds.
+    pub fn being_opened(&self) -> Option<(&Path, f64)> {
+        let path = self.opening.as_deref().or(self.reading.as_deref())?;
+        Some((path, self.now - self.opening_since))
+    }
+
     fn open_labeler(&mut self, path: PathBuf) {
+        self.read(&path);
         self.send(Command::File(Box::new(FileJob::OpenLabeler(LabelerSpec { path, mean: None, std: None }))));
     }
 
     fn open_feedback(&mut self, path: PathBuf) {
+        self.read(&path);
         self.send(Command::File(Box::new(FileJob::OpenFeedback(path))));
     }
 
@@ -66,7 +81,7 @@ impl Studio {
 
     /// Writes the marks.
     pub fn save_feedback(&mut self, path: PathBuf) {
-        let job = FileJob::SaveFeedback(path, self.marks.feedback().clone());
+        let job = FileJob::SaveFeedback(path, self.feedback());
         self.write(Command::File(Box::new(job)));
     }
 
@@ -119,6 +134,7 @@ impl Studio {
             negatives: indices.iter().map(|index| marked(index).unwrap_or(false)).collect(),
             indices,
             psi: self.view.psi,
+            class: self.view.class,
             columns: COLUMNS,
         }
     }

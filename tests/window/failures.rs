@@ -1,0 +1,200 @@
+//! What goes wrong, and that nothing is lost by it.
+
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use egui_kittest::kittest::Queryable;
+use unlearn_studio::{
+    app::{link::News, tiles::Source},
+    checkpoint,
+    unlearn::feedback::{Feedback, Mark},
+};
+
+use crate::support::*;
+
+#[test]
+fn files_that_are_dropped_do_what_they_are() {
+    let (mut window, files) = (window(), files());
+    app(&mut window).open(fixture("labelers/grey8.onnx"));
+    until(&mut window, "the labeler", |app| app.studio().labeler.is_some());
+    window.get_by_label("grey8.onnx");
+
+    let sha = checkpoint::sha256(&model()).expect("a digest");
+    let mut marks = Feedback::new(&sha);
+    let sample = |index| unlearn_studio::app::tiles::sample_at(0, index, 1.0).expect("a sample");
+    marks.mark(sample(3), Mark::Negative);
+    marks.mark(sample(9), Mark::Positive);
+    let path = files.path().join("marks.json");
+    marks.save(&path).expect("saved");
+    app(&mut window).open(path);
+    until(&mut window, "marks", |app| app.studio().marks.counts() == (1, 1));
+    window.get_by_label("Sample 3, must go");
+
+    let broken = files.path().join("broken.pt");
+    std::fs::write(&broken, &std::fs::read(model()).expect("the model")[..5000]).expect("written");
+    app(&mut window).open(broken);
+    until(&mut window, "a notice", |app| !app.studio().notices.all().is_empty() && app.studio().opening.is_none());
+    window.get_by_label("Dismiss error");
+    assert_eq!(app(&mut window).studio().marks.counts(), (1, 1), "what was open stays");
+    press(&mut window, "Dismiss error");
+    assert!(window.query_by_label("Dismiss error").is_none());
+    for (name, says) in [("broken.onnx", "broken.onnx"), ("broken.json", "not a feedback file")] {
+        let path = files.path().join(name);
+        std::fs::write(&path, b"{ this is neither }").expect("written");
+        app(&mut window).open(path);
+        noticed(&mut window, says);
+        press(&mut window, "Dismiss error");
+    }
+    let studio = app(&mut window).studio();
+    assert!(studio.being_opened().is_none() && studio.labeler.is_some(), "what was chosen stays");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_a_notice_and_loses_nothing() {
+    let (mut window, files) = (window(), files());
+    mark_some(&mut window);
+    tiny_run(&mut window, 1, 3);
+    window.run_ok();
+    press_button(&mut window, "Unlearn");
+    until(&mut window, "the end", |app| app.studio().run.going().is_none());
+    let path = files.path().join("none/out.pt");
+    app(&mut window).studio().save_model(path.clone());
+    until(&mut window, "a notice", |app| {
+        app.studio().notices.all().iter().any(|notice| notice.text.contains("out.pt: cannot be written"))
+    });
+    assert!(app(&mut window).studio().unsaved, "the result is still there to be saved");
+    let path = files.path().join("out.pt");
+    app(&mut window).studio().save_model(path.clone());
+    until(&mut window, "the file", |app| !app.studio().unsaved);
+    assert!(path.is_file());
+}
+
+/// A disk of 64 kB, as long as this lives; only where the test may mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = files();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(folder.path()).output();
+        mount.is_ok_and(|mount| mount.status.success()).then(|| Self(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_a_notice_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!(
+            "no small disk can be mounted here, so none was filled; tests/cli.rs limits the size of a file instead"
+        );
+        return;
+    };
+    let (mut window, files) = (window(), files());
+    mark_some(&mut window);
+    run_once(&mut window, 1, 3);
+    for name in ["full.pt", "full.safetensors", "full.gif"] {
+        let path = disk.path().join(name);
+        if name.ends_with("gif") {
+            app(&mut window).studio().save_animation(path.clone(), 0);
+        } else {
+            app(&mut window).studio().save_model(path.clone());
+        }
+        noticed(&mut window, &format!("{name}: cannot be written"));
+        assert!(app(&mut window).studio().unsaved, "the result is still there to be saved");
+        let left: Vec<_> = std::fs::read_dir(disk.path()).expect("the disk").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+    let path = files.path().join("out.pt");
+    app(&mut window).studio().save_model(path.clone());
+    until(&mut window, "the file", |app| !app.studio().unsaved);
+    checkpoint::load(&path).expect("the whole model");
+}
+
+#[test]
+fn a_computing_thread_that_died_is_started_again() {
+    let mut window = window();
+    mark_some(&mut window);
+    until(&mut window, "a device", |app| app.studio().device.is_some());
+    let lost = "the computing thread ended unexpectedly; it is started again";
+    app(&mut window).studio().hear(News::Lost(lost.to_owned()));
+    assert!(app(&mut window).studio().device.is_none());
+    // A new area is first measured, then shown.
+    for _ in 0..3 {
+        window.step();
+    }
+    window.get_by_label_contains("The computing thread ended unexpectedly");
+    until(&mut window, "the model", |app| app.studio().device.is_some() && app.studio().opening.is_none());
+    filled(&mut window);
+    assert_eq!(app(&mut window).studio().marks.counts(), (4, 4));
+    run_once(&mut window, 1, 3);
+    assert!(app(&mut window).studio().unsaved, "the new thread computes");
+}
+
+#[test]
+fn a_window_that_vanishes_in_a_run_waits_for_nobody() {
+    let mut window = window();
+    mark_some(&mut window);
+    tiny_run(&mut window, 1, 1_000_000);
+    window.run_ok();
+    press_button(&mut window, "Unlearn");
+    until(&mut window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
+    let clock = Instant::now();
+    drop(window);
+    assert!(clock.elapsed() < Duration::from_secs(2), "{:?}", clock.elapsed());
+}
+
+#[test]
+fn opening_another_model_asks_before_a_result_is_lost() {
+    let (mut window, files) = (window(), files());
+    mark_some(&mut window);
+    run_once(&mut window, 1, 3);
+    let other = fixture("golden/ada-8-conditional.pkl");
+    app(&mut window).open(other.clone());
+    until(&mut window, "the question", |app| app.studio().leaving.is_some());
+    window.get_by_label("The result is not saved");
+    press(&mut window, "Stay");
+    assert!(app(&mut window).studio().unsaved && app(&mut window).studio().opening.is_none());
+    let sample = app(&mut window).studio().sample(0).expect("a sample");
+    until(&mut window, "the result", |app| app.studio().has_tile(Source::Current, sample));
+
+    app(&mut window).open(other.clone());
+    until(&mut window, "the question", |app| app.studio().leaving.is_some());
+    window.step();
+    press(&mut window, "Save\u{2026}");
+    let path = files.path().join("kept.safetensors");
+    answer(&mut window, &path);
+    until(&mut window, "the other model", |app| app.studio().model.as_ref().is_some_and(|card| card.file == other));
+    assert!(path.is_file() && !app(&mut window).studio().unsaved);
+}
+
+#[test]
+fn closing_asks_before_anything_is_lost() {
+    let mut window = window();
+    mark_some(&mut window);
+    tiny_run(&mut window, 1, 1_000_000);
+    window.run_ok();
+    press_button(&mut window, "Unlearn");
+    until(&mut window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
+    close(&mut window);
+    window.get_by_label("A run is under way");
+    press(&mut window, "Stay");
+    assert!(app(&mut window).studio().run.going().is_some());
+    press_button(&mut window, "Stop");
+    until(&mut window, "the end", |app| app.studio().run.going().is_none());
+    close(&mut window);
+    window.get_by_label("The result is not saved");
+    press(&mut window, "Close without saving");
+    // The window goes although a worker holds its state: nobody waits for it.
+}

@@ -1,0 +1,288 @@
+//! What a person does, from opening a model to saving another.
+
+use std::time::{Duration, Instant};
+
+use eframe::egui::{Key, Modifiers, accesskit::Role};
+use egui_kittest::kittest::Queryable;
+use unlearn_studio::{
+    app::{prefs::Theme, studio::Compare, tiles::Source},
+    checkpoint,
+    device::DeviceChoice,
+    unlearn::feedback::Mark,
+};
+
+use crate::support::*;
+
+#[test]
+fn the_whole_story() {
+    let (mut window, files) = (window(), files());
+    assert_eq!(app(&mut window).studio().obstacle().as_deref(), Some("Click the samples that must go."));
+    mark_some(&mut window);
+    assert_eq!(app(&mut window).studio().marks.counts(), (4, 4));
+    window.get_by_label("Sample 2, must go");
+    window.get_by_label("Sample 5, may stay");
+
+    tiny_run(&mut window, 3, 120);
+    window.run_ok();
+    press_button(&mut window, "Unlearn");
+    until(&mut window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
+    press_button(&mut window, "Pause");
+    until(&mut window, "a pause", |app| app.studio().run.going().is_some_and(|run| run.doing() == "Paused"));
+    let held = app(&mut window).studio().charts.d.values().len();
+    for _ in 0..20 {
+        window.step();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(app(&mut window).studio().charts.d.values().len(), held, "no iteration while held");
+    press_button(&mut window, "Resume");
+    until(&mut window, "two snapshots", |app| app.studio().timeline.moments().len() >= 2);
+    press_button(&mut window, "Stop");
+    until(&mut window, "the end", |app| app.studio().run.going().is_none());
+    window.get_by_label("Stopped");
+    assert!(app(&mut window).studio().unsaved);
+
+    press_button(&mut window, "Split");
+    assert_eq!(app(&mut window).studio().view.compare, Compare::Split);
+    until(&mut window, "both halves", |app| {
+        let studio = app.studio();
+        studio.sample(0).is_some_and(|s| studio.has_tile(Source::Original, s) && studio.has_tile(Source::Current, s))
+    });
+    let first = app(&mut window).studio().timeline.moments()[0];
+    press(&mut window, &format!("Snapshot 1: after {} iterations", first.iteration));
+    assert_eq!(app(&mut window).studio().timeline.shown(), Source::Snapshot(0));
+    window.get_by_role_and_label(Role::Slider, "Extrapolate, gamma").set_value_accesskit(1.5);
+    until(&mut window, "extrapolated samples", |app| {
+        let studio = app.studio();
+        assert!(studio.timeline.shown() != Source::Current);
+        studio.sample(0).is_some_and(|s| studio.has_tile(Source::Extrapolated(1500), s))
+    });
+    press(&mut window, "Now: the latest result");
+
+    let others = [
+        ("Picture of the samples\u{2026}", "samples.png", &b"\x89PNG"[..]),
+        ("Animation of the run\u{2026}", "run.gif", b"GIF89a"),
+        ("Curves as a table\u{2026}", "curves.csv", b"iteration,discriminator,generator"),
+        ("Marks\u{2026}", "marks.json", b"{"),
+    ];
+    for (entry, name, begins) in others {
+        let path = files.path().join(name);
+        save_as(&mut window, entry, &path);
+        assert!(std::fs::read(&path).expect("the file").starts_with(begins), "{name}");
+    }
+    assert!(app(&mut window).studio().unsaved, "pictures are no model");
+    let path = files.path().join("forgotten.safetensors");
+    save_as(&mut window, "Model as\u{2026} Ctrl+S", &path);
+    let (before, after) = (checkpoint::load(&model()).expect("before"), checkpoint::load(&path).expect("after"));
+    assert!(before.g_ema != after.g_ema && after.metadata.contains_key("feedback_sha256"));
+    assert!(!app(&mut window).studio().unsaved, "it is in a file now");
+}
+
+#[test]
+fn keys_mark_undo_and_turn_pages() {
+    let mut window = window();
+    press(&mut window, "Sample 0");
+    for key in [Key::ArrowRight, Key::Space, Key::ArrowRight, Key::P, Key::ArrowDown, Key::N] {
+        window.key_press(key);
+        window.run_ok();
+    }
+    let marks: Vec<(u64, Mark)> = {
+        let feedback = app(&mut window).studio().marks.feedback();
+        feedback.iter().map(|(sample, mark)| (sample.address().index, mark)).collect()
+    };
+    assert_eq!(marks[..3], [(0, Mark::Negative), (1, Mark::Negative), (2, Mark::Positive)]);
+    assert_eq!(marks.len(), 4);
+    assert!(marks[3].0 > 4 && marks[3].1 == Mark::Negative, "the row below: {marks:?}");
+    for expected in [3, 2, 1] {
+        window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+        window.run_ok();
+        assert_eq!(app(&mut window).studio().marks.feedback().len(), expected);
+    }
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Y);
+    window.run_ok();
+    assert_eq!(app(&mut window).studio().marks.feedback().len(), 2);
+    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::A);
+    window.run_ok();
+    let (negatives, positives) = app(&mut window).studio().marks.counts();
+    assert!(negatives == 2 && positives > 20, "the rest of the page may stay: {negatives}, {positives}");
+    window.key_press(Key::PageDown);
+    window.run_ok();
+    assert!(window.query_by_label_contains("Sample 0,").is_none(), "the first row is out of view");
+    window.key_press(Key::Enter);
+    window.run_ok();
+    window.get_by_label("Copy address");
+    window.key_press(Key::Escape);
+    window.run_ok();
+    assert!(window.query_by_label("Copy address").is_none());
+}
+
+#[test]
+fn a_rectangle_marks_what_it_touches() {
+    let mut window = window();
+    let centre = |window: &Window, index: usize| window.get_by_label(&format!("Sample {index}")).rect().center();
+    let (from, to) = (centre(&window, 1), centre(&window, 3));
+    window.drag_at(from);
+    window.run_ok();
+    window.hover_at(from + (to - from) * 0.5);
+    window.run_ok();
+    window.hover_at(to);
+    window.run_ok();
+    window.drop_at(to);
+    window.run_ok();
+    let marked: Vec<u64> =
+        app(&mut window).studio().marks.feedback().negatives().map(|sample| sample.address().index).collect();
+    assert_eq!(marked, [1, 2, 3]);
+    assert_eq!(app(&mut window).studio().marks.counts().1, 0);
+}
+
+#[test]
+fn settings_are_kept_as_presets() {
+    let mut window = window();
+    assert!(!app(&mut window).studio().is_changed());
+    app(&mut window).studio().settings.unlearn.iterations = 123;
+    window.run_ok();
+    press(&mut window, "Keep\u{2026}");
+    window.get_by_label("Name of the preset").focus();
+    window.run_ok();
+    window.get_by_label("Name of the preset").type_text("mine");
+    window.run_ok();
+    press(&mut window, "Keep");
+    let studio = app(&mut window).studio();
+    assert_eq!(studio.prefs.presets["mine"].unlearn.iterations, 123);
+    assert!(!studio.is_changed());
+}
+
+#[test]
+fn one_class_of_a_model_that_draws_several() {
+    let files = files();
+    let model = fixture("golden/ada-8-conditional.pkl");
+    let mut window = window_with([1360.0, 860.0], Theme::Dark, false, model);
+    filled(&mut window);
+    assert_eq!(app(&mut window).studio().view.class, None);
+    press(&mut window, "Sample 3");
+    window.get_by_role_and_label(Role::ComboBox, "Class").click();
+    window.run_ok();
+    press(&mut window, "Class 1");
+    until(&mut window, "samples of the class", |app| {
+        let studio = app.studio();
+        (0..4).all(|i| studio.sample(i).is_some_and(|s| s.class() == Some(1) && studio.has_tile(Source::Original, s)))
+    });
+    assert!(window.query_by_label("Sample 3, must go").is_none(), "another class is another sample");
+    press(&mut window, "Sample 0");
+    window.get_by_label("Sample 0, must go");
+    let path = files.path().join("marks.json");
+    save_as(&mut window, "Marks\u{2026}", &path);
+    let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("marks")).expect("JSON");
+    let class = |index: u64| {
+        let marks = saved["negatives"].as_array().expect("marks");
+        marks.iter().find(|mark| mark["index"] == index).expect("the mark")["class"].clone()
+    };
+    assert_eq!(class(0), 1);
+    // The one that was marked among all classes says which it was.
+    let classes = app(&mut window).studio().model.as_ref().map_or(0, |card| card.classes);
+    assert_eq!(class(3), unlearn_studio::gan::latents::class_at(0, 3, classes));
+    // The keyboard reaches it, too.
+    window.get_by_role_and_label(Role::ComboBox, "Class").focus();
+    window.run_ok();
+    window.key_press(Key::Enter);
+    window.run_ok();
+    press(&mut window, "All classes");
+    until(&mut window, "all classes", |app| app.studio().view.class.is_none());
+    window.get_by_label("Sample 3, must go");
+    assert_eq!(app(&mut window).studio().marks.counts(), (2, 0));
+}
+
+#[test]
+fn another_device_keeps_the_marks() {
+    let mut window = window();
+    mark_some(&mut window);
+    until(&mut window, "a device", |app| app.studio().device.is_some());
+    press_button(&mut window, "CPU");
+    // On a machine with a GPU this would tune its kernels, which is tried elsewhere.
+    if unlearn_studio::device::gpus().iter().all(|gpu| gpu.software) {
+        press(&mut window, "The best there is");
+        assert_eq!(app(&mut window).studio().wanted.0, DeviceChoice::Auto);
+    } else {
+        app(&mut window).studio().use_device(DeviceChoice::Cpu, None);
+    }
+    until(&mut window, "the device", |app| app.studio().device.is_some() && app.studio().opening.is_none());
+    filled(&mut window);
+    assert_eq!(app(&mut window).studio().marks.counts(), (4, 4));
+    window.get_by_label("Sample 2, must go");
+}
+
+#[test]
+fn enter_answers_the_question_for_a_path() {
+    let (mut window, files) = (window(), files());
+    press(&mut window, "Sample 0");
+    press_button(&mut window, "Save");
+    press(&mut window, "Marks\u{2026}");
+    let path = files.path().join("marks.json");
+    type_path(&mut window, &path);
+    window.key_press(Key::Enter);
+    window.run_ok();
+    until(&mut window, "the file", |app| app.studio().writing == 0);
+    assert!(path.is_file());
+}
+
+/// Enter that ends typing a number must not open the sample that the keyboard was at.
+#[test]
+fn a_key_that_ends_typing_is_not_meant_for_the_grid() {
+    let mut window = window();
+    window.get_by_role_and_label(Role::SpinButton, "Iterations").click();
+    window.run_ok();
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    window.run_ok();
+    window.event(eframe::egui::Event::Text("37".to_owned()));
+    window.run_ok();
+    window.key_press(Key::Enter);
+    window.run_ok();
+    let studio = app(&mut window).studio();
+    assert_eq!((studio.settings.unlearn.iterations, &studio.detail), (37, &None));
+    press(&mut window, "Sample 4");
+    assert_eq!(app(&mut window).studio().marks.counts(), (1, 0));
+}
+
+#[test]
+fn a_recent_model_is_opened_again() {
+    let mut window = window();
+    press(&mut window, "Sample 1");
+    press_button(&mut window, "Open");
+    press(&mut window, "stylegan2-16.pt");
+    until(&mut window, "the model", |app| app.studio().opening.is_none());
+    filled(&mut window);
+    assert_eq!(app(&mut window).studio().marks.counts(), (1, 0), "the same model keeps its marks");
+}
+
+/// 4096 samples whose pictures are there scroll by, about 270 at a time. Prints what a frame takes in the program itself;
+/// the bound only notices work that does not belong into a frame, on a machine as busy as it may be.
+#[test]
+fn thousands_of_samples_scroll_by() {
+    let mut window = window();
+    let studio = app(&mut window).studio();
+    studio.view.tile = 40.0;
+    let samples: Vec<_> = (0..4096).filter_map(|index| studio.sample(index)).collect();
+    let rgb = vec![90; samples.len() * 64 * 64 * 3];
+    studio.tiles.forget(|_| true);
+    studio.tiles.put(Source::Original, &samples, 64, &rgb, (0, 0.0));
+    window.run_ok();
+    let over_the_grid = window.get_by_label("Sample 40").rect().center();
+    window.hover_at(over_the_grid);
+    window.run_ok();
+    let mut frames = Vec::new();
+    for _ in 0..100 {
+        window.event(eframe::egui::Event::MouseWheel {
+            unit: eframe::egui::MouseWheelUnit::Point,
+            delta: eframe::egui::vec2(0.0, -100.0),
+            phase: eframe::egui::TouchPhase::Move,
+            source: eframe::egui::MouseWheelSource::Unknown,
+            modifiers: Modifiers::NONE,
+        });
+        let clock = Instant::now();
+        window.step();
+        frames.push(clock.elapsed());
+    }
+    frames.sort_unstable();
+    println!("a frame of scrolling: median {:.1?}, p99 {:.1?}, worst {:.1?}", frames[50], frames[98], frames[99]);
+    assert!(window.query_by_label("Sample 40").is_none(), "it has scrolled");
+    assert!(frames[50] < Duration::from_millis(100), "median {:?}", frames[50]);
+}

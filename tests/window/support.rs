@@ -1,0 +1,172 @@
+//! A window for tests, and what a person does with it.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use eframe::egui::{Key, Modifiers, ViewportEvent, ViewportId, accesskit::Role};
+use egui_kittest::{Harness, kittest::Queryable};
+use tempfile::TempDir;
+use unlearn_studio::{
+    app::{App, Options, prefs::Prefs, prefs::Theme, tiles::Source},
+    device::DeviceChoice,
+};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+pub type Window = Harness<'static, Option<App>>;
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+pub fn model() -> PathBuf {
+    fixture("golden/stylegan2-16.pt")
+}
+
+pub fn window_with(size: [f32; 2], theme: Theme, render: bool, model: PathBuf) -> Window {
+    let mut prefs = Prefs::load(None);
+    prefs.theme = theme;
+    let options = Options { model: Some(model), device: Some(DeviceChoice::Cpu), ..Options::default() };
+    let mut start = Some((prefs, options));
+    let builder = Harness::builder().with_size(size).with_max_steps(30);
+    let builder = if render { builder.wgpu() } else { builder };
+    // Without a renderer the grid is put together all the same.
+    let format = Some(eframe::wgpu::TextureFormat::Rgba8Unorm);
+    builder.build_ui_state(
+        move |ui, app: &mut Option<App>| {
+            if let Some((prefs, options)) = start.take() {
+                *app = Some(App::new(ui.ctx(), format, prefs, options).without_system_dialogs());
+            }
+            if let Some(app) = app {
+                app.show(ui, None);
+            }
+        },
+        None,
+    )
+}
+
+/// A window with the tiny model, its samples drawn.
+pub fn window() -> Window {
+    let mut window = window_with([1360.0, 860.0], Theme::Dark, false, model());
+    filled(&mut window);
+    window
+}
+
+pub fn app(window: &mut Window) -> &mut App {
+    window.state_mut().as_mut().expect("a window")
+}
+
+/// Draws frames until something holds.
+pub fn until(window: &mut Window, what: &str, mut holds: impl FnMut(&mut App) -> bool) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        window.step();
+        if holds(app(window)) {
+            window.step();
+            return;
+        }
+        let said: Vec<_> = app(window).studio().notices.all().to_vec();
+        assert!(Instant::now() < end, "waited for {what}; notices: {said:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn filled(window: &mut Window) {
+    until(window, "samples", |app| {
+        let studio = app.studio();
+        studio.model.is_some()
+            && (0..8).all(|index| studio.sample(index).is_some_and(|s| studio.has_tile(Source::Original, s)))
+    });
+}
+
+pub fn press(window: &mut Window, label: &str) {
+    window.get_by_label(label).click();
+    window.run_ok();
+}
+
+/// A button among other things of the same name.
+pub fn press_button(window: &mut Window, label: &str) {
+    window.get_by_role_and_label(Role::Button, label).click();
+    window.run_ok();
+}
+
+/// Few and quick iterations; the settings' form is tried elsewhere.
+pub fn tiny_run(window: &mut Window, adapt: usize, unlearn: usize) {
+    let settings = &mut app(window).studio().settings;
+    (settings.adapt.iterations, settings.unlearn.iterations) = (adapt, unlearn);
+    // The marks themselves are trained on.
+    (settings.adapted, settings.fisher_samples, settings.few_marks) = (1, 2, 0);
+    for stage in [&mut settings.adapt, &mut settings.unlearn] {
+        (stage.train.batch, stage.train.lr, stage.train.ema_decay) = (4, 0.01, 0.5);
+    }
+}
+
+pub fn mark_some(window: &mut Window) {
+    for index in 0..4 {
+        press(window, &format!("Sample {index}"));
+    }
+    for index in 4..8 {
+        window.get_by_label(&format!("Sample {index}")).click_secondary();
+        window.run_ok();
+    }
+    // A second click takes a mark away.
+    press(window, "Sample 9");
+    press(window, "Sample 9, must go");
+    assert_eq!(app(window).studio().marks.counts(), (4, 4));
+}
+
+pub fn files() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Answers the question for a path.
+pub fn answer(window: &mut Window, path: &Path) {
+    type_path(window, path);
+    press(window, "Save file");
+}
+
+/// Types a path where one is asked for.
+pub fn type_path(window: &mut Window, path: &Path) {
+    until(window, "the question", |_| true);
+    let line = window.get_by_label("Path");
+    line.focus();
+    window.run_ok();
+    window.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    window.run_ok();
+    window.get_by_label("Path").type_text(&path.display().to_string());
+    window.run_ok();
+}
+
+/// The person closes the window.
+pub fn close(window: &mut Window) {
+    if let Some(viewport) = window.input_mut().viewports.get_mut(&ViewportId::ROOT) {
+        viewport.events.push(ViewportEvent::Close);
+    }
+    window.step();
+    window.step();
+}
+
+/// What a notice says.
+pub fn noticed(window: &mut Window, words: &str) {
+    until(window, words, |app| app.studio().notices.all().iter().any(|notice| notice.text.contains(words)));
+}
+
+/// A short run to its end.
+pub fn run_once(window: &mut Window, adapt: usize, unlearn: usize) {
+    tiny_run(window, adapt, unlearn);
+    window.run_ok();
+    press_button(window, "Unlearn");
+    until(window, "the end", |app| app.studio().run.going().is_none());
+}
+
+/// Chooses from the Save menu and answers the question for a path.
+pub fn save_as(window: &mut Window, entry: &str, path: &Path) {
+    press_button(window, "Save");
+    press(window, entry);
+    answer(window, path);
+    until(window, "the file", |app| app.studio().writing == 0);
+    assert!(path.is_file(), "{entry}");
+}
