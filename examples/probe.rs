@@ -31,8 +31,8 @@ fn main() -> anyhow::Result<()> {
         "AUC %",
         "own AUC %",
         "share % (estimated)",
-        "negatives in top 1 %",
-        "in lower 60 %",
+        "taken for negatives % (wrong %)",
+        "for positives % (wrong %)",
         "refused",
     ];
     println!("| {} |", columns.join(" | "));
@@ -50,14 +50,16 @@ fn main() -> anyhow::Result<()> {
             }
             let mean = |f: &dyn Fn(&ProbeTest) -> f64| 100.0 * tests.iter().map(f).sum::<f64>() / tests.len() as f64;
             println!(
-                "| {class} | {clicks} | {:.1} | {:.1} | {:.1} | {:.1} ({:.1}) | {:.0} | {:.1} | {} of {SEEDS} |",
+                "| {class} | {clicks} | {:.1} | {:.1} | {:.1} | {:.1} ({:.1}) | {:.1} ({:.1}) | {:.1} ({:.2}) | {} of {SEEDS} |",
                 mean(&|t| t.balanced_accuracy),
                 mean(&|t| t.auc),
                 mean(&|t| t.quality.auc),
                 mean(&|t| t.share),
                 mean(&|t| t.quality.share),
-                mean(&|t| t.negatives_among[0]),
-                mean(&|t| t.negatives_among[1]),
+                mean(&|t| t.pools[0].size),
+                mean(&|t| t.pools[0].wrong),
+                mean(&|t| t.pools[1].size),
+                mean(&|t| t.pools[1].wrong),
                 SEEDS as usize - tests.len(),
             );
         }

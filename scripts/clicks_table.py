@@ -1,6 +1,6 @@
 """How much a few clicks forget, beside a classifier's thousands of labels: the README's table.
 
-    python scripts/clicks_table.py PROGRAM OUT [--jobs N] [--only digits|avatars] [--seed S]
+    python scripts/clicks_table.py PROGRAM OUT [--jobs N] [--only digits|avatars] [--seed S] [--samples N] [--show]
 
 Runs `PROGRAM unlearn` for every row on the models that come with the program, on one thread each, keeps reports, pictures
 and weights in the folder OUT, skips what is there already, and prints a Markdown table. Seconds are processor time: what
@@ -33,6 +33,8 @@ def run(args, row, clicks):
     report = args.out / f"{stem}.json"
     timed = args.out / f"{stem}.seconds"
     if not timed.exists():
+        if args.show:
+            return None, "not run yet"
         command = [args.program, "unlearn", ASSETS / "models" / f"{model}.safetensors"]
         command += ["--labeler", ASSETS / "labelers" / f"{labeler}.onnx", "--forget", forget, "--device", "cpu"]
         command += ["--samples", str(args.samples), "--seed", str(args.seed), "--report", report]
@@ -41,7 +43,8 @@ def run(args, row, clicks):
         log = args.out / f"{stem}.log"
         with log.open("w") as stderr:
             environment = os.environ | {"RAYON_NUM_THREADS": "1"}
-            process = subprocess.Popen([str(p) for p in command], stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
+            words = [str(part) for part in command]
+            process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
             _, status, used = os.wait4(process.pid, 0)
         if status != 0:
             return None, " ".join(log.read_text().strip().splitlines()[-1:])
@@ -57,6 +60,7 @@ def main():
     parser.add_argument("--only", choices=["digits", "avatars"])
     parser.add_argument("--samples", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--show", action="store_true", help="run nothing, print what is there")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rows = [row for row in ROWS if args.only in (None, row[0])]

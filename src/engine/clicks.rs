@@ -1,11 +1,13 @@
 //! A simulated person who marks a handful of samples, a labeler answering for them.
 
+use std::collections::HashSet;
+
 use super::{
     error::EngineError,
     feedback_source::mark,
     model::Model,
     sampler::Sampler,
-    suggest::{Reference, addresses},
+    suggest::{Ranked, Reference, addresses, sure_ones},
 };
 use crate::{
     metrics::{Labels, Target, labeler::Labeler},
@@ -102,8 +104,17 @@ pub struct ProbeTest {
     pub auc: f64,
     /// Mean of the parts of negatives and positives that are on their side of the estimated share's border.
     pub balanced_accuracy: f64,
-    /// Part of the most probable 1 % that are negative, and of the least probable 60 % that are.
-    pub negatives_among: [f64; 2],
+    /// What a run would take for negatives and for positives.
+    pub pools: [PoolTest; 2],
+}
+
+/// How good a pool is that a probe fills.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolTest {
+    /// Part of the samples looked at that are in it.
+    pub size: f64,
+    /// Part of those that do not belong there.
+    pub wrong: f64,
 }
 
 /// Tests a probe that learned from `clicks` marks on the samples `indices` of the settings' seed.
@@ -123,15 +134,19 @@ pub fn test_probe(
     let kinds: Vec<bool> = labels.classes.iter().map(|&class| target.holds(class)).collect();
     // Both kinds count alike, so the border is where a sample is as probable among the negatives as among the others.
     let centred: Vec<f64> = scores.iter().map(|p| p - probe.quality.share).collect();
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    let among = |part: &[usize]| part.iter().filter(|&&i| kinds[i]).count() as f64 / part.len().max(1) as f64;
-    let (top, rest) = (order.len().div_ceil(100), order.len() * 2 / 5);
+    let ranked = fresh.iter().zip(&scores).map(|(&sample, &probability)| Ranked { sample, probability }).collect();
+    let sure = sure_ones(ranked, probe.quality.share_at_most);
+    let negative: HashSet<Sample> = fresh.iter().zip(&kinds).filter(|(_, kind)| **kind).map(|(s, _)| *s).collect();
+    let pool = |mark: Mark| {
+        let count = sure.iter().filter(|(_, taken)| *taken == mark).count();
+        let wrong = sure.iter().filter(|(s, taken)| *taken == mark && negative.contains(s) != (mark == Mark::Negative));
+        PoolTest { size: count as f64 / fresh.len().max(1) as f64, wrong: wrong.count() as f64 / count.max(1) as f64 }
+    };
     Ok(ProbeTest {
         quality: probe.quality,
-        share: among(&order),
+        share: negative.len() as f64 / fresh.len().max(1) as f64,
         auc: auc(&scores, &kinds).unwrap_or(f64::NAN),
         balanced_accuracy: balanced_accuracy(&centred, &kinds).unwrap_or(f64::NAN),
-        negatives_among: [among(&order[..top]), among(&order[rest..])],
+        pools: [pool(Mark::Negative), pool(Mark::Positive)],
     })
 }

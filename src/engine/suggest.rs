@@ -22,13 +22,14 @@ use crate::{
 
 /// Unmarked samples that features are scaled by and the share of negatives is estimated from.
 pub const REFERENCE: usize = 768;
-/// Expected share of negatives in the positives' pool at most.
-const IMPURE_POSITIVES: f64 = 0.01;
 /// Expected share of positives in the negatives' pool at most.
 const IMPURE_NEGATIVES: f64 = 0.2;
-/// Parts of the samples looked at that become positives and negatives even if that makes the pools less pure.
-const FEWEST_POSITIVES: f64 = 0.3;
+/// Part of the samples looked at that become negatives even if that makes the pool less pure.
 const FEWEST_NEGATIVES: f64 = 0.01;
+/// The least probable samples become positives, all but this multiple of what may be negative, and no fewer than this part.
+/// A negative among the positives is taught to the GAN again, so the margin is wide; but too few would be too much alike.
+const MARGIN: f64 = 2.0;
+const FEWEST_POSITIVES: f64 = 0.3;
 /// Stream of the proposals' draws.
 const PROPOSALS: u64 = 200;
 
@@ -170,24 +171,22 @@ pub(super) fn by_probe(
         }
     }
     let mut feedback = marks.clone();
-    for (sample, mark) in sure_ones(candidates) {
+    for (sample, mark) in sure_ones(candidates, probe.quality.share_at_most) {
         feedback.mark(sample, mark);
     }
     let learned = Learned { quality: probe.quality, looked_at: settings.labelled };
     Ok(Some(Pools { learned: Some(learned), ..by_marks(model, feedback)? }))
 }
 
-/// The candidates a probe is sure enough of, and what it takes them for.
-fn sure_ones(mut candidates: Vec<Ranked>) -> Vec<(Sample, Mark)> {
+/// The candidates a probe is sure enough of, and what it takes them for, where at most this share of them is negative.
+pub(super) fn sure_ones(mut candidates: Vec<Ranked>, share_at_most: f64) -> Vec<(Sample, Mark)> {
     candidates.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     let count = candidates.len();
-    let at_least = |part: f64| ((part * count as f64).ceil() as usize).min(count);
+    let part = |part: f64| ((part * count as f64).ceil() as usize).min(count);
     let wrong = |p: f64| 1.0 - p;
     let negatives =
-        longest(candidates.iter().map(|c| wrong(c.probability)), IMPURE_NEGATIVES).max(at_least(FEWEST_NEGATIVES));
-    let positives =
-        longest(candidates.iter().rev().map(|c| c.probability), IMPURE_POSITIVES).max(at_least(FEWEST_POSITIVES));
-    let positives = positives.min(count - negatives.min(count));
+        longest(candidates.iter().map(|c| wrong(c.probability)), IMPURE_NEGATIVES).max(part(FEWEST_NEGATIVES));
+    let positives = part((1.0 - MARGIN * share_at_most).max(FEWEST_POSITIVES)).min(count - negatives);
     let of = |ranked: &[Ranked], mark| ranked.iter().map(move |c| (c.sample, mark)).collect::<Vec<_>>();
     let mut out = of(&candidates[..negatives], Mark::Negative);
     out.extend(of(&candidates[count - positives..], Mark::Positive));
@@ -222,9 +221,9 @@ mod tests {
         samples.zip(probabilities).map(|(sample, &probability)| Ranked { sample, probability }).collect()
     }
 
-    fn sorted(probabilities: &[f64]) -> (Vec<u64>, Vec<u64>) {
+    fn sorted(probabilities: &[f64], share_at_most: f64) -> (Vec<u64>, Vec<u64>) {
         let of = |wanted: Mark| {
-            let all = sure_ones(ranked(probabilities));
+            let all = sure_ones(ranked(probabilities), share_at_most);
             let mut found: Vec<u64> =
                 all.iter().filter(|(_, mark)| *mark == wanted).map(|(s, _)| s.address().index).collect();
             found.sort_unstable();
@@ -234,17 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn pools_take_as_many_as_stay_pure() {
-        // Negatives: 0.99 and 0.7 are wrong by 0.155 on average, with 0.5 by 0.27. Positives: up to 0.02.
-        let (negatives, positives) = sorted(&[0.7, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001]);
+    fn negatives_stay_pure_and_positives_keep_away() {
+        // Negatives: 0.99 and 0.7 are wrong by 0.155 on average, with 0.5 by 0.27. Positives: all but twice a quarter.
+        let (negatives, positives) = sorted(&[0.7, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001], 0.25);
         assert_eq!((negatives, positives), (vec![0, 2], vec![1, 4, 5, 7]));
     }
 
     #[test]
     fn an_unsure_probe_still_fills_both_pools() {
-        let (negatives, positives) = sorted(&[0.5, 0.4, 0.45, 0.41, 0.42, 0.43, 0.44, 0.46, 0.47, 0.48]);
+        let (negatives, positives) = sorted(&[0.5, 0.4, 0.45, 0.41, 0.42, 0.43, 0.44, 0.46, 0.47, 0.48], 0.5);
         assert_eq!((negatives, positives), (vec![0], vec![1, 3, 4]));
-        assert_eq!(sorted(&[]), (vec![], vec![]));
-        assert_eq!(sorted(&[0.5]), (vec![0], vec![]));
+        assert_eq!(sorted(&[], 0.5), (vec![], vec![]));
+        assert_eq!(sorted(&[0.5], 0.5), (vec![0], vec![]));
     }
 }

@@ -169,7 +169,7 @@ impl Studio {
             feedback: self.feedback(),
             seed: self.view.seed,
             psi: self.view.psi,
-            labeler: None,
+            labeler: self.labeler.as_ref().map(|labeler| labeler.card.spec.clone()),
             count: SUGGESTED,
         })));
     }

@@ -31,6 +31,8 @@ const MOST_FOLDS: usize = 24;
 /// Steps of the estimate of the share of negatives, and the range it is held in.
 const SHARE_STEPS: usize = 200;
 const SHARES: (f64, f64) = (0.01, 0.95);
+/// An estimate within this factor of the lowest has found nothing.
+const COLLAPSED: f64 = 1.5;
 
 /// Why there is no probe.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -72,6 +74,8 @@ pub struct ProbeQuality {
     pub balanced_accuracy: f64,
     /// Estimated share of negatives among all samples.
     pub share: f64,
+    /// Share of the samples that are nearer to the negatives: more than there are, as most errors are among the many.
+    pub share_at_most: f64,
 }
 
 /// A calibrated classifier of samples.
@@ -126,14 +130,18 @@ impl Probe {
             auc: order,
             balanced_accuracy: recognised.unwrap_or(0.5),
             share: n / (n + p),
+            share_at_most: 1.0,
         };
         let mut probe = Self { plane, calibration, spread, shift: 0.0, quality };
         let odds: Vec<f64> = unmarked.iter().map(|x| probe.log_odds(x)).collect();
         let counted = odds.iter().filter(|odds| **odds > logit(n / (n + p))).count() as f64 / odds.len().max(1) as f64;
-        // Marks near the border make the estimate by probabilities too low, and half of the errors make the count too
-        // high: their geometric mean is used.
         let counted = counted.clamp(SHARES.0, SHARES.1);
-        probe.quality.share = (share_of_negatives(&odds, n / (n + p)) * counted).sqrt();
+        let by_odds = share_of_negatives(&odds, n / (n + p));
+        // Marks near the border make the estimate by probabilities too low (with few of them it ends at nothing), and half
+        // of the errors make the count too high: their geometric mean is used.
+        let collapsed = by_odds <= COLLAPSED * SHARES.0;
+        probe.quality.share = if collapsed { counted } else { (by_odds * counted).sqrt() };
+        probe.quality.share_at_most = counted;
         probe.shift = logit(probe.quality.share) - logit(n / (n + p));
         Ok(probe)
     }
