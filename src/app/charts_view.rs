@@ -41,7 +41,8 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     studio.charts.log = log;
     let p = palette(ui.style());
     for chart in charts(studio, p) {
-        if chart.curves.iter().any(|(series, ..)| !series.values().is_empty()) {
+        // One point is no curve.
+        if chart.curves.iter().any(|(series, ..)| series.values().len() > 1) {
             ui.add_space(6.0);
             draw(ui, &chart, log && chart.can_log);
         }
@@ -129,7 +130,11 @@ fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
         ])
         .custom_y_axes(vec![
             AxisHints::new_y()
-                .formatter(move |mark: GridMark, _: &_| number(back(mark.value)))
+                .formatter(
+                    move |mark: GridMark, _: &_| {
+                        if log { number(back(mark.value)) } else { tick(mark.value, mark.step_size) }
+                    },
+                )
                 .label_spacing(egui::Rangef::new(14.0, 24.0))
                 .min_thickness(38.0),
         ])
@@ -204,6 +209,21 @@ fn round_step(step: f64) -> f64 {
     [5.0, 2.0, 1.0].into_iter().map(|factor| factor * unit).find(|&round| round <= step * 1.000_001).unwrap_or(unit)
 }
 
+/// A value beside an axis, as exact as its distance to the next one asks for.
+fn tick(value: f64, step: f64) -> String {
+    if value == 0.0 || value.abs() < step * 1e-6 {
+        return "0".to_owned();
+    }
+    let place = step.log10().floor();
+    if value.abs() >= 1e5 || step < 1e-3 {
+        let digits = (value.abs().log10().floor() - place).clamp(0.0, 6.0) as usize;
+        format!("{value:.digits$e}")
+    } else {
+        let digits = (-place).clamp(0.0, 6.0) as usize;
+        format!("{value:.digits$}")
+    }
+}
+
 fn position(hover: &egui_plot::HoverPosition<'_>) -> Option<f64> {
     let at = |point: &PlotPoint| point.x;
     match hover {
@@ -233,6 +253,11 @@ mod tests {
             let marks = marks(GridInput { bounds, base_step_size: 1.0 }, 3.0, 0.0);
             assert!((2..=7).contains(&marks.len()), "{bounds:?}: {marks:?}");
             assert!(marks.iter().all(|mark| mark.value >= bounds.0 && mark.value <= bounds.1));
+        }
+        let ticks = [(0.8, 0.2, "0.8"), (1.0, 0.2, "1.0"), (400.0, 200.0, "400"), (1e-17, 0.2, "0")];
+        let small = [(0.00102, 1e-5, "1.02e-3"), (2e10, 2e10, "2e10"), (-0.5, 0.5, "-0.5")];
+        for (value, step, expected) in ticks.into_iter().chain(small) {
+            assert_eq!(tick(value, step), expected);
         }
         let at = |bounds| marks(GridInput { bounds, base_step_size: 1.0 }, 4.0, 1.0);
         assert!(at((1.0, f64::NAN)).is_empty());

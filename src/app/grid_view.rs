@@ -21,7 +21,7 @@ use super::{
     theme::palette,
     tiles::Source,
 };
-use crate::unlearn::feedback::Sample;
+use crate::unlearn::feedback::{Mark, Sample};
 use paint::Place;
 
 /// Room around the tiles.
@@ -32,6 +32,8 @@ pub(super) struct GridView {
     /// Format of what is drawn onto; without a GPU nothing is.
     format: Option<wgpu::TextureFormat>,
     atlas: Atlas,
+    /// The sample that was clicked last, and its mark before.
+    before_click: Option<(Sample, Option<Mark>)>,
     /// Where a rectangle was begun, in the content.
     corner: Option<Pos2>,
     /// The cursor has moved: bring it into view.
@@ -61,6 +63,7 @@ impl GridView {
         Self {
             format,
             atlas: Atlas::new(64),
+            before_click: None,
             corner: None,
             follow: false,
             scroll_to: None,

@@ -49,9 +49,12 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
         };
         let width = ui.available_width() - slider;
         ui.allocate_ui(vec2(width, SIDE + 26.0), |ui| {
-            ScrollArea::horizontal().id_salt("timeline").auto_shrink([false, true]).show(ui, |ui| {
-                ui.horizontal_top(|ui| stops(ui, studio, thumbnails, sample));
-            });
+            ScrollArea::horizontal().id_salt("timeline").auto_shrink([false, true]).stick_to_right(true).show(
+                ui,
+                |ui| {
+                    ui.horizontal_top(|ui| stops(ui, studio, thumbnails, sample));
+                },
+            );
         });
         if slider > 0.0 {
             ui.add_space(10.0);

@@ -48,7 +48,7 @@ pub(super) fn pipeline(
         label: Some("grid"),
         layout: Some(layout),
         vertex: wgpu::VertexState {
-            module: module,
+            module,
             entry_point: Some("vertex"),
             buffers: &[Some(wgpu::VertexBufferLayout {
                 array_stride: size_of::<Instance>() as u64,
@@ -64,7 +64,7 @@ pub(super) fn pipeline(
         depth_stencil: None,
         multisample: wgpu::MultisampleState::default(),
         fragment: Some(wgpu::FragmentState {
-            module: module,
+            module,
             entry_point: Some("fragment"),
             targets: &[Some(wgpu::ColorTargetState {
                 format,
