@@ -53,9 +53,8 @@ fn bundled_models_are_the_ones_that_were_measured() {
     assert!(size < LARGEST, "{size} bytes");
 }
 
-/// How far a class's share may be from the data's, as a factor. The faces are not trained to the end yet: there every class
-/// must at least appear.
-const FACTORS: [(&str, &str, f64); 2] = [("avatars-64", "avatars", f64::INFINITY), ("digits-32", "digits", 2.0)];
+/// How far a class's share may be from the data's, as a factor: among the faces bald heads are rarer than half the data's.
+const FACTORS: [(&str, &str, f64); 2] = [("avatars-64", "avatars", 2.6), ("digits-32", "digits", 2.0)];
 
 #[test]
 fn their_samples_show_every_class() {
