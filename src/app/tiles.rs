@@ -169,19 +169,23 @@ pub fn next_wanted(
     epoch: u64,
     limit: usize,
 ) -> Option<Wanted> {
-    let pick = |source: Source, wants: &dyn Fn(Option<u64>) -> bool| -> Vec<Sample> {
-        let missing = |sample: &&Sample| wants(cache.epoch(TileKey { source, sample: **sample }));
-        visible.iter().filter(missing).take(limit.max(1)).copied().collect()
+    let missing = |source: Source| -> Vec<Sample> {
+        let unseen = |sample: &&Sample| cache.epoch(TileKey { source, sample: **sample }).is_none();
+        visible.iter().filter(unseen).take(limit.max(1)).copied().collect()
     };
     for &source in sources {
-        let samples = pick(source, &|seen| seen.is_none());
+        let samples = missing(source);
         if !samples.is_empty() {
             return Some(Wanted { source, samples, refresh: false });
         }
     }
     for &source in sources.iter().filter(|&&source| source == Source::Current) {
-        let samples = pick(source, &|seen| seen.is_some_and(|seen| seen < epoch));
-        if !samples.is_empty() {
+        let shown = |&sample: &Sample| cache.epoch(TileKey { source, sample }).filter(|&seen| seen < epoch);
+        let mut stale: Vec<(u64, Sample)> = visible.iter().filter_map(|s| Some((shown(s)?, *s))).collect();
+        // The oldest first: where weights change faster than pictures are made, the last row would wait for ever.
+        stale.sort_by_key(|(seen, _)| *seen);
+        if !stale.is_empty() {
+            let samples = stale.into_iter().take(limit.max(1)).map(|(_, sample)| sample).collect();
             return Some(Wanted { source, samples, refresh: true });
         }
     }
@@ -236,6 +240,20 @@ mod tests {
         assert_eq!(next(&cache, 7, 3), Some((Source::Current, 3, true)));
         cache.put(Source::Current, &visible, 1, &[0; 18], (7, 0.0));
         assert_eq!(next(&cache, 7, 3), None);
+    }
+
+    #[test]
+    fn every_tile_has_its_turn_however_fast_the_weights_change() {
+        let visible: Vec<Sample> = (0..6).map(sample).collect();
+        let mut cache = TileCache::default();
+        cache.put(Source::Current, &visible, 1, &[0; 18], (0, 0.0));
+        for epoch in 1..=3 {
+            let wanted = next_wanted(&cache, &visible, &[Source::Current], epoch, 2).expect("all are old");
+            cache.put(Source::Current, &wanted.samples, 1, &[0; 6], (epoch, 0.0));
+        }
+        let key = |&sample: &Sample| TileKey { source: Source::Current, sample };
+        let seen: Vec<_> = visible.iter().map(|sample| cache.epoch(key(sample))).collect();
+        assert_eq!(seen, [Some(1), Some(1), Some(2), Some(2), Some(3), Some(3)]);
     }
 
     #[test]
