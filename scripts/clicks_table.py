@@ -26,28 +26,33 @@ ROWS = [
 CLICKS = [None, 12, 24, 48]
 
 
+def last_line(log):
+    """What a run that failed said."""
+    return "".join(log.read_text().strip().splitlines()[-1:]) or "not run yet"
+
+
 def run(args, row, clicks):
     """One run: its report, with the processor time of the whole command in seconds."""
     labeler, model, name, forget = row
     stem = f"{labeler}-{name.replace(' ', '-')}-{clicks or 'all'}"
     report = args.out / f"{stem}.json"
     timed = args.out / f"{stem}.seconds"
+    log = args.out / f"{stem}.log"
     if not timed.exists():
         if args.show:
-            return None, "not run yet"
+            return None, last_line(log) if log.exists() and not report.exists() else "not run yet"
         command = [args.program, "unlearn", ASSETS / "models" / f"{model}.safetensors"]
         command += ["--labeler", ASSETS / "labelers" / f"{labeler}.onnx", "--forget", forget, "--device", "cpu"]
         command += ["--samples", str(args.samples), "--seed", str(args.seed), "--report", report]
         command += ["--out", args.out / f"{stem}.safetensors", "--grid", args.out / f"{stem}.png"]
         command += ["--clicks", str(clicks)] if clicks else []
-        log = args.out / f"{stem}.log"
         with log.open("w") as stderr:
             environment = os.environ | {"RAYON_NUM_THREADS": "1"}
             words = [str(part) for part in command]
             process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
             _, status, used = os.wait4(process.pid, 0)
         if status != 0:
-            return None, " ".join(log.read_text().strip().splitlines()[-1:])
+            return None, last_line(log)
         timed.write_text(str(used.ru_utime + used.ru_stime))
     return json.loads(report.read_text()), float(timed.read_text())
 
