@@ -1,12 +1,16 @@
 //! NVlabs network pickles from opening to exporting, as a person uses them; classes; generators without a discriminator.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use burn::tensor::{Tensor, TensorData};
+use program::{done, studio};
 use serde_json::Value;
 use unlearn_studio::{
     checkpoint::{self, Checkpoint, read_tensors, write_tensors},
@@ -29,17 +33,6 @@ fn pickle(name: &str) -> PathBuf {
 
 fn text(path: impl AsRef<Path>) -> String {
     path.as_ref().to_str().expect("a path in UTF-8").to_owned()
-}
-
-fn studio(args: &[&str]) -> Output {
-    let program = env!("CARGO_BIN_EXE_unlearn-studio");
-    Command::new(program).args(args).env_remove("RUST_BACKTRACE").output().expect("the program starts")
-}
-
-fn done(args: &[&str]) -> String {
-    let output = studio(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// The sentence that a command fails with.

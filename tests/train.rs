@@ -1,22 +1,12 @@
 //! Training from scratch and its data, as a person runs them.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+#[path = "common/program.rs"]
+mod program;
 
+use std::path::Path;
+
+use program::{done, studio};
 use unlearn_studio::checkpoint;
-
-fn studio(args: &[&str]) -> Output {
-    let program = env!("CARGO_BIN_EXE_unlearn-studio");
-    Command::new(program).args(args).env_remove("RUST_BACKTRACE").output().expect("the program starts")
-}
-
-fn done(args: &[&str]) -> String {
-    let output = studio(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 fn text(path: &Path) -> String {
     path.to_str().expect("UTF-8").to_owned()

@@ -179,8 +179,8 @@ pub fn gather(layout: &ParamLayout, params: &Params) -> Vec<f32> {
 
 /// The values of a tensor, row-major, on the host.
 pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    // Every tensor of this crate is f32, so the conversion cannot fail.
-    tensor.into_data_as::<f32>().try_to_vec::<f32>().expect("tensors are f32")
+    let data = tensor.into_data_as::<f32>();
+    data.try_to_vec().unwrap_or_else(|_| data.iter::<f32>().collect())
 }
 
 /// One tensor per parameter for a single forward (and backward) pass.

@@ -145,11 +145,7 @@ fn a_computing_thread_that_died_is_started_again() {
 #[test]
 fn a_window_that_vanishes_in_a_run_waits_for_nobody() {
     let mut window = window();
-    mark_some(&mut window);
-    tiny_run(&mut window, 1, 1_000_000);
-    window.run_ok();
-    press_button(&mut window, "Unlearn");
-    until(&mut window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
+    endless_run(&mut window);
     let clock = Instant::now();
     drop(window);
     assert!(clock.elapsed() < Duration::from_secs(2), "{:?}", clock.elapsed());
@@ -182,11 +178,7 @@ fn opening_another_model_asks_before_a_result_is_lost() {
 #[test]
 fn closing_asks_before_anything_is_lost() {
     let mut window = window();
-    mark_some(&mut window);
-    tiny_run(&mut window, 1, 1_000_000);
-    window.run_ok();
-    press_button(&mut window, "Unlearn");
-    until(&mut window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
+    endless_run(&mut window);
     close(&mut window);
     window.get_by_label("A run is under way");
     press(&mut window, "Stay");

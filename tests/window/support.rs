@@ -170,3 +170,12 @@ pub fn save_as(window: &mut Window, entry: &str, path: &Path) {
     until(window, "the file", |app| app.studio().writing == 0);
     assert!(path.is_file(), "{entry}");
 }
+
+/// Marks some samples and begins a run that does not end by itself.
+pub fn endless_run(window: &mut Window) {
+    mark_some(window);
+    tiny_run(window, 1, 1_000_000);
+    window.run_ok();
+    press_button(window, "Unlearn");
+    until(window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
+}

@@ -75,7 +75,7 @@ pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
         } else {
             ui.label(egui::RichText::new("Drop a model here").size(22.0));
             ui.add_space(2.0);
-            widgets::explain(ui, "or choose one under Open: a StyleGAN2 checkpoint, .safetensors or .pt");
+            widgets::explain(ui, "or choose one under Open: a StyleGAN2 file, .safetensors, .pt or .pkl");
         }
     });
 }
