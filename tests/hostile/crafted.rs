@@ -156,6 +156,27 @@ fn values_that_contain_themselves() {
 }
 
 #[test]
+fn what_no_checkpoint_needs_is_too_large() {
+    let header = format!("{{\"__metadata__\":{{\"note\":\"{}\"}}}}", "x".repeat(1 << 23));
+    let sentence =
+        refused("model.safetensors", &[&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat());
+    assert!(sentence.contains("above the limit of 8388608"), "{sentence}");
+
+    // A dictionary of 16385 entries, filled at once, one by one, and made by its class.
+    let pairs = |before: &[u8], after: &[u8]| -> Vec<u8> {
+        (0..=1_u32 << 14).flat_map(|i| [before, b"J", &i.to_le_bytes(), b"N", after].concat()).collect()
+    };
+    for pickle in [
+        [&b"\x80\x02}("[..], &pairs(b"", b""), b"u."].concat(),
+        [&b"\x80\x02}"[..], &pairs(b"", b"s"), b"."].concat(),
+        [&b"\x80\x02ccollections\nOrderedDict\n]("[..], &pairs(b"", b"\x86"), b"e\x85R."].concat(),
+    ] {
+        let sentence = refused("model.pkl", &pickle);
+        assert!(sentence.contains("more values than any checkpoint needs"), "{sentence}");
+    }
+}
+
+#[test]
 fn what_is_declined_is_named() {
     let tensorflow = b"\x80\x02cdnnlib.tflib.network\nNetwork\n)\x81cdnnlib.tflib.network\nNetwork\n)\x81\x86.";
     let sentence = refused("model.pkl", tensorflow);
