@@ -8,7 +8,8 @@ use indexmap::IndexMap;
 use super::{
     command::{Command, Event, Phase, Progress, SampleKind, SampleRequest},
     estimate::Estimator,
-    worker::{Kept, Session, tell_tiles},
+    session::{Kept, Session},
+    worker::tell_tiles,
 };
 use crate::{
     gan::{FlatParams, flat::to_vec},

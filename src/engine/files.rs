@@ -10,7 +10,7 @@ use super::{
     command::{Event, SampleKind, SampleRequest, Weights},
     error::EngineError,
     feedback_source::LabelerSpec,
-    worker::Session,
+    session::Session,
 };
 use crate::{
     gan::FlatParams,

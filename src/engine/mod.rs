@@ -22,6 +22,7 @@ pub mod report;
 mod run;
 pub mod sampler;
 pub mod scratch;
+mod session;
 mod shrink;
 pub mod suggest;
 pub mod training_card;

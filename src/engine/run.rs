@@ -13,9 +13,9 @@ use super::{
     evaluate::compare,
     feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
     report::{METHOD, RunReport, Seconds, program},
+    session::Session,
     suggest::by_probe,
     warm_up,
-    worker::Session,
 };
 use crate::{
     gan::FlatParams,
