@@ -1,7 +1,7 @@
 //! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
 //!
 //! Imports run one way: `app -> engine -> unlearn -> train -> gan`; `checkpoint -> gan`; `metrics -> gan`;
-//! `data -> gan`; `cli -> engine`. `gan` knows nobody.
+//! `data -> gan`; `cli -> engine`. `gan` knows nobody. All may use [`plain`].
 
 pub mod app;
 pub mod checkpoint;
@@ -11,5 +11,6 @@ pub mod device;
 pub mod engine;
 pub mod gan;
 pub mod metrics;
+pub mod plain;
 pub mod train;
 pub mod unlearn;

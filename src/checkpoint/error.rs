@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::plain::plain;
+
+/// Characters of a reason; longer ones quote the file, which may be hostile.
+const LONGEST: usize = 240;
+
 /// Why a file was not read or not written. `Display` is one sentence: `FILE: what is wrong and what next`.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
@@ -58,7 +63,7 @@ impl CheckpointError {
     pub(super) fn hostile(file: &Path, call: &str) -> Self {
         /// Characters of a name; a hostile one can be long.
         const LONGEST: usize = 80;
-        Self::Hostile { file: file.to_owned(), call: call.chars().take(LONGEST).collect() }
+        Self::Hostile { file: file.to_owned(), call: plain(call, LONGEST) }
     }
 
     pub(super) fn unknown_format(file: &Path, reason: impl ToString) -> Self {
@@ -66,7 +71,15 @@ impl CheckpointError {
     }
 
     pub(super) fn mismatch(file: &Path, reason: impl ToString) -> Self {
-        Self::Mismatch { file: file.to_owned(), reason: reason.to_string() }
+        Self::Mismatch { file: file.to_owned(), reason: plain(&reason.to_string(), LONGEST) }
+    }
+
+    pub(super) fn declined(file: &Path, found: &str) -> Self {
+        Self::Declined { file: file.to_owned(), found: plain(found, LONGEST) }
+    }
+
+    pub(super) fn bad_network(file: &Path, reason: &str) -> Self {
+        Self::BadNetwork { file: file.to_owned(), reason: plain(reason, LONGEST) }
     }
 
     pub(super) fn write(file: &Path, error: &io::Error) -> Self {
@@ -90,14 +103,9 @@ fn plain_reason(error: &io::Error) -> String {
 
 /// A library's message as one short clause: its first sentence, on one line, without a full stop.
 fn one_clause(message: &str) -> String {
-    /// Longer messages quote the file, which may be hostile.
-    const LONGEST: usize = 240;
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let sentence = line.split(". ").next().unwrap_or_default().trim_end_matches('.');
-    if sentence.chars().count() > LONGEST {
-        return sentence.chars().take(LONGEST).chain("...".chars()).collect();
-    }
-    sentence.to_owned()
+    plain(sentence, LONGEST)
 }
 
 #[cfg(test)]
@@ -111,6 +119,7 @@ mod tests {
             ("two\nlines", "two lines"),
             ("at 0.5 of it", "at 0.5 of it"),
             ("", ""),
+            ("a \u{1b}[2J name", "a \u{fffd}[2J name"),
         ] {
             assert_eq!(one_clause(message), clause);
         }

@@ -137,16 +137,16 @@ impl<'a> Control<'a> {
             Command::AutoSnapshots(count) => self.session.auto_snapshots = count,
             Command::Export(path) => {
                 let done = self.session.export(&path, self.result(current));
-                self.tell(done.map_or_else(|error| Event::Failed(error.to_string()), |()| Event::Exported(path)));
+                self.tell(done.map_or_else(|error| Event::Failed(error.sentence()), |()| Event::Exported(path)));
             }
             Command::ExportWeights(path, weights) => {
                 let done = self.session.export_weights(&path, weights, self.result(current));
-                self.tell(done.map_or_else(|error| Event::Failed(error.to_string()), |()| Event::Exported(path)));
+                self.tell(done.map_or_else(|error| Event::Failed(error.sentence()), |()| Event::Exported(path)));
             }
             Command::File(job) => {
                 let result = self.result(current).map(|trainer| trainer.g_ema.clone());
                 let done = self.session.file(*job, result.as_ref());
-                self.tell(done.unwrap_or_else(|error| Event::Failed(error.to_string())));
+                self.tell(done.unwrap_or_else(|error| Event::Failed(error.sentence())));
             }
             Command::Load(_) | Command::Class(_) | Command::Start(_) | Command::Suggest(_) => {
                 self.tell(Event::Warning("a run is in progress; stop it first".to_owned()));
@@ -178,7 +178,7 @@ impl<'a> Control<'a> {
         let Some(estimator) = &self.estimator else { return };
         match estimator.look(&state.networks.generator, &state.g_ema) {
             Ok((pul, frechet)) => self.tell(Event::Estimate { index: iteration.index, pul, frechet }),
-            Err(error) => self.tell(Event::Warning(error.to_string())),
+            Err(error) => self.tell(Event::Warning(error.sentence())),
         }
     }
 

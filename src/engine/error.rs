@@ -7,6 +7,7 @@ use crate::{
     device::NoGpu,
     gan::ArchitectureError,
     metrics::{EvaluateError, LabelerError},
+    plain::plain,
     unlearn::{feedback::FeedbackError, probe::ProbeError},
 };
 
@@ -104,4 +105,13 @@ pub enum EngineError {
     /// Something failed that should not have.
     #[error("{0}")]
     Internal(String),
+}
+
+impl EngineError {
+    /// What to tell a person: one sentence on one line, whatever the file it quotes holds.
+    pub fn sentence(&self) -> String {
+        /// Characters of a sentence.
+        const LONGEST: usize = 2000;
+        plain(&self.to_string(), LONGEST)
+    }
 }

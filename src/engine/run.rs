@@ -166,7 +166,7 @@ fn take(ended: Ended, stage: Stage, report: &mut RunReport) -> Trainer {
         Ended::Done(state) | Ended::Stopped(state) => *state,
         Ended::NonFinite { last_good, loss, iteration } => {
             let error = EngineError::NonFinite { stage: stage.to_string(), iteration: iteration + 1, loss };
-            report.failed = Some(error.to_string());
+            report.failed = Some(error.sentence());
             *last_good
         }
     }

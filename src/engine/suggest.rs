@@ -22,14 +22,16 @@ use crate::{
 
 /// Unmarked samples that features are scaled by and the share of negatives is estimated from.
 pub const REFERENCE: usize = 768;
-/// Expected share of positives in the negatives' pool at most.
-const IMPURE_NEGATIVES: f64 = 0.2;
+/// Expected share of positives in the negatives' pool at most: a positive there is driven out with the negatives, and a few
+/// dozen negatives do.
+const IMPURE_NEGATIVES: f64 = 0.05;
 /// Part of the samples looked at that become negatives even if that makes the pool less pure.
 const FEWEST_NEGATIVES: f64 = 0.01;
-/// The least probable samples become positives, all but this multiple of what may be negative, and no fewer than this part.
-/// A negative among the positives is taught to the GAN again, so the margin is wide; but too few would be too much alike.
+/// The least probable samples become positives: all but this multiple of what may be negative, or this part of what may be
+/// positive if that is more. A negative among the positives is taught to the GAN again, so the margin is wide; but too few
+/// would be too much alike.
 const MARGIN: f64 = 2.0;
-const FEWEST_POSITIVES: f64 = 0.3;
+const FEWEST_POSITIVES: f64 = 0.8;
 /// Stream of the proposals' draws.
 const PROPOSALS: u64 = 200;
 
@@ -186,7 +188,8 @@ pub(super) fn sure_ones(mut candidates: Vec<Ranked>, share_at_most: f64) -> Vec<
     let wrong = |p: f64| 1.0 - p;
     let negatives =
         longest(candidates.iter().map(|c| wrong(c.probability)), IMPURE_NEGATIVES).max(part(FEWEST_NEGATIVES));
-    let positives = part((1.0 - MARGIN * share_at_most).max(FEWEST_POSITIVES)).min(count - negatives);
+    let positives =
+        part((1.0 - MARGIN * share_at_most).max(FEWEST_POSITIVES * (1.0 - share_at_most))).min(count - negatives);
     let of = |ranked: &[Ranked], mark| ranked.iter().map(move |c| (c.sample, mark)).collect::<Vec<_>>();
     let mut out = of(&candidates[..negatives], Mark::Negative);
     out.extend(of(&candidates[count - positives..], Mark::Positive));
@@ -234,15 +237,18 @@ mod tests {
 
     #[test]
     fn negatives_stay_pure_and_positives_keep_away() {
-        // Negatives: 0.99 and 0.7 are wrong by 0.155 on average, with 0.5 by 0.27. Positives: all but twice a quarter.
-        let (negatives, positives) = sorted(&[0.7, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001], 0.25);
+        // Negatives: 0.99 and 0.93 are wrong by 0.04 on average, with 0.5 by 0.19. Positives: all but twice an eighth.
+        let (negatives, positives) = sorted(&[0.93, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001], 0.125);
+        assert_eq!((negatives, positives), (vec![0, 2], vec![1, 3, 4, 5, 6, 7]));
+        // Where half are negative, four fifths of the other half.
+        let (negatives, positives) = sorted(&[0.93, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001], 0.5);
         assert_eq!((negatives, positives), (vec![0, 2], vec![1, 4, 5, 7]));
     }
 
     #[test]
     fn an_unsure_probe_still_fills_both_pools() {
         let (negatives, positives) = sorted(&[0.5, 0.4, 0.45, 0.41, 0.42, 0.43, 0.44, 0.46, 0.47, 0.48], 0.5);
-        assert_eq!((negatives, positives), (vec![0], vec![1, 3, 4]));
+        assert_eq!((negatives, positives), (vec![0], vec![1, 3, 4, 5]));
         assert_eq!(sorted(&[], 0.5), (vec![], vec![]));
         assert_eq!(sorted(&[0.5], 0.5), (vec![0], vec![]));
     }

@@ -177,7 +177,7 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
 fn answer(events: &Sender<Event>, f: impl FnOnce() -> Result<Event, EngineError>) {
     let event = match catch_unwind(AssertUnwindSafe(f)) {
         Ok(Ok(event)) => event,
-        Ok(Err(error)) => Event::Failed(error.to_string()),
+        Ok(Err(error)) => Event::Failed(error.sentence()),
         Err(panic) => Event::Failed(panic_sentence(panic.as_ref())),
     };
     let _ = events.send(event);
@@ -193,7 +193,7 @@ pub(super) fn tell_tiles(
     let asked = request.clone();
     let event = match catch_unwind(AssertUnwindSafe(|| session.tiles(request, current))) {
         Ok(Ok(tiles)) => Event::Tiles(Box::new(tiles)),
-        Ok(Err(error)) => refuse(events, asked, error.to_string()),
+        Ok(Err(error)) => refuse(events, asked, error.sentence()),
         Err(panic) => refuse(events, asked, panic_sentence(panic.as_ref())),
     };
     let _ = events.send(event);

@@ -2,6 +2,11 @@
 
 use indexmap::IndexMap;
 
+use crate::plain::plain;
+
+/// Characters of a name that is quoted from a file.
+const LONGEST_NAME: usize = 80;
+
 /// A dense `f32` tensor in main memory, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
@@ -188,7 +193,7 @@ impl<'a> ShapeReader<'a> {
     pub(super) fn finish(self) -> Result<(), ArchitectureError> {
         match self.params.keys().find(|key| !self.seen.contains(*key)) {
             None => Ok(()),
-            Some(key) => Err(ArchitectureError::Unexpected { network: self.network, key: key.clone() }),
+            Some(key) => Err(ArchitectureError::Unexpected { network: self.network, key: plain(key, LONGEST_NAME) }),
         }
     }
 }

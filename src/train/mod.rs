@@ -11,6 +11,7 @@ pub mod losses;
 pub mod micro_batch;
 pub mod path_length;
 pub mod r1;
+mod steps;
 pub mod trainer;
 
 pub use adam::Adam;

@@ -2,9 +2,13 @@
 
 use std::io::{Cursor, Write};
 
+use unlearn_studio::{
+    checkpoint::{Checkpoint, save},
+    gan::HostTensor,
+};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use super::open;
+use super::{open, tiny};
 
 const PICKLE: &[u8] = include_bytes!("../fixtures/golden/ada-8-conditional.pkl");
 
@@ -173,6 +177,27 @@ fn what_no_checkpoint_needs_is_too_large() {
     ] {
         let sentence = refused("model.pkl", &pickle);
         assert!(sentence.contains("more values than any checkpoint needs"), "{sentence}");
+    }
+}
+
+#[test]
+fn names_in_a_file_do_not_steer_the_terminal() {
+    let name = "convs.0\n\u{1b}[2J\u{202e}.weight";
+    let mut unknown = tiny::checkpoint();
+    unknown.d.as_mut().expect("a discriminator").insert(name.to_owned(), HostTensor::new(vec![1], vec![0.0]));
+    let mut without = Checkpoint::default();
+    without.g = Some([(name.to_owned(), HostTensor::new(vec![1], vec![0.0]))].into_iter().collect());
+    let mut optimizer = tiny::checkpoint();
+    let discriminator = optimizer.d.as_mut().expect("a discriminator");
+    *discriminator = discriminator.drain(..).map(|(key, tensor)| (key.replace("convs", "co\nvs"), tensor)).collect();
+    for (i, checkpoint) in [unknown, without, optimizer].into_iter().enumerate() {
+        for extension in ["pt", "safetensors"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join(format!("{i}.{extension}"));
+            save(&path, &checkpoint).expect("a file");
+            let sentence = open(&path, "names").err().expect("no model");
+            assert!(!sentence.contains(char::is_control) && !sentence.contains('\u{202e}'), "{sentence:?}");
+        }
     }
 }
 

@@ -56,8 +56,8 @@ pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint
     }
     let mut reader = Reader { pickle: &pickle, storages: Storages::new(&pickle, &mut file, length, watch) };
     reader.checkpoint().map_err(|error| match error {
-        NetworkError::Declined(found) => CheckpointError::Declined { file: path.to_owned(), found },
-        NetworkError::Bad(reason) => CheckpointError::BadNetwork { file: path.to_owned(), reason },
+        NetworkError::Declined(found) => CheckpointError::declined(path, &found),
+        NetworkError::Bad(reason) => CheckpointError::bad_network(path, &reason),
         NetworkError::Hostile(name) => CheckpointError::hostile(path, &name),
         NetworkError::Io(error) => CheckpointError::io(path, &error),
     })
