@@ -45,7 +45,11 @@ fn open(path: &Path, what: &str) -> Result<Model, String> {
     match opened {
         Err(_) => panic!("{what}: panicked"),
         Ok(Err(EngineError::Internal(sentence))) => panic!("{what}: {sentence}"),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => {
+            let sentence = error.to_string();
+            assert!(!sentence.contains(char::is_control), "{what}: not one plain sentence: {sentence:?}");
+            Err(sentence)
+        }
         Ok(Ok(model)) => Ok(model),
     }
 }
