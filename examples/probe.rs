@@ -48,6 +48,10 @@ fn main() -> anyhow::Result<()> {
                     Err(error) => eprintln!("{class}, {clicks} clicks, seed {seed}: {error}"),
                 }
             }
+            if tests.is_empty() {
+                println!("| {class} | {clicks} | - | - | - | - | - | - | {SEEDS} of {SEEDS} |");
+                continue;
+            }
             let mean = |f: &dyn Fn(&ProbeTest) -> f64| 100.0 * tests.iter().map(f).sum::<f64>() / tests.len() as f64;
             println!(
                 "| {class} | {clicks} | {:.1} | {:.1} | {:.1} | {:.1} ({:.1}) | {:.1} ({:.1}) | {:.1} ({:.2}) | {} of {SEEDS} |",
