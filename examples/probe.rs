@@ -1,7 +1,8 @@
-//! How well a few clicks are learned from: `probe MODEL LABELER CLASS...`
+//! How well a few clicks are learned from: `probe [--labeler-features] MODEL LABELER CLASS...`
 //!
 //! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated person, tests the probe on 2000 fresh
-//! samples, over several seeds, and prints a line of a Markdown table.
+//! samples, over several seeds, and prints a line of a Markdown table. With `--labeler-features` the probe also sees the
+//! labeler's features.
 
 use std::{env, path::PathBuf};
 
@@ -21,7 +22,10 @@ const FRESH: std::ops::Range<u64> = 100_000..102_000;
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
-    let [model, labeler, classes @ ..] = args.as_slice() else { bail!("usage: probe MODEL LABELER CLASS...") };
+    let (flags, args): (Vec<_>, Vec<_>) = args.into_iter().partition(|arg| arg == "--labeler-features");
+    let [model, labeler, classes @ ..] = args.as_slice() else {
+        bail!("usage: probe [--labeler-features] MODEL LABELER CLASS...")
+    };
     let model = Model::load(&PathBuf::from(model), &device::cpu().device)?;
     let labeler = LabelerSpec { path: labeler.into(), mean: None, std: None }.open()?;
     let columns = [
@@ -35,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         "for positives % (wrong %)",
         "refused",
     ];
+    let features = (!flags.is_empty()).then_some(&labeler);
     println!("| {} |", columns.join(" | "));
     println!("|{}", "---|".repeat(columns.len()));
     for class in classes {
@@ -43,7 +48,7 @@ fn main() -> anyhow::Result<()> {
             let mut tests = Vec::new();
             for seed in 0..SEEDS {
                 let settings = Settings { seed, ..Settings::preset(Preset::Quick) };
-                match test_probe(&model, &labeler, &target, (clicks, FRESH), &settings) {
+                match test_probe(&model, &labeler, &target, (clicks, features), FRESH, &settings) {
                     Ok(test) => tests.push(test),
                     Err(error) => eprintln!("{class}, {clicks} clicks, seed {seed}: {error}"),
                 }

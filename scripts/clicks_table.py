@@ -23,7 +23,14 @@ ROWS = [
     ("avatars", "avatars-64", "round glasses", "glasses=round"),
     ("avatars", "avatars-64", "beard", "beard=yes"),
 ]
-CLICKS = [None, 12, 24, 48]
+# What is said of each kind of feedback, and the arguments that ask for it beside --labeler and --forget.
+FEEDBACK = {
+    "all labels": [],
+    "12 clicks": ["--clicks", "12"],
+    "24 clicks": ["--clicks", "24"],
+    "48 clicks": ["--clicks", "48"],
+    "24 clicks, labeler's features": ["--clicks", "24", "--labeler-features"],
+}
 
 
 def last_line(log):
@@ -31,10 +38,10 @@ def last_line(log):
     return "".join(log.read_text().strip().splitlines()[-1:]) or "not run yet"
 
 
-def run(args, row, clicks):
+def run(args, row, feedback):
     """One run: its report, with the processor time of the whole command in seconds."""
     labeler, model, name, forget = row
-    stem = f"{labeler}-{name.replace(' ', '-')}-{clicks or 'all'}"
+    stem = f"{labeler}-{name}-{feedback}".replace(" ", "-").replace(",", "").replace("'", "")
     report = args.out / f"{stem}.json"
     timed = args.out / f"{stem}.seconds"
     log = args.out / f"{stem}.log"
@@ -45,7 +52,7 @@ def run(args, row, clicks):
         command += ["--labeler", ASSETS / "labelers" / f"{labeler}.onnx", "--forget", forget, "--device", "cpu"]
         command += ["--samples", str(args.samples), "--seed", str(args.seed), "--report", report]
         command += ["--out", args.out / f"{stem}.safetensors", "--grid", args.out / f"{stem}.png"]
-        command += ["--clicks", str(clicks)] if clicks else []
+        command += FEEDBACK[feedback]
         with log.open("w") as stderr:
             environment = os.environ | {"RAYON_NUM_THREADS": "1"}
             words = [str(part) for part in command]
@@ -69,13 +76,12 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rows = [row for row in ROWS if args.only in (None, row[0])]
-    jobs = [(row, clicks) for row in rows for clicks in CLICKS]
+    jobs = [(row, feedback) for row in rows for feedback in FEEDBACK]
     with ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda job: run(args, *job), jobs))
     print("| forget | feedback | PUL % | Fréchet (floor) | negatives of", args.samples, "| seconds |")
     print("|---|---|---|---|---|---|")
-    for (row, clicks), (report, seconds) in zip(jobs, results):
-        feedback = f"{clicks} clicks" if clicks else "all labels"
+    for (row, feedback), (report, seconds) in zip(jobs, results):
         if report is None:
             print(f"| {row[0]}: {row[2]} | {feedback} | {seconds} | | | |")
             continue

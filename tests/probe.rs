@@ -182,15 +182,31 @@ fn a_few_marks_become_hundreds_unless_told_otherwise() {
     assert_ne!(learned.sha256, exact.sha256);
 }
 
+/// A person who marks `clicks` samples, this labeler answering; with `features` the probe sees what the labeler saw.
+fn clicks(labeler: &str, clicks: usize, features: bool) -> FeedbackSource {
+    let labeler = LabelerSpec { path: fixture(labeler), mean: None, std: None };
+    FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks, features }
+}
+
 #[test]
 fn a_simulated_person_marks_as_many_as_asked() {
     let (engine, ..) = open();
-    for clicks in [12, 24] {
-        let labeler = LabelerSpec { path: fixture("labelers/grey8.onnx"), mean: None, std: None };
-        let source = FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks };
+    let mut pools = Vec::new();
+    for (count, features) in [(12, false), (24, false), (24, true)] {
+        let source = clicks("labelers/grey8.onnx", count, features);
         let report = run(&engine, source, short(Settings::preset(Preset::Quick))).expect("a run");
         let probe = report.feedback.learned.expect("a probe");
-        assert_eq!(probe.quality.negatives + probe.quality.positives, clicks, "{probe:?}");
+        assert_eq!(probe.quality.negatives + probe.quality.positives, count, "{probe:?}");
         assert!(probe.quality.negatives >= 6 && report.feedback.negatives > probe.quality.negatives);
+        pools.push(report.feedback.sha256);
     }
+    assert_ne!(pools[1], pools[2]);
+}
+
+#[test]
+fn a_labeler_without_features_has_none_to_show() {
+    let (engine, ..) = open();
+    let source = clicks("labelers/colour16.onnx", 12, true);
+    let refused = run(&engine, source, short(Settings::preset(Preset::Quick))).expect_err("no features");
+    assert_eq!(refused, "the labeler has no output called features to show to the probe");
 }

@@ -36,6 +36,9 @@ pub(super) struct UnlearnArgs {
     /// Let the labeler answer for a person who marks this many samples page by page, instead of labelling thousands.
     #[arg(long, value_name = "N", requires = "labeler", conflicts_with = "feedback")]
     clicks: Option<usize>,
+    /// Show the labeler's features to what learns from the --clicks, as is done with those of --feedback.
+    #[arg(long, requires = "clicks")]
+    labeler_features: bool,
     /// Train on exactly the marked samples of --feedback, however few, instead of learning from them what to look for.
     #[arg(long, requires = "feedback")]
     as_marked: bool,
@@ -161,7 +164,8 @@ impl UnlearnArgs {
         let feedback = match (&self.feedback, self.labeler()) {
             (Some(path), _) => FeedbackSource::File(path.clone()),
             (None, Some((labeler, forget))) if self.clicks.is_some() => {
-                FeedbackSource::Clicks { labeler, forget, clicks: self.clicks.unwrap_or_default() }
+                let clicks = self.clicks.unwrap_or_default();
+                FeedbackSource::Clicks { labeler, forget, clicks, features: self.labeler_features }
             }
             (None, Some((labeler, forget))) => FeedbackSource::Labeler { labeler, forget },
             (None, None) => {

@@ -26,12 +26,12 @@ const PAGE: usize = 64;
 const PAGES: u64 = 40;
 
 /// Marks of a person who looks at the first pages of a seed, marks a few samples of each kind, and goes on with pages of
-/// suggestions, until `clicks` samples are marked.
+/// suggestions, until `clicks` samples are marked. The probe behind the suggestions also sees what `features` gives.
 pub fn by_clicks(
     model: &Model,
     labeler: &Labeler,
     target: &Target,
-    clicks: usize,
+    (clicks, features): (usize, Option<&Labeler>),
     settings: &Settings,
 ) -> Result<Feedback, EngineError> {
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
@@ -43,13 +43,13 @@ pub fn by_clicks(
     let mut feedback = Feedback::new(&model.sha256);
     let mut pages = (0..PAGES).map(|n| addresses(model, settings.seed, 1.0, n * PAGE as u64..(n + 1) * PAGE as u64));
     let reference = match clicks > ROUND {
-        true => Some(Reference::new(model, (settings.seed, 1.0), None)?),
+        true => Some(Reference::new(model, (settings.seed, 1.0), features)?),
         false => None,
     };
     while feedback.len() < clicks {
         // Without suggestions (at first, or while nothing can be learned yet) the person turns the page.
         let suggested = reference.as_ref().filter(|_| !feedback.is_empty()).and_then(|reference| {
-            let probe = reference.probe(model, &feedback, None).ok()?;
+            let probe = reference.probe(model, &feedback, features).ok()?;
             Some(reference.suggest(&probe, &feedback, PAGE).proposals)
         });
         let round = ROUND.min(clicks - feedback.len());
@@ -117,19 +117,21 @@ pub struct PoolTest {
     pub wrong: f64,
 }
 
-/// Tests a probe that learned from `clicks` marks on the samples `indices` of the settings' seed.
+/// Tests a probe that learned from `clicks` marks, and from what `features` gives, on the samples `indices` of the
+/// settings' seed.
 pub fn test_probe(
     model: &Model,
     labeler: &Labeler,
     target: &Target,
-    (clicks, indices): (usize, std::ops::Range<u64>),
+    (clicks, features): (usize, Option<&Labeler>),
+    indices: std::ops::Range<u64>,
     settings: &Settings,
 ) -> Result<ProbeTest, EngineError> {
-    let feedback = by_clicks(model, labeler, target, clicks, settings)?;
-    let reference = Reference::new(model, (settings.seed, 1.0), None)?;
-    let probe = reference.probe(model, &feedback, None)?;
+    let feedback = by_clicks(model, labeler, target, (clicks, features), settings)?;
+    let reference = Reference::new(model, (settings.seed, 1.0), features)?;
+    let probe = reference.probe(model, &feedback, features)?;
     let fresh = addresses(model, settings.seed, 1.0, indices);
-    let scores = reference.probabilities(model, &probe, &fresh)?;
+    let scores = reference.probabilities(model, &probe, &fresh, features)?;
     let labels = label(model, &fresh, &mut Sampler::new(&model.generator, &model.g_ema), labeler, target)?;
     let kinds: Vec<bool> = labels.classes.iter().map(|&class| target.holds(class)).collect();
     // Both kinds count alike, so the border is where a sample is as probable among the negatives as among the others.

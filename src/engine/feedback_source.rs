@@ -64,6 +64,9 @@ pub enum FeedbackSource {
         forget: String,
         /// Number of samples that are marked.
         clicks: usize,
+        /// Whether the probe also sees the classifier's features. It then learns from who gives the answers, so this says
+        /// what a classifier made for such images adds, not what the GAN alone knows.
+        features: bool,
     },
 }
 

@@ -203,14 +203,18 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
             by_few_or_many(control, &Feedback::load(path, &model.sha256)?, request)
         }
         FeedbackSource::Marks(feedback) => by_few_or_many(control, feedback, request),
-        FeedbackSource::Clicks { labeler, forget, clicks } => {
+        FeedbackSource::Clicks { labeler, forget, clicks, features } => {
             let labeler = labeler.open()?;
             let model = control.session.model()?;
             let target = labeler.target(forget)?;
-            let marks = by_clicks(&model, &labeler, &target, *clicks, settings)?;
+            // The classifier answers for the person: unasked, its features would whisper the answers to the probe.
+            if *features && !labeler.has_features() {
+                return Err(EngineError::State("the labeler has no output called features to show to the probe"));
+            }
+            let features = features.then_some(&labeler);
+            let marks = by_clicks(&model, &labeler, &target, (*clicks, features), settings)?;
             let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-            // The classifier answers for the person: its features would whisper the answers to the probe.
-            by_probe(&model, &marks, None, settings, &mut progress)
+            by_probe(&model, &marks, features, settings, &mut progress)
         }
     }
 }

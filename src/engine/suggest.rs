@@ -112,8 +112,9 @@ impl Reference {
         model: &Model,
         probe: &Probe,
         samples: &[Sample],
+        labeler: Option<&Labeler>,
     ) -> Result<Vec<f64>, EngineError> {
-        let rows = self.space.apply(&FeatureExtractor::new(model, None)?.see(samples)?, samples.len());
+        let rows = self.space.apply(&FeatureExtractor::new(model, labeler)?.see(samples)?, samples.len());
         Ok(rows.iter().map(|row| probe.probability(row)).collect())
     }
 
@@ -123,8 +124,7 @@ impl Reference {
         let mut ranked: Vec<Ranked> =
             unmarked.map(|(&sample, row)| Ranked { sample, probability: probe.probability(row) }).collect();
         ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        // As many as there are likely negatives, and as many again that just are not: both sides of the border.
-        let likely = (2.0 * probe.quality.share * ranked.len() as f64).ceil() as usize;
+        let likely = (likely_part(probe.quality.share) * ranked.len() as f64).ceil() as usize;
         let likely = likely.max(count).min(ranked.len());
         let mut rng = NormalSource::new(self.seed, PROPOSALS + feedback.len() as u64);
         let mut draw = |from: &[Ranked], count: usize| {
@@ -136,6 +136,13 @@ impl Reference {
         proposals.extend(draw(&ranked[likely..], others));
         Suggestions { ranked, proposals, quality: probe.quality }
     }
+}
+
+/// The part of the ranked samples, from the front, that half of the proposals are drawn from, at this share of negatives: as
+/// many as are likely negative, and as many again that just are not, for both sides of the border. Where negatives are so
+/// many that this leaves hardly any others, half, or the negatives alone.
+fn likely_part(share: f64) -> f64 {
+    (2.0 * share).min(share.max(0.5))
 }
 
 /// Turns marks into pools: a probe looks at `settings.labelled` samples and takes those it is sure of. `progress` is told
@@ -243,6 +250,13 @@ mod tests {
         // Where half are negative, four fifths of the other half.
         let (negatives, positives) = sorted(&[0.93, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001], 0.5);
         assert_eq!((negatives, positives), (vec![0, 2], vec![1, 4, 5, 7]));
+    }
+
+    #[test]
+    fn both_sides_of_the_border_are_proposed_however_many_negatives_there_are() {
+        for (share, part) in [(0.05, 0.1), (0.25, 0.5), (0.4, 0.5), (0.5, 0.5), (0.8, 0.8)] {
+            assert!((likely_part(share) - part).abs() < 1e-12, "{share}");
+        }
     }
 
     #[test]
