@@ -60,6 +60,9 @@ def run(args, row, feedback):
             _, status, used = os.wait4(process.pid, 0)
         if status != 0:
             return None, last_line(log)
+        if json.loads(report.read_text())["stopped"]:
+            report.unlink()
+            return None, "stopped"
         timed.write_text(str(used.ru_utime + used.ru_stime))
     return json.loads(report.read_text()), float(timed.read_text())
 

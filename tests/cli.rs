@@ -601,6 +601,7 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --iters many", 2, "invalid value 'many' for '--iters"),
     ("unlearn {m} --labeler {l} --forget -1 --out {o}/a.pt", 2, "'-1'"),
     ("unlearn {m} --clicks 12 --out {o}/a.pt", 2, "--labeler"),
+    ("unlearn {m} --labeler {l} --forget 0 --labeler-features --out {o}/a.pt", 2, "--clicks"),
     (
         "unlearn {m} --feedback {b}/few.json --out {o}/a.pt",
         1,

@@ -128,13 +128,13 @@ impl Feedback {
 mod tests {
     use super::*;
 
-    const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    pub(super) const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-    fn sample(seed: u64, index: u64, psi: f32) -> Sample {
+    pub(super) fn sample(seed: u64, index: u64, psi: f32) -> Sample {
         Sample::new(LatentAddress { seed, index }, psi).unwrap()
     }
 
-    fn some_feedback() -> Feedback {
+    pub(super) fn some_feedback() -> Feedback {
         let mut feedback = Feedback::new(SHA);
         feedback.mark(sample(2, 9, 0.7), Mark::Positive);
         feedback.mark(sample(0, 12, 0.7), Mark::Negative);

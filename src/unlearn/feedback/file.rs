@@ -172,23 +172,10 @@ fn file_name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{SHA, sample, some_feedback};
     use super::*;
 
-    const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     const OTHER: &str = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752";
-
-    fn sample(seed: u64, index: u64, psi: f32) -> Sample {
-        Sample::new(LatentAddress { seed, index }, psi).unwrap()
-    }
-
-    fn some_feedback() -> Feedback {
-        let mut feedback = Feedback::new(SHA);
-        feedback.mark(sample(2, 9, 0.7), Mark::Positive);
-        feedback.mark(sample(0, 12, 0.7), Mark::Negative);
-        feedback.mark(sample(0, 3, 1.0), Mark::Negative);
-        feedback.mark(sample(u64::MAX, u64::MAX, -0.1), Mark::Positive);
-        feedback
-    }
 
     #[test]
     fn files_come_back_the_same() {
