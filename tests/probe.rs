@@ -12,7 +12,7 @@ use unlearn_studio::{
     unlearn::{
         Preset, Settings,
         feedback::{Feedback, Mark, Sample},
-        probe::auc,
+        probe::{Confidence, auc},
     },
 };
 
@@ -30,7 +30,7 @@ fn sample(index: u64) -> Sample {
 }
 
 /// What comes back: the picked event or the sentence of a failure.
-fn answer<T>(engine: &Engine, pick: impl Fn(Event) -> Option<T>) -> Result<T, String> {
+fn answer<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> Result<T, String> {
     loop {
         match engine.events.recv_timeout(PATIENCE).expect("an answer in time") {
             Event::Failed(sentence) => return Err(sentence),
@@ -164,6 +164,29 @@ fn short(settings: Settings) -> Settings {
 fn run(engine: &Engine, feedback: FeedbackSource, settings: Settings) -> Result<RunReport, String> {
     engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None })));
     answer(engine, |e| if let Event::Done(report) = e { Some(*report) } else { None })
+}
+
+#[test]
+fn a_run_on_few_marks_says_how_sure_it_is() {
+    let (engine, sha256, brightness) = open();
+    let quick = short(Settings::preset(Preset::Quick));
+    for (count, sure) in [(5, false), (40, true)] {
+        let feedback = FeedbackSource::Marks(Box::new(marks(&sha256, &brightness, count)));
+        let settings = quick.clone();
+        engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None })));
+        let mut warnings = Vec::new();
+        let report = answer(&engine, |event| match event {
+            Event::Done(report) => Some(report),
+            Event::Warning(sentence) => {
+                warnings.push(sentence);
+                None
+            }
+            _ => None,
+        });
+        let quality = report.expect("a run").feedback.learned.expect("a probe").quality;
+        assert_eq!((quality.confidence == Confidence::High, warnings.is_empty()), (sure, sure), "{quality:?}");
+        assert!(warnings.iter().all(|warning| warning.contains(" 10 marks ")), "{warnings:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     engine::SampleKind,
-    unlearn::feedback::{Mark, Sample},
+    unlearn::{
+        feedback::{Mark, Sample},
+        probe::Confidence,
+    },
 };
 
 /// Thumbnails of each kind that are shown; the rest is a number.
@@ -75,14 +78,20 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
         }
     });
     let Some(found) = &studio.suggestions else { return };
-    let share = found.quality.share * 100.0;
+    let quality = found.quality;
     let proposals = found.proposals.clone();
+    let sure = match quality.confidence {
+        Confidence::High => "Your marks tell well what must go",
+        Confidence::Fair => "Your marks tell roughly what must go; more make it surer",
+        Confidence::Low => "Your marks hardly tell what must go yet: mark more before you unlearn",
+    };
+    let share = quality.share * 100.0;
+    let order = quality.auc * 100.0;
     widgets::explain(
         ui,
-        format!(
-            "About {share:.0} % of all samples must go, as far as can be told. Click or right-click these as well:"
-        ),
-    );
+        format!("{sure}. About {share:.0} % of all samples, it seems. Click or right-click these as well:"),
+    )
+    .on_hover_text(format!("Each mark predicted from the others: {order:.0} % of pairs in order (chance: 50 %)."));
     let unmarked: Vec<Sample> =
         proposals.iter().filter(|&&sample| studio.marks.get(sample).is_none()).copied().collect();
     thumbnails.want(studio, SampleKind::Feedback, Source::Original, &proposals);

@@ -64,6 +64,9 @@ pub(super) fn run(
     let Some(Pools { mut negatives, mut positives, feedback, learned }) = pools else {
         return Err(EngineError::State("stopped before training began; nothing was changed"));
     };
+    if let Some(doubt) = learned.and_then(|learned| learned.quality.doubt()) {
+        control.tell(Event::Warning(doubt));
+    }
     let feedback = FeedbackSummary {
         negatives: feedback.negatives().count(),
         positives: feedback.positives().count(),

@@ -12,7 +12,7 @@ mod whitening;
 use serde::Serialize;
 use thiserror::Error;
 
-pub use quality::{auc, balanced_accuracy};
+pub use quality::{Confidence, auc, balanced_accuracy};
 use regression::Plane;
 pub use whitening::Whitening;
 
@@ -72,10 +72,30 @@ pub struct ProbeQuality {
     pub auc: f64,
     /// Mean of the parts of both kinds that are recognised.
     pub balanced_accuracy: f64,
+    /// How far that can be trusted.
+    pub confidence: Confidence,
     /// Estimated share of negatives among all samples.
     pub share: f64,
     /// Share of the samples that are nearer to the negatives: more than there are, as most errors are among the many.
     pub share_at_most: f64,
+}
+
+impl ProbeQuality {
+    /// What to tell a person before much is built on the probe, in one clause; `None` if it can be trusted.
+    pub fn doubt(&self) -> Option<String> {
+        let marks = self.negatives + self.positives;
+        let order = format!("each predicted from the others: {:.0} % of pairs in order", self.auc * 100.0);
+        match self.confidence {
+            Confidence::High => None,
+            Confidence::Fair => Some(format!(
+                "the {marks} marks tell only roughly what must go ({order}); with more marks, less is lost and more is gone"
+            )),
+            Confidence::Low => Some(format!(
+                "the {marks} marks hardly tell what must go ({order}, chance is 50 %): much of the wrong thing may be \
+                 unlearned; mark more"
+            )),
+        }
+    }
 }
 
 /// A calibrated classifier of samples.
@@ -129,6 +149,7 @@ impl Probe {
             positives,
             auc: order,
             balanced_accuracy: recognised.unwrap_or(0.5),
+            confidence: Confidence::of(order, negatives, positives),
             share: n / (n + p),
             share_at_most: 1.0,
         };
