@@ -1,8 +1,7 @@
-//! How well a few clicks are learned from: `probe [--labeler-features] MODEL LABELER CLASS...`
+//! How well a few clicks are learned from: `probe [--rest-may-stay] [--labeler-features] MODEL LABELER CLASS...`
 //!
 //! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated person, tests the probe on 2000 fresh
-//! samples, over several seeds, and prints a line of a Markdown table. With `--labeler-features` the probe also sees the
-//! labeler's features.
+//! samples, over several seeds, and prints a line of a Markdown table. The flags are those of `unlearn --clicks`.
 
 use std::{env, path::PathBuf};
 
@@ -11,7 +10,7 @@ use unlearn_studio::{
     device,
     engine::{
         LabelerSpec, Model,
-        clicks::{ProbeTest, test_probe},
+        clicks::{Person, ProbeTest, test_probe},
     },
     unlearn::{Preset, Settings},
 };
@@ -22,9 +21,9 @@ const FRESH: std::ops::Range<u64> = 100_000..102_000;
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
-    let (flags, args): (Vec<_>, Vec<_>) = args.into_iter().partition(|arg| arg == "--labeler-features");
+    let (flags, args): (Vec<_>, Vec<_>) = args.into_iter().partition(|arg| arg.starts_with("--"));
     let [model, labeler, classes @ ..] = args.as_slice() else {
-        bail!("usage: probe [--labeler-features] MODEL LABELER CLASS...")
+        bail!("usage: probe [--rest-may-stay] [--labeler-features] MODEL LABELER CLASS...")
     };
     let model = Model::load(&PathBuf::from(model), &device::cpu().device)?;
     let labeler = LabelerSpec { path: labeler.into(), mean: None, std: None }.open()?;
@@ -39,16 +38,19 @@ fn main() -> anyhow::Result<()> {
         "for positives % (wrong %)",
         "refused",
     ];
-    let features = (!flags.is_empty()).then_some(&labeler);
+    let given = |flag: &str| flags.iter().any(|given| given == flag);
+    let features = given("--labeler-features").then_some(&labeler);
+    let rest_may_stay = given("--rest-may-stay");
     println!("| {} |", columns.join(" | "));
     println!("|{}", "---|".repeat(columns.len()));
     for class in classes {
         let target = labeler.target(class)?;
         for clicks in [12, 24, 48] {
+            let person = Person { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
             let mut tests = Vec::new();
             for seed in 0..SEEDS {
                 let settings = Settings { seed, ..Settings::preset(Preset::Quick) };
-                match test_probe(&model, &labeler, &target, (clicks, features), FRESH, &settings) {
+                match test_probe(&model, &person, FRESH, &settings) {
                     Ok(test) => tests.push(test),
                     Err(error) => eprintln!("{class}, {clicks} clicks, seed {seed}: {error}"),
                 }

@@ -29,6 +29,7 @@ FEEDBACK = {
     "12 clicks": ["--clicks", "12"],
     "24 clicks": ["--clicks", "24"],
     "48 clicks": ["--clicks", "48"],
+    "24 clicks, rest may stay": ["--clicks", "24", "--rest-may-stay"],
     "24 clicks, labeler's features": ["--clicks", "24", "--labeler-features"],
 }
 

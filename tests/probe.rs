@@ -12,7 +12,7 @@ use unlearn_studio::{
     unlearn::{
         Preset, Settings,
         feedback::{Feedback, Mark, Sample},
-        probe::{Confidence, auc},
+        probe::{Confidence, FEWEST, auc},
     },
 };
 
@@ -205,10 +205,11 @@ fn a_few_marks_become_hundreds_unless_told_otherwise() {
     assert_ne!(learned.sha256, exact.sha256);
 }
 
-/// A person who marks `clicks` samples, this labeler answering; with `features` the probe sees what the labeler saw.
-fn clicks(labeler: &str, clicks: usize, features: bool) -> FeedbackSource {
+/// A person who clicks `clicks` samples, this labeler answering; either negatives alone, where the `rest_may_stay`, or both
+/// kinds; with `features` the probe sees what the labeler saw.
+fn clicks(labeler: &str, clicks: usize, [rest_may_stay, features]: [bool; 2]) -> FeedbackSource {
     let labeler = LabelerSpec { path: fixture(labeler), mean: None, std: None };
-    FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks, features }
+    FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks, rest_may_stay, features }
 }
 
 #[test]
@@ -216,7 +217,7 @@ fn a_simulated_person_marks_as_many_as_asked() {
     let (engine, ..) = open();
     let mut pools = Vec::new();
     for (count, features) in [(12, false), (24, false), (24, true)] {
-        let source = clicks("labelers/grey8.onnx", count, features);
+        let source = clicks("labelers/grey8.onnx", count, [false, features]);
         let report = run(&engine, source, short(Settings::preset(Preset::Quick))).expect("a run");
         let probe = report.feedback.learned.expect("a probe");
         assert_eq!(probe.quality.negatives + probe.quality.positives, count, "{probe:?}");
@@ -227,9 +228,22 @@ fn a_simulated_person_marks_as_many_as_asked() {
 }
 
 #[test]
+fn a_simulated_person_clicks_only_what_must_go_where_the_rest_may_stay() {
+    let (engine, ..) = open();
+    for count in [5, 30] {
+        let source = clicks("labelers/grey8.onnx", count, [true, false]);
+        let report = run(&engine, source, short(Settings::preset(Preset::Quick))).expect("a run");
+        let quality = report.feedback.learned.expect("a probe").quality;
+        assert_eq!(quality.negatives, count, "{quality:?}");
+        // What was looked at on the way, not all that there is.
+        assert!((FEWEST..1000).contains(&quality.positives), "{quality:?}");
+    }
+}
+
+#[test]
 fn a_labeler_without_features_has_none_to_show() {
     let (engine, ..) = open();
-    let source = clicks("labelers/colour16.onnx", 12, true);
+    let source = clicks("labelers/colour16.onnx", 12, [false, true]);
     let refused = run(&engine, source, short(Settings::preset(Preset::Quick))).expect_err("no features");
     assert_eq!(refused, "the labeler has no output called features to show to the probe");
 }

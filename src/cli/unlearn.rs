@@ -36,6 +36,9 @@ pub(super) struct UnlearnArgs {
     /// Let the labeler answer for a person who marks this many samples page by page, instead of labelling thousands.
     #[arg(long, value_name = "N", requires = "labeler", conflicts_with = "feedback")]
     clicks: Option<usize>,
+    /// Click only what must go; the rest of the pages looked at may stay, as one can say in the window.
+    #[arg(long, requires = "clicks")]
+    rest_may_stay: bool,
     /// Show the labeler's features to what learns from the --clicks, as is done with those of --feedback.
     #[arg(long, requires = "clicks")]
     labeler_features: bool,
@@ -165,7 +168,13 @@ impl UnlearnArgs {
             (Some(path), _) => FeedbackSource::File(path.clone()),
             (None, Some((labeler, forget))) if self.clicks.is_some() => {
                 let clicks = self.clicks.unwrap_or_default();
-                FeedbackSource::Clicks { labeler, forget, clicks, features: self.labeler_features }
+                FeedbackSource::Clicks {
+                    labeler,
+                    forget,
+                    clicks,
+                    rest_may_stay: self.rest_may_stay,
+                    features: self.labeler_features,
+                }
             }
             (None, Some((labeler, forget))) => FeedbackSource::Labeler { labeler, forget },
             (None, None) => {

@@ -18,63 +18,126 @@ use crate::{
     },
 };
 
-/// Marks the person makes before asking for suggestions (again): half of each kind, if the pages show both.
+/// Clicks the person makes before asking for suggestions (again).
 const ROUND: usize = 12;
 /// Samples on a page.
 const PAGE: usize = 64;
 /// Pages the person leafs through at most to find both kinds.
 const PAGES: u64 = 40;
 
-/// Marks of a person who looks at the first pages of a seed, marks a few samples of each kind, and goes on with pages of
-/// suggestions, until `clicks` samples are marked. The probe behind the suggestions also sees what `features` gives.
-pub fn by_clicks(
-    model: &Model,
-    labeler: &Labeler,
-    target: &Target,
-    (clicks, features): (usize, Option<&Labeler>),
-    settings: &Settings,
-) -> Result<Feedback, EngineError> {
-    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
-    let answer = |samples: &[Sample], sampler: &mut Sampler| -> Result<Vec<Option<Mark>>, EngineError> {
-        let labels = label(model, samples, sampler, labeler, target)?;
-        Ok((0..samples.len()).map(|i| mark(&labels, i, target, settings)).collect())
-    };
+/// A simulated person.
+#[derive(Clone, Copy, Debug)]
+pub struct Person<'a> {
+    /// Who answers for the person.
+    pub labeler: &'a Labeler,
+    /// What must go.
+    pub target: &'a Target,
+    /// Number of samples that are clicked: half of each kind, if the pages show both, or negatives alone where the rest of
+    /// each page may stay.
+    pub clicks: usize,
+    /// Whether the person also says of the pages looked at that their rest may stay, as one can in the window.
+    pub rest_may_stay: bool,
+    /// Whose features the probe sees besides the GAN's own.
+    pub features: Option<&'a Labeler>,
+}
 
+/// Marks of a person who looks at the first pages of a seed, clicks a dozen samples, and goes on with pages of suggestions,
+/// until enough are clicked.
+pub fn by_clicks(model: &Model, person: &Person, settings: &Settings) -> Result<Feedback, EngineError> {
     let mut feedback = Feedback::new(&model.sha256);
-    let mut pages = (0..PAGES).map(|n| addresses(model, settings.seed, 1.0, n * PAGE as u64..(n + 1) * PAGE as u64));
-    let reference = match clicks > ROUND {
-        true => Some(Reference::new(model, (settings.seed, 1.0), features)?),
+    let reference = match person.clicks > ROUND {
+        true => Some(Reference::new(model, (settings.seed, 1.0), person.features)?),
         false => None,
     };
-    while feedback.len() < clicks {
+    let sampler = Sampler::new(&model.generator, &model.g_ema);
+    let mut pages = Pages { model, person, settings, sampler, turned: 0, suggested: None };
+    let mut clicked = 0;
+    while clicked < person.clicks {
         // Without suggestions (at first, or while nothing can be learned yet) the person turns the page.
-        let suggested = reference.as_ref().filter(|_| !feedback.is_empty()).and_then(|reference| {
-            let probe = reference.probe(model, &feedback, features).ok()?;
+        pages.suggested = reference.as_ref().filter(|_| !feedback.is_empty()).and_then(|reference| {
+            let probe = reference.probe(model, &feedback, person.features).ok()?;
             Some(reference.suggest(&probe, &feedback, PAGE).proposals)
         });
-        let round = ROUND.min(clicks - feedback.len());
-        let before = feedback.len();
-        let mut seen: Vec<(Sample, Mark)> = Vec::new();
-        let count = |seen: &[(Sample, Mark)], kind: Mark| seen.iter().filter(|(_, mark)| *mark == kind).count();
-        let mut next = suggested;
-        while count(&seen, Mark::Negative) < round / 2 || count(&seen, Mark::Positive) < round / 2 {
-            let Some(page) = next.take().or_else(|| pages.next()) else { break };
-            let answers = answer(&page, &mut sampler)?;
-            let marked = page.iter().zip(answers).filter_map(|(sample, mark)| Some((*sample, mark?)));
-            seen.extend(marked.filter(|(sample, _)| feedback.get(*sample).is_none()));
-        }
-        let mut left = [round / 2, round - round / 2];
-        for (sample, mark) in seen {
-            let left = &mut left[usize::from(mark == Mark::Positive)];
-            if *left > 0 && feedback.mark(sample, mark).is_none() {
-                *left -= 1;
-            }
-        }
-        if feedback.len() == before {
+        let round = ROUND.min(person.clicks - clicked);
+        let made = match person.rest_may_stay {
+            true => click_negatives(&mut pages, round, &mut feedback)?,
+            false => click_both(&mut pages, round, &mut feedback)?,
+        };
+        if made == 0 {
             break;
         }
+        clicked += made;
     }
     Ok(feedback)
+}
+
+/// What the person looks at.
+struct Pages<'a> {
+    model: &'a Model,
+    person: &'a Person<'a>,
+    settings: &'a Settings,
+    sampler: Sampler<'a>,
+    /// Pages of the seed seen so far.
+    turned: u64,
+    /// A page of suggestions, looked at first.
+    suggested: Option<Vec<Sample>>,
+}
+
+impl Pages<'_> {
+    /// The next page's samples and what they are, without those that are in doubt; `None` after the last page.
+    fn next(&mut self) -> Result<Option<Vec<(Sample, Mark)>>, EngineError> {
+        let page = match self.suggested.take() {
+            Some(page) => page,
+            None if self.turned == PAGES => return Ok(None),
+            None => {
+                let start = self.turned * PAGE as u64;
+                self.turned += 1;
+                addresses(self.model, self.settings.seed, 1.0, start..start + PAGE as u64)
+            }
+        };
+        let Person { labeler, target, .. } = *self.person;
+        let labels = label(self.model, &page, &mut self.sampler, labeler, target)?;
+        let marks = page.iter().enumerate().filter_map(|(i, &sample)| {
+            let mark = mark(&labels, i, target, self.settings)?;
+            Some((sample, mark))
+        });
+        Ok(Some(marks.collect()))
+    }
+}
+
+/// Clicks up to half a round of each kind; gives the number of clicks.
+fn click_both(pages: &mut Pages, round: usize, feedback: &mut Feedback) -> Result<usize, EngineError> {
+    let mut seen: Vec<(Sample, Mark)> = Vec::new();
+    let count = |seen: &[(Sample, Mark)], kind: Mark| seen.iter().filter(|(_, mark)| *mark == kind).count();
+    while count(&seen, Mark::Negative) < round / 2 || count(&seen, Mark::Positive) < round / 2 {
+        let Some(page) = pages.next()? else { break };
+        seen.extend(page.into_iter().filter(|(sample, _)| feedback.get(*sample).is_none()));
+    }
+    let mut left = [round / 2, round - round / 2];
+    for (sample, mark) in seen {
+        let left = &mut left[usize::from(mark == Mark::Positive)];
+        if *left > 0 && feedback.mark(sample, mark).is_none() {
+            *left -= 1;
+        }
+    }
+    Ok(round - left.iter().sum::<usize>())
+}
+
+/// Clicks up to a round of negatives, the positives looked at on the way being marked without a click; gives the number of
+/// clicks.
+fn click_negatives(pages: &mut Pages, round: usize, feedback: &mut Feedback) -> Result<usize, EngineError> {
+    let mut clicked = 0;
+    while let Some(page) = pages.next()? {
+        for (sample, mark) in page {
+            if feedback.mark(sample, mark).is_none() && mark == Mark::Negative {
+                clicked += 1;
+            }
+            if clicked == round {
+                return Ok(clicked);
+            }
+        }
+    }
+    Ok(clicked)
 }
 
 /// What a labeler says of samples.
@@ -117,17 +180,15 @@ pub struct PoolTest {
     pub wrong: f64,
 }
 
-/// Tests a probe that learned from `clicks` marks, and from what `features` gives, on the samples `indices` of the
-/// settings' seed.
+/// Tests a probe that learned from a person's marks on the samples `indices` of the settings' seed.
 pub fn test_probe(
     model: &Model,
-    labeler: &Labeler,
-    target: &Target,
-    (clicks, features): (usize, Option<&Labeler>),
+    person: &Person,
     indices: std::ops::Range<u64>,
     settings: &Settings,
 ) -> Result<ProbeTest, EngineError> {
-    let feedback = by_clicks(model, labeler, target, (clicks, features), settings)?;
+    let Person { labeler, target, features, .. } = *person;
+    let feedback = by_clicks(model, person, settings)?;
     let reference = Reference::new(model, (settings.seed, 1.0), features)?;
     let probe = reference.probe(model, &feedback, features)?;
     let fresh = addresses(model, settings.seed, 1.0, indices);

@@ -62,8 +62,10 @@ pub enum FeedbackSource {
         labeler: LabelerSpec,
         /// What to forget, as [`Labeler::target`] takes it.
         forget: String,
-        /// Number of samples that are marked.
+        /// Number of samples that are clicked.
         clicks: usize,
+        /// Whether only negatives are clicked, and the rest of the pages looked at may stay.
+        rest_may_stay: bool,
         /// Whether the probe also sees the classifier's features. It then learns from who gives the answers, so this says
         /// what a classifier made for such images adds, not what the GAN alone knows.
         features: bool,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
-    clicks::by_clicks,
+    clicks::{Person, by_clicks},
     command::{Command, Event, Phase, RunRequest},
     control::Control,
     error::EngineError,
@@ -206,7 +206,7 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
             by_few_or_many(control, &Feedback::load(path, &model.sha256)?, request)
         }
         FeedbackSource::Marks(feedback) => by_few_or_many(control, feedback, request),
-        FeedbackSource::Clicks { labeler, forget, clicks, features } => {
+        FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features } => {
             let labeler = labeler.open()?;
             let model = control.session.model()?;
             let target = labeler.target(forget)?;
@@ -215,7 +215,9 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
                 return Err(EngineError::State("the labeler has no output called features to show to the probe"));
             }
             let features = features.then_some(&labeler);
-            let marks = by_clicks(&model, &labeler, &target, (*clicks, features), settings)?;
+            let (clicks, rest_may_stay) = (*clicks, *rest_may_stay);
+            let person = Person { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
+            let marks = by_clicks(&model, &person, settings)?;
             let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
             by_probe(&model, &marks, features, settings, &mut progress)
         }
