@@ -89,7 +89,7 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
     let order = quality.auc * 100.0;
     widgets::explain(
         ui,
-        format!("{sure}. About {share:.0} % of all samples, it seems. Click or right-click these as well:"),
+        format!("{sure}. About {share:.0} % of all samples must go, it seems. Click or right-click these as well:"),
     )
     .on_hover_text(format!("Each mark predicted from the others: {order:.0} % of pairs in order (chance: 50 %)."));
     let unmarked: Vec<Sample> =
