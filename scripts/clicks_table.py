@@ -31,6 +31,7 @@ FEEDBACK = {
     "48 clicks": ["--clicks", "48"],
     "24 clicks, rest may stay": ["--clicks", "24", "--rest-may-stay"],
     "24 clicks, labeler's features": ["--clicks", "24", "--labeler-features"],
+    "24 clicks, both": ["--clicks", "24", "--rest-may-stay", "--labeler-features"],
 }
 
 
