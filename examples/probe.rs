@@ -3,9 +3,9 @@
 //! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated person, tests the probe on 2000 fresh
 //! samples, over several seeds, and prints a line of a Markdown table. The flags are those of `unlearn --clicks`.
 
-use std::{env, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::bail;
+use clap::Parser;
 use unlearn_studio::{
     device,
     engine::{
@@ -19,14 +19,23 @@ const SEEDS: u64 = 5;
 /// Far behind all samples that a person looks at.
 const FRESH: std::ops::Range<u64> = 100_000..102_000;
 
+#[derive(Parser)]
+struct Args {
+    model: PathBuf,
+    labeler: PathBuf,
+    /// As `--forget` takes them.
+    #[arg(required = true)]
+    classes: Vec<String>,
+    #[arg(long)]
+    rest_may_stay: bool,
+    #[arg(long)]
+    labeler_features: bool,
+}
+
 fn main() -> anyhow::Result<()> {
-    let args: Vec<String> = env::args().skip(1).collect();
-    let (flags, args): (Vec<_>, Vec<_>) = args.into_iter().partition(|arg| arg.starts_with("--"));
-    let [model, labeler, classes @ ..] = args.as_slice() else {
-        bail!("usage: probe [--rest-may-stay] [--labeler-features] MODEL LABELER CLASS...")
-    };
-    let model = Model::load(&PathBuf::from(model), &device::cpu().device)?;
-    let labeler = LabelerSpec { path: labeler.into(), mean: None, std: None }.open()?;
+    let Args { model, labeler, classes, rest_may_stay, labeler_features } = Args::parse();
+    let model = Model::load(&model, &device::cpu().device)?;
+    let labeler = LabelerSpec { path: labeler, mean: None, std: None }.open()?;
     let columns = [
         "forget",
         "clicks",
@@ -38,13 +47,11 @@ fn main() -> anyhow::Result<()> {
         "for positives % (wrong %)",
         "refused",
     ];
-    let given = |flag: &str| flags.iter().any(|given| given == flag);
-    let features = given("--labeler-features").then_some(&labeler);
-    let rest_may_stay = given("--rest-may-stay");
+    let features = labeler_features.then_some(&labeler);
     println!("| {} |", columns.join(" | "));
     println!("|{}", "---|".repeat(columns.len()));
     for class in classes {
-        let target = labeler.target(class)?;
+        let target = labeler.target(&class)?;
         for clicks in [12, 24, 48] {
             let person = Person { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
             let mut tests = Vec::new();

@@ -164,20 +164,14 @@ impl UnlearnArgs {
     }
 
     fn request(&self) -> anyhow::Result<RunRequest> {
-        let feedback = match (&self.feedback, self.labeler()) {
-            (Some(path), _) => FeedbackSource::File(path.clone()),
-            (None, Some((labeler, forget))) if self.clicks.is_some() => {
-                let clicks = self.clicks.unwrap_or_default();
-                FeedbackSource::Clicks {
-                    labeler,
-                    forget,
-                    clicks,
-                    rest_may_stay: self.rest_may_stay,
-                    features: self.labeler_features,
-                }
+        let (rest_may_stay, features) = (self.rest_may_stay, self.labeler_features);
+        let feedback = match (&self.feedback, self.labeler(), self.clicks) {
+            (Some(path), ..) => FeedbackSource::File(path.clone()),
+            (None, Some((labeler, forget)), Some(clicks)) => {
+                FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features }
             }
-            (None, Some((labeler, forget))) => FeedbackSource::Labeler { labeler, forget },
-            (None, None) => {
+            (None, Some((labeler, forget)), None) => FeedbackSource::Labeler { labeler, forget },
+            (None, None, _) => {
                 bail!(Unusable("what is to be forgotten? Give --feedback, or --labeler and --forget".to_owned()))
             }
         };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     error::EngineError,
-    feedback_source::mark,
+    feedback_source::{POOL_PSI, mark},
     model::Model,
     sampler::Sampler,
     suggest::{Ranked, Reference, addresses, sure_ones},
@@ -43,21 +43,22 @@ pub struct Person<'a> {
 
 /// Marks of a person who looks at the first pages of a seed, clicks a dozen samples, and goes on with pages of suggestions,
 /// until enough are clicked.
-pub fn by_clicks(model: &Model, person: &Person, settings: &Settings) -> Result<Feedback, EngineError> {
+pub(super) fn by_clicks(
+    model: &Model,
+    reference: &Reference,
+    person: &Person,
+    settings: &Settings,
+) -> Result<Feedback, EngineError> {
     let mut feedback = Feedback::new(&model.sha256);
-    let reference = match person.clicks > ROUND {
-        true => Some(Reference::new(model, (settings.seed, 1.0), person.features)?),
-        false => None,
-    };
     let sampler = Sampler::new(&model.generator, &model.g_ema);
     let mut pages = Pages { model, person, settings, sampler, turned: 0, suggested: None };
     let mut clicked = 0;
     while clicked < person.clicks {
         // Without suggestions (at first, or while nothing can be learned yet) the person turns the page.
-        pages.suggested = reference.as_ref().filter(|_| !feedback.is_empty()).and_then(|reference| {
-            let probe = reference.probe(model, &feedback, person.features).ok()?;
-            Some(reference.suggest(&probe, &feedback, PAGE).proposals)
-        });
+        if clicked > 0 {
+            let probe = reference.probe(model, &feedback, person.features).ok();
+            pages.suggested = probe.map(|probe| reference.suggest(&probe, &feedback, PAGE).proposals);
+        }
         let round = ROUND.min(person.clicks - clicked);
         let made = match person.rest_may_stay {
             true => click_negatives(&mut pages, round, &mut feedback)?,
@@ -92,7 +93,7 @@ impl Pages<'_> {
             None => {
                 let start = self.turned * PAGE as u64;
                 self.turned += 1;
-                addresses(self.model, self.settings.seed, 1.0, start..start + PAGE as u64)
+                addresses(self.model, self.settings.seed, POOL_PSI, start..start + PAGE as u64)
             }
         };
         let Person { labeler, target, .. } = *self.person;
@@ -188,10 +189,10 @@ pub fn test_probe(
     settings: &Settings,
 ) -> Result<ProbeTest, EngineError> {
     let Person { labeler, target, features, .. } = *person;
-    let feedback = by_clicks(model, person, settings)?;
-    let reference = Reference::new(model, (settings.seed, 1.0), features)?;
+    let reference = Reference::new(model, (settings.seed, POOL_PSI), features)?;
+    let feedback = by_clicks(model, &reference, person, settings)?;
     let probe = reference.probe(model, &feedback, features)?;
-    let fresh = addresses(model, settings.seed, 1.0, indices);
+    let fresh = addresses(model, settings.seed, POOL_PSI, indices);
     let scores = reference.probabilities(model, &probe, &fresh, features)?;
     let labels = label(model, &fresh, &mut Sampler::new(&model.generator, &model.g_ema), labeler, target)?;
     let kinds: Vec<bool> = labels.classes.iter().map(|&class| target.holds(class)).collect();

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Samples of the pool's seed are drawn at this truncation: none.
-const PSI: f32 = 1.0;
+pub(super) const POOL_PSI: f32 = 1.0;
 
 /// A classifier and how it wants its input.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,14 +116,14 @@ pub fn by_labeler(
     let mut start = 0;
     while start < settings.labelled {
         let end = (start + chunk).min(settings.labelled);
-        let images = sampler.render_at(settings.seed, start as u64..end as u64, PSI);
+        let images = sampler.render_at(settings.seed, start as u64..end as u64, POOL_PSI);
         let labels = labeler.label_head(target.head_number(), &images, [end - start, shape[0], shape[1], shape[2]])?;
         for (i, image) in images.chunks_exact(size).enumerate() {
             let Some(mark) = mark(&labels, i, target, settings) else { continue };
             let pool = if mark == Mark::Negative { &mut negatives } else { &mut positives };
             let address = LatentAddress { seed: settings.seed, index: (start + i) as u64 };
-            pool.push(image, Origin { z: model.generator.latent(address), psi: PSI });
-            if let Some(sample) = Sample::new(address, PSI) {
+            pool.push(image, Origin { z: model.generator.latent(address), psi: POOL_PSI });
+            if let Some(sample) = Sample::new(address, POOL_PSI) {
                 let class = model.generator.class().and_then(|class| u32::try_from(class).ok());
                 feedback.mark(sample.with_class(class), mark);
             }

@@ -11,10 +11,10 @@ use super::{
     error::EngineError,
     estimate::Estimator,
     evaluate::compare,
-    feedback_source::{FeedbackSource, FeedbackSummary, Pools, by_labeler, by_marks},
+    feedback_source::{FeedbackSource, FeedbackSummary, POOL_PSI, Pools, by_labeler, by_marks},
     report::{METHOD, RunReport, Seconds, program},
     session::Session,
-    suggest::by_probe,
+    suggest::{Reference, by_probe},
     warm_up,
 };
 use crate::{
@@ -217,9 +217,10 @@ fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>,
             let features = features.then_some(&labeler);
             let (clicks, rest_may_stay) = (*clicks, *rest_may_stay);
             let person = Person { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
-            let marks = by_clicks(&model, &person, settings)?;
+            let reference = Reference::new(&model, (settings.seed, POOL_PSI), features)?;
+            let marks = by_clicks(&model, &reference, &person, settings)?;
             let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-            by_probe(&model, &marks, features, settings, &mut progress)
+            by_probe(&model, &reference, &marks, features, settings, &mut progress)
         }
     }
 }
@@ -236,6 +237,7 @@ fn by_few_or_many(
         return by_marks(&model, feedback.clone()).map(Some);
     }
     let labeler = request.evaluation.as_ref().map(|evaluation| evaluation.labeler.open()).transpose()?;
+    let reference = Reference::new(&model, (settings.seed, POOL_PSI), labeler.as_ref())?;
     let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-    by_probe(&model, feedback, labeler.as_ref(), settings, &mut progress)
+    by_probe(&model, &reference, feedback, labeler.as_ref(), settings, &mut progress)
 }

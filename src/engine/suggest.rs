@@ -120,9 +120,7 @@ impl Reference {
 
     /// Ranks the reference samples that are not marked and proposes `count` of them to look at next.
     pub(super) fn suggest(&self, probe: &Probe, feedback: &Feedback, count: usize) -> Suggestions {
-        let unmarked = self.samples.iter().zip(&self.rows).filter(|(sample, _)| feedback.get(**sample).is_none());
-        let mut ranked: Vec<Ranked> =
-            unmarked.map(|(&sample, row)| Ranked { sample, probability: probe.probability(row) }).collect();
+        let mut ranked: Vec<Ranked> = rank(probe, (&self.samples, &self.rows), feedback).collect();
         ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         let likely = (likely_part(probe.quality.share) * ranked.len() as f64).ceil() as usize;
         let likely = likely.max(count).min(ranked.len());
@@ -145,46 +143,59 @@ fn likely_part(share: f64) -> f64 {
     (2.0 * share).min(share.max(0.5))
 }
 
-/// Turns marks into pools: a probe looks at `settings.labelled` samples and takes those it is sure of. `progress` is told
-/// the samples looked at and may stop.
+/// What a probe says of those of the samples, with these features, that are not marked.
+fn rank<'a>(
+    probe: &'a Probe,
+    (samples, rows): (&'a [Sample], &'a [Vec<f64>]),
+    marks: &'a Feedback,
+) -> impl Iterator<Item = Ranked> + 'a {
+    let unmarked = samples.iter().zip(rows).filter(|(sample, _)| marks.get(**sample).is_none());
+    unmarked.map(|(&sample, row)| Ranked { sample, probability: probe.probability(row) })
+}
+
+/// Turns marks into pools: a probe looks at `settings.labelled` samples, the reference's first, and takes those it is sure of.
+/// `progress` is told the samples looked at and may stop.
 pub(super) fn by_probe(
     model: &Model,
+    reference: &Reference,
     marks: &Feedback,
     labeler: Option<&Labeler>,
     settings: &Settings,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, EngineError> {
-    let psi = 1.0;
-    let reference = Reference::new(model, (settings.seed, psi), labeler)?;
     let probe = reference.probe(model, marks, labeler)?;
     let mut extractor = FeatureExtractor::new(model, labeler)?;
-    let mut candidates = Vec::new();
-    let chunk = extractor.chunk() as u64 * 4;
-    let of = settings.labelled as u64;
-    let mut start = 0;
-    while start < of {
-        let end = (start + chunk).min(of);
-        let samples = addresses(model, settings.seed, psi, start..end);
-        let seen = extractor.see(&samples)?;
-        let rows = reference.space.apply(&seen, samples.len());
-        candidates.extend(
-            samples
-                .iter()
-                .zip(&rows)
-                .filter(|(sample, _)| marks.get(**sample).is_none())
-                .map(|(&sample, row)| Ranked { sample, probability: probe.probability(row) }),
-        );
-        start = end;
-        if progress(start as usize).is_break() {
-            return Ok(None);
+    let chunk = extractor.chunk() * 4;
+    let mut start = reference.samples.len().min(settings.labelled);
+    let mut candidates: Vec<Ranked> =
+        rank(&probe, (&reference.samples[..start], &reference.rows[..start]), marks).collect();
+    while progress(start).is_continue() {
+        if start == settings.labelled {
+            return pools(model, marks, candidates, &probe, settings).map(Some);
         }
+        let end = (start + chunk).min(settings.labelled);
+        let samples = addresses(model, reference.seed, reference.psi, start as u64..end as u64);
+        let rows = reference.space.apply(&extractor.see(&samples)?, samples.len());
+        candidates.extend(rank(&probe, (&samples, &rows), marks));
+        start = end;
     }
+    Ok(None)
+}
+
+/// The marks and the candidates that the probe is sure of, as pools.
+fn pools(
+    model: &Model,
+    marks: &Feedback,
+    candidates: Vec<Ranked>,
+    probe: &Probe,
+    settings: &Settings,
+) -> Result<Pools, EngineError> {
     let mut feedback = marks.clone();
     for (sample, mark) in sure_ones(candidates, probe.quality.share_at_most) {
         feedback.mark(sample, mark);
     }
     let learned = Learned { quality: probe.quality, looked_at: settings.labelled };
-    Ok(Some(Pools { learned: Some(learned), ..by_marks(model, feedback)? }))
+    Ok(Pools { learned: Some(learned), ..by_marks(model, feedback)? })
 }
 
 /// The candidates a probe is sure enough of, and what it takes them for, where at most this share of them is negative.
