@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use divan::Bencher;
 use unlearn_studio::{
     device::{self, DeviceChoice},
-    gan::{Architecture, Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource},
+    networks::{Architecture, FlatParams, flat::to_vec, latents::NormalSource, read_discriminator, read_generator},
     train::{Draw, Extras, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
     unlearn::{Preset, Settings, repulsion::Repulsion},
 };
@@ -41,10 +41,11 @@ impl Setup {
         let mut rng = NormalSource::new(1, 0);
         let (g, d) = (a.generator(&mut rng), a.discriminator(&mut rng));
         let networks = Networks {
-            generator: Generator::read(&g, &device).expect("a generator"),
-            discriminator: Discriminator::read(&d).expect("a discriminator"),
+            generator: read_generator(&g, &device).expect("a generator"),
+            discriminator: read_discriminator(&d).expect("a discriminator"),
         };
-        let (g, d) = (FlatParams::from_host(&g, &device), FlatParams::from_host(&d, &device));
+        let g = FlatParams::from_host(networks.generator.layout(), &g, &device);
+        let d = FlatParams::from_host(networks.discriminator.layout(), &d, &device);
         let config = TrainConfig::default();
         let draw = |rng: &mut NormalSource, n| Draw::random(&networks.generator, n, 0.0, true, rng, &device);
         let (full, half) = (draw(&mut rng, BATCH), draw(&mut rng, BATCH / 2));

@@ -7,7 +7,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use unlearn_studio::gan::ops;
+use unlearn_studio::networks::ops;
 
 fn main() {
     divan::main();

@@ -15,7 +15,7 @@ use unlearn_studio::{
         evaluate::{EVALUATION_SEED, compare},
         feedback_source::by_labeler,
     },
-    gan::flat::to_vec,
+    networks::flat::to_vec,
     unlearn::{Ended, Flow, Iteration, Preset, Settings, repulsion::Repulsion, stages},
 };
 

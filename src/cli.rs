@@ -31,7 +31,7 @@ use crate::{
     app,
     device::DeviceChoice,
     engine::{LabelerSpec, panic_sentence},
-    plain::{plain, plain_lines},
+    sanitize::{sanitize, sanitize_lines},
 };
 
 /// Make a trained GAN stop producing something unwanted and keep everything else.
@@ -185,13 +185,13 @@ fn usage_sentence(error: &clap::Error) -> String {
 fn complain(line: &str) {
     /// Characters of a line.
     const LONGEST: usize = 2000;
-    let _ = writeln!(std::io::stderr(), "{}", plain(line, LONGEST));
+    let _ = writeln!(std::io::stderr(), "{}", sanitize(line, LONGEST));
 }
 
 /// Prints a result. Whoever closed the pipe has read enough.
 fn say(text: impl std::fmt::Display) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "{}", plain_lines(&text.to_string())).and_then(|()| stdout.flush()) {
+    match writeln!(stdout, "{}", sanitize_lines(&text.to_string())).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != IoErrorKind::BrokenPipe => {
             anyhow::bail!("the result cannot be printed: {error}")
         }

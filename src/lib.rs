@@ -1,7 +1,7 @@
 //! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
 //!
-//! Imports run one way: `app -> engine -> unlearn -> train -> gan`; `checkpoint -> gan`; `metrics -> gan`;
-//! `data -> gan`; `cli -> engine`. `gan` knows nobody. All may use [`plain`].
+//! Imports run one way: `app -> engine -> unlearn -> train -> networks`; `checkpoint -> networks`; `metrics -> networks`;
+//! `data -> networks`; `cli -> engine`. `networks` knows nobody. All may use [`sanitize`].
 
 // What a user meets must not end the program; tests may.
 #![cfg_attr(
@@ -15,8 +15,8 @@ pub mod cli;
 pub mod data;
 pub mod device;
 pub mod engine;
-pub mod gan;
 pub mod metrics;
-pub mod plain;
+pub mod networks;
+pub mod sanitize;
 pub mod train;
 pub mod unlearn;

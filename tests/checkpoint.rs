@@ -12,7 +12,7 @@ use unlearn_studio::checkpoint::{
     AdamMoments, Checkpoint, OptimState, load, parameter_names, read_tensors, save, sha256, state_dict_order,
     write_tensors,
 };
-use unlearn_studio::gan::{HostTensor, Params};
+use unlearn_studio::networks::{HostTensor, Params};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden").join(name)

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint::{self, Checkpoint, read_tensors, write_tensors},
-    gan::{HostTensor, LatentAddress},
     metrics::Labeler,
+    networks::{HostTensor, LatentAddress},
     unlearn::feedback::{Feedback, Mark, Sample},
 };
 

@@ -12,7 +12,7 @@ use unlearn_studio::{
         Command, Engine, Event, FeedbackSource, FileJob, LabelerSpec, ModelCard, RunReport, RunRequest, SampleKind,
         SampleRequest, Tiles, Weights, command::EvaluationRequest, files::PictureRequest,
     },
-    gan::LatentAddress,
+    networks::LatentAddress,
     unlearn::{
         Preset, Settings,
         feedback::{Feedback, Mark, Sample},

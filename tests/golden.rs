@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{Golden, golden_folder};
 use unlearn_studio::{
-    gan::{Dual, FlatParams, Generator, Noise, flat::to_vec, generator::truncate},
+    networks::{Dual, FlatParams, Noise, flat::to_vec, read_generator},
     train::{Draw, GeneratorTerm, TrainConfig, Trainer, losses},
     unlearn::{
         Gan,
@@ -106,7 +106,7 @@ fn forward(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
         to_vec(generator.synthesize(&p, &ws, &Noise::Constant).value)
     };
     checks.check("image", VALUES, "image", &synthesize(generator.broadcast(w.clone())));
-    let truncated = truncate(w.clone(), golden.tensor("w_mean", device), 0.5);
+    let truncated = generator.truncate(w.clone(), golden.tensor("w_mean", device), 0.5);
     checks.check("image", VALUES, "image_psi0.5", &synthesize(generator.broadcast(truncated)));
     let second = generator.map(&p, golden.tensor("z2", device));
     checks.check("image", VALUES, "image_mix_inject3", &synthesize(generator.mix(w, second, 3)));
@@ -123,14 +123,14 @@ fn forward(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
 /// What a stylegan2-ada-pytorch network pickle computes. Each of its generators has its own mean of `w`.
 fn network_pickle(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
     let trained = golden.model.export().g.expect("G");
-    let generator = &Generator::read(&trained, device).expect("a generator");
+    let generator = &read_generator(&trained, device).expect("a generator");
     let p = gan.g.constants();
     let z: Tensor<2> = golden.tensor("z", device);
     let z = if generator.classes() > 0 { Tensor::cat(vec![z, golden.tensor("c", device)], 1) } else { z };
     let [batch, _] = z.dims();
     let w = generator.map(&p, z.clone());
     let ws = generator.broadcast(w.clone());
-    let rows = ws.iter().map(|w| w.clone().reshape([batch, 1, generator.style_dim()])).collect();
+    let rows = ws.iter().map(|w| w.clone().reshape([batch, 1, generator.w_dim()])).collect();
     checks.check("ws", VALUES, "ws", &to_vec(Tensor::<3>::cat(rows, 1)));
     let synthesize = |w: Tensor<2>, noise: Noise| {
         let ws: Vec<_> = generator.broadcast(w).into_iter().map(Dual::from).collect();
@@ -139,7 +139,7 @@ fn network_pickle(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Chec
     let image = synthesize(w.clone(), Noise::Constant);
     checks.check("image", VALUES, "image", &to_vec(image.clone()));
     checks.check("image", VALUES, "image_none", &to_vec(synthesize(w.clone(), Noise::None)));
-    let truncated = truncate(w, generator.w_mean(&p), 0.7);
+    let truncated = generator.truncate(w, generator.w_mean(&p), 0.7);
     checks.check("image", VALUES, "image_psi0.7", &to_vec(synthesize(truncated, Noise::Constant)));
     let averaged = &golden.model.generator;
     let ema = averaged.forward(&gan.g_ema.constants(), z.clone(), &Noise::Constant);

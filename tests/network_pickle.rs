@@ -16,7 +16,7 @@ use unlearn_studio::{
     checkpoint::{self, Checkpoint, read_tensors, write_tensors},
     device,
     engine::Model,
-    gan::{Dual, LatentAddress, Noise, NormalSource, flat::to_vec},
+    networks::{Dual, LatentAddress, Noise, NormalSource, flat::to_vec},
     unlearn::feedback::{Feedback, Mark, Sample},
 };
 
@@ -264,7 +264,7 @@ fn tangents_of_what_only_pickles_have() {
     let (p, d) = (gan.g.constants(), gan.d.constants());
     let z = Tensor::<2>::from_data(TensorData::new(generator.latents(3, 0..4), [4, generator.latent_dim()]), &device);
     let w = generator.map(&p, z.clone());
-    let along = normal([1, 1, 4, generator.style_dim()]).reshape([4, generator.style_dim()]);
+    let along = normal([1, 1, 4, generator.w_dim()]).reshape([4, generator.w_dim()]);
     let images = |w: Tensor<2>| {
         let ws: Vec<_> = generator.broadcast(w).into_iter().map(Dual::from).collect();
         generator.synthesize(&p, &ws, &Noise::Constant).value

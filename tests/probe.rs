@@ -8,7 +8,7 @@ use unlearn_studio::{
         Command, Engine, Event, FeedbackSource, LabelerSpec, RunReport, RunRequest, SampleKind, SampleRequest,
         SuggestRequest, Suggestions, Weights,
     },
-    gan::LatentAddress,
+    networks::LatentAddress,
     unlearn::{
         Preset, Settings,
         feedback::{Feedback, Mark, Sample},

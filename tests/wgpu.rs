@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use common::Golden;
 use unlearn_studio::{
     device::{self, DeviceChoice},
-    gan::{Noise, flat::to_vec},
+    networks::{Noise, flat::to_vec},
     train::{Draw, TrainConfig, Trainer},
     unlearn::repulsion::{Distance, Repulsion, RepulsionConfig, RepulsionLoss},
 };

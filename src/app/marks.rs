@@ -133,7 +133,7 @@ fn put(feedback: &mut Feedback, sample: Sample, mark: Option<Mark>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::{LatentAddress, NormalSource};
+    use crate::networks::{LatentAddress, NormalSource};
 
     fn sample(index: u64) -> Sample {
         Sample::new(LatentAddress { seed: 1, index }, 1.0).unwrap()

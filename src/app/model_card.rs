@@ -35,13 +35,15 @@ pub(super) fn ui(ui: &mut Ui, studio: &Studio) {
         .response;
     let channels: Vec<String> = card.channels.iter().map(ToString::to_string).collect();
     let digest: String = card.sha256.chars().take(16).collect();
+    let details: Vec<String> =
+        card.details.iter().map(|(name, value)| format!("\n{} {value}", name.replace('_', " "))).collect();
     response.on_hover_text(format!(
-        "{}\nholds {}\nlatent {}, style {}, mapping depth {}\nchannels from 4 \u{d7} 4 up: {}\nSHA-256 {digest}\u{2026}",
+        "{}\nholds {}\nlatent {}, w {}{}\nchannels from 4 \u{d7} 4 up: {}\nSHA-256 {digest}\u{2026}",
         card.file.display(),
         card.contents.join(", "),
         card.latent,
-        card.style,
-        card.mapping_layers,
+        card.w_dim,
+        details.concat(),
         channels.join(", "),
     ));
 }

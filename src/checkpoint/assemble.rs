@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::layout::{in_state_dict_order, is_bare_generator, missing_key, parameter_names};
 use super::{AdamMoments, Checkpoint, CheckpointError, OptimState};
 use crate::{
-    gan::{HostTensor, Params, params::extension::W_AVG},
-    plain::plain,
+    networks::{HostTensor, Params, stylegan2::extension::W_AVG},
+    sanitize::sanitize,
 };
 
 /// The running mean of `w`, which the rosinality layout keeps beside the networks.
@@ -100,7 +100,7 @@ fn describe_keys(keys: impl Iterator<Item = String>) -> String {
     const SHOWN: usize = 6;
     /// Characters of a key; a hostile one can be megabytes long.
     const LONGEST: usize = 60;
-    let mut keys = keys.map(|key| plain(&key, LONGEST));
+    let mut keys = keys.map(|key| sanitize(&key, LONGEST));
     let shown: Vec<String> = keys.by_ref().take(SHOWN).collect();
     match (shown.is_empty(), keys.next()) {
         (true, _) => "no tensors".to_owned(),

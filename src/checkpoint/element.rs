@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use half::{bf16, f16};
 
-use crate::gan::HostTensor;
+use crate::networks::HostTensor;
 
 /// A number format with little-endian storage.
 #[derive(Clone, Copy)]

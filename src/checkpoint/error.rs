@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::plain::plain;
+use crate::sanitize::sanitize;
 
 /// Characters of a reason; longer ones quote the file, which may be hostile.
 const LONGEST: usize = 240;
@@ -63,7 +63,7 @@ impl CheckpointError {
     pub(super) fn hostile(file: &Path, call: &str) -> Self {
         /// Characters of a name; a hostile one can be long.
         const LONGEST: usize = 80;
-        Self::Hostile { file: file.to_owned(), call: plain(call, LONGEST) }
+        Self::Hostile { file: file.to_owned(), call: sanitize(call, LONGEST) }
     }
 
     pub(super) fn unknown_format(file: &Path, reason: impl ToString) -> Self {
@@ -71,15 +71,15 @@ impl CheckpointError {
     }
 
     pub(super) fn mismatch(file: &Path, reason: impl ToString) -> Self {
-        Self::Mismatch { file: file.to_owned(), reason: plain(&reason.to_string(), LONGEST) }
+        Self::Mismatch { file: file.to_owned(), reason: sanitize(&reason.to_string(), LONGEST) }
     }
 
     pub(super) fn declined(file: &Path, found: &str) -> Self {
-        Self::Declined { file: file.to_owned(), found: plain(found, LONGEST) }
+        Self::Declined { file: file.to_owned(), found: sanitize(found, LONGEST) }
     }
 
     pub(super) fn bad_network(file: &Path, reason: &str) -> Self {
-        Self::BadNetwork { file: file.to_owned(), reason: plain(reason, LONGEST) }
+        Self::BadNetwork { file: file.to_owned(), reason: sanitize(reason, LONGEST) }
     }
 
     pub(super) fn write(file: &Path, error: &io::Error) -> Self {
@@ -105,7 +105,7 @@ fn plain_reason(error: &io::Error) -> String {
 fn one_clause(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let sentence = line.split(". ").next().unwrap_or_default().trim_end_matches('.');
-    plain(sentence, LONGEST)
+    sanitize(sentence, LONGEST)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 
 use indexmap::IndexMap;
 
-pub use crate::gan::params::is_buffer;
-use crate::gan::{HostTensor, Params};
+pub use crate::networks::is_buffer;
+use crate::networks::{HostTensor, Params};
 
 /// Children in the order the modules of `rosinality/stylegan2-pytorch` register them. Within every module of both
 /// networks a module's own parameters come first, its own buffers next, its children last; one list serves all levels.

@@ -1,6 +1,6 @@
 //! Model files: in come `.pt`, `.pth`, `.pkl` and `.safetensors`, out comes a [`Checkpoint`] of host tensors, and back.
 //!
-//! Imports `gan` and nothing else of the crate. Every byte of a file is treated as hostile: whatever it holds, the
+//! Imports `networks` and nothing else of the crate. Every byte of a file is treated as hostile: whatever it holds, the
 //! answer is a checkpoint or a [`CheckpointError`] of one sentence, and nothing in it is ever executed.
 
 mod assemble;
@@ -27,7 +27,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use crate::gan::{HostTensor, Params};
+use crate::networks::{HostTensor, Params};
 
 pub use digest::{sha256, sha256_watched};
 pub use error::CheckpointError;

@@ -15,7 +15,7 @@ use super::layout::{is_bare_generator, state_dict_order};
 use super::pt_values::{has_compressed_storages, integer_steps, picks_few, plain_values, read_extras};
 use super::zip_repair::without_zip64_end;
 use super::{Checkpoint, CheckpointError};
-use crate::gan::HostTensor;
+use crate::networks::HostTensor;
 
 /// Tensors may share storage, so together they may need more than the file holds, but not without bound.
 const SHARING: u64 = 8;

@@ -11,7 +11,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::CheckpointError;
 use super::assemble::Extras;
 use super::pickle::{Node, Pickle, PickleError};
-use crate::gan::HostTensor;
+use crate::networks::HostTensor;
 
 /// Most bytes of pickle in a file; a checkpoint of 300 tensors has 60 000. A compressed archive can claim any size.
 const LARGEST_PICKLE: u64 = 16 << 20;

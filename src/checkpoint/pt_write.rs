@@ -12,7 +12,7 @@ use super::assemble::{Entry, LATENT_AVG};
 use super::atomic::write_atomically;
 use super::pickle_write::PickleWriter;
 use super::{Checkpoint, CheckpointError, OptimState};
-use crate::gan::{Params, params::extension};
+use crate::networks::{Params, stylegan2::extension};
 
 /// The folder inside the archive; PyTorch's own name for an archive written to a buffer.
 const FOLDER: &str = "archive";

@@ -17,7 +17,7 @@ use super::assemble::{Entry, Extras, assemble};
 use super::atomic::write_atomically;
 use super::element::Element;
 use super::{Checkpoint, CheckpointError, Precision};
-use crate::gan::HostTensor;
+use crate::networks::HostTensor;
 
 /// Longest header accepted: that of a checkpoint of 300 tensors has 60 000 bytes. The format allows a dozen
 /// times as much, but to take in that many names needs more than a gigabyte and many seconds.

@@ -27,15 +27,14 @@ pub(super) fn run(args: &InfoArgs) -> anyhow::Result<()> {
         format!("file            {}", card.file.display()),
         format!("sha256          {}", card.sha256),
         format!("family          {}, {side}x{side}, {} channels", card.family, card.image_channels),
-        format!("latent          {}, mapped to {} in {} layers", card.latent, card.style, card.mapping_layers),
+        format!("latent          {}, mapped to {}", card.latent, card.w_dim),
         format!("classes         {}", if card.classes == 0 { "none".to_owned() } else { card.classes.to_string() }),
         format!("channels        {}", widths.collect::<Vec<_>>().join(", ")),
         format!("generator       {} parameters", card.generator_parameters),
         format!("discriminator   {discriminator}"),
         format!("contents        {}", card.contents.join(", ")),
     ];
-    lines.extend(card.conv_clamp.map(|clamp| format!("conv_clamp      {clamp}")));
-    lines.extend(card.w_avg.then(|| "truncation      around the training's mean of w".to_owned()));
+    lines.extend(card.details.iter().map(|(name, value)| format!("{name:<15} {value}")));
     lines.extend(card.args.iter().map(|(key, value)| format!("args.{key:<10} {value}")));
     lines.extend(card.metadata.iter().map(|(key, value)| format!("{key:<15} {value}")));
     super::say(lines.join("\n"))

@@ -9,8 +9,8 @@ use super::{ClassArgs, DeviceArgs, Unusable};
 use crate::{
     checkpoint::{read_tensors, write_tensors},
     engine::{Model, sampler::Sampler},
-    gan::{Generator, HostTensor, latents::push_class},
     metrics::{Tiles, write_grid},
+    networks::{Generator, HostTensor, latents::push_class},
 };
 
 #[derive(Debug, Args)]

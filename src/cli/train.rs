@@ -18,8 +18,8 @@ use crate::{
         scratch::{Augmentation, Choices, Scratch, State},
         training_card::Card,
     },
-    gan::Architecture,
     metrics::{Tiles, write_grid},
+    networks::Architecture,
 };
 
 /// DATA that is no path.
@@ -193,7 +193,7 @@ impl TrainArgs {
             let mut architecture = self.architecture(images.side())?;
             if let Some(small) = &small {
                 (architecture.latent, architecture.mapping_layers) =
-                    (small.generator.latent_dim(), small.generator.mapping_layers());
+                    (small.generator.latent_dim(), Architecture::mapping_layers_of(&small.generator));
             }
             let (card, small) = (self.card(), small.as_ref());
             return Ok(Scratch::fresh(&architecture, (choices, self.seed), images, card, small, &device)?);

@@ -1,6 +1,6 @@
 //! Training data: in come drawings, IDX files and folders of pictures, out come images `[3, side, side]` in [-1, 1].
 //!
-//! Imports `gan` (for its seeded streams) and nothing else of the crate. Every file is treated as hostile: the answer
+//! Imports `networks` (for its seeded streams) and nothing else of the crate. Every file is treated as hostile: the answer
 //! is a set of images or one sentence.
 
 pub mod avatars;

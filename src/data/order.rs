@@ -3,7 +3,7 @@
 //! It depends on the seed and on how many images were taken before, and on nothing else, so a training can go on where
 //! it was stopped.
 
-use crate::gan::NormalSource;
+use crate::networks::NormalSource;
 
 /// Endless shuffled passes over `len` images.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use super::{
     worker::tell_tiles,
 };
 use crate::{
-    gan::{FlatParams, flat::to_vec},
+    networks::{FlatParams, flat::to_vec},
     train::Trainer,
     unlearn::{Flow, Iteration, Monitor, Stage},
 };

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use crate::{
     checkpoint::CheckpointError,
     device::NoGpu,
-    gan::ArchitectureError,
     metrics::{EvaluateError, LabelerError},
-    plain::plain,
+    networks::ArchitectureError,
+    sanitize::sanitize,
     unlearn::{feedback::FeedbackError, probe::ProbeError},
 };
 
@@ -112,6 +112,6 @@ impl EngineError {
     pub fn sentence(&self) -> String {
         /// Characters of a sentence.
         const LONGEST: usize = 2000;
-        plain(&self.to_string(), LONGEST)
+        sanitize(&self.to_string(), LONGEST)
     }
 }

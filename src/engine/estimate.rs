@@ -4,8 +4,8 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use super::{error::EngineError, evaluate::label_samples, model::Model};
 use crate::{
-    gan::{FlatParams, Generator},
     metrics::{Labeler, Labels, Target, evaluate},
+    networks::{FlatParams, Generator},
 };
 
 /// Samples of a look in between: a tenth of a second on the demo models, and a PUL within a few percent.

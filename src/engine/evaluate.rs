@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use super::{error::EngineError, sampler::Sampler};
 use crate::{
-    gan::{FlatParams, Generator},
     metrics::{Evaluation, Labeler, Labels, Target, evaluate},
+    networks::{FlatParams, Generator},
 };
 
 /// Seed of the latents that results are measured on: not the one that feedback is drawn from.

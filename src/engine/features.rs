@@ -4,8 +4,8 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{error::EngineError, model::Model, sampler::Sampler};
 use crate::{
-    gan::{Discriminator, Leaves, flat::to_vec},
     metrics::labeler::Labeler,
+    networks::{Discriminator, Leaves, flat::to_vec},
     unlearn::{feedback::Sample, probe::Whitening},
 };
 

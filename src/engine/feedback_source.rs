@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{error::EngineError, model::Model, sampler::Sampler, suggest::Learned};
 use crate::{
-    gan::latents::LatentAddress,
     metrics::{Labeler, Labels, Target},
+    networks::latents::LatentAddress,
     unlearn::{
         Settings,
         feedback::{Feedback, Mark, Sample},

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{error::EngineError, evaluate::EVALUATION_SEED, sampler::Sampler};
 use crate::{
     data::ImageSet,
-    gan::{FlatParams, Generator},
     metrics::{Features, Labeler, Labels, frechet_distance, frechet_floor},
+    networks::{FlatParams, Generator},
 };
 
 /// What a labeler says of samples and of data.

@@ -13,8 +13,8 @@ use super::{
     session::Session,
 };
 use crate::{
-    gan::FlatParams,
     metrics::{Head, Tiles, grid},
+    networks::FlatParams,
     unlearn::feedback::Feedback,
 };
 

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::{error::EngineError, heap::returning_memory, report::program};
 use crate::{
     checkpoint::{self, AdamMoments, Checkpoint, OptimState},
-    gan::{
-        Discriminator, FlatParams, Generator, HostTensor, ParamLayout, Params, flat::to_vec, params::extension::W_AVG,
+    networks::{
+        Details, FlatParams, Generator, HostTensor, ParamLayout, Params, flat::to_vec, is_buffer, read_discriminator,
+        read_generator,
     },
     train::{Adam, Networks, Trainer, adam::AdamConfig},
     unlearn::{Gan, feedback::Sample},
@@ -51,14 +52,11 @@ pub struct ModelCard {
     pub latent: usize,
     /// Number of classes; 0 in unconditional networks.
     pub classes: usize,
-    /// Outputs of convolutions are held within plus and minus this.
-    pub conv_clamp: Option<f32>,
-    /// Whether truncation is centred on a running mean from the training.
-    pub w_avg: bool,
     /// Length of `w`.
-    pub style: usize,
-    /// Depth of the mapping network.
-    pub mapping_layers: usize,
+    pub w_dim: usize,
+    /// What the family says of the architecture beside that.
+    #[serde(flatten)]
+    pub details: Details,
     /// Channels of the generator at 4x4, 8x8, ...
     pub channels: Vec<usize>,
     /// Number of the generator's parameters.
@@ -95,8 +93,9 @@ impl Model {
         let misfit = |source| EngineError::Architecture { file: path.to_owned(), source };
         let shown = checkpoint.g_ema.as_mut().or(checkpoint.g.as_mut());
         let shown = shown.ok_or_else(|| EngineError::NoGenerator { file: path.to_owned() })?;
-        let generator = Generator::read(shown, device).map_err(misfit)?;
-        let g_ema = FlatParams::take_from_host(shown, device);
+        let generator = read_generator(shown, device).map_err(misfit)?;
+        let kept = |key: &str| generator.is_kept_on_host(key);
+        let g_ema = FlatParams::take_from_host(generator.layout(), shown, kept, device);
         let mut model = Self { path: path.to_owned(), sha256, template: checkpoint, generator, g_ema, gan: None };
         if let Some(d) = model.template.d.take() {
             model.adopt_discriminator(d)?;
@@ -150,15 +149,13 @@ impl Model {
         ModelCard {
             file: self.path.clone(),
             sha256: self.sha256.clone(),
-            family: "StyleGAN2",
+            family: self.generator.family(),
             resolution: self.generator.resolution(),
             image_channels: self.generator.image_channels(),
             latent: self.generator.z_dim(),
             classes: self.generator.classes(),
-            conv_clamp: self.generator.conv_clamp(),
-            w_avg: self.generator.has_w_avg(),
-            style: self.generator.style_dim(),
-            mapping_layers: self.generator.mapping_layers(),
+            w_dim: self.generator.w_dim(),
+            details: self.generator.details(),
             channels: self.generator.channels(),
             generator_parameters: self.g_ema.layout.total(),
             discriminator_parameters: self.gan.as_ref().map(|gan| gan.d.layout.total()),
@@ -198,7 +195,18 @@ impl Model {
     pub fn with_g_ema(&self, g_ema: &FlatParams) -> Checkpoint {
         let Checkpoint { g_ema: averaged, g, .. } = &self.template;
         let template = averaged.as_ref().or(g.as_ref());
-        Checkpoint { g_ema: template.map(|template| generator_to_host(g_ema, template)), ..self.export() }
+        Checkpoint { g_ema: template.map(|template| self.generator_to_host(g_ema, template)), ..self.export() }
+    }
+
+    /// A generator's parameters as a file holds them, and the buffers that follow them.
+    fn generator_to_host(&self, weights: &FlatParams, template: &Params) -> Params {
+        let mut out = weights.to_host(template);
+        for (key, values) in self.generator.buffers(template, weights) {
+            if let Some(buffer) = out.get_mut(&key) {
+                buffer.data = values;
+            }
+        }
+        out
     }
 
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
@@ -209,8 +217,8 @@ impl Model {
         let groups =
             |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
         Checkpoint {
-            g_ema: averaged.map(|template| generator_to_host(&trained.g_ema, template)),
-            g: g.as_ref().or(averaged).map(|template| generator_to_host(&trained.g, template)),
+            g_ema: averaged.map(|template| self.generator_to_host(&trained.g_ema, template)),
+            g: g.as_ref().or(averaged).map(|template| self.generator_to_host(&trained.g, template)),
             d: d.as_ref().map(|template| trained.d.to_host(template)),
             g_optim: Some(adam_to_host(&trained.g_optim, &trained.g, groups(g_optim))),
             d_optim: Some(adam_to_host(&trained.d_optim, &trained.d, groups(d_optim))),
@@ -232,7 +240,7 @@ fn gan(
     let device = g_ema.device();
     let disagree = || EngineError::NetworksDisagree { file: path.to_owned() };
     let discriminator =
-        Discriminator::read(d).map_err(|source| EngineError::Architecture { file: path.to_owned(), source })?;
+        read_discriminator(d).map_err(|source| EngineError::Architecture { file: path.to_owned(), source })?;
     let sides = (generator.resolution(), generator.image_channels());
     if sides != (discriminator.resolution(), discriminator.image_channels()) {
         return Err(disagree());
@@ -244,30 +252,19 @@ fn gan(
     let g = match &mut checkpoint.g {
         // One generator stands for both.
         Some(trained) if checkpoint.g_ema.is_some() => {
-            if ParamLayout::of(trained) != *g_ema.layout {
+            if ParamLayout::of(trained, is_buffer) != *g_ema.layout {
                 return Err(disagree());
             }
-            FlatParams { layout: g_ema.layout.clone(), ..FlatParams::take_from_host(trained, &device) }
+            FlatParams::take_from_host(&g_ema.layout, trained, |key| generator.is_kept_on_host(key), &device)
         }
         _ => g_ema.clone(),
     };
-    let d = FlatParams::take_from_host(d, &device);
+    let d = FlatParams::take_from_host(discriminator.layout(), d, |_| false, &device);
     let networks = Networks { generator: generator.clone(), discriminator };
     let adopt =
         |state: &Option<OptimState>, like: &FlatParams| state.as_ref().and_then(|state| adam_from_host(state, like));
     let (g_optim, d_optim) = (adopt(&checkpoint.g_optim, &g), adopt(&checkpoint.d_optim, &d));
     Ok(Gan { networks, g, g_ema: g_ema.clone(), d, g_optim, d_optim })
-}
-
-/// A generator's parameters as a file holds them. The running mean of `w` follows the mapping network.
-fn generator_to_host(weights: &FlatParams, template: &Params) -> Params {
-    let mut out = weights.to_host(template);
-    if let Some(mean) = out.get_mut(W_AVG)
-        && let Ok(generator) = Generator::read(template, &weights.device())
-    {
-        mean.data = to_vec(generator.w_mean(&weights.constants()));
-    }
-    out
 }
 
 /// The optimizer state of a file as flat vectors; `None` if it has never stepped.

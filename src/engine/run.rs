@@ -18,7 +18,7 @@ use super::{
     warm_up,
 };
 use crate::{
-    gan::FlatParams,
+    networks::FlatParams,
     train::{Losses, Trainer},
     unlearn::{
         Ended, Flow, Gan, Iteration, Monitor, Settings, Stage,

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{error::EngineError, model::Model};
 use crate::{
-    gan::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, generator::truncate},
+    networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec},
     unlearn::feedback::Sample,
 };
 
@@ -78,7 +78,7 @@ impl<'a> Sampler<'a> {
     fn render_chunk(&mut self, z: &[f32], psi: f32) -> Tensor<4> {
         let mut w = self.map(z);
         if psi != 1.0 {
-            w = truncate(w, self.w_mean(), psi);
+            w = self.generator.truncate(w, self.w_mean(), psi);
         }
         let ws: Vec<_> = self.generator.broadcast(w).into_iter().map(Dual::from).collect();
         self.generator.synthesize(&self.leaves, &ws, &Noise::Constant).value

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     checkpoint::Checkpoint,
     data::{ImageSet, Order},
-    gan::{Architecture, NormalSource, Params, SourceState},
     metrics::Labeler,
+    networks::{Architecture, NormalSource, Params, SourceState},
     train::{Adam, Augment, Extras, Losses, TrainConfig, Trainer},
 };
 
@@ -97,7 +97,7 @@ impl Choices {
 
     /// One sentence on what cannot be used.
     pub fn check(&self) -> Result<(), String> {
-        let group = crate::gan::discriminator::STDDEV_GROUP;
+        let group = crate::networks::discriminator::BATCH_GROUP;
         if self.batch == 0 || (self.batch > group && !self.batch.is_multiple_of(group)) {
             return Err(format!("--batch must be 1 to {group} or a multiple of {group}"));
         }

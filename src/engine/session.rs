@@ -16,8 +16,8 @@ use super::{
 use crate::{
     checkpoint,
     device::ComputeDevice,
-    gan::{FlatParams, Params},
     metrics::to_rgb8,
+    networks::{FlatParams, Params},
     train::Trainer,
     unlearn::extrapolate::extrapolate,
 };

@@ -11,8 +11,8 @@ use super::{
     model::Model,
 };
 use crate::{
-    gan::{LatentAddress, NormalSource},
     metrics::labeler::Labeler,
+    networks::{LatentAddress, NormalSource},
     unlearn::{
         Settings,
         feedback::{Feedback, Mark, Sample},

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{command::Phase, control::Control, error::EngineError, model::Model};
 use crate::{
-    gan::{Architecture, Discriminator, FlatParams, NormalSource, Params, flat::to_vec},
+    networks::{Architecture, FlatParams, NormalSource, Params, flat::to_vec, read_discriminator},
     train::{Draw, Labels, Networks, TrainConfig, Trainer},
     unlearn::Settings,
 };
@@ -62,17 +62,18 @@ fn train(control: &mut Control, model: &Model, settings: &Settings) -> Result<(P
         channels: generator.channels(),
         image_channels: generator.image_channels(),
         latent: generator.z_dim(),
-        mapping_layers: generator.mapping_layers(),
+        mapping_layers: 1,
     };
     let fresh = architecture.discriminator(&mut rng);
     let device = model.g_ema.device();
     let discriminator =
-        Discriminator::read(&fresh).map_err(|source| EngineError::Architecture { file: model.path.clone(), source })?;
+        read_discriminator(&fresh).map_err(|source| EngineError::Architecture { file: model.path.clone(), source })?;
     let networks = Networks { generator: generator.clone(), discriminator };
     let TrainConfig { batch, micro_batch, .. } = settings.unlearn.train;
     let config = TrainConfig { batch, micro_batch, ..TrainConfig::default() };
     let (own, scale) = (model.g_ema.clone(), scales(&model.g_ema));
-    let mut trainer = Trainer::new(networks, config, own.clone(), FlatParams::from_host(&fresh, &device), own.clone());
+    let d = FlatParams::from_host(networks.discriminator.layout(), &fresh, &device);
+    let mut trainer = Trainer::new(networks, config, own.clone(), d, own.clone());
     let draw = |rng: &mut NormalSource, n: usize| Draw::random(generator, n, 0.0, true, rng, &device);
     let leaves = own.constants();
     for index in 0..ITERATIONS {

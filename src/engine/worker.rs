@@ -16,7 +16,7 @@ use super::{
     run,
     session::Session,
 };
-use crate::{device::ComputeDevice, gan::FlatParams};
+use crate::{device::ComputeDevice, networks::FlatParams};
 
 /// Time between two [`Event::Opening`]; small files are open before the first.
 const OPENING_NEWS: Duration = Duration::from_millis(100);

@@ -141,7 +141,7 @@ fn eigen(matrix: DMatrix<f64>) -> Result<SymmetricEigen<f64, nalgebra::Dyn>, Fre
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::latents::NormalSource;
+    use crate::networks::latents::NormalSource;
 
     fn diagonal(mean: &[f64], deviations: &[f64]) -> Gaussian {
         let variances = DVector::from_iterator(deviations.len(), deviations.iter().map(|s| s * s));

@@ -1,6 +1,6 @@
 //! What came of it: a labeler's view of samples, PUL, Fréchet distance, pictures.
 //!
-//! `metrics` imports `gan`, nothing else of the crate. In come images as plain values, out go numbers and files.
+//! `metrics` imports `networks`, nothing else of the crate. In come images as plain values, out go numbers and files.
 
 pub mod frechet;
 pub mod grid;

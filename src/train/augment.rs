@@ -14,7 +14,7 @@ use nalgebra::{Matrix3, Matrix4, Rotation3, Unit, Vector3, Vector4};
 use serde::{Deserialize, Serialize};
 
 use super::draw::index_tensor;
-use crate::gan::latents::NormalSource;
+use crate::networks::latents::NormalSource;
 
 /// How augmentation adapts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,7 +179,7 @@ impl Transform {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::flat::to_vec;
+    use crate::networks::flat::to_vec;
 
     fn images(batch: usize, side: usize, device: &Device) -> Tensor<4> {
         let values = NormalSource::new(9, 0).normals(batch * 3 * side * side);

@@ -4,7 +4,7 @@ use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 
 use super::augment::Transform;
-use crate::gan::{
+use crate::networks::{
     Generator, Leaves, Noise,
     latents::{NormalSource, push_class},
 };
@@ -41,7 +41,7 @@ impl Draw {
         let dim = generator.z_dim();
         let latent =
             |rng: &mut NormalSource| Tensor::from_data(TensorData::new(rng.normals(batch * dim), [batch, dim]), device);
-        let mix = mixing > 0.0 && rng.uniform() < mixing;
+        let mix = mixing > 0.0 && generator.num_ws() > 1 && rng.uniform() < mixing;
         let z = latent(rng);
         let mixed = mix.then(|| {
             let second = latent(rng);

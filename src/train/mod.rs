@@ -1,6 +1,6 @@
 //! One adversarial iteration: losses, R1, path length, optimizers, EMA, adaptive augmentation.
 //!
-//! Imports `gan` only. In: networks, real images, latents. Out: new parameters and losses. What the generator's
+//! Imports `networks` only. In: networks, real images, latents. Out: new parameters and losses. What the generator's
 //! own term is (EWC, repulsion) is the caller's: see [`GeneratorTerm`].
 
 pub mod adam;

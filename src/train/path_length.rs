@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::draw::Draw;
-use crate::gan::{Dual, FlatParams, Generator};
+use crate::networks::{Dual, FlatParams, Generator};
 
 /// Decay of the running mean of path lengths.
 const DECAY: f32 = 0.01;

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::gan::{Discriminator, Dual, FlatParams};
+use crate::networks::{Discriminator, Dual, FlatParams};
 
 /// The penalty of a batch and its gradient.
 pub struct R1 {

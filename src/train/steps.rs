@@ -10,7 +10,7 @@ use super::{
     r1::r1_penalty,
     trainer::{GeneratorTerm, Networks, Retained, Trainer},
 };
-use crate::gan::{Noise, flat::to_vec};
+use crate::networks::{Noise, flat::to_vec};
 
 impl Trainer {
     /// Step 1: `mean softplus(-D(real)) + mean softplus(D(G(z)))` and an Adam step; returns the loss, `[1]`. Images of
@@ -204,7 +204,7 @@ impl Trainer {
 
     /// A batch in parts of at most `micro_batch` samples.
     fn parts(&self, batch: usize) -> Vec<Vec<usize>> {
-        micro_batches(batch, self.config.micro_batch, self.networks.discriminator.stddev_group(batch))
+        micro_batches(batch, self.config.micro_batch, self.networks.discriminator.batch_group(batch))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     draw::Draw,
     losses::Losses,
 };
-use crate::gan::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource};
+use crate::networks::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource};
 
 /// Augmentation adapts every so many iterations (Karras et al. 2020).
 const ADAPT_EVERY: usize = 4;
@@ -123,7 +123,8 @@ impl Trainer {
         let batch = self.config.batch;
         let generated = batch - unwanted.as_ref().map_or(0, |images| images.dims()[0].min(batch - 1));
         let (mut d_draw, mut g_draw) = (draw(generated, rng), draw(batch, rng));
-        let path = (self.config.path_regularize > 0.0 && index.is_multiple_of(self.config.g_reg_every)).then(|| {
+        let path_length = self.config.path_regularize > 0.0 && self.networks.generator.has_path_length();
+        let path = (path_length && index.is_multiple_of(self.config.g_reg_every)).then(|| {
             let draw = draw((batch / self.config.path_batch_shrink.max(1)).max(1), rng);
             let [n, c, h, w] = [draw.batch(), real.dims()[1], real.dims()[2], real.dims()[3]];
             let noise = TensorData::new(rng.normals(n * c * h * w), [n, c, h, w]);

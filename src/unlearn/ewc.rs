@@ -4,29 +4,26 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::{
-    gan::{FlatParams, Leaves},
+    networks::{FlatParams, Leaves},
     train::{Draw, GeneratorTerm, Networks, micro_batch::micro_batches},
 };
 
-/// Prefix of the parameters that EWC holds: the synthesis blocks above 4x4.
-pub const HELD: &str = "convs.";
-
 /// Diagonal Fisher information: the mean over the draw's samples of the squared gradient of a sample's `D(G(z))` with
-/// respect to the parameters under [`HELD`]; zero elsewhere. `[parameters]`.
+/// respect to the parameters that are consolidated; zero elsewhere. `[parameters]`.
 ///
 /// The discriminator sees the whole draw at once, as in the authors' code: its minibatch standard deviation ties a
 /// sample to its group, so each sample's gradient is taken in a pass over its group.
 pub fn fisher_diagonal(networks: &Networks, g: &FlatParams, d: &FlatParams, draw: &Draw) -> Tensor<1> {
     let constants = d.constants();
     let batch = draw.batch();
-    let sum = micro_batches(batch, 1, networks.discriminator.stddev_group(batch)).iter().fold(
+    let sum = micro_batches(batch, 1, networks.discriminator.batch_group(batch)).iter().fold(
         g.values.zeros_like(),
         |sum, group| {
             let part = draw.select(group);
             (0..group.len()).fold(sum, |sum, member| sum + squared_gradient(networks, g, &constants, &part, member))
         },
     );
-    let held = g.layout.fill(|name, _| if name.starts_with(HELD) { 1.0 } else { 0.0 });
+    let held = g.layout.fill(|name, _| if networks.generator.is_consolidated(name) { 1.0 } else { 0.0 });
     let shape = [held.len()];
     let held = Tensor::from_data(TensorData::new(held, shape), &g.device());
     sum * held / batch as f64

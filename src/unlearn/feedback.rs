@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 pub use error::FeedbackError;
 
-use crate::gan::LatentAddress;
+use crate::networks::LatentAddress;
 
 /// One picture of a model: a latent's address, the truncation it is drawn with and, if one was chosen, its class.
 ///

@@ -1,7 +1,7 @@
 //! The method, *Adapt then Unlearn* (Tiwary, Guha, Panda, Prathosh; arXiv 2309.14054): feedback, EWC, repulsion, the
 //! two stages, extrapolation.
 //!
-//! Imports `train` and `gan`. In: a [`stages::Gan`], pools of negative and positive images, [`Settings`]. Out: the
+//! Imports `train` and `networks`. In: a [`stages::Gan`], pools of negative and positive images, [`Settings`]. Out: the
 //! trained state, through a [`stages::Monitor`] that sees every iteration.
 
 pub mod ewc;

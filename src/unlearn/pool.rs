@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{gan::latents::NormalSource, train::Retained};
+use crate::{networks::latents::NormalSource, train::Retained};
 
 /// A set of images from which training batches are drawn, every image once before any comes twice.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl ImagePool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::flat::to_vec;
+    use crate::networks::flat::to_vec;
 
     #[test]
     fn every_image_comes_once_before_any_comes_twice() {

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::{gan::ParamLayout, train::GeneratorTerm};
+use crate::{networks::ParamLayout, train::GeneratorTerm};
 
 /// The shape of the repulsion loss as a function of the distance `d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -105,7 +105,7 @@ impl GeneratorTerm for Repulsion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::{HostTensor, Params, flat::to_vec};
+    use crate::networks::{HostTensor, Params, flat::to_vec};
     use burn::tensor::Device;
 
     #[test]
@@ -115,7 +115,8 @@ mod tests {
             Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &device)
         };
         let zeros = |n| HostTensor::new(vec![n], vec![0.0; n]);
-        let layout = ParamLayout::of(&Params::from([("a".to_owned(), zeros(3)), ("b".to_owned(), zeros(1))]));
+        let params = Params::from([("a".to_owned(), zeros(3)), ("b".to_owned(), zeros(1))]);
+        let layout = ParamLayout::of(&params, |_| false);
         let adapted = [[0.1, -0.2, 0.3, 0.9], [0.0, 0.4, -0.5, -0.8]];
         let theta = [0.5f32, -0.6, 0.2, 0.1];
         // mean: 2 / (2 * 2) * sum over tensors and members of the mean square; sum: mean of the squared norms.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::repulsion::{Distance, RepulsionConfig, RepulsionLoss};
-use crate::{gan::discriminator::STDDEV_GROUP, train::TrainConfig};
+use crate::{networks::discriminator::BATCH_GROUP, train::TrainConfig};
 
 /// One stage of the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,10 +90,10 @@ impl Settings {
         for (stage, name) in [(&self.adapt, "stage 1"), (&self.unlearn, "stage 2")] {
             let train = &stage.train;
             let batch = train.batch;
-            if batch == 0 || (batch > STDDEV_GROUP && !batch.is_multiple_of(STDDEV_GROUP)) {
+            if batch == 0 || (batch > BATCH_GROUP && !batch.is_multiple_of(BATCH_GROUP)) {
                 return Err(format!(
-                    "{name}: a batch of {batch} does not divide into groups of {STDDEV_GROUP}; take at most \
-                     {STDDEV_GROUP} or a multiple of it"
+                    "{name}: a batch of {batch} does not divide into groups of {BATCH_GROUP}; take at most \
+                     {BATCH_GROUP} or a multiple of it"
                 ));
             }
             if stage.iterations == 0 {
@@ -122,8 +122,8 @@ impl Settings {
         if self.fisher_samples == 0 && self.ewc_lambda != 0.0 {
             return Err("the Fisher information needs one sample at least".to_owned());
         }
-        if self.fisher_samples > STDDEV_GROUP && !self.fisher_samples.is_multiple_of(STDDEV_GROUP) {
-            let fits = format!("at most {STDDEV_GROUP} or a multiple of it");
+        if self.fisher_samples > BATCH_GROUP && !self.fisher_samples.is_multiple_of(BATCH_GROUP) {
+            let fits = format!("at most {BATCH_GROUP} or a multiple of it");
             return Err(format!("the Fisher information takes {fits} samples, not {}", self.fisher_samples));
         }
         if self.adapted == 0 {

@@ -11,7 +11,7 @@ use super::{
     settings::{Settings, StageConfig, Start},
 };
 use crate::{
-    gan::{FlatParams, flat::to_vec, latents::NormalSource},
+    networks::{FlatParams, flat::to_vec, latents::NormalSource},
     train::{Adam, Draw, Extras, GeneratorTerm, Labels, Losses, Networks, Retained, TrainConfig, Trainer},
 };
 

@@ -11,7 +11,7 @@ use unlearn_studio::{
     checkpoint::read_tensors,
     device::{self, DeviceChoice},
     engine::Model,
-    gan::{FlatParams, HostTensor},
+    networks::{FlatParams, HostTensor},
     unlearn::Gan,
 };
 
@@ -104,7 +104,8 @@ impl Golden {
             .take_while(|path| path.is_file())
             .map(|path| {
                 let checkpoint = unlearn_studio::checkpoint::load(&path).expect("an adapted generator");
-                FlatParams::from_host(&checkpoint.g_ema.expect("g_ema"), device).values
+                let params = checkpoint.g_ema.expect("g_ema");
+                FlatParams::from_host(&self.gan.g.layout, &params, device).values
             })
             .collect()
     }

@@ -4,7 +4,7 @@ use std::io::{Cursor, Write};
 
 use unlearn_studio::{
     checkpoint::{Checkpoint, save},
-    gan::HostTensor,
+    networks::HostTensor,
 };
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 

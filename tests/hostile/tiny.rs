@@ -2,7 +2,7 @@
 
 use unlearn_studio::{
     checkpoint::{AdamMoments, Checkpoint, OptimState, parameter_names},
-    gan::{Architecture, HostTensor, NormalSource, Params},
+    networks::{Architecture, HostTensor, NormalSource, Params},
 };
 
 /// A file of the smallest networks with everything a checkpoint can hold.

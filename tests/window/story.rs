@@ -179,7 +179,7 @@ fn one_class_of_a_model_that_draws_several() {
     assert_eq!(class(0), 1);
     // The one that was marked among all classes says which it was.
     let classes = app(&mut window).studio().model.as_ref().map_or(0, |card| card.classes);
-    assert_eq!(class(3), unlearn_studio::gan::latents::class_at(0, 3, classes));
+    assert_eq!(class(3), unlearn_studio::networks::latents::class_at(0, 3, classes));
     // The keyboard reaches it, too.
     window.get_by_role_and_label(Role::ComboBox, "Class").focus();
     window.run_ok();

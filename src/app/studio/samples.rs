@@ -4,7 +4,7 @@ use super::{Compare, Detail, Studio};
 use crate::{
     app::tiles::{Source, next_wanted, sample_at},
     engine::{Command, SampleKind, SampleRequest, SuggestRequest},
-    gan::latents::class_at,
+    networks::latents::class_at,
     unlearn::{
         feedback::{Feedback, Sample},
         probe::FEWEST,

@@ -2,7 +2,7 @@
 
 use super::generator::{Clamps, kernel};
 use super::{NetworkError, Tensors, convert_mapping, objects::Module, put_scalar, storage::Storages};
-use crate::gan::{discriminator::STDDEV_GROUP, params::extension};
+use crate::networks::{discriminator::BATCH_GROUP, stylegan2::extension};
 
 pub(super) fn convert(module: &Module, storages: &mut Storages) -> Result<Tensors, NetworkError> {
     let epilogue = module.required_child("b4")?;
@@ -79,7 +79,7 @@ fn convolution(
 /// What the minibatch standard deviation has that the reference has not.
 fn stddev(epilogue: &Module, tensors: &mut Tensors) -> Result<(), NetworkError> {
     let (group, features) = match epilogue.child("mbstd") {
-        None => (Some(STDDEV_GROUP as f64), 0),
+        None => (Some(BATCH_GROUP as f64), 0),
         Some(layer) => {
             let features = layer
                 .size("num_channels")
@@ -87,7 +87,7 @@ fn stddev(epilogue: &Module, tensors: &mut Tensors) -> Result<(), NetworkError> 
             (layer.optional_number("group_size")?, features)
         }
     };
-    if group != Some(STDDEV_GROUP as f64) {
+    if group != Some(BATCH_GROUP as f64) {
         put_scalar(tensors, extension::STDDEV_GROUP, group.unwrap_or(0.0) as f32);
     }
     if features != 1 {

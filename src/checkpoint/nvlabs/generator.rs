@@ -1,7 +1,7 @@
 //! `training.networks.Generator` under the names of the rosinality layout.
 
 use super::{NetworkError, Tensors, convert_mapping, objects::Module, put_scalar, storage::Storages};
-use crate::gan::{HostTensor, params::extension};
+use crate::networks::{HostTensor, stylegan2::extension};
 
 /// Largest side that is read; a file could claim any.
 const LARGEST_SIDE: usize = 1 << 13;

@@ -4,7 +4,7 @@
 //! the persistent objects as plain modules, `storage` finds the tensors, `generator` and `discriminator` rename them to
 //! the rosinality layout. The two code bases agree but for names: weights are stored unscaled in both, are flipped in
 //! neither, and a blur kernel differs by its gain. What the rosinality layout has no name for becomes a buffer of
-//! `gan::params::extension`. Layers that were trained in half precision are computed in single precision.
+//! `networks::stylegan2::extension`. Layers that were trained in half precision are computed in single precision.
 
 mod discriminator;
 mod generator;
@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use super::layout::in_state_dict_order;
 use super::pickle::{Node, NodeId, Pickle, PickleError};
 use super::{Checkpoint, CheckpointError};
-use crate::gan::{HostTensor, Params, params::extension};
+use crate::networks::{HostTensor, Params, stylegan2::extension};
 use objects::Module;
 use storage::Storages;
 
@@ -165,7 +165,7 @@ fn put_scalar(tensors: &mut Tensors, key: &str, value: f32) {
 /// The learning-rate multiplier of the rosinality layout's mapping network.
 const LR_MULTIPLIER: f64 = 0.01;
 
-/// The mapping network under the names of [`gan::mapping`](crate::gan): `embed`, `style.1`, `style.2`, ...
+/// The mapping network under the names of [`networks::mapping`](crate::gan): `embed`, `style.1`, `style.2`, ...
 fn convert_mapping(module: &Module, storages: &mut Storages, tensors: &mut Tensors) -> Result<(), NetworkError> {
     let mut rename = |module: &Module, name: &str| -> Result<(), NetworkError> {
         tensors.insert(format!("{name}.weight"), storages.required(module, "weight")?);

@@ -8,7 +8,7 @@ use super::super::pickle::{Node, NodeId, Pickle};
 use super::NetworkError;
 use super::objects::Module;
 use super::stream::{Place, Storage, Stream, bad, bytes_of_latin1};
-use crate::gan::HostTensor;
+use crate::networks::HostTensor;
 
 /// Tensors may share storage, so together they may need more than the file holds, but not without bound.
 const SHARING: u64 = 8;

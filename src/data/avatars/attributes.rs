@@ -1,6 +1,6 @@
 //! What a drawing shows, as names and values.
 
-use crate::gan::NormalSource;
+use crate::networks::NormalSource;
 
 /// An enum of the values of one attribute: their names, and how often each is drawn (parts of the sum).
 macro_rules! attribute {

@@ -4,7 +4,7 @@ use super::{
     attributes::{Attributes, Background, HairColour, Skin},
     canvas::Rgb,
 };
-use crate::gan::NormalSource;
+use crate::networks::NormalSource;
 
 /// Colours of hats and shirts.
 const CLOTH: [Rgb; 8] = [

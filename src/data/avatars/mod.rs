@@ -13,7 +13,7 @@ pub use attributes::{Attributes, Background, Beard, Glasses, Hair, HairColour, H
 use canvas::Canvas;
 use look::Look;
 
-use crate::gan::NormalSource;
+use crate::networks::NormalSource;
 
 /// Side of a drawing unless another is asked for.
 pub const SIZE: u32 = 64;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Feedback, FeedbackError, Mark, Sample};
-use crate::gan::LatentAddress;
+use crate::networks::LatentAddress;
 
 /// The version this program reads and writes.
 pub(super) const VERSION: u64 = 1;
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_psi_survives_the_file() {
-        let mut source = crate::gan::latents::NormalSource::new(5, 0);
+        let mut source = crate::networks::latents::NormalSource::new(5, 0);
         let sliders = (0..=2000).map(|thousandth| thousandth as f32 / 1000.0);
         let bits = (0..20_000).map(|_| f32::from_bits(source.below(1 << 32) as u32));
         let mut feedback = Feedback::new(SHA);

@@ -218,7 +218,7 @@ fn share_of_negatives(log_odds: &[f64], among_marks: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::NormalSource;
+    use crate::networks::NormalSource;
 
     const WIDTH: usize = 20;
 

@@ -70,7 +70,7 @@ impl Whitening {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::NormalSource;
+    use crate::networks::NormalSource;
 
     /// Two strong correlated features, one weak, one constant; as wide as asked with copies.
     fn features(samples: usize, copies: usize) -> Vec<f32> {

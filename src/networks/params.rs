@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::plain::plain;
+use crate::sanitize::sanitize;
 
 /// Characters of a name that is quoted from a file.
 const LONGEST_NAME: usize = 80;
@@ -27,39 +27,8 @@ impl HostTensor {
     }
 }
 
-/// Named tensors in the order of the PyTorch `state_dict`, buffers included; keys as in the rosinality layout
-/// (`style.1.weight`, `convs.0.conv.weight`, `noises.noise_0`, ...).
+/// Named tensors in the order of the PyTorch `state_dict`, buffers included; keys as in the family's file layout.
 pub type Params = IndexMap<String, HostTensor>;
-
-/// Buffers for what the shapes of a rosinality network cannot say: parts of the architecture that only other code bases
-/// have (stylegan2-ada-pytorch). Scalars have the shape `[]`.
-pub mod extension {
-    /// Running mean of `w` that truncation is centred on, `[style_dim]`.
-    pub const W_AVG: &str = "w_avg";
-    /// Outputs of convolutions are clamped to plus or minus this, `[]`.
-    pub const CONV_CLAMP: &str = "conv_clamp";
-    /// Learning-rate multiplier of the mapping network if it is not 0.01, `[]`.
-    pub const LR_MULTIPLIER: &str = "style.lr_multiplier";
-    /// Samples per group of the minibatch standard deviation if there are not 4, `[]`; 0 means the whole batch.
-    pub const STDDEV_GROUP: &str = "stddev_group";
-    /// Channels of the minibatch standard deviation if it is not 1, `[]`.
-    pub const STDDEV_FEATURES: &str = "stddev_features";
-    /// The class embedding's prefix (weights are parameters).
-    pub const EMBED: &str = "embed";
-
-    /// Every buffer above.
-    pub(crate) const BUFFERS: [&str; 5] = [W_AVG, CONV_CLAMP, LR_MULTIPLIER, STDDEV_GROUP, STDDEV_FEATURES];
-}
-
-/// Whether a `state_dict` key names a buffer (carried through unchanged) rather than a trained parameter.
-pub fn is_buffer(key: &str) -> bool {
-    key.starts_with("noises.") || key.ends_with(".kernel") || extension::BUFFERS.contains(&key)
-}
-
-/// Whether a `state_dict` key belongs to a mapping network.
-pub(super) fn is_mapping(key: &str) -> bool {
-    ["style.", "embed."].iter().any(|prefix| key.starts_with(prefix))
-}
 
 /// Why a set of tensors is not a network this program can build. Displays as one clause without the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,7 +83,7 @@ pub enum ArchitectureError {
 
 /// Walks a network's tensors while it is built: hands out shapes, checks them, and notices what nobody asked for.
 pub(super) struct ShapeReader<'a> {
-    network: &'static str,
+    pub(super) network: &'static str,
     params: &'a Params,
     seen: std::collections::HashSet<String>,
 }
@@ -175,25 +144,11 @@ impl<'a> ShapeReader<'a> {
         }
     }
 
-    /// The one-dimensional taps `t` of a separable kernel buffer `t tᵀ` (symmetric, non-negative), gain included.
-    pub(super) fn separable_taps(&mut self, key: &str) -> Result<Vec<f32>, ArchitectureError> {
-        let ([rows, columns], tensor) = self.tensor::<2>(key)?;
-        let kernel_error = || ArchitectureError::Kernel { network: self.network, key: key.to_owned() };
-        if rows != columns || rows > 32 {
-            return Err(kernel_error());
-        }
-        let taps: Vec<f32> = (0..rows).map(|i| tensor.data[i * rows + i].max(0.0).sqrt()).collect();
-        let largest = tensor.data.iter().fold(0f32, |a, &b| a.max(b.abs()));
-        let separable = (0..rows)
-            .all(|i| (0..rows).all(|j| (tensor.data[i * rows + j] - taps[i] * taps[j]).abs() <= 1e-5 * largest));
-        if separable && largest.is_finite() { Ok(taps) } else { Err(kernel_error()) }
-    }
-
     /// Fails on the first tensor that was never asked for.
     pub(super) fn finish(self) -> Result<(), ArchitectureError> {
         match self.params.keys().find(|key| !self.seen.contains(*key)) {
             None => Ok(()),
-            Some(key) => Err(ArchitectureError::Unexpected { network: self.network, key: plain(key, LONGEST_NAME) }),
+            Some(key) => Err(ArchitectureError::Unexpected { network: self.network, key: sanitize(key, LONGEST_NAME) }),
         }
     }
 }

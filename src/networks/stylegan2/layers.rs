@@ -2,12 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{
-    dual::Dual,
-    flat::{Leaves, ParamId, ParamLayout},
-    ops,
-    params::{ArchitectureError, ShapeReader},
-};
+use crate::networks::{ArchitectureError, Dual, Leaves, ParamLayout, flat::ParamId, ops, params::ShapeReader};
 
 /// Looks up parameters while a network is built; every key was checked by a [`ShapeReader`] before.
 pub(super) fn id(layout: &ParamLayout, key: &str) -> Result<ParamId, ArchitectureError> {

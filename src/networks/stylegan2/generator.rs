@@ -1,33 +1,29 @@
 //! StyleGAN2 generator with skip connections (the rosinality layout), read off the shapes of its tensors.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
+use serde_json::json;
 
 use super::{
-    dual::Dual,
-    flat::{Leaves, ParamId, ParamLayout},
-    latents::{self, LatentAddress},
+    keys::{
+        FAMILY,
+        extension::{CONV_CLAMP, W_AVG},
+        is_mapping, layout,
+    },
     layers::{Fir, id},
     mapping::Mapping,
     modulated_conv::ModulatedConv2d,
-    params::{
-        ArchitectureError, Params, ShapeReader,
-        extension::{CONV_CLAMP, W_AVG},
-    },
+    separable::separable_taps,
     truncation::{self, WAvg},
+};
+use crate::networks::{
+    ArchitectureError, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Noise, ParamLayout, Params,
+    flat::{ParamId, to_vec},
+    params::ShapeReader,
 };
 
 const NETWORK: &str = "generator";
-
-/// Where a layer's noise map comes from.
-#[derive(Clone, Debug)]
-pub enum Noise {
-    /// The checkpoint's own `noises.*` buffers: the same for every sample.
-    Constant,
-    /// One map per layer, `[batch, 1, side, side]`, standard normal.
-    Maps(Vec<Tensor<4>>),
-    /// No noise at all.
-    None,
-}
 
 /// What all layers of the synthesis network have in common.
 #[derive(Clone, Copy)]
@@ -104,7 +100,7 @@ impl ToRgb {
         upsample: bool,
     ) -> Result<Self, ArchitectureError> {
         let upsample = if upsample {
-            let taps = shapes.separable_taps(&format!("{prefix}.upsample.kernel"))?;
+            let taps = separable_taps(shapes, &format!("{prefix}.upsample.kernel"))?;
             let p = taps.len() as isize - 2;
             let padding = ((p + 1).div_euclid(2) + 1, p.div_euclid(2));
             Some(Fir { taps, up: 2, down: 1, padding })
@@ -133,8 +129,7 @@ impl ToRgb {
 pub struct Generator {
     mapping: Mapping,
     w_avg: Option<WAvg>,
-    /// The only class that is drawn, if not all are.
-    class: Option<usize>,
+    layout: Arc<ParamLayout>,
     input: ParamId,
     input_channels: usize,
     conv1: StyledConv,
@@ -147,7 +142,7 @@ pub struct Generator {
 impl Generator {
     /// Reads the architecture off a `state_dict`'s shapes and keeps its noise buffers on `device`.
     pub fn read(params: &Params, device: &Device) -> Result<Self, ArchitectureError> {
-        let layout = ParamLayout::of(params);
+        let layout = layout(params);
         let mut shapes = ShapeReader::new(NETWORK, params);
         let mapping = Mapping::of_latents(&mut shapes, &layout)?;
         let style_dim = mapping.outputs();
@@ -197,8 +192,8 @@ impl Generator {
         Ok(Self {
             mapping,
             w_avg,
-            class: None,
             input: id(&layout, "input.input")?,
+            layout,
             input_channels: channels,
             conv1,
             to_rgb1,
@@ -206,122 +201,76 @@ impl Generator {
             noises,
         })
     }
+}
 
-    /// Side of the generated images in pixels.
-    pub fn resolution(&self) -> usize {
+impl GeneratorNetwork for Generator {
+    fn family(&self) -> &'static str {
+        FAMILY
+    }
+
+    fn layout(&self) -> &Arc<ParamLayout> {
+        &self.layout
+    }
+
+    fn resolution(&self) -> usize {
         4 << self.blocks.len()
     }
 
-    /// Number of image channels.
-    pub fn image_channels(&self) -> usize {
+    fn image_channels(&self) -> usize {
         self.to_rgb1.conv.outputs
     }
 
-    /// Length of what the mapping network takes: `z` and, behind it, the class one-hot (in class-conditional networks).
-    pub fn latent_dim(&self) -> usize {
-        self.mapping.latent() + self.mapping.classes()
-    }
-
-    /// Length of `z`.
-    pub fn z_dim(&self) -> usize {
+    fn z_dim(&self) -> usize {
         self.mapping.latent()
     }
 
-    /// Number of classes; 0 in unconditional networks.
-    pub fn classes(&self) -> usize {
+    fn classes(&self) -> usize {
         self.mapping.classes()
     }
 
-    /// The class that all addresses stand for, if there is only one; otherwise an address decides its class.
-    pub fn class(&self) -> Option<usize> {
-        self.class
-    }
-
-    /// The same network drawing only this class, or (`None`) all of them.
-    pub fn with_class(self, class: Option<usize>) -> Self {
-        Self { class, ..self }
-    }
-
-    /// What the mapping network takes at this address, `[latent_dim]`.
-    pub fn latent(&self, address: LatentAddress) -> Vec<f32> {
-        self.latents(address.seed, [address.index])
-    }
-
-    /// What the mapping network takes at this address with a class of choice, `[latent_dim]`.
-    pub fn latent_of(&self, address: LatentAddress, class: Option<usize>) -> Vec<f32> {
-        latents::inputs(address.seed, [address.index], self.z_dim(), self.classes(), class.or(self.class))
-    }
-
-    /// What the mapping network takes at the addresses `(seed, indices)`, `[indices, latent_dim]`, row-major.
-    pub fn latents(&self, seed: u64, indices: impl IntoIterator<Item = u64>) -> Vec<f32> {
-        latents::inputs(seed, indices, self.z_dim(), self.classes(), self.class)
-    }
-
-    /// The classes in rows of [`latent_dim`](Self::latent_dim) values, one-hot, `[batch, classes]`; none in unconditional
-    /// networks.
-    pub fn labels(&self, latents: &Tensor<2>) -> Option<Tensor<2>> {
-        (self.classes() > 0).then(|| latents.clone().narrow(1, self.z_dim(), self.classes()))
-    }
-
-    /// Whether the file has a running mean of `w` that truncation is centred on.
-    pub fn has_w_avg(&self) -> bool {
-        self.w_avg.is_some()
-    }
-
-    /// The centre of truncation for these parameters, `[1, style_dim]`.
-    pub fn w_mean(&self, p: &Leaves) -> Tensor<2> {
-        truncation::centre(&self.mapping, self.w_avg.as_ref(), p)
-    }
-
-    /// Length of `w`.
-    pub fn style_dim(&self) -> usize {
+    fn w_dim(&self) -> usize {
         self.mapping.outputs()
     }
 
-    /// Depth of the mapping network.
-    pub fn mapping_layers(&self) -> usize {
-        self.mapping.depth()
-    }
-
-    /// Outputs of convolutions are held within plus and minus this.
-    pub fn conv_clamp(&self) -> Option<f32> {
-        self.conv1.clamp
-    }
-
-    /// Number of mapped latents `ws` the synthesis network takes.
-    pub fn num_ws(&self) -> usize {
+    fn num_ws(&self) -> usize {
         2 * self.blocks.len() + 2
     }
 
-    /// Output channels of the layers at 4x4, 8x8, ... up to the resolution.
-    pub fn channels(&self) -> Vec<usize> {
+    fn channels(&self) -> Vec<usize> {
         let above = self.blocks.iter().map(|(_, second, _)| second.conv.outputs);
         std::iter::once(self.conv1.conv.outputs).chain(above).collect()
     }
 
-    /// Side of every layer's noise map, in layer order; empty in networks that take no noise.
-    pub fn noise_sides(&self) -> Vec<usize> {
+    /// Depth of the mapping network; whether truncation is centred on a running mean of `w` from the training; what
+    /// outputs of convolutions are held within.
+    fn details(&self) -> Details {
+        let mut details =
+            Details::from([("mapping_layers", json!(self.mapping.depth())), ("w_avg", json!(self.w_avg.is_some()))]);
+        details.extend(self.conv1.clamp.map(|clamp| ("conv_clamp", json!(clamp))));
+        details
+    }
+
+    fn noise_sides(&self) -> Vec<usize> {
         self.noises.iter().map(|noise| noise.dims()[2]).collect()
     }
 
-    /// The mapping network: `z [batch, latent_dim]` (with the class behind it) to `w [batch, style_dim]`.
-    pub fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2> {
+    fn has_path_length(&self) -> bool {
+        true
+    }
+
+    fn is_consolidated(&self, parameter: &str) -> bool {
+        parameter.starts_with("convs.")
+    }
+
+    fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2> {
         self.mapping.forward(p, z)
     }
 
-    /// One `w` for every layer.
-    pub fn broadcast(&self, w: Tensor<2>) -> Vec<Tensor<2>> {
-        vec![w; self.num_ws()]
+    fn w_mean(&self, p: &Leaves) -> Tensor<2> {
+        truncation::centre(&self.mapping, self.w_avg.as_ref(), p)
     }
 
-    /// Style mixing: `first` for the layers below `crossover`, `second` from there on.
-    pub fn mix(&self, first: Tensor<2>, second: Tensor<2>, crossover: usize) -> Vec<Tensor<2>> {
-        (0..self.num_ws()).map(|i| if i < crossover { first.clone() } else { second.clone() }).collect()
-    }
-
-    /// The synthesis network: `num_ws` mapped latents `[batch, style_dim]` to images `[batch, channels, side, side]`,
-    /// nominally in `[-1, 1]`.
-    pub fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4> {
+    fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4> {
         let [batch, _] = ws[0].value.dims();
         let map = |layer: usize| match noise {
             // A network without noise has no maps.
@@ -342,14 +291,16 @@ impl Generator {
         image
     }
 
-    /// `z` to images in one call, the same `w` in all layers.
-    pub fn forward(&self, p: &Leaves, z: Tensor<2>, noise: &Noise) -> Tensor<4> {
-        let ws: Vec<_> = self.broadcast(self.map(p, z)).into_iter().map(Dual::from).collect();
-        self.synthesize(p, &ws, noise).value
+    fn is_kept_on_host(&self, parameter: &str) -> bool {
+        is_mapping(parameter)
     }
-}
 
-/// Truncation: `w_mean + psi * (w - w_mean)`; `w_mean` is `[1, style_dim]`.
-pub fn truncate(w: Tensor<2>, w_mean: Tensor<2>, psi: f32) -> Tensor<2> {
-    (w - w_mean.clone()) * psi + w_mean
+    /// The running mean of `w` follows the mapping network.
+    fn buffers(&self, template: &Params, weights: &FlatParams) -> Vec<(String, Vec<f32>)> {
+        if !template.contains_key(W_AVG) {
+            return Vec::new();
+        }
+        let Ok(generator) = Self::read(template, &weights.device()) else { return Vec::new() };
+        vec![(W_AVG.to_owned(), to_vec(generator.w_mean(&weights.constants())))]
+    }
 }

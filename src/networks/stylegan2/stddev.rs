@@ -2,11 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::{
-    discriminator::STDDEV_GROUP,
-    dual::Dual,
-    params::{ArchitectureError, ShapeReader, extension},
-};
+use super::keys::extension;
+use crate::networks::{ArchitectureError, Dual, discriminator::BATCH_GROUP, params::ShapeReader};
 
 const EPS: f64 = 1e-8;
 
@@ -22,7 +19,7 @@ pub(super) struct MinibatchStddev {
 impl MinibatchStddev {
     /// Reads what differs from the reference (groups of 4, one channel) for an input of `channels`.
     pub(super) fn read(shapes: &mut ShapeReader, channels: usize) -> Result<Self, ArchitectureError> {
-        let group = shapes.scalar(extension::STDDEV_GROUP, 0.0, 1e6)?.map_or(STDDEV_GROUP, |group| group as usize);
+        let group = shapes.scalar(extension::STDDEV_GROUP, 0.0, 1e6)?.map_or(BATCH_GROUP, |group| group as usize);
         let features = shapes.scalar(extension::STDDEV_FEATURES, 0.0, channels as f32)?.map_or(1, |n| n as usize);
         if features > 0 && !channels.is_multiple_of(features) {
             return Err(shapes.misfit(extension::STDDEV_FEATURES, format!("a divisor of {channels}")));

@@ -8,7 +8,7 @@ use std::{ops::Range, sync::Arc};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::params::{HostTensor, Params, is_buffer, is_mapping};
+use super::params::{HostTensor, Params};
 
 /// Where each parameter lies in the flat vector; in the order of PyTorch's `module.parameters()`.
 #[derive(Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub struct ParamLayout {
 
 impl ParamLayout {
     /// The layout of a `state_dict`: its entries in order, without the buffers.
-    pub fn of(params: &Params) -> Self {
+    pub fn of(params: &Params, is_buffer: impl Fn(&str) -> bool) -> Self {
         let mut total = 0;
         let entries = params
             .iter()
@@ -83,26 +83,31 @@ pub struct FlatParams {
 
 impl FlatParams {
     /// The parameters (not the buffers) of a `state_dict`, copied to the device.
-    pub fn from_host(params: &Params, device: &Device) -> Self {
-        let layout = Arc::new(ParamLayout::of(params));
-        let values = gather(&layout, params);
-        Self::from_vec(layout, values, device)
+    ///
+    /// # Panics
+    /// If a parameter is missing or of another size: `params` was not checked against the layout.
+    pub fn from_host(layout: &Arc<ParamLayout>, params: &Params, device: &Device) -> Self {
+        Self::from_vec(layout.clone(), gather(layout, params), device)
     }
 
     /// Like [`from_host`](Self::from_host), but values move: what is now on the device is left out of `params`, whose
-    /// shapes and buffers stay. So a large network is never held twice. Mapping networks, which are small, stay.
-    pub fn take_from_host(params: &mut Params, device: &Device) -> Self {
-        let layout = Arc::new(ParamLayout::of(params));
+    /// shapes and buffers stay. So a large network is never held twice. What `is_kept` names stays as well.
+    pub fn take_from_host(
+        layout: &Arc<ParamLayout>,
+        params: &mut Params,
+        is_kept: impl Fn(&str) -> bool,
+        device: &Device,
+    ) -> Self {
         let mut values = Vec::with_capacity(layout.total());
         for (name, _, range) in layout.iter() {
             let Some(tensor) = params.get_mut(name) else { continue };
             assert_eq!(tensor.data.len(), range.len(), "{name}");
             values.extend_from_slice(&tensor.data);
-            if !is_mapping(name) {
+            if !is_kept(name) {
                 tensor.data = Vec::new();
             }
         }
-        Self::from_vec(layout, values, device)
+        Self::from_vec(layout.clone(), values, device)
     }
 
     /// Parameters from their flat values.

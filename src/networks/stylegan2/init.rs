@@ -1,9 +1,6 @@
 //! Untrained StyleGAN2 parameters, as the reference initialises them.
 
-use super::{
-    latents::NormalSource,
-    params::{HostTensor, Params},
-};
+use crate::networks::{Generator as NetworkGenerator, HostTensor, NormalSource, Params};
 
 /// Taps of the reference's blur before normalisation.
 const BLUR: [f32; 4] = [1.0, 3.0, 3.0, 1.0];
@@ -27,6 +24,12 @@ impl Architecture {
     /// Side of the images in pixels: 4 times 2 for every entry of `channels` after the first.
     pub fn resolution(&self) -> usize {
         2 << self.channels.len()
+    }
+
+    /// Depth of a generator's mapping network.
+    pub fn mapping_layers_of(generator: &NetworkGenerator) -> usize {
+        let layers = generator.details().get("mapping_layers").and_then(serde_json::Value::as_u64);
+        layers.and_then(|layers| usize::try_from(layers).ok()).unwrap_or_default()
     }
 
     /// A generator's `state_dict`: weights standard normal, biases 0, modulation biases 1, noise strengths 0.
@@ -133,7 +136,7 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::{Discriminator, FlatParams, Generator, Noise, flat::to_vec};
+    use crate::networks::{FlatParams, Noise, flat::to_vec, read_discriminator, read_generator};
     use burn::tensor::{Device, Tensor, TensorData};
 
     #[test]
@@ -145,18 +148,22 @@ mod tests {
             let a = Architecture { channels, image_channels, latent, mapping_layers };
             let mut rng = NormalSource::new(7, 0);
             let (g, d) = (a.generator(&mut rng), a.discriminator(&mut rng));
-            let (generator, discriminator) = (Generator::read(&g, &device).unwrap(), Discriminator::read(&d).unwrap());
+            let generator = read_generator(&g, &device).unwrap();
+            let discriminator = read_discriminator(&d).unwrap();
             assert_eq!(generator.resolution(), a.resolution());
             assert_eq!(discriminator.resolution(), a.resolution());
-            assert_eq!((generator.channels(), generator.mapping_layers()), (a.channels.clone(), mapping_layers));
+            assert_eq!(
+                (generator.channels(), Architecture::mapping_layers_of(&generator)),
+                (a.channels.clone(), mapping_layers)
+            );
             let z = TensorData::new(rng.normals(8 * latent), [8, latent]);
             let images = generator.forward(
-                &FlatParams::from_host(&g, &device).constants(),
+                &FlatParams::from_host(generator.layout(), &g, &device).constants(),
                 Tensor::from_data(z, &device),
                 &Noise::Constant,
             );
             assert_eq!(images.dims(), [8, image_channels, a.resolution(), a.resolution()]);
-            let d = FlatParams::from_host(&d, &device);
+            let d = FlatParams::from_host(discriminator.layout(), &d, &device);
             let scores = to_vec(discriminator.forward(&d.constants(), images.into()).value);
             assert!(scores.len() == 8 && scores.iter().all(|s| s.is_finite()));
         }
@@ -171,7 +178,7 @@ mod tests {
         let error = |edit: &dyn Fn(&mut Params)| {
             let mut g = g.clone();
             edit(&mut g);
-            Generator::read(&g, &device).unwrap_err().to_string()
+            read_generator(&g, &device).unwrap_err().to_string()
         };
         assert_eq!(
             error(&|g| drop(g.shift_remove("convs.0.noise.weight"))),
@@ -189,6 +196,6 @@ mod tests {
             error(&|g| g["to_rgbs.0.upsample.kernel"].data[3] = 9.0),
             "the generator's blur kernel `to_rgbs.0.upsample.kernel` is not separable"
         );
-        assert!(Discriminator::read(&g).is_err() && Generator::read(&d, &device).is_err());
+        assert!(read_discriminator(&g).is_err() && read_generator(&d, &device).is_err());
     }
 }

@@ -6,12 +6,10 @@
 use burn::tensor::Tensor;
 
 use super::{
-    dual::Dual,
-    flat::{Leaves, ParamId, ParamLayout},
     layers::{EqualLinear, Fir, id},
-    ops,
-    params::{ArchitectureError, ShapeReader},
+    separable::separable_taps,
 };
+use crate::networks::{ArchitectureError, Dual, Leaves, ParamLayout, flat::ParamId, ops, params::ShapeReader};
 
 const DEMODULATION_EPS: f64 = 1e-8;
 
@@ -46,7 +44,7 @@ impl ModulatedConv2d {
             return Err(shapes.misfit(&key, format!("[1, {outputs}, {inputs}, {kernel}, {kernel}]")));
         }
         let blur = if upsample {
-            let taps = shapes.separable_taps(&format!("{prefix}.blur.kernel"))?;
+            let taps = separable_taps(shapes, &format!("{prefix}.blur.kernel"))?;
             // Padding of the reference for `factor` 2: the result has exactly twice the input's side.
             let p = (taps.len() as isize - 2) - (kernel as isize - 1);
             let padding = ((p + 1).div_euclid(2) + 1, p.div_euclid(2) + 1);

@@ -5,11 +5,10 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
-    flat::{FlatParams, Leaves},
-    latents,
+    keys::{is_mapping, layout},
     mapping::Mapping,
-    params::{HostTensor, Params, is_mapping},
 };
+use crate::networks::{FlatParams, HostTensor, Leaves, Params, latents};
 
 /// Seed of the latents whose mapped mean is the truncation's centre.
 const SEED: u64 = 0x77_6d_65_61_6e;
@@ -30,10 +29,10 @@ impl WAvg {
     pub(super) fn new(value: &HostTensor, params: &Params, device: &Device) -> Self {
         let shape = [1, value.data.len()];
         let origin = params.iter().filter(|(key, _)| is_mapping(key));
-        let origin = origin.map(|(key, tensor)| (key.clone(), tensor.clone())).collect();
+        let origin: Params = origin.map(|(key, tensor)| (key.clone(), tensor.clone())).collect();
         Self {
             value: Tensor::from_data(TensorData::new(value.data.clone(), shape), device),
-            origin: FlatParams::from_host(&origin, device),
+            origin: FlatParams::from_host(&layout(&origin), &origin, device),
             origin_mean: Arc::default(),
         }
     }

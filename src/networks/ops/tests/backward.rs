@@ -7,7 +7,7 @@ use burn::backend::{Autodiff, AutodiffBackend, BackendTypes, Flex};
 use burn::tensor::{Device, Tensor};
 
 use super::{Inputs, assert_close};
-use crate::gan::ops::{self, Fir, GanOps, composite};
+use crate::networks::ops::{self, Fir, GanOps, composite};
 
 type Ad = Autodiff<Flex, NoCheckpointing>;
 type AdTensor = <Ad as BackendTypes>::FloatTensorPrimitive;

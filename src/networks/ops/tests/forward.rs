@@ -5,7 +5,7 @@ use burn::backend::{Autodiff, Backend, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Inputs, assert_close, values};
-use crate::gan::ops::{self, Fir, GanOps, composite};
+use crate::networks::ops::{self, Fir, GanOps, composite};
 
 /// Batch, channels in and out, height, width, kernel, stride, padding.
 const CONVOLUTIONS: &[[usize; 8]] = &[

@@ -1,7 +1,8 @@
 //! Progressive growing (Karras et al. 2018), but without fading in: a network of twice the resolution at first does exactly
 //! what the small one did.
 
-use super::{init::Architecture, latents::NormalSource, params::Params};
+use super::init::Architecture;
+use crate::networks::{NormalSource, Params};
 
 impl Architecture {
     /// Fits a generator of half the resolution into a fresh one: what both have is taken over, and the new layers'
@@ -88,7 +89,7 @@ impl Architecture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::{Discriminator, FlatParams, Generator, Noise, flat::to_vec};
+    use crate::networks::{FlatParams, Noise, flat::to_vec, read_discriminator, read_generator};
     use burn::tensor::{Device, Tensor, TensorData};
 
     #[test]
@@ -101,8 +102,8 @@ mod tests {
         let grown = large.grow_generator(&g, &mut rng).unwrap();
         let z = TensorData::new(rng.normals(16), [4, 4]);
         let images = |params: &Params| {
-            let generator = Generator::read(params, &device).unwrap();
-            let weights = FlatParams::from_host(params, &device).constants();
+            let generator = read_generator(params, &device).unwrap();
+            let weights = FlatParams::from_host(generator.layout(), params, &device).constants();
             generator.forward(&weights, Tensor::from_data(z.clone(), &device), &Noise::Constant)
         };
         // The upsampling filter keeps the mean away from the border: compare means of the middle.
@@ -134,8 +135,9 @@ mod tests {
         let seen = |params: &Params, side: usize| {
             let colours = [0.7, -0.9, 0.2].into_iter().flat_map(|c| std::iter::repeat_n(c, side * side)).collect();
             let image = Tensor::<4>::from_data(TensorData::new(colours, [1, 3, side, side]), &device);
-            let weights = FlatParams::from_host(params, &device).constants();
-            let maps = Discriminator::read(params).unwrap().trunk(&weights, image.into()).value;
+            let discriminator = read_discriminator(params).unwrap();
+            let weights = FlatParams::from_host(discriminator.layout(), params, &device).constants();
+            let maps = discriminator.trunk(&weights, image.into()).value;
             to_vec(maps.slice([0..1, 0..5, 1..3, 1..3]).reshape([20]))
         };
         for (small, large) in seen(&d, 4).iter().zip(seen(&grown, 8)) {

@@ -3,7 +3,7 @@
 
 /// `text` on one line, at most `longest` characters and `...` long. Every control character and every mark of direction
 /// becomes U+FFFD.
-pub fn plain(text: &str, longest: usize) -> String {
+pub fn sanitize(text: &str, longest: usize) -> String {
     let mut shown = text.chars().map(|c| if is_plain(c) { c } else { char::REPLACEMENT_CHARACTER });
     let mut out: String = shown.by_ref().take(longest).collect();
     if shown.next().is_some() {
@@ -13,7 +13,7 @@ pub fn plain(text: &str, longest: usize) -> String {
 }
 
 /// The same for text of several lines and any length.
-pub fn plain_lines(text: &str) -> String {
+pub fn sanitize_lines(text: &str) -> String {
     text.chars().map(|c| if is_plain(c) || c == '\n' { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
@@ -37,10 +37,10 @@ mod tests {
             ("x\u{202e}gnp.exe", "x\u{fffd}gnp.exe"),
             ("two\u{2028}lines", "two\u{fffd}lines"),
         ] {
-            assert_eq!(plain(text, 40), shown);
-            assert_eq!(plain_lines(text).replace('\n', "\u{fffd}"), shown);
+            assert_eq!(sanitize(text, 40), shown);
+            assert_eq!(sanitize_lines(text).replace('\n', "\u{fffd}"), shown);
         }
-        assert_eq!(plain(&"é".repeat(50), 40), "é".repeat(40) + "...");
-        assert_eq!(plain("12345", 5), "12345");
+        assert_eq!(sanitize(&"é".repeat(50), 40), "é".repeat(40) + "...");
+        assert_eq!(sanitize("12345", 5), "12345");
     }
 }

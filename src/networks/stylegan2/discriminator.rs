@@ -1,19 +1,21 @@
 //! StyleGAN2 residual discriminator (the rosinality layout), read off the shapes of its tensors.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 
 use super::{
-    dual::Dual,
-    flat::{Leaves, ParamId, ParamLayout},
+    keys::{FAMILY, extension, layout},
     layers::{EqualConv2d, EqualLinear, Fir, id},
     mapping::Mapping,
-    params::{ArchitectureError, Params, ShapeReader, extension},
+    separable::separable_taps,
     stddev::MinibatchStddev,
+};
+use crate::networks::{
+    ArchitectureError, DiscriminatorNetwork, Dual, Leaves, ParamLayout, Params, flat::ParamId, params::ShapeReader,
 };
 
 const NETWORK: &str = "discriminator";
-/// Largest group over which the minibatch standard deviation is taken, unless the file says another.
-pub const STDDEV_GROUP: usize = 4;
 
 /// Convolution, bias and activation.
 #[derive(Clone, Debug)]
@@ -46,11 +48,11 @@ struct ResBlock {
 impl ResBlock {
     fn read(shapes: &mut ShapeReader, layout: &ParamLayout, prefix: &str) -> Result<Self, ArchitectureError> {
         let conv1 = conv_layer(shapes, layout, &format!("{prefix}.conv1"), 0, 3, None)?;
-        let taps = shapes.separable_taps(&format!("{prefix}.conv2.0.kernel"))?;
+        let taps = separable_taps(shapes, &format!("{prefix}.conv2.0.kernel"))?;
         // The reference's padding before a 3x3 convolution of stride 2: two taps more than before one of size 1.
         let blur = Fir { padding: halves(taps.len() as isize), taps, up: 1, down: 1 };
         let conv2 = conv_layer(shapes, layout, &format!("{prefix}.conv2"), 1, 3, Some(blur))?;
-        let taps = shapes.separable_taps(&format!("{prefix}.skip.0.kernel"))?;
+        let taps = separable_taps(shapes, &format!("{prefix}.skip.0.kernel"))?;
         let skip_down = Fir { padding: halves(taps.len() as isize - 2), taps, up: 1, down: 2 };
         let key = format!("{prefix}.skip.1.weight");
         let skip = EqualConv2d::read(shapes, layout, &key, 1, 1, 0)?;
@@ -96,6 +98,7 @@ fn conv_layer(
 /// The discriminator's architecture; its weights are passed to every call.
 #[derive(Clone, Debug)]
 pub struct Discriminator {
+    layout: Arc<ParamLayout>,
     from_rgb: ConvLayer,
     blocks: Vec<ResBlock>,
     stddev: MinibatchStddev,
@@ -109,7 +112,7 @@ pub struct Discriminator {
 impl Discriminator {
     /// Reads the architecture off a `state_dict`'s shapes.
     pub fn read(params: &Params) -> Result<Self, ArchitectureError> {
-        let layout = ParamLayout::of(params);
+        let layout = layout(params);
         let mut shapes = ShapeReader::new(NETWORK, params);
         let from_rgb = conv_layer(&mut shapes, &layout, "convs.0", 0, 1, None)?;
         let mut channels = from_rgb.conv.outputs;
@@ -143,38 +146,36 @@ impl Discriminator {
             return Err(shapes.misfit("final_linear.1.weight", fits));
         }
         shapes.finish()?;
-        Ok(Self { from_rgb, blocks, stddev, final_conv, final_linear, score, mapping })
+        Ok(Self { layout, from_rgb, blocks, stddev, final_conv, final_linear, score, mapping })
+    }
+}
+
+impl DiscriminatorNetwork for Discriminator {
+    fn family(&self) -> &'static str {
+        FAMILY
     }
 
-    /// Side of the images it takes.
-    pub fn resolution(&self) -> usize {
+    fn layout(&self) -> &Arc<ParamLayout> {
+        &self.layout
+    }
+
+    fn resolution(&self) -> usize {
         4 << self.blocks.len()
     }
 
-    /// Channels of the images it takes.
-    pub fn image_channels(&self) -> usize {
+    fn image_channels(&self) -> usize {
         self.from_rgb.conv.inputs
     }
 
-    /// Number of classes it judges by; 0 in unconditional networks.
-    pub fn classes(&self) -> usize {
+    fn classes(&self) -> usize {
         self.mapping.as_ref().map_or(0, Mapping::classes)
     }
 
-    /// Samples of a batch over which the minibatch standard deviation is taken.
-    pub fn stddev_group(&self, batch: usize) -> usize {
+    fn batch_group(&self, batch: usize) -> usize {
         self.stddev.group(batch)
     }
 
-    /// `[batch, channels, side, side]` to scores `[batch, 1]`: positive means real. A class-conditional network is told no
-    /// class; see [`forward_labelled`](Self::forward_labelled).
-    pub fn forward(&self, p: &Leaves, images: Dual<4>) -> Dual<2> {
-        self.forward_labelled(p, images, None)
-    }
-
-    /// Scores `[batch, 1]` of images `[batch, channels, side, side]` of the classes `labels`, one-hot `[batch, classes]`.
-    /// An unconditional network does not look at labels.
-    pub fn forward_labelled(&self, p: &Leaves, images: Dual<4>, labels: Option<Tensor<2>>) -> Dual<2> {
+    fn forward_labelled(&self, p: &Leaves, images: Dual<4>, labels: Option<Tensor<2>>) -> Dual<2> {
         let x = self.final_conv.forward(p, self.stddev.append(self.trunk(p, images)));
         let [batch, channels, height, width] = x.value.dims();
         let x = x.linear(|x| x.reshape([batch, channels * height * width]));
@@ -186,8 +187,7 @@ impl Discriminator {
         x.linear(|x| (x * direction.clone()).sum_dim(1))
     }
 
-    /// What it sees in each image by itself: the last 4x4 maps before the batch is looked at, `[batch, channels, 4, 4]`.
-    pub fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4> {
+    fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4> {
         let mut x = self.from_rgb.forward(p, images);
         for block in &self.blocks {
             x = block.forward(p, x);

@@ -3,14 +3,10 @@
 use burn::tensor::Tensor;
 
 use super::{
-    dual::Dual,
-    flat::{Leaves, ParamLayout},
+    keys::extension::{EMBED, LR_MULTIPLIER},
     layers::{EqualLinear, pixel_norm},
-    params::{
-        ArchitectureError, ShapeReader,
-        extension::{EMBED, LR_MULTIPLIER},
-    },
 };
+use crate::networks::{ArchitectureError, Dual, Leaves, ParamLayout, params::ShapeReader};
 
 /// Learning-rate multiplier of mapping networks, unless the file says another.
 const LR_MUL: f64 = 0.01;

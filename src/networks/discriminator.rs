@@ -1,0 +1,71 @@
+//! A discriminator of any family.
+
+use std::{fmt::Debug, ops::Deref, sync::Arc};
+
+use burn::tensor::Tensor;
+
+use super::{
+    dual::Dual,
+    flat::{Leaves, ParamLayout},
+};
+
+/// Samples that a discriminator may look at together, unless its file says another number: a batch that is larger must be
+/// a multiple of it.
+pub const BATCH_GROUP: usize = 4;
+
+/// What a family's discriminator is to the rest of the program. Its weights are passed to every call.
+pub trait DiscriminatorNetwork: Debug + Send + Sync {
+    /// The family's name, as a person reads it.
+    fn family(&self) -> &'static str;
+
+    /// Where each parameter lies in the flat vector.
+    fn layout(&self) -> &Arc<ParamLayout>;
+
+    /// Side of the images it takes.
+    fn resolution(&self) -> usize;
+
+    /// Channels of the images it takes.
+    fn image_channels(&self) -> usize;
+
+    /// Number of classes it judges by; 0 in unconditional networks.
+    fn classes(&self) -> usize {
+        0
+    }
+
+    /// Samples of a batch that it looks at together (the minibatch standard deviation); 1 if it looks at each alone.
+    fn batch_group(&self, _batch: usize) -> usize {
+        1
+    }
+
+    /// Scores `[batch, 1]` (logits: positive means real) of images `[batch, channels, side, side]` of the classes `labels`,
+    /// one-hot `[batch, classes]`. An unconditional network does not look at labels; a class-conditional one may be told
+    /// none.
+    fn forward_labelled(&self, p: &Leaves, images: Dual<4>, labels: Option<Tensor<2>>) -> Dual<2>;
+
+    /// What it sees in each image by itself: the last 4x4 maps, `[batch, channels, 4, 4]`.
+    fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4>;
+}
+
+/// A discriminator.
+#[derive(Clone, Debug)]
+pub struct Discriminator(Arc<dyn DiscriminatorNetwork>);
+
+impl Discriminator {
+    /// A discriminator of a family.
+    pub fn new(network: impl DiscriminatorNetwork + 'static) -> Self {
+        Self(Arc::new(network))
+    }
+
+    /// Scores `[batch, 1]` without classes.
+    pub fn forward(&self, p: &Leaves, images: Dual<4>) -> Dual<2> {
+        self.forward_labelled(p, images, None)
+    }
+}
+
+impl Deref for Discriminator {
+    type Target = dyn DiscriminatorNetwork;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}

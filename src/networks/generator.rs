@@ -1,0 +1,174 @@
+//! A generator of any family.
+
+use std::{fmt::Debug, ops::Deref, sync::Arc};
+
+use burn::tensor::Tensor;
+
+use super::{
+    detail::Details,
+    dual::Dual,
+    flat::{FlatParams, Leaves, ParamLayout},
+    latents::{self, LatentAddress},
+    params::Params,
+};
+
+/// Where a layer's noise map comes from.
+#[derive(Clone, Debug)]
+pub enum Noise {
+    /// The checkpoint's own maps: the same for every sample.
+    Constant,
+    /// One map per layer, `[batch, 1, side, side]`, standard normal.
+    Maps(Vec<Tensor<4>>),
+    /// No noise at all.
+    None,
+}
+
+/// What a family's generator is to the rest of the program. Its weights are passed to every call.
+///
+/// `z` is drawn from N(0, I); behind it stands the class one-hot (in class-conditional networks). It is mapped to a `w`,
+/// of which the synthesis takes one for each of [`num_ws`](Self::num_ws) layers; a family without a mapping network
+/// maps to the same values.
+pub trait GeneratorNetwork: Debug + Send + Sync {
+    /// The family's name, as a person reads it.
+    fn family(&self) -> &'static str;
+
+    /// Where each parameter lies in the flat vector.
+    fn layout(&self) -> &Arc<ParamLayout>;
+
+    /// Side of the generated images in pixels.
+    fn resolution(&self) -> usize;
+
+    /// Number of image channels.
+    fn image_channels(&self) -> usize;
+
+    /// Length of `z`, without the class.
+    fn z_dim(&self) -> usize;
+
+    /// Number of classes; 0 in unconditional networks.
+    fn classes(&self) -> usize;
+
+    /// Length of `w`.
+    fn w_dim(&self) -> usize;
+
+    /// Number of mapped latents the synthesis takes: layers that can have a style of their own.
+    fn num_ws(&self) -> usize;
+
+    /// Output channels of the layers by side, from the smallest side, which is 4 in every family that is read.
+    fn channels(&self) -> Vec<usize>;
+
+    /// What else a person wants to know of the architecture.
+    fn details(&self) -> Details {
+        Details::new()
+    }
+
+    /// Side of every layer's noise map, in layer order; empty in networks that take no noise.
+    fn noise_sides(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Whether path length regularisation makes sense: the synthesis then takes tangents.
+    fn has_path_length(&self) -> bool {
+        false
+    }
+
+    /// Whether elastic weight consolidation holds this parameter: those of the layers above 4x4.
+    fn is_consolidated(&self, parameter: &str) -> bool;
+
+    /// `z` `[batch, z_dim + classes]` to `w` `[batch, w_dim]`.
+    fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2>;
+
+    /// The centre of truncation for these parameters, `[1, w_dim]`.
+    fn w_mean(&self, p: &Leaves) -> Tensor<2>;
+
+    /// Truncation: `w_mean + psi * (w - w_mean)`.
+    fn truncate(&self, w: Tensor<2>, w_mean: Tensor<2>, psi: f32) -> Tensor<2> {
+        (w - w_mean.clone()) * psi + w_mean
+    }
+
+    /// `num_ws` mapped latents `[batch, w_dim]` to images `[batch, channels, side, side]`, nominally in `[-1, 1]`.
+    fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4>;
+
+    /// Whether the values of this parameter stay on the host when the others move to the device, for [`buffers`](Self::buffers).
+    fn is_kept_on_host(&self, _parameter: &str) -> bool {
+        false
+    }
+
+    /// Buffers of the file `template` that follow the weights, with their new values.
+    fn buffers(&self, _template: &Params, _weights: &FlatParams) -> Vec<(String, Vec<f32>)> {
+        Vec::new()
+    }
+}
+
+/// A generator, and the class that it draws, if only one.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    network: Arc<dyn GeneratorNetwork>,
+    class: Option<usize>,
+}
+
+impl Generator {
+    /// A generator that draws all classes.
+    pub fn new(network: impl GeneratorNetwork + 'static) -> Self {
+        Self { network: Arc::new(network), class: None }
+    }
+
+    /// Length of what is mapped: `z` and, behind it, the class one-hot (in class-conditional networks).
+    pub fn latent_dim(&self) -> usize {
+        self.z_dim() + self.classes()
+    }
+
+    /// The class that all addresses stand for, if there is only one; otherwise an address decides its class.
+    pub fn class(&self) -> Option<usize> {
+        self.class
+    }
+
+    /// The same network drawing only this class, or (`None`) all of them.
+    pub fn with_class(self, class: Option<usize>) -> Self {
+        Self { class, ..self }
+    }
+
+    /// What is mapped at this address, `[latent_dim]`.
+    pub fn latent(&self, address: LatentAddress) -> Vec<f32> {
+        self.latents(address.seed, [address.index])
+    }
+
+    /// What is mapped at this address with a class of choice, `[latent_dim]`.
+    pub fn latent_of(&self, address: LatentAddress, class: Option<usize>) -> Vec<f32> {
+        latents::inputs(address.seed, [address.index], self.z_dim(), self.classes(), class.or(self.class))
+    }
+
+    /// What is mapped at the addresses `(seed, indices)`, `[indices, latent_dim]`, row-major.
+    pub fn latents(&self, seed: u64, indices: impl IntoIterator<Item = u64>) -> Vec<f32> {
+        latents::inputs(seed, indices, self.z_dim(), self.classes(), self.class)
+    }
+
+    /// The classes in rows of [`latent_dim`](Self::latent_dim) values, one-hot, `[batch, classes]`; none in unconditional
+    /// networks.
+    pub fn labels(&self, latents: &Tensor<2>) -> Option<Tensor<2>> {
+        (self.classes() > 0).then(|| latents.clone().narrow(1, self.z_dim(), self.classes()))
+    }
+
+    /// One `w` for every layer.
+    pub fn broadcast(&self, w: Tensor<2>) -> Vec<Tensor<2>> {
+        vec![w; self.num_ws()]
+    }
+
+    /// Style mixing: `first` for the layers below `crossover`, `second` from there on.
+    pub fn mix(&self, first: Tensor<2>, second: Tensor<2>, crossover: usize) -> Vec<Tensor<2>> {
+        (0..self.num_ws()).map(|i| if i < crossover { first.clone() } else { second.clone() }).collect()
+    }
+
+    /// `z` to images in one call, the same `w` in all layers.
+    pub fn forward(&self, p: &Leaves, z: Tensor<2>, noise: &Noise) -> Tensor<4> {
+        let ws: Vec<_> = self.broadcast(self.map(p, z)).into_iter().map(Dual::from).collect();
+        self.synthesize(p, &ws, noise).value
+    }
+}
+
+impl Deref for Generator {
+    type Target = dyn GeneratorNetwork;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.network
+    }
+}

@@ -1,0 +1,26 @@
+//! The networks and nothing else: the families, each in a folder behind [`GeneratorNetwork`] and
+//! [`DiscriminatorNetwork`], and what they share: dual numbers, flat parameters, seeded latents, kernels (`ops`).
+//!
+//! Imports no other module of the crate but `sanitize`. Architectures are read off tensor shapes ([`read_generator`],
+//! [`read_discriminator`]); weights live apart from them as flat vectors ([`FlatParams`]), because the methods are
+//! arithmetic on whole parameter vectors. Images are `[batch, channels, height, width]`, nominally in `[-1, 1]`.
+
+mod detail;
+pub mod discriminator;
+pub mod dual;
+pub mod families;
+pub mod flat;
+pub mod generator;
+pub mod latents;
+pub mod ops;
+pub mod params;
+pub mod stylegan2;
+
+pub use detail::Details;
+pub use discriminator::{Discriminator, DiscriminatorNetwork};
+pub use dual::Dual;
+pub use families::{Architecture, is_buffer, read_discriminator, read_generator};
+pub use flat::{FlatParams, Leaves, ParamLayout};
+pub use generator::{Generator, GeneratorNetwork, Noise};
+pub use latents::{LatentAddress, NormalSource, SourceState};
+pub use params::{ArchitectureError, HostTensor, Params};
