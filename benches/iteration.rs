@@ -9,7 +9,7 @@ use unlearn_studio::{
     device::{self, DeviceChoice},
     networks::{Architecture, FlatParams, flat::to_vec, latents::NormalSource, read_discriminator, read_generator},
     train::{Draw, Extras, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
-    unlearn::{Preset, Settings, repulsion::Repulsion},
+    unlearn::{Preset, Settings, adapt::repulsion::Repulsion},
 };
 
 const BATCH: usize = 16;

@@ -1,6 +1,6 @@
 //! How well a few clicks are learned from: `probe [--rest-may-stay] [--labeler-features] MODEL LABELER CLASS...`
 //!
-//! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated person, tests the probe on 2000 fresh
+//! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated user, tests the probe on 2000 fresh
 //! samples, over several seeds, and prints a line of a Markdown table. The flags are those of `unlearn --clicks`.
 
 use std::path::PathBuf;
@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use clap::Parser;
 use unlearn_studio::{
     device,
-    engine::{
-        LabelerSpec, Model,
-        clicks::{Person, ProbeTest, test_probe},
+    feedback::{
+        LabelerSpec, SimulatedUser,
+        probe_test::{ProbeTest, test_probe},
     },
+    model::Model,
     unlearn::{Preset, Settings},
 };
 
@@ -53,11 +54,11 @@ fn main() -> anyhow::Result<()> {
     for class in classes {
         let target = labeler.target(&class)?;
         for clicks in [12, 24, 48] {
-            let person = Person { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
+            let user = SimulatedUser { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
             let mut tests = Vec::new();
             for seed in 0..SEEDS {
                 let settings = Settings { seed, ..Settings::preset(Preset::Quick) };
-                match test_probe(&model, &person, FRESH, &settings) {
+                match test_probe(&model, &user, FRESH, &settings.collect()) {
                     Ok(test) => tests.push(test),
                     Err(error) => eprintln!("{class}, {clicks} clicks, seed {seed}: {error}"),
                 }

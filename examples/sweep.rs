@@ -10,13 +10,14 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use unlearn_studio::{
     device,
-    engine::{
-        LabelerSpec, Model,
-        evaluate::{EVALUATION_SEED, compare},
-        feedback_source::by_labeler,
-    },
+    engine::evaluate::{EVALUATION_SEED, compare},
+    feedback::{LabelerSpec, by_labeler},
+    model::Model,
     networks::flat::to_vec,
-    unlearn::{Ended, Flow, Iteration, Preset, Settings, repulsion::Repulsion, stages},
+    unlearn::{
+        Ended, Flow, Iteration, Preset, Settings,
+        adapt::{repulsion::Repulsion, stages},
+    },
 };
 
 fn merge(base: &mut Value, patch: &Value) {
@@ -54,7 +55,7 @@ fn main() -> anyhow::Result<()> {
         let mut value = serde_json::to_value(Settings::preset(Preset::Quick))?;
         merge(&mut value, &patch);
         let settings: Settings = serde_json::from_value(value).context(file.clone())?;
-        let mut pools = by_labeler(&model, &labeler, &target, &settings, &mut |_| ControlFlow::Continue(()))?
+        let mut pools = by_labeler(&model, &labeler, &target, &settings.collect(), &mut |_| ControlFlow::Continue(()))?
             .context("nothing stops labelling here")?;
         let key = format!(
             "{:?} {} {} {} {} {}",

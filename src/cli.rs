@@ -30,7 +30,8 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use crate::{
     app,
     device::DeviceChoice,
-    engine::{LabelerSpec, panic_sentence},
+    engine::panic_sentence,
+    feedback::LabelerSpec,
     sanitize::{sanitize, sanitize_lines},
 };
 

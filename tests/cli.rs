@@ -11,9 +11,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint::{self, Checkpoint, read_tensors, write_tensors},
+    feedback::{Feedback, Mark, Sample},
     metrics::Labeler,
     networks::{HostTensor, LatentAddress},
-    unlearn::feedback::{Feedback, Mark, Sample},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_unlearn-studio");

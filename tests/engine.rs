@@ -9,15 +9,13 @@ use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint, device,
     engine::{
-        Command, Engine, Event, FeedbackSource, FileJob, LabelerSpec, ModelCard, RunReport, RunRequest, SampleKind,
-        SampleRequest, Tiles, Weights, command::EvaluationRequest, files::PictureRequest,
+        Command, Engine, Event, FileJob, RunReport, RunRequest, SampleKind, SampleRequest, Tiles, Weights,
+        command::EvaluationRequest, files::PictureRequest,
     },
+    feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
+    model::ModelCard,
     networks::LatentAddress,
-    unlearn::{
-        Preset, Settings,
-        feedback::{Feedback, Mark, Sample},
-        stages::Stage,
-    },
+    unlearn::{Preset, Settings, adapt::stages::Stage},
 };
 
 /// Longer than anything here takes on a busy machine.

@@ -4,16 +4,13 @@ use std::{collections::HashMap, path::Path, time::Duration};
 
 use unlearn_studio::{
     device,
-    engine::{
-        Command, Engine, Event, FeedbackSource, LabelerSpec, RunReport, RunRequest, SampleKind, SampleRequest,
-        SuggestRequest, Suggestions, Weights,
-    },
-    networks::LatentAddress,
-    unlearn::{
-        Preset, Settings,
-        feedback::{Feedback, Mark, Sample},
+    engine::{Command, Engine, Event, RunReport, RunRequest, SampleKind, SampleRequest, SuggestRequest, Weights},
+    feedback::{
+        Feedback, FeedbackSource, LabelerSpec, Mark, Sample, Suggestions,
         probe::{Confidence, FEWEST, auc},
     },
+    networks::LatentAddress,
+    unlearn::{Preset, Settings},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use unlearn_studio::{
     device::{self, DeviceChoice},
     networks::{Noise, flat::to_vec},
     train::{Draw, TrainConfig, Trainer},
-    unlearn::repulsion::{Distance, Repulsion, RepulsionConfig, RepulsionLoss},
+    unlearn::adapt::repulsion::{Distance, Repulsion, RepulsionConfig, RepulsionLoss},
 };
 
 fn relative_error(found: &[f32], expected: &[f32]) -> f32 {

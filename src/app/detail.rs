@@ -7,7 +7,7 @@ use super::{
     theme::palette,
     widgets,
 };
-use crate::unlearn::feedback::{Mark, Sample};
+use crate::feedback::{Mark, Sample};
 
 /// Textures of the sample that is looked at.
 #[derive(Default)]

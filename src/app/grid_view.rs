@@ -21,7 +21,7 @@ use super::{
     theme::palette,
     tiles::Source,
 };
-use crate::unlearn::feedback::{Mark, Sample};
+use crate::feedback::{Mark, Sample};
 use paint::Place;
 
 /// Room around the tiles.

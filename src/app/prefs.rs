@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{device::DeviceChoice, engine::ModelCard, unlearn::Settings};
+use crate::{device::DeviceChoice, model::ModelCard, unlearn::Settings};
 
 /// Files in the list of recent ones.
 const RECENT: usize = 8;

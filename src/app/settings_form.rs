@@ -4,7 +4,7 @@ use eframe::egui::{CollapsingHeader, ComboBox, DragValue, Grid, Response, RichTe
 
 use crate::unlearn::{
     Settings, StageConfig, Start,
-    repulsion::{Distance, RepulsionLoss},
+    adapt::repulsion::{Distance, RepulsionLoss},
 };
 
 struct Field {

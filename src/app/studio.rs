@@ -31,7 +31,9 @@ use super::{
 };
 use crate::{
     device::{DeviceCard, DeviceChoice},
-    engine::{Command, ModelCard, Suggestions, Tiles},
+    engine::{Command, Tiles},
+    feedback::Suggestions,
+    model::ModelCard,
     unlearn::{Preset, Settings},
 };
 

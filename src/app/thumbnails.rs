@@ -9,7 +9,7 @@ use super::{
     theme::palette,
     tiles::{Source, TileKey, sample_at},
 };
-use crate::{engine::SampleKind, unlearn::feedback::Sample};
+use crate::{engine::SampleKind, feedback::Sample};
 
 /// Textures that are kept.
 const KEPT: usize = 256;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{engine::Weights, networks::LatentAddress, unlearn::feedback::Sample};
+use crate::{engine::Weights, feedback::Sample, networks::LatentAddress};
 
 /// Bytes of all tiles that are kept.
 const BUDGET: usize = 256 << 20;

@@ -10,7 +10,7 @@ use super::{
     tiles::Source,
     widgets,
 };
-use crate::{engine::SampleKind, unlearn::feedback::Sample};
+use crate::{engine::SampleKind, feedback::Sample};
 
 const SIDE: f32 = 50.0;
 /// Below this width the slider makes room for the snapshots.

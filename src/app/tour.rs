@@ -4,7 +4,7 @@ use super::{
     grid_view::GridView,
     studio::{Studio, View},
 };
-use crate::unlearn::feedback::Mark;
+use crate::feedback::Mark;
 
 /// Samples that are scrolled through.
 const SAMPLES: usize = 4096;

@@ -6,9 +6,12 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{ClassArgs, DeviceArgs, LabelerArgs, progress::Bar};
-use crate::engine::{
-    Model, Phase, Progress,
-    evaluate::{EVALUATION_SEED, compare},
+use crate::{
+    engine::{
+        Phase, Progress,
+        evaluate::{EVALUATION_SEED, compare},
+    },
+    model::Model,
 };
 
 #[derive(Debug, Args)]

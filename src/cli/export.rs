@@ -9,8 +9,8 @@ use super::Unusable;
 use crate::{
     checkpoint::{self, Checkpoint},
     device,
-    engine::{Model, sampler::Sampler},
     metrics::to_rgb8,
+    model::{Model, Sampler},
 };
 
 /// Samples that a rounded model is compared on.

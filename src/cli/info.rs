@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{device, engine::Model};
+use crate::{device, model::Model};
 
 #[derive(Debug, Args)]
 pub(super) struct InfoArgs {

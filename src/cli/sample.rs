@@ -8,8 +8,8 @@ use clap::Args;
 use super::{ClassArgs, DeviceArgs, Unusable};
 use crate::{
     checkpoint::{read_tensors, write_tensors},
-    engine::{Model, sampler::Sampler},
     metrics::{Tiles, write_grid},
+    model::{Model, Sampler},
     networks::{Generator, HostTensor, latents::push_class},
 };
 

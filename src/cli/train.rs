@@ -13,12 +13,12 @@ use crate::{
     checkpoint,
     data::{ImageSet, LARGEST, avatars, idx, read_folder},
     engine::{
-        Model, Phase, Progress,
-        sampler::Sampler,
+        Phase, Progress,
         scratch::{Augmentation, Choices, Scratch, State},
         training_card::Card,
     },
     metrics::{Tiles, write_grid},
+    model::{Model, Sampler},
     networks::Architecture,
 };
 

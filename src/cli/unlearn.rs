@@ -9,13 +9,14 @@ use crossbeam_channel::select;
 use super::{ClassArgs, DeviceArgs, LabelerArgs, Unusable, progress::Bar};
 use crate::{
     engine::{
-        Command, Engine, Event, FeedbackSource, LabelerSpec, RunReport, RunRequest, SampleKind, SampleRequest, Tiles,
-        Weights, command::EvaluationRequest, evaluate::EVALUATION_SEED,
+        Command, Engine, Event, RunReport, RunRequest, SampleKind, SampleRequest, Tiles, Weights,
+        command::EvaluationRequest, evaluate::EVALUATION_SEED,
     },
+    feedback::{FeedbackSource, LabelerSpec},
     metrics::{self, write_before_after},
     unlearn::{
         Preset, Settings,
-        repulsion::{Distance, RepulsionLoss},
+        adapt::repulsion::{Distance, RepulsionLoss},
     },
 };
 

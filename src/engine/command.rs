@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{
-    feedback_source::{FeedbackSource, LabelerSpec},
     files::{FileJob, LabelerCard},
-    model::ModelCard,
     report::RunReport,
-    suggest::Suggestions,
 };
-use crate::unlearn::{Iteration, Settings, feedback::Feedback};
+use crate::{
+    feedback::{Feedback, FeedbackSource, LabelerSpec, Suggestions},
+    model::ModelCard,
+    unlearn::{Iteration, Settings},
+};
 
 /// A request to the engine.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ pub enum Command {
 pub struct SuggestRequest {
     /// The marked samples.
     pub feedback: Feedback,
-    /// Seed of the samples that are ranked: the first [`super::suggest::REFERENCE`] of it.
+    /// Seed of the samples that are ranked: the first [`crate::feedback::REFERENCE`] of it.
     pub seed: u64,
     /// Their truncation.
     pub psi: f32,

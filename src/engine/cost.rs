@@ -1,7 +1,6 @@
 //! What a run will take, before it starts: a rough answer from shapes and from how fast samples are drawn.
 
-use super::model::ModelCard;
-use crate::unlearn::Settings;
+use crate::{model::ModelCard, unlearn::Settings};
 
 /// An adversarial iteration with all its passes takes about as long as drawing this many of its batches.
 ///

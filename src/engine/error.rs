@@ -5,61 +5,24 @@ use std::path::PathBuf;
 use crate::{
     checkpoint::CheckpointError,
     device::NoGpu,
+    feedback::{FeedbackError, PoolError, ProbeError},
     metrics::{EvaluateError, LabelerError},
-    networks::ArchitectureError,
+    model::ModelError,
     sanitize::sanitize,
-    unlearn::{feedback::FeedbackError, probe::ProbeError},
 };
-
-fn no_class(class: usize, classes: usize) -> String {
-    match classes {
-        0 => format!("no class {class}, as this model draws no classes"),
-        _ => format!("no class {class}; this model draws the classes 0 to {}", classes - 1),
-    }
-}
 
 /// Why the engine could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// Opening, changing or writing a model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Finding negatives and positives.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// Reading or writing a model file.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The tensors are not a StyleGAN2.
-    #[error("{}: {source}", file.display())]
-    Architecture {
-        /// The model file.
-        file: PathBuf,
-        /// What does not fit.
-        source: ArchitectureError,
-    },
-    /// There is no generator.
-    #[error("{}: no generator in this file", file.display())]
-    NoGenerator {
-        /// The model file.
-        file: PathBuf,
-    },
-    /// There is no discriminator, and training needs one.
-    #[error("{}: no discriminator in this file, and going on training needs one", file.display())]
-    NoDiscriminator {
-        /// The model file.
-        file: PathBuf,
-    },
-    /// A class that the model does not have.
-    #[error("{}: {}", file.display(), no_class(*class, *classes))]
-    NoClass {
-        /// The model file.
-        file: PathBuf,
-        /// The class that was asked for.
-        class: usize,
-        /// Number of classes.
-        classes: usize,
-    },
-    /// The networks of one file do not belong together.
-    #[error("{}: its generators and discriminator do not belong together (their shapes disagree)", file.display())]
-    NetworksDisagree {
-        /// The model file.
-        file: PathBuf,
-    },
     /// A model that is no part of a larger one.
     #[error(
         "{}: it cannot be grown; give a model with g, g_ema and d whose resolution is half of what is asked for, and the \
@@ -84,9 +47,6 @@ pub enum EngineError {
     /// No GPU where one was asked for.
     #[error(transparent)]
     Device(#[from] NoGpu),
-    /// Too few samples on one side to train on.
-    #[error("{0}")]
-    TooFew(String),
     /// A loss was not a number.
     #[error(
         "{stage}, iteration {iteration}: the {loss} is not finite; the last good state is kept, try a lower learning rate"

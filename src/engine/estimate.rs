@@ -2,9 +2,10 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use super::{error::EngineError, evaluate::label_samples, model::Model};
+use super::{error::EngineError, evaluate::label_samples};
 use crate::{
     metrics::{Labeler, Labels, Target, evaluate},
+    model::Model,
     networks::{FlatParams, Generator},
 };
 

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use super::{error::EngineError, sampler::Sampler};
+use super::error::EngineError;
 use crate::{
     metrics::{Evaluation, Labeler, Labels, Target, evaluate},
+    model::Sampler,
     networks::{FlatParams, Generator},
 };
 

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{error::EngineError, evaluate::EVALUATION_SEED, sampler::Sampler};
+use super::{error::EngineError, evaluate::EVALUATION_SEED};
 use crate::{
     data::ImageSet,
     metrics::{Features, Labeler, Labels, frechet_distance, frechet_floor},
+    model::Sampler,
     networks::{FlatParams, Generator},
 };
 

@@ -9,13 +9,12 @@ use std::{
 use super::{
     command::{Event, SampleKind, SampleRequest, Weights},
     error::EngineError,
-    feedback_source::LabelerSpec,
     session::Session,
 };
 use crate::{
+    feedback::{Feedback, LabelerSpec},
     metrics::{Head, Tiles, grid},
     networks::FlatParams,
-    unlearn::feedback::Feedback,
 };
 
 /// Hundredths of a second that a picture of an animation stands; the last one stands longer.

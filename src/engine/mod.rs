@@ -5,26 +5,19 @@
 //! of one kind only the latest. A panic or an error inside the worker becomes [`Event::Failed`]; what was loaded and
 //! reached before stays.
 
-pub mod clicks;
 pub mod command;
 mod control;
 pub mod cost;
 mod error;
 mod estimate;
 pub mod evaluate;
-mod features;
-pub mod feedback_source;
 pub mod fidelity;
 pub mod files;
-mod heap;
-pub mod model;
 pub mod report;
 mod run;
-pub mod sampler;
 pub mod scratch;
 mod session;
 mod shrink;
-pub mod suggest;
 pub mod training_card;
 pub mod warm_up;
 mod worker;
@@ -33,9 +26,6 @@ pub use command::{
     Command, Event, Phase, Progress, RunRequest, SampleKind, SampleRequest, SuggestRequest, Tiles, Weights,
 };
 pub use error::EngineError;
-pub use feedback_source::{FeedbackSource, LabelerSpec};
 pub use files::{FileJob, LabelerCard};
-pub use model::{Model, ModelCard};
 pub use report::RunReport;
-pub use suggest::{Learned, Ranked, Suggestions};
 pub use worker::{Engine, panic_sentence};

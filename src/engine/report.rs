@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{feedback_source::FeedbackSummary, warm_up::WarmUp};
-use crate::{metrics::Evaluation, train::Losses, unlearn::Settings};
+use super::warm_up::WarmUp;
+use crate::{feedback::FeedbackSummary, metrics::Evaluation, train::Losses, unlearn::Settings};
 
 /// A run's report.
 #[derive(Clone, Debug, Serialize)]
@@ -60,8 +60,3 @@ impl Seconds {
 
 /// Name of the method, for provenance.
 pub const METHOD: &str = "Adapt then Unlearn (arXiv 2309.14054)";
-
-/// Name and version of this program, for provenance.
-pub fn program() -> String {
-    format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
-}

@@ -5,26 +5,23 @@ use std::{sync::Arc, time::Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
-    clicks::{Person, by_clicks},
     command::{Command, Event, Phase, RunRequest},
     control::Control,
     error::EngineError,
     estimate::Estimator,
     evaluate::compare,
-    feedback_source::{FeedbackSource, FeedbackSummary, POOL_PSI, Pools, by_labeler, by_marks},
-    report::{METHOD, RunReport, Seconds, program},
+    report::{METHOD, RunReport, Seconds},
     session::Session,
-    suggest::{Reference, by_probe},
     warm_up,
 };
 use crate::{
+    feedback::{FeedbackSummary, ImagePool, Pools, collect},
+    model::{Gan, program},
     networks::FlatParams,
     train::{Losses, Trainer},
     unlearn::{
-        Ended, Flow, Gan, Iteration, Monitor, Settings, Stage,
-        feedback::Feedback,
-        pool::ImagePool,
-        stages::{adapt, unlearn},
+        Ended, Flow, Iteration, Monitor, Settings, Stage,
+        adapt::stages::{adapt, unlearn},
     },
 };
 
@@ -59,7 +56,11 @@ pub(super) fn run(
     }
 
     let clock = Instant::now();
-    let pools = collect(&mut control, &request)?;
+    let model = control.session.model()?;
+    let helper = request.evaluation.as_ref().map(|evaluation| &evaluation.labeler);
+    let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
+    let pools = collect(&model, &request.feedback, &settings.collect(), helper, &mut progress)?;
+    drop(model);
     seconds.label = clock.elapsed().as_secs_f64();
     let Some(Pools { mut negatives, mut positives, feedback, learned }) = pools else {
         return Err(EngineError::State("stopped before training began; nothing was changed"));
@@ -188,56 +189,4 @@ impl Monitor for Recorder<'_, '_> {
         self.iterations = iteration.index + 1;
         self.control.after(iteration, state)
     }
-}
-
-/// The images to train on; `None` if the run was stopped meanwhile.
-fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>, EngineError> {
-    let settings = &request.settings;
-    match &request.feedback {
-        FeedbackSource::Labeler { labeler, forget } => {
-            let labeler = labeler.open()?;
-            let target = labeler.target(forget)?;
-            let model = control.session.model()?;
-            let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-            by_labeler(&model, &labeler, &target, settings, &mut progress)
-        }
-        FeedbackSource::File(path) => {
-            let model = control.session.model()?;
-            by_few_or_many(control, &Feedback::load(path, &model.sha256)?, request)
-        }
-        FeedbackSource::Marks(feedback) => by_few_or_many(control, feedback, request),
-        FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features } => {
-            let labeler = labeler.open()?;
-            let model = control.session.model()?;
-            let target = labeler.target(forget)?;
-            // The classifier answers for the person: unasked, its features would whisper the answers to the probe.
-            if *features && !labeler.has_features() {
-                return Err(EngineError::State("the labeler has no output called features to show to the probe"));
-            }
-            let features = features.then_some(&labeler);
-            let (clicks, rest_may_stay) = (*clicks, *rest_may_stay);
-            let person = Person { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
-            let reference = Reference::new(&model, (settings.seed, POOL_PSI), features)?;
-            let marks = by_clicks(&model, &reference, &person, settings)?;
-            let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-            by_probe(&model, &reference, &marks, features, settings, &mut progress)
-        }
-    }
-}
-
-/// Marks as they are, or, where they are few, what a probe learns from them: with the features of the labeler that measures
-/// the result, if there is one.
-fn by_few_or_many(
-    control: &mut Control,
-    feedback: &Feedback,
-    request: &RunRequest,
-) -> Result<Option<Pools>, EngineError> {
-    let (model, settings) = (control.session.model()?, &request.settings);
-    if feedback.len() >= settings.few_marks {
-        return by_marks(&model, feedback.clone()).map(Some);
-    }
-    let labeler = request.evaluation.as_ref().map(|evaluation| evaluation.labeler.open()).transpose()?;
-    let reference = Reference::new(&model, (settings.seed, POOL_PSI), labeler.as_ref())?;
-    let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-    by_probe(&model, &reference, feedback, labeler.as_ref(), settings, &mut progress)
 }

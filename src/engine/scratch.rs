@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EngineError, Model,
+    error::EngineError,
     fidelity::Fidelity,
     training_card::{Card, Grown, TrainingCard},
 };
@@ -16,6 +16,7 @@ use crate::{
     checkpoint::Checkpoint,
     data::{ImageSet, Order},
     metrics::Labeler,
+    model::Model,
     networks::{Architecture, NormalSource, Params, SourceState},
     train::{Adam, Augment, Extras, Losses, TrainConfig, Trainer},
 };

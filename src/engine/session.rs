@@ -7,19 +7,17 @@ use burn::tensor::Tensor;
 use super::{
     command::{SampleRequest, SuggestRequest, Tiles, Weights},
     error::EngineError,
-    feedback_source::LabelerSpec,
-    model::Model,
-    sampler::Sampler,
     shrink::shrink,
-    suggest::{Reference, Suggestions},
 };
 use crate::{
     checkpoint,
     device::ComputeDevice,
+    feedback::{LabelerSpec, Reference, Suggestions},
     metrics::to_rgb8,
+    model::{Model, ModelError, Sampler},
     networks::{FlatParams, Params},
     train::Trainer,
-    unlearn::extrapolate::extrapolate,
+    unlearn::adapt::extrapolate::extrapolate,
 };
 
 /// Centres of truncation that are remembered.
@@ -98,7 +96,7 @@ impl Session {
 
     /// Gives the model a discriminator.
     pub(super) fn adopt_discriminator(&mut self, params: Params) -> Result<(), EngineError> {
-        self.model_mut()?.adopt_discriminator(params)
+        Ok(self.model_mut()?.adopt_discriminator(params)?)
     }
 
     /// Draws one class only, or all.
@@ -172,7 +170,7 @@ impl Session {
         let class = request.class.map(|class| class as usize);
         let classes = model.generator.classes();
         if let Some(class) = class.filter(|class| *class >= classes) {
-            return Err(EngineError::NoClass { file: model.path.clone(), class, classes });
+            return Err(ModelError::NoClass { file: model.path.clone(), class, classes }.into());
         }
         // What is asked for, whatever a run would draw.
         let generator = model.generator.clone().with_class(class);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Model, fidelity::Fidelity, report::program};
+use super::fidelity::Fidelity;
+use crate::model::{Model, program};
 
 /// The metadata key of a [`TrainingCard`], as JSON.
 const CARD: &str = "card";

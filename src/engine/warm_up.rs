@@ -9,8 +9,9 @@ use std::time::Instant;
 use burn::tensor::{Tensor, TensorData};
 use serde::Serialize;
 
-use super::{command::Phase, control::Control, error::EngineError, model::Model};
+use super::{command::Phase, control::Control, error::EngineError};
 use crate::{
+    model::{Model, ModelError},
     networks::{Architecture, FlatParams, NormalSource, Params, flat::to_vec, read_discriminator},
     train::{Draw, Labels, Networks, TrainConfig, Trainer},
     unlearn::Settings,
@@ -67,7 +68,7 @@ fn train(control: &mut Control, model: &Model, settings: &Settings) -> Result<(P
     let fresh = architecture.discriminator(&mut rng);
     let device = model.g_ema.device();
     let discriminator =
-        read_discriminator(&fresh).map_err(|source| EngineError::Architecture { file: model.path.clone(), source })?;
+        read_discriminator(&fresh).map_err(|source| ModelError::Architecture { file: model.path.clone(), source })?;
     let networks = Networks { generator: generator.clone(), discriminator };
     let TrainConfig { batch, micro_batch, .. } = settings.unlearn.train;
     let config = TrainConfig { batch, micro_batch, ..TrainConfig::default() };

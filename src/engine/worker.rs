@@ -12,11 +12,10 @@ use super::{
     command::{Command, Event, SampleRequest},
     control::PendingSamples,
     error::EngineError,
-    model::Model,
     run,
     session::Session,
 };
-use crate::{device::ComputeDevice, networks::FlatParams};
+use crate::{device::ComputeDevice, model::Model, networks::FlatParams};
 
 /// Time between two [`Event::Opening`]; small files are open before the first.
 const OPENING_NEWS: Duration = Duration::from_millis(100);

@@ -10,7 +10,7 @@ use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
     app::{link::News, tiles::Source},
     checkpoint,
-    unlearn::feedback::{Feedback, Mark},
+    feedback::{Feedback, Mark},
 };
 
 use crate::support::*;

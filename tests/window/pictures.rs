@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use egui_kittest::SnapshotOptions;
 use unlearn_studio::{
     app::{prefs::Theme, studio::Compare, tiles::Source},
-    unlearn::feedback::Mark,
+    feedback::Mark,
 };
 
 use crate::support::*;

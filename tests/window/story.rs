@@ -8,7 +8,7 @@ use unlearn_studio::{
     app::{prefs::Theme, studio::Compare, tiles::Source},
     checkpoint,
     device::DeviceChoice,
-    unlearn::feedback::Mark,
+    feedback::Mark,
 };
 
 use crate::support::*;

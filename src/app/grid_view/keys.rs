@@ -8,7 +8,7 @@ use crate::{
         layout::Layout,
         studio::{Compare, Studio},
     },
-    unlearn::feedback::Mark,
+    feedback::Mark,
 };
 
 pub(super) fn obey(view: &mut GridView, ui: &Ui, layout: &Layout, studio: &mut Studio) {

@@ -12,7 +12,7 @@ use crate::{
         theme::{self, palette},
         tiles::{Source, TileKey},
     },
-    unlearn::feedback::{Mark, Sample},
+    feedback::{Mark, Sample},
 };
 
 /// Bytes that are copied to the window's GPU in a frame; the rest waits for the next one.

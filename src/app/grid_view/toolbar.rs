@@ -8,7 +8,7 @@ use crate::{
         studio::{Compare, Studio},
         theme::palette,
     },
-    unlearn::feedback::{Mark, Sample},
+    feedback::{Mark, Sample},
 };
 
 /// Below this width the choice between before and after is a menu.

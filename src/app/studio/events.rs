@@ -9,7 +9,8 @@ use crate::{
         tiles::{Source, sample_at},
     },
     device::Kind,
-    engine::{Command, Event, ModelCard, Phase, RunReport, SampleKind, SampleRequest, Tiles},
+    engine::{Command, Event, Phase, RunReport, SampleKind, SampleRequest, Tiles},
+    model::ModelCard,
     unlearn::{Iteration, Stage},
 };
 

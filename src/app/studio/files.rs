@@ -9,8 +9,8 @@ use crate::{
         series::csv,
         tiles::{Source, TileKey},
     },
-    engine::{Command, FileJob, LabelerCard, LabelerSpec, files::PictureRequest},
-    unlearn::feedback::{Mark, Sample},
+    engine::{Command, FileJob, LabelerCard, files::PictureRequest},
+    feedback::{LabelerSpec, Mark, Sample},
 };
 
 /// Samples in a saved picture, and in a row of it.

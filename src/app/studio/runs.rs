@@ -10,12 +10,12 @@ use crate::{
     },
     device::Kind,
     engine::{
-        Command, FeedbackSource, RunRequest,
+        Command, RunRequest,
         command::EvaluationRequest,
         cost::{Cost, Speed, affordable_snapshots, cost},
         evaluate::EVALUATION_SEED,
     },
-    unlearn::probe::FEWEST,
+    feedback::{FeedbackSource, probe::FEWEST},
 };
 
 /// Samples the result is measured on.

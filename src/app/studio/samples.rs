@@ -4,11 +4,8 @@ use super::{Compare, Detail, Studio};
 use crate::{
     app::tiles::{Source, next_wanted, sample_at},
     engine::{Command, SampleKind, SampleRequest, SuggestRequest},
+    feedback::{Feedback, Sample, probe::FEWEST},
     networks::latents::class_at,
-    unlearn::{
-        feedback::{Feedback, Sample},
-        probe::FEWEST,
-    },
 };
 
 /// Samples that one seed shows.

@@ -6,47 +6,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     ewc::{Ewc, fisher_diagonal},
     extrapolate::extrapolate,
-    pool::ImagePool,
     repulsion::Repulsion,
     settings::{Settings, StageConfig, Start},
 };
 use crate::{
+    feedback::ImagePool,
+    model::Gan,
     networks::{FlatParams, flat::to_vec, latents::NormalSource},
-    train::{Adam, Draw, Extras, GeneratorTerm, Labels, Losses, Networks, Retained, TrainConfig, Trainer},
+    train::{Draw, Extras, GeneratorTerm, Labels, Losses, Retained, TrainConfig, Trainer},
 };
-
-/// A GAN ready to be trained: what a checkpoint holds, on a device.
-#[derive(Clone, Debug)]
-pub struct Gan {
-    /// The architectures.
-    pub networks: Networks,
-    /// The generator's parameters.
-    pub g: FlatParams,
-    /// The averaged generator's parameters: what is shown and exported.
-    pub g_ema: FlatParams,
-    /// The discriminator's parameters.
-    pub d: FlatParams,
-    /// The generator's optimizer state, if the file has one.
-    pub g_optim: Option<Adam>,
-    /// The discriminator's optimizer state, if the file has one.
-    pub d_optim: Option<Adam>,
-}
-
-impl Gan {
-    /// A trainer that starts from `g`, with the checkpoint's discriminator, EMA and optimizer states.
-    fn trainer(&self, stage: &StageConfig, g: FlatParams) -> Trainer {
-        let mut trainer =
-            Trainer::new(self.networks.clone(), stage.train.clone(), g, self.d.clone(), self.g_ema.clone());
-        let adopt = |fresh: &mut Adam, saved: &Option<Adam>| {
-            if let Some(saved) = saved {
-                *fresh = Adam { config: fresh.config, ..saved.clone() };
-            }
-        };
-        adopt(&mut trainer.g_optim, &self.g_optim);
-        adopt(&mut trainer.d_optim, &self.d_optim);
-        trainer
-    }
-}
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +101,7 @@ pub fn adapt(
 ) -> Ended {
     let mut rng = NormalSource::new(settings.seed, 1 + member as u64);
     let ewc = ewc(gan, settings, &mut rng);
-    let trainer = gan.trainer(&settings.adapt, gan.g_ema.clone());
+    let trainer = gan.trainer(settings.adapt.train.clone(), gan.g_ema.clone());
     let term = ewc.as_ref().map(|ewc| ewc as &dyn GeneratorTerm);
     let pools = Images { real: negatives, unwanted: None };
     run_stage(trainer, &settings.adapt, Stage::Adapt { member }, pools, term, &mut rng, monitor)
@@ -163,7 +131,7 @@ pub fn unlearn(
     monitor: &mut dyn Monitor,
 ) -> Ended {
     let mut rng = NormalSource::new(settings.seed, 0);
-    let mut trainer = gan.trainer(&settings.unlearn, start(gan, adapted, settings));
+    let mut trainer = gan.trainer(settings.unlearn.train.clone(), start(gan, adapted, settings));
     if settings.extrapolate != 1.0 {
         trainer.g_ema = trainer.g.clone();
     }

@@ -2,11 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{error::EngineError, model::Model};
-use crate::{
-    networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec},
-    unlearn::feedback::Sample,
-};
+use super::{error::ModelError, opened::Model, sample::Sample};
+use crate::networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec};
 
 /// Renders samples of one set of weights.
 pub struct Sampler<'a> {
@@ -62,7 +59,7 @@ impl<'a> Sampler<'a> {
     }
 
     /// Images of a model's samples, of any seeds, classes and truncations, in their order.
-    pub fn render_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, EngineError> {
+    pub fn render_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
         let mut out = Vec::new();
         for run in samples.chunk_by(|a, b| a.psi() == b.psi()) {
             let Some(first) = run.first() else { continue };

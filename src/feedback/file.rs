@@ -16,15 +16,41 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 
-use super::{Feedback, FeedbackError, Mark, Sample};
-use crate::networks::LatentAddress;
+use super::marks::{Feedback, Mark};
+use crate::{model::Sample, networks::LatentAddress};
 
 /// The version this program reads and writes.
-pub(super) const VERSION: u64 = 1;
+const VERSION: u64 = 1;
 
 /// A feedback file of this size holds about a million samples; a larger one is no feedback file.
-pub(super) const MAX_FILE_BYTES: u64 = 64 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// Why a feedback file was not read or written; each message is one sentence that names the file.
+#[derive(Debug, Error)]
+pub enum FeedbackError {
+    #[error("{file}: cannot be read ({source})")]
+    Read { file: String, source: io::Error },
+    #[error("{file}: cannot be written ({source})")]
+    Write { file: String, source: io::Error },
+    #[error("{file}: larger than {MAX_FILE_BYTES} bytes, which no feedback file is")]
+    TooLarge { file: String },
+    #[error("{file}: not a feedback file ({source})")]
+    NotFeedback { file: String, source: serde_json::Error },
+    #[error("{file}: feedback of version {version}, this program reads version {VERSION}")]
+    Version { file: String, version: u64 },
+    #[error("{file}: `{found}` is no SHA-256 of a model (64 hexadecimal digits)")]
+    NoSha { file: String, found: String },
+    #[error("{file}: feedback for another model (SHA-256 {found}…), the open one has {expected}…")]
+    OtherModel { file: String, found: String, expected: String },
+    #[error("{file}: sample {index} of seed {seed} has psi {psi:e}, which is no usable truncation")]
+    Psi { file: String, seed: u64, index: u64, psi: f64 },
+    #[error("{file}: sample {index} of seed {seed} (psi {psi}) stands there twice")]
+    Duplicate { file: String, seed: u64, index: u64, psi: f32 },
+    #[error("{file}: sample {index} of seed {seed} (psi {psi}) is both negative and positive")]
+    Contradiction { file: String, seed: u64, index: u64, psi: f32 },
+}
 
 impl Feedback {
     /// SHA-256 (lower-case hexadecimal) of the canonical JSON: samples in order, no white space.
@@ -144,14 +170,14 @@ struct Entry {
 impl From<&Feedback> for FileV1 {
     fn from(feedback: &Feedback) -> Self {
         let entry = |sample: Sample| Entry {
-            seed: sample.address.seed,
-            index: sample.address.index,
+            seed: sample.address().seed,
+            index: sample.address().index,
             psi: shortest(sample.psi()),
             class: sample.class(),
         };
         Self {
             version: VERSION,
-            model_sha256: feedback.model_sha256.clone(),
+            model_sha256: feedback.model_sha256().to_owned(),
             negatives: feedback.negatives().map(entry).collect(),
             positives: feedback.positives().map(entry).collect(),
         }
@@ -172,7 +198,7 @@ fn file_name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{SHA, sample, some_feedback};
+    use super::super::marks::tests::{SHA, sample, some_feedback};
     use super::*;
 
     const OTHER: &str = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752";

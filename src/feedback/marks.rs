@@ -1,54 +1,11 @@
 //! Feedback: which samples a person or a labeler marked negative or positive.
 //!
 //! Samples are addresses, not pictures: the model named by its SHA-256 draws the same picture from
-//! `(seed, index, psi)` everywhere. The module `file` holds the JSON format.
-
-mod error;
-mod file;
+//! `(seed, index, psi)` everywhere. Their JSON file is `file.rs`'s.
 
 use std::collections::BTreeMap;
 
-pub use error::FeedbackError;
-
-use crate::networks::LatentAddress;
-
-/// One picture of a model: a latent's address, the truncation it is drawn with and, if one was chosen, its class.
-///
-/// Two samples are the same only if their `psi` agree in every bit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sample {
-    address: LatentAddress,
-    psi_bits: u32,
-    class: Option<u32>,
-}
-
-impl Sample {
-    /// The sample at `address` truncated with `psi`; none if `psi` is not a finite number.
-    pub fn new(address: LatentAddress, psi: f32) -> Option<Self> {
-        // Adding 0 makes one of the two zeros.
-        psi.is_finite().then(|| Self { address, psi_bits: (psi + 0.0).to_bits(), class: None })
-    }
-
-    /// The same latent as a picture of this class; without one, the address decides (in class-conditional networks).
-    pub fn with_class(self, class: Option<u32>) -> Self {
-        Self { class, ..self }
-    }
-
-    /// The class that was chosen, if one was.
-    pub fn class(self) -> Option<u32> {
-        self.class
-    }
-
-    /// Where the latent is found.
-    pub fn address(self) -> LatentAddress {
-        self.address
-    }
-
-    /// The truncation: 1 is none, 0 is the mean picture.
-    pub fn psi(self) -> f32 {
-        f32::from_bits(self.psi_bits)
-    }
-}
+use crate::model::Sample;
 
 /// What a sample shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,16 +82,17 @@ impl Feedback {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::networks::LatentAddress;
 
-    pub(super) const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    pub const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-    pub(super) fn sample(seed: u64, index: u64, psi: f32) -> Sample {
+    pub fn sample(seed: u64, index: u64, psi: f32) -> Sample {
         Sample::new(LatentAddress { seed, index }, psi).unwrap()
     }
 
-    pub(super) fn some_feedback() -> Feedback {
+    pub fn some_feedback() -> Feedback {
         let mut feedback = Feedback::new(SHA);
         feedback.mark(sample(2, 9, 0.7), Mark::Positive);
         feedback.mark(sample(0, 12, 0.7), Mark::Negative);

@@ -16,7 +16,7 @@ pub use quality::{Confidence, auc, balanced_accuracy};
 use regression::Plane;
 pub use whitening::Whitening;
 
-use super::feedback::Mark;
+use super::marks::Mark;
 
 /// Marks needed of each kind.
 pub const FEWEST: usize = 3;

@@ -2,11 +2,11 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{error::EngineError, model::Model, sampler::Sampler};
+use super::{error::PoolError, probe::Whitening};
 use crate::{
     metrics::labeler::Labeler,
+    model::{Model, ModelError, Sample, Sampler},
     networks::{Discriminator, Leaves, flat::to_vec},
-    unlearn::{feedback::Sample, probe::Whitening},
 };
 
 /// Side of the small copy of an image that is one of its features.
@@ -27,7 +27,7 @@ pub(super) struct FeatureExtractor<'a> {
 }
 
 impl<'a> FeatureExtractor<'a> {
-    pub(super) fn new(model: &'a Model, labeler: Option<&'a Labeler>) -> Result<Self, EngineError> {
+    pub(super) fn new(model: &'a Model, labeler: Option<&'a Labeler>) -> Result<Self, ModelError> {
         let gan = model.gan()?;
         Ok(Self {
             model,
@@ -44,7 +44,7 @@ impl<'a> FeatureExtractor<'a> {
     }
 
     /// Looks at samples: blocks of features, each `[count, width]` row-major.
-    pub(super) fn see(&mut self, samples: &[Sample]) -> Result<Vec<Vec<f32>>, EngineError> {
+    pub(super) fn see(&mut self, samples: &[Sample]) -> Result<Vec<Vec<f32>>, PoolError> {
         let images = self.sampler.render_samples(self.model, samples)?;
         let images = images.as_slice();
         let [channels, height, width] = self.sampler.image_shape();
@@ -55,7 +55,7 @@ impl<'a> FeatureExtractor<'a> {
             let tensor = TensorData::new(part.to_vec(), [count, channels, height, width]);
             let tensor = Tensor::<4>::from_data(tensor, &self.weights.device());
             maps.extend(to_vec(self.discriminator.trunk(&self.weights, tensor.into()).value));
-            small.extend(part.chunks_exact(height * width).flat_map(|plane| shrink(plane, width)));
+            small.extend(part.chunks_exact(height * width).flat_map(|plane| area_means(plane, width)));
         }
         let mut blocks = vec![maps, small];
         if let Some(labeler) = self.labeler {
@@ -67,7 +67,7 @@ impl<'a> FeatureExtractor<'a> {
 }
 
 /// Means of squares of a square plane, so that [`SMALL`] are left on a side (all, if there are fewer).
-fn shrink(plane: &[f32], side: usize) -> Vec<f32> {
+fn area_means(plane: &[f32], side: usize) -> Vec<f32> {
     let step = (side / SMALL).max(1);
     let small = side / step;
     let mut out = vec![0.0; small * small];
@@ -84,9 +84,9 @@ const WEIGHTS: [f64; 3] = [1.0, 0.3, 2.0];
 
 /// Brings the blocks of features to one scale and together.
 #[derive(Clone, Debug)]
-pub(super) struct Space(Vec<(usize, Whitening)>);
+pub(super) struct FeatureSpace(Vec<(usize, Whitening)>);
 
-impl Space {
+impl FeatureSpace {
     /// Fits to the blocks of `count` samples; blocks that do not vary are left out. `None` if none is left.
     pub(super) fn fit(blocks: &[Vec<f32>], count: usize) -> Option<Self> {
         let fit = |(i, block): (usize, &Vec<f32>)| Some((i, Whitening::fit(block, block.len() / count.max(1))?));
@@ -117,20 +117,20 @@ mod tests {
     #[test]
     fn a_plane_shrinks_to_area_means() {
         let plane: Vec<f32> = (0..32 * 32).map(|i| (i % 32) as f32 + 100.0 * (i / 32) as f32).collect();
-        let small = shrink(&plane, 32);
+        let small = area_means(&plane, 32);
         assert_eq!(small.len(), 256);
         assert_eq!((small[0], small[1], small[16]), (50.5, 52.5, 250.5));
-        assert_eq!(shrink(&plane[..64], 8), plane[..64]);
+        assert_eq!(area_means(&plane[..64], 8), plane[..64]);
     }
 
     #[test]
     fn a_space_leaves_out_what_does_not_vary() {
         let blocks = vec![vec![1.0, 2.0, 5.0, 3.0], vec![7.0; 8]];
-        let space = Space::fit(&blocks, 4).expect("one block varies");
+        let space = FeatureSpace::fit(&blocks, 4).expect("one block varies");
         let rows = space.apply(&blocks, 4);
         assert!(rows.iter().all(|row| row.len() == 1));
         let norm: f64 = rows.iter().flatten().map(|x| x * x).sum::<f64>() / 4.0;
         assert!((norm - 1.0).abs() < 1e-9);
-        assert!(Space::fit(&blocks[1..], 4).is_none());
+        assert!(FeatureSpace::fit(&blocks[1..], 4).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! The "real" images of both stages: the generator's own samples at the addresses that feedback names.
+//! Images to train on: the generator's own samples at the addresses that feedback names.
 
 use burn::tensor::{Device, Tensor, TensorData};
 

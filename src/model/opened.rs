@@ -2,20 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
-use indexmap::IndexMap;
-use serde::Serialize;
-use serde_json::{Value, json};
+use burn::tensor::Device;
+use serde_json::Value;
 
-use super::{error::EngineError, heap::returning_memory, report::program};
+use super::{
+    card::ModelCard,
+    error::ModelError,
+    gan::Gan,
+    heap::returning_memory,
+    optimizer::{adam_from_host, adam_to_host},
+    provenance::program,
+    sample::Sample,
+};
 use crate::{
-    checkpoint::{self, AdamMoments, Checkpoint, OptimState},
-    networks::{
-        Details, FlatParams, Generator, HostTensor, ParamLayout, Params, flat::to_vec, is_buffer, read_discriminator,
-        read_generator,
-    },
-    train::{Adam, Networks, Trainer, adam::AdamConfig},
-    unlearn::{Gan, feedback::Sample},
+    checkpoint::{self, Checkpoint, OptimState},
+    networks::{FlatParams, Generator, ParamLayout, Params, is_buffer, read_discriminator, read_generator},
+    train::{Networks, Trainer},
 };
 
 /// A model file, opened.
@@ -35,51 +37,15 @@ pub struct Model {
     pub gan: Option<Gan>,
 }
 
-/// What a person wants to know about a model file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ModelCard {
-    /// The file.
-    pub file: PathBuf,
-    /// SHA-256 of the file, in hexadecimal.
-    pub sha256: String,
-    /// Family of the architecture.
-    pub family: &'static str,
-    /// Side of the images in pixels.
-    pub resolution: usize,
-    /// Channels of the images.
-    pub image_channels: usize,
-    /// Length of `z`.
-    pub latent: usize,
-    /// Number of classes; 0 in unconditional networks.
-    pub classes: usize,
-    /// Length of `w`.
-    pub w_dim: usize,
-    /// What the family says of the architecture beside that.
-    #[serde(flatten)]
-    pub details: Details,
-    /// Channels of the generator at 4x4, 8x8, ...
-    pub channels: Vec<usize>,
-    /// Number of the generator's parameters.
-    pub generator_parameters: usize,
-    /// Number of the discriminator's parameters, if there is one.
-    pub discriminator_parameters: Option<usize>,
-    /// Which networks and optimizer states are in the file.
-    pub contents: Vec<&'static str>,
-    /// The training script's arguments.
-    pub args: serde_json::Map<String, Value>,
-    /// Architecture and provenance as the writer noted them.
-    pub metadata: std::collections::BTreeMap<String, String>,
-}
-
 impl Model {
     /// Opens a model file.
-    pub fn load(path: &Path, device: &Device) -> Result<Self, EngineError> {
+    pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
         Self::load_watched(path, device, &mut |_, _| {})
     }
 
     /// Opens a model file; `watch` is told again and again how many bytes were read and how many there are to read. These
     /// are twice the file's: its tensors are read, then its digest is taken.
-    pub fn load_watched(path: &Path, device: &Device, watch: &mut dyn FnMut(u64, u64)) -> Result<Self, EngineError> {
+    pub fn load_watched(path: &Path, device: &Device, watch: &mut dyn FnMut(u64, u64)) -> Result<Self, ModelError> {
         let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         returning_memory(|| {
             let checkpoint = checkpoint::load_watched(path, &mut |read| watch(read.min(length), 2 * length))?;
@@ -89,10 +55,10 @@ impl Model {
     }
 
     /// A model from an already read checkpoint.
-    pub fn new(path: &Path, sha256: String, mut checkpoint: Checkpoint, device: &Device) -> Result<Self, EngineError> {
-        let misfit = |source| EngineError::Architecture { file: path.to_owned(), source };
+    pub fn new(path: &Path, sha256: String, mut checkpoint: Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        let misfit = |source| ModelError::Architecture { file: path.to_owned(), source };
         let shown = checkpoint.g_ema.as_mut().or(checkpoint.g.as_mut());
-        let shown = shown.ok_or_else(|| EngineError::NoGenerator { file: path.to_owned() })?;
+        let shown = shown.ok_or_else(|| ModelError::NoGenerator { file: path.to_owned() })?;
         let generator = read_generator(shown, device).map_err(misfit)?;
         let kept = |key: &str| generator.is_kept_on_host(key);
         let g_ema = FlatParams::take_from_host(generator.layout(), shown, kept, device);
@@ -109,10 +75,10 @@ impl Model {
     }
 
     /// Draws samples of one class only, or (`None`) of the class that each address has.
-    pub fn set_class(&mut self, class: Option<usize>) -> Result<(), EngineError> {
+    pub fn set_class(&mut self, class: Option<usize>) -> Result<(), ModelError> {
         let classes = self.generator.classes();
         if let Some(class) = class.filter(|class| *class >= classes) {
-            return Err(EngineError::NoClass { file: self.path.clone(), class, classes });
+            return Err(ModelError::NoClass { file: self.path.clone(), class, classes });
         }
         self.generator = self.generator.clone().with_class(class);
         if let Some(gan) = &mut self.gan {
@@ -122,24 +88,24 @@ impl Model {
     }
 
     /// What the generator takes for a sample: its latent and, in class-conditional models, its class behind it.
-    pub fn latent(&self, sample: Sample) -> Result<Vec<f32>, EngineError> {
+    pub fn latent(&self, sample: Sample) -> Result<Vec<f32>, ModelError> {
         let (class, classes) = (sample.class().map(|class| class as usize), self.generator.classes());
         match class.filter(|class| *class >= classes) {
-            Some(class) => Err(EngineError::NoClass { file: self.path.clone(), class, classes }),
+            Some(class) => Err(ModelError::NoClass { file: self.path.clone(), class, classes }),
             None => Ok(self.generator.latent_of(sample.address(), class)),
         }
     }
 
     /// Puts a discriminator beside the generator.
-    pub fn adopt_discriminator(&mut self, mut params: Params) -> Result<(), EngineError> {
+    pub fn adopt_discriminator(&mut self, mut params: Params) -> Result<(), ModelError> {
         self.gan = Some(gan(&self.path, &mut self.template, &mut params, &self.generator, &self.g_ema)?);
         self.template.d = Some(params);
         Ok(())
     }
 
     /// The networks for training.
-    pub fn gan(&self) -> Result<&Gan, EngineError> {
-        self.gan.as_ref().ok_or_else(|| EngineError::NoDiscriminator { file: self.path.clone() })
+    pub fn gan(&self) -> Result<&Gan, ModelError> {
+        self.gan.as_ref().ok_or_else(|| ModelError::NoDiscriminator { file: self.path.clone() })
     }
 
     /// What is in the file.
@@ -236,11 +202,11 @@ fn gan(
     d: &mut Params,
     generator: &Generator,
     g_ema: &FlatParams,
-) -> Result<Gan, EngineError> {
+) -> Result<Gan, ModelError> {
     let device = g_ema.device();
-    let disagree = || EngineError::NetworksDisagree { file: path.to_owned() };
+    let disagree = || ModelError::NetworksDisagree { file: path.to_owned() };
     let discriminator =
-        read_discriminator(d).map_err(|source| EngineError::Architecture { file: path.to_owned(), source })?;
+        read_discriminator(d).map_err(|source| ModelError::Architecture { file: path.to_owned(), source })?;
     let sides = (generator.resolution(), generator.image_channels());
     if sides != (discriminator.resolution(), discriminator.image_channels()) {
         return Err(disagree());
@@ -265,59 +231,4 @@ fn gan(
         |state: &Option<OptimState>, like: &FlatParams| state.as_ref().and_then(|state| adam_from_host(state, like));
     let (g_optim, d_optim) = (adopt(&checkpoint.g_optim, &g), adopt(&checkpoint.d_optim, &d));
     Ok(Gan { networks, g, g_ema: g_ema.clone(), d, g_optim, d_optim })
-}
-
-/// The optimizer state of a file as flat vectors; `None` if it has never stepped.
-fn adam_from_host(state: &OptimState, like: &FlatParams) -> Option<Adam> {
-    let step = state.moments.values().map(|m| m.step).fold(0f32, f32::max);
-    if step == 0.0 {
-        return None;
-    }
-    let mut exp_avg = vec![0.0; like.layout.total()];
-    let mut exp_avg_sq = exp_avg.clone();
-    for (i, (_, _, range)) in like.layout.iter().enumerate() {
-        let Some(moments) = state.moments.get(&i) else { continue };
-        if moments.exp_avg.data.len() != range.len() || moments.exp_avg_sq.data.len() != range.len() {
-            return None;
-        }
-        exp_avg[range.clone()].copy_from_slice(&moments.exp_avg.data);
-        exp_avg_sq[range].copy_from_slice(&moments.exp_avg_sq.data);
-    }
-    let device = like.device();
-    let tensor = |values: Vec<f32>| -> Tensor<1> {
-        let shape = [values.len()];
-        Tensor::from_data(TensorData::new(values, shape), &device)
-    };
-    Some(Adam {
-        // The stage that adopts the state sets its own hyperparameters.
-        config: AdamConfig::lazy(0.0, 1),
-        step: f64::from(step),
-        exp_avg: tensor(exp_avg),
-        exp_avg_sq: tensor(exp_avg_sq),
-    })
-}
-
-/// An optimizer state as PyTorch keeps it; `groups` are the original's `param_groups`, if there were any.
-fn adam_to_host(adam: &Adam, like: &FlatParams, groups: Value) -> OptimState {
-    let (exp_avg, exp_avg_sq) = (to_vec(adam.exp_avg.clone()), to_vec(adam.exp_avg_sq.clone()));
-    let moments: IndexMap<usize, AdamMoments> = like
-        .layout
-        .iter()
-        .enumerate()
-        .map(|(i, (_, shape, range))| {
-            let tensor = |values: &[f32]| HostTensor::new(shape.to_vec(), values[range.clone()].to_vec());
-            let moments =
-                AdamMoments { step: adam.step as f32, exp_avg: tensor(&exp_avg), exp_avg_sq: tensor(&exp_avg_sq) };
-            (i, moments)
-        })
-        .collect();
-    let mut group =
-        groups.get(0).cloned().unwrap_or_else(|| json!({ "weight_decay": 0, "amsgrad": false, "maximize": false }));
-    if let Some(group) = group.as_object_mut() {
-        group.insert("lr".to_owned(), json!(adam.config.lr));
-        group.insert("betas".to_owned(), json!([adam.config.beta1, adam.config.beta2]));
-        group.insert("eps".to_owned(), json!(adam.config.eps));
-        group.insert("params".to_owned(), json!((0..like.layout.len()).collect::<Vec<_>>()));
-    }
-    OptimState { moments, param_groups: json!([group]) }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::repulsion::{Distance, RepulsionConfig, RepulsionLoss};
-use crate::{networks::discriminator::BATCH_GROUP, train::TrainConfig};
+use crate::{feedback::CollectSettings, networks::discriminator::BATCH_GROUP, train::TrainConfig};
 
 /// One stage of the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub struct Settings {
     /// Samples a labeler looks at to find negatives and positives.
     pub labelled: usize,
     /// A labelled sample counts as positive if its probability of the forgotten class is at most this.
-    pub positive_below: f32,
+    pub positive_below: f64,
     /// Fewer marked samples than this are not trained on as they are: a probe learns from them and marks those of
     /// `labelled` others that it is sure of. 0 never does. Not part of the published method.
     #[serde(default)]
@@ -83,6 +83,12 @@ impl Settings {
             Preset::Paper => Self::paper(),
             Preset::Quick => Self::quick(),
         }
+    }
+
+    /// How negatives and positives are looked for.
+    pub fn collect(&self) -> CollectSettings {
+        let Self { labelled, positive_below, few_marks, seed, .. } = *self;
+        CollectSettings { labelled, positive_below, few_marks, seed }
     }
 
     /// Checks that the settings can be run; the error is one sentence.

@@ -1,83 +1,41 @@
-//! Where negatives and positives come from: a labeler's answers or a person's marks.
+//! Negatives and positives as images: from a labeler's answers, or from marks.
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use super::{error::EngineError, model::Model, sampler::Sampler, suggest::Learned};
+use super::{
+    error::PoolError,
+    image_pool::{ImagePool, Origin},
+    marks::{Feedback, Mark},
+    probe::ProbeQuality,
+    settings::CollectSettings,
+};
 use crate::{
     metrics::{Labeler, Labels, Target},
+    model::{Model, Sample, Sampler},
     networks::latents::LatentAddress,
-    unlearn::{
-        Settings,
-        feedback::{Feedback, Mark, Sample},
-        pool::{ImagePool, Origin},
-    },
 };
 
 /// Samples of the pool's seed are drawn at this truncation: none.
 pub(super) const POOL_PSI: f32 = 1.0;
 
-/// A classifier and how it wants its input.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LabelerSpec {
-    /// The ONNX file.
-    pub path: PathBuf,
-    /// Mean to subtract from values in [0, 1]; one number or one per channel.
-    pub mean: Option<Vec<f32>>,
-    /// Standard deviation to divide by; one number or one per channel.
-    pub std: Option<Vec<f32>>,
+/// What a run learned from marks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Learned {
+    /// How sure the probe was.
+    #[serde(flatten)]
+    pub quality: ProbeQuality,
+    /// Samples it looked at to fill the pools.
+    pub looked_at: usize,
 }
 
-impl LabelerSpec {
-    /// Opens the classifier.
-    pub fn open(&self) -> Result<Labeler, EngineError> {
-        let labeler = Labeler::open(&self.path)?;
-        if self.mean.is_none() && self.std.is_none() {
-            return Ok(labeler);
-        }
-        let mean = self.mean.as_deref().unwrap_or(&[0.0]);
-        let std = self.std.as_deref().unwrap_or(&[1.0]);
-        Ok(labeler.with_normalization(mean, std)?)
-    }
-}
-
-/// Who gives feedback.
-#[derive(Clone, Debug)]
-pub enum FeedbackSource {
-    /// A classifier; samples of the classes `forget` are negative, samples it is sure are not are positive.
-    Labeler {
-        /// The ONNX file.
-        labeler: LabelerSpec,
-        /// What to forget, as [`Labeler::target`] takes it.
-        forget: String,
-    },
-    /// A feedback file; fewer marks than [`Settings::few_marks`] are learned from by a probe.
-    File(PathBuf),
-    /// Marks made in the window, taken like those of a file.
-    Marks(Box<Feedback>),
-    /// A simulated person who marks a handful of samples page by page, a classifier answering for them.
-    Clicks {
-        /// The ONNX file.
-        labeler: LabelerSpec,
-        /// What to forget, as [`Labeler::target`] takes it.
-        forget: String,
-        /// Number of samples that are clicked.
-        clicks: usize,
-        /// Whether only negatives are clicked, and the rest of the pages looked at may stay.
-        rest_may_stay: bool,
-        /// Whether the probe also sees the classifier's features. It then learns from who gives the answers, so this says
-        /// what a classifier made for such images adds, not what the GAN alone knows.
-        features: bool,
-    },
-}
-
-/// The images both stages train on.
+/// The images that a method trains on.
 #[derive(Clone, Debug)]
 pub struct Pools {
-    /// Stage 1's real images.
+    /// Images that show what must be forgotten.
     pub negatives: ImagePool,
-    /// Stage 2's real images.
+    /// Images that do not.
     pub positives: ImagePool,
     /// The samples they show, for the report and for saving.
     pub feedback: Feedback,
@@ -104,9 +62,9 @@ pub fn by_labeler(
     model: &Model,
     labeler: &Labeler,
     target: &Target,
-    settings: &Settings,
+    settings: &CollectSettings,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
-) -> Result<Option<Pools>, EngineError> {
+) -> Result<Option<Pools>, PoolError> {
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let shape = sampler.image_shape();
     let size = shape.iter().product::<usize>();
@@ -137,16 +95,16 @@ pub fn by_labeler(
 }
 
 /// How image `i` is marked by its labels; who is in doubt whether it is positive does not mark it.
-pub(super) fn mark(labels: &Labels, i: usize, target: &Target, settings: &Settings) -> Option<Mark> {
+pub(super) fn mark(labels: &Labels, i: usize, target: &Target, settings: &CollectSettings) -> Option<Mark> {
     if labels.classes.get(i).is_some_and(|&class| target.holds(class)) {
         return Some(Mark::Negative);
     }
-    let sure = labels.target_probability(i, target).is_some_and(|p| p <= settings.positive_below);
+    let sure = labels.target_probability(i, target).is_some_and(|p| p <= settings.positive_below as f32);
     sure.then_some(Mark::Positive)
 }
 
 /// Renders the samples of a feedback file.
-pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, EngineError> {
+pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, PoolError> {
     let mut sampler = Sampler::new(&model.generator, &model.g_ema);
     let shape = sampler.image_shape();
     let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
@@ -165,12 +123,10 @@ pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, EngineError>
     pools(negatives, positives, feedback)
 }
 
-fn pools(negatives: ImagePool, positives: ImagePool, feedback: Feedback) -> Result<Pools, EngineError> {
-    for (pool, name) in [(&negatives, "negative"), (&positives, "positive")] {
+fn pools(negatives: ImagePool, positives: ImagePool, feedback: Feedback) -> Result<Pools, PoolError> {
+    for (pool, kind) in [(&negatives, "negative"), (&positives, "positive")] {
         if pool.is_empty() {
-            return Err(EngineError::TooFew(format!(
-                "no {name} sample was found among the samples looked at; mark some or look at more"
-            )));
+            return Err(PoolError::None { kind });
         }
     }
     Ok(Pools { negatives, positives, feedback, learned: None })
