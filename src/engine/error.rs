@@ -9,6 +9,7 @@ use crate::{
     metrics::{EvaluateError, LabelerError},
     model::ModelError,
     sanitize::sanitize,
+    unlearn::MethodError,
 };
 
 /// Why the engine could not do what it was asked to.
@@ -47,17 +48,71 @@ pub enum EngineError {
     /// No GPU where one was asked for.
     #[error(transparent)]
     Device(#[from] NoGpu),
-    /// A loss was not a number.
+    /// Settings that cannot be run.
+    #[error("{0}")]
+    Settings(String),
+    /// A method that could not begin.
+    #[error(transparent)]
+    Method(#[from] MethodError),
+    /// A number was not finite.
     #[error(
-        "{stage}, iteration {iteration}: the {loss} is not finite; the last good state is kept, try a lower learning rate"
+        "{at}, iteration {iteration}: the {what} is not finite; the last good state is kept, try a lower learning rate"
     )]
     NonFinite {
-        /// Which stage.
-        stage: String,
+        /// Where.
+        at: String,
         /// Number of the iteration, from 1.
         iteration: usize,
+        /// Which number.
+        what: &'static str,
+    },
+    /// A training from scratch whose loss was not finite.
+    #[error("the {what} is no finite number any more; {} holds iteration {reached}", out.display())]
+    Diverged {
+        /// The model file.
+        out: PathBuf,
         /// Which loss.
-        loss: &'static str,
+        what: &'static str,
+        /// The last good iteration.
+        reached: usize,
+    },
+    /// A file that no training can go on from, or not with this data.
+    #[error("{}: {reason}", file.display())]
+    CannotResume {
+        /// The model file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Two models that cannot be compared.
+    #[error("{} and {} have latents of different length and cannot be compared", before.display(), after.display())]
+    NotAlike {
+        /// The original.
+        before: PathBuf,
+        /// The other.
+        after: PathBuf,
+    },
+    /// Rounding would be seen.
+    #[error("{}: rounding to 16 bits changes a pixel by {change}/255; nothing was written", file.display())]
+    TooCoarse {
+        /// The file that was to be written.
+        file: PathBuf,
+        /// By how many 255ths a pixel changes.
+        change: u8,
+    },
+    /// Training data that cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A picture that cannot be drawn or written.
+    #[error(transparent)]
+    Picture(#[from] GridError),
+    /// A file of latents that does not fit.
+    #[error("{}: {reason}", file.display())]
+    Latents {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// A command that does not fit the engine's state.
     #[error("{0}")]
@@ -73,5 +128,44 @@ impl EngineError {
         /// Characters of a sentence.
         const LONGEST: usize = 2000;
         sanitize(&self.to_string(), LONGEST)
+    }
+}
+
+/// What a panic becomes for a person.
+pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
+    let reason = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    let reason = reason.lines().next().unwrap_or_default();
+    let lower = reason.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let advice = if says(&["out of memory", "outofmemory", "out_of_memory", "not enough memory", "capacity overflow"]) {
+        "; the device's memory is too small for this: choose a smaller batch or micro-batch, or another device"
+    } else if says(&["device lost", "device is lost", "devicelost", "device_lost"]) {
+        "; the device was lost: choose another one, or start the program again"
+    } else {
+        ""
+    };
+    format!("the computation failed ({reason}){advice}; the last good state is kept")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::panic_sentence;
+
+    #[test]
+    fn a_failure_says_what_to_change() {
+        let table = [
+            ("wgpu error: Out of Memory\nmore", "smaller batch"),
+            ("Parent device is lost", "choose another one"),
+            ("index out of bounds", "(index out of bounds); the last good state is kept"),
+        ];
+        for (reason, expected) in table {
+            let sentence = panic_sentence(&reason);
+            assert!(sentence.contains(expected) && !sentence.contains('\n'), "{sentence}");
+            assert!(sentence.ends_with("the last good state is kept"), "{sentence}");
+        }
     }
 }

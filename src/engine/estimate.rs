@@ -9,7 +9,7 @@ use crate::{
     networks::{FlatParams, Generator},
 };
 
-/// Samples of a look in between: a tenth of a second on the demo models, and a PUL within a few percent.
+/// Samples of an estimate in between: a tenth of a second on the demo models, and a PUL within a few percent.
 const SAMPLES: usize = 256;
 
 /// Compares the state of a run with the model it started from, over few samples.
@@ -27,7 +27,7 @@ impl Estimator {
     }
 
     /// PUL and Fréchet distance of these weights.
-    pub(super) fn look(
+    pub(super) fn estimate(
         &self,
         generator: &Generator,
         weights: &FlatParams,

@@ -1,10 +1,22 @@
-//! The methods, each in a folder of its own.
+//! The methods, each in a folder of its own behind one trait ([`Method`]), and the settings of a run.
 //!
-//! Imports `feedback`, `model`, `train` and `networks`.
+//! Imports `feedback`, `model`, `train` and `networks`. In: a [`Base`], pools of negatives and positives, [`Settings`].
+//! Out: an [`Outcome`], and on the way, through a [`Monitor`], every iteration. What stages a method has, what it
+//! measures and what it can be set to, it declares itself ([`Stage`], [`Chart`], [`Field`]); nobody else knows it.
 
 pub mod adapt;
+mod chart;
+mod field;
+mod method;
+mod monitor;
+mod registry;
+mod settings;
+mod values;
 
-pub use adapt::{
-    settings::{Preset, Settings, StageConfig, Start},
-    stages::{Ended, Flow, Iteration, Monitor, Stage},
-};
+pub use chart::{Chart, Curve, Meaning};
+pub use field::{Choice, Field, FieldKind};
+pub use method::{Base, Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, Slider};
+pub use monitor::{Auxiliary, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef};
+pub use registry::{DEFAULT, METHODS, method};
+pub use settings::{COLLECT_FIELDS, SEED, Settings};
+pub use values::Values;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{networks::ParamLayout, train::GeneratorTerm};
 
 /// The shape of the repulsion loss as a function of the distance `d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RepulsionLoss {
     /// `weight * exp(-gamma * d)`.
@@ -18,7 +18,7 @@ pub enum RepulsionLoss {
 }
 
 /// How the distance between parameter vectors is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Distance {
     /// `(K / 2P) * sum over P tensors and K adapted generators of mean((theta - theta_N)^2)`: the authors' code.

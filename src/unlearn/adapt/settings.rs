@@ -1,9 +1,9 @@
-//! Every number of the method in one place, and the presets.
+//! Every number of the method in one place.
 
 use serde::{Deserialize, Serialize};
 
-use super::repulsion::{Distance, RepulsionConfig, RepulsionLoss};
-use crate::{feedback::CollectSettings, networks::discriminator::BATCH_GROUP, train::TrainConfig};
+use super::repulsion::RepulsionConfig;
+use crate::{networks::discriminator::BATCH_GROUP, train::TrainConfig};
 
 /// One stage of the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ impl StageConfig {
 }
 
 /// Which of the checkpoint's two generators stage 2 starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {
     /// The trained generator `g`: the authors' code.
@@ -35,9 +35,9 @@ pub enum Start {
     Averaged,
 }
 
-/// All settings of a run.
+/// All settings of the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
+pub struct AdaptSettings {
     /// Number of adapted generators.
     pub adapted: usize,
     /// Stage 1.
@@ -54,43 +54,11 @@ pub struct Settings {
     pub extrapolate: f64,
     /// The generator's own term in stage 2.
     pub repulsion: RepulsionConfig,
-    /// Samples a labeler looks at to find negatives and positives.
-    pub labelled: usize,
-    /// A labelled sample counts as positive if its probability of the forgotten class is at most this.
-    pub positive_below: f64,
-    /// Fewer marked samples than this are not trained on as they are: a probe learns from them and marks those of
-    /// `labelled` others that it is sure of. 0 never does. Not part of the published method.
-    #[serde(default)]
-    pub few_marks: usize,
     /// Seed of everything that is drawn.
     pub seed: u64,
 }
 
-/// A named set of settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// The authors' values.
-    Paper,
-    /// Reaches a good result in the least time.
-    Quick,
-}
-
-impl Settings {
-    /// The settings of a preset.
-    pub fn preset(preset: Preset) -> Self {
-        match preset {
-            Preset::Paper => Self::paper(),
-            Preset::Quick => Self::quick(),
-        }
-    }
-
-    /// How negatives and positives are looked for.
-    pub fn collect(&self) -> CollectSettings {
-        let Self { labelled, positive_below, few_marks, seed, .. } = *self;
-        CollectSettings { labelled, positive_below, few_marks, seed }
-    }
-
+impl AdaptSettings {
     /// Checks that the settings can be run; the error is one sentence.
     pub fn check(&self) -> Result<(), String> {
         for (stage, name) in [(&self.adapt, "stage 1"), (&self.unlearn, "stage 2")] {
@@ -135,9 +103,6 @@ impl Settings {
         if self.adapted == 0 {
             return Err("there must be at least one adapted generator".to_owned());
         }
-        if self.labelled == 0 {
-            return Err("a labeler must look at one sample at least".to_owned());
-        }
         Ok(())
     }
 
@@ -150,78 +115,11 @@ impl Settings {
             train.path_regularize = weight("path_regularize").unwrap_or(train.path_regularize);
         }
     }
-
-    fn paper() -> Self {
-        Self {
-            adapted: 2,
-            adapt: StageConfig { iterations: 2000, final_lr: 1.0, train: TrainConfig::default() },
-            ewc_lambda: 5e8,
-            fisher_samples: 32,
-            unlearn: StageConfig { iterations: 1000, final_lr: 1.0, train: TrainConfig::default() },
-            start: Start::Trained,
-            extrapolate: 1.0,
-            repulsion: RepulsionConfig {
-                loss: RepulsionLoss::El2,
-                distance: Distance::Mean,
-                gamma: 1.0,
-                weight: 100.0,
-            },
-            labelled: 5000,
-            positive_below: 0.5,
-            few_marks: 0,
-            seed: 0,
-        }
-    }
-
-    /// What drives what was measured (see `benches/README.md`): light regularisation ([`Settings::follow`] takes the
-    /// checkpoint's own), since a change of it alone moves a small network; a learning rate that falls to zero and a short
-    /// EMA, so that what is shown is neither shaken nor late; unwanted fakes for PUL, retention for the Fréchet
-    /// distance; IL2 over the summed distance, whose gradient is large only near the adapted generator.
-    fn quick() -> Self {
-        let train = TrainConfig { r1: 2.0, path_regularize: 0.0, ..TrainConfig::default() };
-        Self {
-            adapted: 1,
-            adapt: StageConfig {
-                iterations: 100,
-                final_lr: 1.0,
-                train: TrainConfig { lr: 0.001, ema_decay: 0.98, ..train.clone() },
-            },
-            unlearn: StageConfig {
-                iterations: 900,
-                final_lr: 0.0,
-                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_share: 0.5, retain: 2.0, ..train },
-            },
-            start: Start::Averaged,
-            repulsion: RepulsionConfig {
-                loss: RepulsionLoss::Il2,
-                distance: Distance::Sum,
-                gamma: 30.0,
-                weight: 100.0,
-            },
-            positive_below: 0.2,
-            few_marks: 1000,
-            ..Self::paper()
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn presets_can_be_run_and_the_quick_one_follows_the_checkpoint() {
-        for preset in [Preset::Paper, Preset::Quick] {
-            assert_eq!(Settings::preset(preset).check(), Ok(()));
-        }
-        let paper = Settings::preset(Preset::Paper).unlearn.train;
-        assert_eq!((paper.unwanted_fakes(), paper.retain), (0, 0.0), "the published method has neither");
-        assert_eq!(Settings::preset(Preset::Paper).few_marks, 0, "nor a probe");
-        let mut quick = Settings::preset(Preset::Quick);
-        quick.follow(&serde_json::from_str(r#"{"r1": 7.5, "path_regularize": -1, "lr": 9}"#).unwrap());
-        assert_eq!((quick.adapt.train.r1, quick.unlearn.train.r1), (7.5, 7.5));
-        assert_eq!((quick.unlearn.train.path_regularize, quick.unlearn.train.lr), (0.0, 0.0015));
-    }
 
     #[test]
     fn the_learning_rate_falls_along_half_a_cosine() {

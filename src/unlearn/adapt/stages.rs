@@ -1,83 +1,30 @@
 //! The two stages: adapt to the negatives, then unlearn on the positives.
 
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
 
 use super::{
     ewc::{Ewc, fisher_diagonal},
     extrapolate::extrapolate,
     repulsion::Repulsion,
-    settings::{Settings, StageConfig, Start},
+    settings::{AdaptSettings, StageConfig, Start},
 };
 use crate::{
     feedback::ImagePool,
     model::Gan,
     networks::{FlatParams, flat::to_vec, latents::NormalSource},
     train::{Draw, Extras, GeneratorTerm, Labels, Losses, Retained, TrainConfig, Trainer},
+    unlearn::monitor::Flow,
 };
 
-/// Where a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "stage")]
-pub enum Stage {
-    /// Stage 1 for one member of the ensemble, numbered from 0.
-    Adapt {
-        /// Which member.
-        member: usize,
-    },
-    /// Stage 2.
-    Unlearn,
-}
-
-impl std::fmt::Display for Stage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Adapt { member } => write!(f, "adapt {}", member + 1),
-            Self::Unlearn => f.write_str("unlearn"),
-        }
-    }
-}
-
-/// One finished iteration.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Iteration {
-    /// The stage.
-    pub stage: Stage,
-    /// Number of the iteration in its stage, from 0.
-    pub index: usize,
-    /// Iterations in this stage.
-    pub of: usize,
-    /// Its losses.
-    pub losses: Losses,
-}
-
-/// What a monitor wants next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// Go on.
-    Continue,
-    /// End the stage here and keep what was reached.
-    Stop,
-}
-
-/// Sees every iteration; may look at the state and may stop the run.
-pub trait Monitor {
-    /// Called after each iteration.
-    fn after(&mut self, iteration: &Iteration, state: &Trainer) -> Flow;
-}
-
-impl<F: FnMut(&Iteration, &Trainer) -> Flow> Monitor for F {
-    fn after(&mut self, iteration: &Iteration, state: &Trainer) -> Flow {
-        self(iteration, state)
-    }
-}
+/// Sees the number (from 0), the losses and the state of every iteration, and says whether to go on.
+pub type AfterIteration<'a> = dyn FnMut(usize, &Losses, &Trainer) -> Flow + 'a;
 
 /// How a stage ended.
 #[derive(Clone, Debug)]
-pub enum Ended {
+pub enum StageEnd {
     /// All iterations ran.
     Done(Box<Trainer>),
-    /// The monitor stopped it; the state reached so far.
+    /// It was stopped; the state reached so far.
     Stopped(Box<Trainer>),
     /// A loss was not finite; the last state that produced finite losses.
     NonFinite {
@@ -95,20 +42,20 @@ pub enum Ended {
 pub fn adapt(
     gan: &Gan,
     negatives: &mut ImagePool,
-    settings: &Settings,
+    settings: &AdaptSettings,
     member: usize,
-    monitor: &mut dyn Monitor,
-) -> Ended {
+    after: &mut AfterIteration<'_>,
+) -> StageEnd {
     let mut rng = NormalSource::new(settings.seed, 1 + member as u64);
     let ewc = ewc(gan, settings, &mut rng);
     let trainer = gan.trainer(settings.adapt.train.clone(), gan.g_ema.clone());
     let term = ewc.as_ref().map(|ewc| ewc as &dyn GeneratorTerm);
     let pools = Images { real: negatives, unwanted: None };
-    run_stage(trainer, &settings.adapt, Stage::Adapt { member }, pools, term, &mut rng, monitor)
+    run_stage(trainer, &settings.adapt, pools, term, &mut rng, after)
 }
 
 /// The EWC term around the averaged generator; `None` if its weight is zero.
-fn ewc(gan: &Gan, settings: &Settings, rng: &mut NormalSource) -> Option<Ewc> {
+fn ewc(gan: &Gan, settings: &AdaptSettings, rng: &mut NormalSource) -> Option<Ewc> {
     if settings.ewc_lambda == 0.0 {
         return None;
     }
@@ -127,9 +74,9 @@ pub fn unlearn(
     positives: &mut ImagePool,
     negatives: &mut ImagePool,
     adapted: &[Tensor<1>],
-    settings: &Settings,
-    monitor: &mut dyn Monitor,
-) -> Ended {
+    settings: &AdaptSettings,
+    after: &mut AfterIteration<'_>,
+) -> StageEnd {
     let mut rng = NormalSource::new(settings.seed, 0);
     let mut trainer = gan.trainer(settings.unlearn.train.clone(), start(gan, adapted, settings));
     if settings.extrapolate != 1.0 {
@@ -138,10 +85,10 @@ pub fn unlearn(
     let repulsion = Repulsion::new(settings.repulsion, &gan.g.layout, adapted.to_vec());
     let term = repulsion.as_ref().map(|repulsion| repulsion as &dyn GeneratorTerm);
     let pools = Images { real: positives, unwanted: Some(negatives) };
-    run_stage(trainer, &settings.unlearn, Stage::Unlearn, pools, term, &mut rng, monitor)
+    run_stage(trainer, &settings.unlearn, pools, term, &mut rng, after)
 }
 
-fn start(gan: &Gan, adapted: &[Tensor<1>], settings: &Settings) -> FlatParams {
+fn start(gan: &Gan, adapted: &[Tensor<1>], settings: &AdaptSettings) -> FlatParams {
     let original = match settings.start {
         Start::Trained => &gan.g,
         Start::Averaged => &gan.g_ema,
@@ -164,12 +111,11 @@ struct Images<'a> {
 fn run_stage(
     mut trainer: Trainer,
     config: &StageConfig,
-    stage: Stage,
     mut images: Images,
     term: Option<&dyn GeneratorTerm>,
     rng: &mut NormalSource,
-    monitor: &mut dyn Monitor,
-) -> Ended {
+    after: &mut AfterIteration<'_>,
+) -> StageEnd {
     let device = trainer.g.device();
     // A state is known to be good once an iteration that started from it gave finite losses.
     let mut last_good = trainer.clone();
@@ -187,22 +133,21 @@ fn run_stage(
         let extras = Extras { unwanted, retained: Some(retained), labels };
         let losses = trainer.iterate(index, real, extras, term, rng);
         if let Some(loss) = losses.non_finite() {
-            return Ended::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
+            return StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
         }
         last_good = before;
-        let report = Iteration { stage, index, of: config.iterations, losses };
-        let stopped = monitor.after(&report, &trainer) == Flow::Stop;
+        let stopped = after(index, &losses, &trainer) == Flow::Stop;
         if stopped || index + 1 == config.iterations {
             // The last update has not been tried by any forward pass yet.
             if let Some(loss) = non_finite_parameters(&trainer) {
-                return Ended::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
+                return StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
             }
         }
         if stopped {
-            return Ended::Stopped(Box::new(trainer));
+            return StageEnd::Stopped(Box::new(trainer));
         }
     }
-    Ended::Done(Box::new(trainer))
+    StageEnd::Done(Box::new(trainer))
 }
 
 /// The name of the first network or optimizer with values that are not finite numbers.

@@ -5,151 +5,26 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 
 use super::{
-    error::EngineError,
+    card::{Card, Grown, TrainingCard},
+    choices::{Augmentation, Choices},
     fidelity::Fidelity,
-    training_card::{Card, Grown, TrainingCard},
+    state::TrainingState,
 };
 use crate::{
     checkpoint::Checkpoint,
     data::{ImageSet, Order},
+    engine::error::EngineError,
     metrics::Labeler,
     model::Model,
-    networks::{Architecture, NormalSource, Params, SourceState},
+    networks::{Architecture, NormalSource, Params},
     train::{Adam, Augment, Extras, Losses, TrainConfig, Trainer},
 };
 
-/// The metadata key of a [`State`], as JSON.
-const STATE: &str = "training";
 /// Streams of the training's seed.
 const WEIGHTS: u64 = 100;
 const DRAWS: u64 = 101;
-
-/// What a person chooses of the [`TrainConfig`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Choices {
-    /// Samples per iteration.
-    pub batch: usize,
-    /// Samples per forward pass; 0 means the whole batch.
-    pub micro_batch: usize,
-    /// Learning rate.
-    pub lr: f64,
-    /// Weight of R1.
-    pub r1: f64,
-    /// Weight of the path length penalty.
-    pub path: f64,
-    /// Probability of style mixing.
-    #[serde(default = "default_mixing")]
-    pub mixing: f64,
-    /// Whether layers take noise. Small networks use it for detail that they cannot make yet, and keep the dots.
-    #[serde(default = "default_noise")]
-    pub noise: bool,
-    /// Adaptive augmentation: whether it is used, and whether it may mirror images.
-    #[serde(default)]
-    pub augment: Augmentation,
-}
-
-/// Which adaptive augmentation a training uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Augmentation {
-    /// None: for data without end, like the drawn avatars.
-    #[default]
-    None,
-    /// All but mirroring: where left and right mean something, as in digits.
-    Unmirrored,
-    /// All.
-    Full,
-}
-
-fn default_noise() -> bool {
-    true
-}
-
-fn default_mixing() -> f64 {
-    TrainConfig::default().mixing
-}
-
-impl Default for Choices {
-    /// The authors' values, but regularised for small images: at 32 and 64 pixels an R1 of 10 slows learning down, and
-    /// the path length penalty kept a fresh network from making different images at all (see `benches/README.md`).
-    fn default() -> Self {
-        let TrainConfig { batch, micro_batch, lr, .. } = TrainConfig::default();
-        Self {
-            batch,
-            micro_batch,
-            lr,
-            r1: 1.0,
-            path: 0.0,
-            mixing: default_mixing(),
-            noise: true,
-            augment: Augmentation::None,
-        }
-    }
-}
-
-impl Choices {
-    fn config(&self) -> TrainConfig {
-        let Self { batch, micro_batch, lr, r1, path: path_regularize, mixing, noise: random_noise, augment: _ } = *self;
-        TrainConfig { batch, micro_batch, lr, r1, path_regularize, mixing, random_noise, ..TrainConfig::default() }
-    }
-
-    /// One sentence on what cannot be used.
-    pub fn check(&self) -> Result<(), String> {
-        let group = crate::networks::discriminator::BATCH_GROUP;
-        if self.batch == 0 || (self.batch > group && !self.batch.is_multiple_of(group)) {
-            return Err(format!("--batch must be 1 to {group} or a multiple of {group}"));
-        }
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return Err("--lr must be a number above 0".to_owned());
-        }
-        for (name, value) in [("--r1", self.r1), ("--path", self.path)] {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(format!("{name} must be a number from 0"));
-            }
-        }
-        if !(0.0..=1.0).contains(&self.mixing) {
-            return Err("--mixing must be a number from 0 to 1".to_owned());
-        }
-        Ok(())
-    }
-}
-
-/// Where a training stands, besides its networks and optimizers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// Iterations done.
-    pub iteration: usize,
-    /// Images taken from the data.
-    pub seen: u64,
-    /// Seed of weights, data order and draws.
-    pub seed: u64,
-    /// The stream of latents, mixing and noise.
-    pub rng: SourceState,
-    /// Running mean of path lengths, its bits: decimal text would not bring back every number.
-    pub path_mean: u32,
-    /// Probability of augmentation, its bits.
-    #[serde(default)]
-    pub augment_p: u64,
-    /// Hyperparameters.
-    pub choices: Choices,
-    /// Number of training images.
-    pub images: usize,
-}
-
-impl State {
-    /// Takes it out of what a file is to hold.
-    pub fn remove(checkpoint: &mut Checkpoint) {
-        checkpoint.metadata.remove(STATE);
-    }
-
-    /// The state in a model file's metadata, if it was trained by this program.
-    pub fn of(model: &Model) -> Option<Self> {
-        serde_json::from_str(model.metadata().get(STATE)?).ok()
-    }
-}
 
 /// Takes a generator's noise away: its maps and their strengths are 0, and without maps no gradient moves the strengths.
 fn silence(generator: &mut Params) {
@@ -161,7 +36,7 @@ fn silence(generator: &mut Params) {
 pub struct Scratch {
     model: Model,
     trainer: Trainer,
-    state: State,
+    state: TrainingState,
     card: Card,
     grown_from: Vec<Grown>,
     images: ImageSet,
@@ -169,7 +44,7 @@ pub struct Scratch {
     rng: NormalSource,
     fidelity: Option<Fidelity>,
     /// The last state that a forward pass has tried.
-    last_good: Option<(Trainer, State)>,
+    last_good: Option<(Trainer, TrainingState)>,
 }
 
 impl Scratch {
@@ -207,21 +82,29 @@ impl Scratch {
         }
         let model = Model::new(Path::new("new"), String::new(), checkpoint, device)?;
         let rng = NormalSource::new(seed, DRAWS).state();
-        let state =
-            State { iteration: 0, seen: 0, seed, rng, path_mean: 0, augment_p: 0, choices, images: images.len() };
+        let state = TrainingState {
+            iteration: 0,
+            seen: 0,
+            seed,
+            rng,
+            path_mean: 0,
+            augment_p: 0,
+            choices,
+            images: images.len(),
+        };
         let grown_from = small.map(Grown::of).unwrap_or_default();
         Self::new(model, state, images, (card, grown_from))
     }
 
-    /// The training that wrote `model` and [`State::of`] it, going on.
-    pub fn resume(model: Model, state: State, images: ImageSet, card: Card) -> Result<Self, EngineError> {
+    /// The training that wrote `model` and [`TrainingState::of`] it, going on.
+    pub fn resume(model: Model, state: TrainingState, images: ImageSet, card: Card) -> Result<Self, EngineError> {
         let grown_from = TrainingCard::of(&model).map(|card| card.grown_from).unwrap_or_default();
         Self::new(model, state, images, (card, grown_from))
     }
 
     fn new(
         model: Model,
-        state: State,
+        state: TrainingState,
         images: ImageSet,
         (card, grown_from): (Card, Vec<Grown>),
     ) -> Result<Self, EngineError> {
@@ -248,7 +131,7 @@ impl Scratch {
     }
 
     /// Where the training stands.
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &TrainingState {
         &self.state
     }
 
@@ -309,9 +192,7 @@ impl Scratch {
             program: String::new(),
         }
         .write(&mut out.metadata);
-        if let Ok(state) = serde_json::to_string(&self.state) {
-            out.metadata.insert(STATE.to_owned(), state);
-        }
+        self.state.write(&mut out);
         out
     }
 }

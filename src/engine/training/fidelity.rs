@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{error::EngineError, evaluate::EVALUATION_SEED};
 use crate::{
     data::ImageSet,
+    engine::{error::EngineError, evaluate::EVALUATION_SEED},
     metrics::{Features, Labeler, Labels, frechet_distance, frechet_floor},
     model::Sampler,
     networks::{FlatParams, Generator},
