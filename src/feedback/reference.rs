@@ -51,7 +51,7 @@ pub struct Reference {
 impl Reference {
     /// Looks at the first samples of a seed.
     pub fn new(model: &Model, (seed, psi): (u64, f32), labeler: Option<&Labeler>) -> Result<Self, PoolError> {
-        let mut extractor = FeatureExtractor::new(model, labeler)?;
+        let mut extractor = FeatureExtractor::new(model, labeler);
         let samples = addresses(model, seed, psi, 0..REFERENCE as u64);
         let seen = extractor.see(&samples)?;
         let space = FeatureSpace::fit(&seen, samples.len()).ok_or(ProbeError::Features)?;
@@ -67,7 +67,7 @@ impl Reference {
     /// A probe that learned from these marks.
     pub fn probe(&self, model: &Model, feedback: &Feedback, labeler: Option<&Labeler>) -> Result<Probe, PoolError> {
         let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
-        let seen = FeatureExtractor::new(model, labeler)?.see(&samples)?;
+        let seen = FeatureExtractor::new(model, labeler).see(&samples)?;
         let rows = self.space.apply(&seen, samples.len());
         let marked: Vec<_> = rows.into_iter().zip(marks).collect();
         Ok(Probe::fit(&marked, &self.rows)?)
@@ -81,7 +81,7 @@ impl Reference {
         samples: &[Sample],
         labeler: Option<&Labeler>,
     ) -> Result<Vec<f64>, PoolError> {
-        let rows = self.space.apply(&FeatureExtractor::new(model, labeler)?.see(samples)?, samples.len());
+        let rows = self.space.apply(&FeatureExtractor::new(model, labeler).see(samples)?, samples.len());
         Ok(rows.iter().map(|row| probe.probability(row)).collect())
     }
 

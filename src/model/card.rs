@@ -24,6 +24,8 @@ pub struct ModelCard {
     pub latent: usize,
     /// Number of classes; 0 in unconditional networks.
     pub classes: usize,
+    /// Whether the file left open how many classes there are, so that a person may have to say it.
+    pub can_be_conditional: bool,
     /// Length of `w`.
     pub w_dim: usize,
     /// What the family says of the architecture beside that.

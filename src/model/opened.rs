@@ -16,7 +16,9 @@ use super::{
 };
 use crate::{
     checkpoint::{self, Checkpoint, OptimState},
-    networks::{FlatParams, Generator, ParamLayout, Params, is_buffer, read_discriminator, read_generator},
+    networks::{
+        FlatParams, Generator, ParamLayout, Params, is_buffer, read_discriminator, read_generator, set_classes,
+    },
     train::{Networks, Trainer},
 };
 
@@ -46,10 +48,28 @@ impl Model {
     /// Opens a model file; `watch` is told again and again how many bytes were read and how many there are to read. These
     /// are twice the file's: its tensors are read, then its digest is taken.
     pub fn load_watched(path: &Path, device: &Device, watch: &mut dyn FnMut(u64, u64)) -> Result<Self, ModelError> {
+        Self::load_with_classes(path, None, device, watch)
+    }
+
+    /// As [`load_watched`](Self::load_watched), for a file that does not say how many classes its generator has: they stand
+    /// one-hot behind `z`.
+    pub fn load_with_classes(
+        path: &Path,
+        classes: Option<usize>,
+        device: &Device,
+        watch: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, ModelError> {
         let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         returning_memory(|| {
-            let checkpoint = checkpoint::load_watched(path, &mut |read| watch(read.min(length), 2 * length))?;
+            let mut checkpoint = checkpoint::load_watched(path, &mut |read| watch(read.min(length), 2 * length))?;
             let sha256 = checkpoint::sha256_watched(path, &mut |read| watch(length + read.min(length), 2 * length))?;
+            if let Some(classes) = classes {
+                for generator in [&mut checkpoint.g_ema, &mut checkpoint.g].into_iter().flatten() {
+                    if !set_classes(generator, classes) {
+                        return Err(ModelError::ClassesKnown { file: path.to_owned() });
+                    }
+                }
+            }
             Self::new(path, sha256, checkpoint, device)
         })
     }
@@ -120,6 +140,7 @@ impl Model {
             image_channels: self.generator.image_channels(),
             latent: self.generator.z_dim(),
             classes: self.generator.classes(),
+            can_be_conditional: self.generator.can_be_conditional(),
             w_dim: self.generator.w_dim(),
             details: self.generator.details(),
             channels: self.generator.channels(),
@@ -178,7 +199,7 @@ impl Model {
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
     /// that training does not touch stay bit for bit.
     pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {
-        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = &self.template;
+        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan } = &self.template;
         let averaged = g_ema.as_ref().or(g.as_ref());
         let groups =
             |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
@@ -191,6 +212,7 @@ impl Model {
             args: args.clone(),
             ada_aug_p: *ada_aug_p,
             metadata: metadata.clone(),
+            dcgan: dcgan.clone(),
         }
     }
 }
@@ -206,7 +228,7 @@ fn gan(
     let device = g_ema.device();
     let disagree = || ModelError::NetworksDisagree { file: path.to_owned() };
     let discriminator =
-        read_discriminator(d).map_err(|source| ModelError::Architecture { file: path.to_owned(), source })?;
+        read_discriminator(d, &device).map_err(|source| ModelError::Architecture { file: path.to_owned(), source })?;
     let sides = (generator.resolution(), generator.image_channels());
     if sides != (discriminator.resolution(), discriminator.image_channels()) {
         return Err(disagree());
