@@ -1,23 +1,26 @@
 //! `unlearn MODEL`: the whole method, headless.
 
+mod adapt;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use crossbeam_channel::select;
+use serde_json::{Map, Value};
 
-use super::{ClassArgs, DeviceArgs, LabelerArgs, Unusable, progress::Bar};
+use super::{
+    ClassArgs, DeviceArgs, LabelerArgs, Unusable,
+    client::{ask, exported, loaded, wait},
+    progress::Bar,
+};
 use crate::{
     engine::{
-        Command, Engine, Event, RunReport, RunRequest, SampleKind, SampleRequest, Tiles, Weights,
-        command::EvaluationRequest, evaluate::EVALUATION_SEED,
+        Command, Engine, EvaluationRequest, Event, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest,
+        Weights, evaluate::EVALUATION_SEED,
     },
     feedback::{FeedbackSource, LabelerSpec},
     metrics::{self, write_before_after},
-    unlearn::{
-        Preset, Settings,
-        adapt::repulsion::{Distance, RepulsionLoss},
-    },
+    unlearn::{DEFAULT, METHODS, Method, Settings, method},
 };
 
 /// Samples in the before/after picture.
@@ -59,54 +62,23 @@ pub(super) struct UnlearnArgs {
     /// Write a before/after picture (.png).
     #[arg(long)]
     grid: Option<PathBuf>,
-    /// Settings to start from.
-    #[arg(long, value_enum, default_value = "quick")]
-    preset: Preset,
-    /// Repulsion loss.
-    #[arg(long, value_enum)]
-    repulsion: Option<RepulsionLoss>,
-    /// Factor on the distance in the repulsion loss.
+    /// The method.
+    #[arg(long, default_value = DEFAULT.id(), value_parser = METHODS.iter().map(|m| m.id()).collect::<Vec<_>>())]
+    method: String,
+    /// Settings to start from [default: the method's first].
     #[arg(long)]
-    gamma: Option<f64>,
-    /// Weight of the EL2 repulsion loss.
-    #[arg(long)]
-    weight: Option<f64>,
-    /// Distance between parameters: the code's mean or the paper's sum.
-    #[arg(long, value_enum)]
-    distance: Option<Distance>,
-    /// Iterations of stage 1, each member of the ensemble.
-    #[arg(long)]
-    adapt_iters: Option<usize>,
-    /// Iterations of stage 2.
-    #[arg(long)]
-    iters: Option<usize>,
-    /// Samples per iteration: at most 4, or a multiple of 4.
-    #[arg(long)]
-    batch: Option<usize>,
-    /// Samples per forward pass (gradient accumulation, to save memory); 0 means the whole batch.
-    #[arg(long)]
-    micro_batch: Option<usize>,
-    /// Number of adapted generators.
-    #[arg(long)]
-    adapted: Option<usize>,
-    /// Start stage 2 at theta_N + GAMMA * (theta_G - theta_N); 1 is the original.
-    #[arg(long, value_name = "GAMMA")]
-    extrapolate: Option<f64>,
-    /// Share of unwanted samples among what the discriminator learns to reject in stage 2; 0 is the published method.
-    #[arg(long, value_name = "SHARE")]
-    unwanted_share: Option<f64>,
-    /// Weight of keeping the positive samples' own images in stage 2; 0 is the published method.
-    #[arg(long, value_name = "WEIGHT")]
-    retain: Option<f64>,
-    /// Learning rate of both stages.
-    #[arg(long)]
-    lr: Option<f64>,
+    preset: Option<String>,
+    /// A setting of the method, by its key or by its path in a settings file; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Samples the labeler looks at to find negatives and positives.
     #[arg(long)]
     labelled: Option<usize>,
     /// All settings from a JSON file (as in a report's `settings`), before the other options.
     #[arg(long)]
     settings: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Adapt then Unlearn")]
+    adapt: adapt::AdaptArgs,
     /// Samples the result is measured on; 0 skips the measurement.
     #[arg(long, default_value_t = 5000)]
     samples: usize,
@@ -122,49 +94,54 @@ pub(super) struct UnlearnArgs {
 }
 
 impl UnlearnArgs {
-    fn settings(&self) -> anyhow::Result<Settings> {
-        let mut s = match &self.settings {
-            None => Settings::preset(self.preset),
+    fn method(&self) -> &'static dyn Method {
+        method(&self.method).unwrap_or(DEFAULT)
+    }
+
+    /// All settings; those of a preset that wants it follow the checkpoint's own `args`.
+    fn settings(&self, args: &Map<String, Value>) -> anyhow::Result<Settings> {
+        let mut settings = match &self.settings {
+            None => {
+                let method = self.method();
+                let preset = match &self.preset {
+                    Some(preset) => preset.as_str(),
+                    None => method.presets().first().map_or("", |preset| preset.id),
+                };
+                let mut settings = Settings::preset(method, preset).ok_or_else(|| {
+                    let known: Vec<&str> = method.presets().iter().map(|preset| preset.id).collect();
+                    let known = known.join(", ");
+                    Unusable(format!("invalid value '{preset}' for '--preset' [possible values: {known}]"))
+                })?;
+                settings.follow(preset, args);
+                settings
+            }
             Some(path) => {
                 let text =
                     std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
                 serde_json::from_str(&text).with_context(|| format!("{}: not a settings file", path.display()))?
             }
         };
-        fn set<T: Copy>(target: &mut T, value: Option<T>) {
-            if let Some(value) = value {
-                *target = value;
-            }
+        let mut own = self.adapt.settings();
+        own.extend(self.labelled.map(|value| ("labelled", Value::from(value))));
+        own.extend(self.seed.map(|value| ("seed", Value::from(value))));
+        own.extend(self.as_marked.then_some(("few-marks", Value::from(0))));
+        for (key, value) in own {
+            settings.set(key, value).map_err(Unusable)?;
         }
-        set(&mut s.repulsion.loss, self.repulsion);
-        set(&mut s.repulsion.gamma, self.gamma);
-        set(&mut s.repulsion.weight, self.weight);
-        set(&mut s.repulsion.distance, self.distance);
-        set(&mut s.adapt.iterations, self.adapt_iters);
-        set(&mut s.unlearn.iterations, self.iters);
-        set(&mut s.adapted, self.adapted);
-        set(&mut s.extrapolate, self.extrapolate);
-        set(&mut s.labelled, self.labelled);
-        set(&mut s.seed, self.seed);
-        set(&mut s.unlearn.train.unwanted_share, self.unwanted_share);
-        set(&mut s.unlearn.train.retain, self.retain);
-        for stage in [&mut s.adapt, &mut s.unlearn] {
-            set(&mut stage.train.batch, self.batch);
-            set(&mut stage.train.micro_batch, self.micro_batch);
-            set(&mut stage.train.lr, self.lr);
+        for setting in &self.set {
+            let (key, text) =
+                setting.split_once('=').ok_or_else(|| Unusable(format!("--set {setting}: it must be KEY=VALUE")))?;
+            settings.set_text(key.trim(), text.trim()).map_err(|problem| Unusable(format!("--set {problem}")))?;
         }
-        if self.as_marked {
-            s.few_marks = 0;
-        }
-        s.check().map_err(Unusable)?;
-        Ok(s)
+        settings.check().map_err(Unusable)?;
+        Ok(settings)
     }
 
     fn labeler(&self) -> Option<(LabelerSpec, String)> {
         Some((self.labeler_args.spec(self.labeler.as_deref()?), self.forget.clone()?))
     }
 
-    fn request(&self) -> anyhow::Result<RunRequest> {
+    fn request(&self, settings: Settings) -> anyhow::Result<RunRequest> {
         let (rest_may_stay, features) = (self.rest_may_stay, self.labeler_features);
         let feedback = match (&self.feedback, self.labeler(), self.clicks) {
             (Some(path), ..) => FeedbackSource::File(path.clone()),
@@ -182,7 +159,7 @@ impl UnlearnArgs {
             samples: self.samples,
             seed: EVALUATION_SEED,
         });
-        Ok(RunRequest { feedback, settings: self.settings()?, evaluation, from: None })
+        Ok(RunRequest { feedback, settings, evaluation, from: None })
     }
 }
 
@@ -197,33 +174,33 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     for path in [Some(&args.out), args.report.as_ref(), args.grid.as_ref()].into_iter().flatten() {
         super::check_writable(path)?;
     }
-    let mut request = args.request()?;
-    let device = args.device.device.open()?;
+    // What is wrong with the arguments is said before anything is opened.
+    args.request(args.settings(&Map::new())?)?;
+    let device = args.device.open()?;
     let mut bar = Bar::new();
     let software = if device.software { " (a software adapter: slower than --device cpu)" } else { "" };
     let device_note = format!("device: {}{software}", device.name);
     let engine = Engine::start(device)?;
     let interrupts = super::progress::interrupts()?;
 
-    let loaded = ask(&engine, Command::Load(args.model.clone()), |event| match event {
-        Event::Loaded(card) => Some(card),
-        _ => None,
-    })?;
+    let card = ask(&engine, Command::Load(args.model.clone()), loaded)?;
     if args.class.class.is_some() {
         let class = Command::Class(args.class.class);
         ask(&engine, class, |event| matches!(event, Event::Class(_)).then_some(()))?;
     }
     bar.note(&device_note);
-    bar.note(&format!("model: {} {}x{}", loaded.family, loaded.resolution, loaded.resolution));
-    if args.settings.is_none() && args.preset == Preset::Quick {
-        request.settings.follow(&loaded.args);
-    }
+    bar.note(&format!("model: {} {}x{}", card.family, card.resolution, card.resolution));
+    let request = args.request(args.settings(&card.args)?)?;
     engine.send(Command::Start(Box::new(request)));
-    let report = watch(&engine, &interrupts, &mut bar)?;
+    // The first Ctrl-C stops the run and keeps what was reached.
+    let stopping = "stopping after this iteration; what was reached is kept";
+    let report = wait(&engine, &interrupts, &mut bar, stopping, |event| match event {
+        Event::Done(report) => Some(*report),
+        _ => None,
+    })?;
     bar.finish();
 
-    let export = Command::Export(args.out.clone());
-    ask(&engine, export, |event| matches!(event, Event::Exported(_)).then_some(()))?;
+    ask(&engine, Command::Export(args.out.clone()), exported)?;
     if let Some(path) = &args.grid {
         write_grid(&engine, args, path)?;
     }
@@ -236,7 +213,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     }
     super::say(summary(&report))?;
     match report.failed {
-        // Stage 2 had no iteration to keep, so there is nothing else to write than what was read.
+        // There was no iteration to keep, so there is nothing else to write than what was read.
         Some(sentence) if report.iterations == 0 => {
             bail!("{sentence} ({} holds the model unchanged)", args.out.display())
         }
@@ -245,42 +222,8 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Shows events until the run ends. The first Ctrl-C stops the run and keeps what was reached.
-fn watch(engine: &Engine, interrupts: &crossbeam_channel::Receiver<()>, bar: &mut Bar) -> anyhow::Result<RunReport> {
-    loop {
-        select! {
-            recv(interrupts) -> _ => {
-                bar.warn("stopping after this iteration; what was reached is kept");
-                engine.send(Command::Stop);
-            }
-            recv(engine.events) -> event => match event.context("the engine ended unexpectedly")? {
-                Event::Progress(progress) => bar.show(&progress),
-                Event::Warning(sentence) => bar.warn(&format!("warning: {sentence}")),
-                Event::Done(report) => return Ok(*report),
-                Event::Failed(sentence) => bail!("{sentence}"),
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Sends one command and waits for its answer.
-fn ask<T>(engine: &Engine, command: Command, pick: impl Fn(Event) -> Option<T>) -> anyhow::Result<T> {
-    engine.send(command);
-    loop {
-        match engine.events.recv().context("the engine ended unexpectedly")? {
-            Event::Failed(sentence) => bail!("{sentence}"),
-            event => {
-                if let Some(answer) = pick(event) {
-                    return Ok(answer);
-                }
-            }
-        }
-    }
-}
-
 fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Result<()> {
-    let tiles = |weights: Weights| -> anyhow::Result<Box<Tiles>> {
+    let tiles = |weights: Weights| -> anyhow::Result<Box<RenderedTiles>> {
         let request = SampleRequest {
             kind: SampleKind::Picture,
             weights,
@@ -295,8 +238,11 @@ fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Resul
         })
     };
     let (before, after) = (tiles(Weights::Original)?, tiles(Weights::Current)?);
-    let picture =
-        |tiles: &Tiles| metrics::Tiles { rgb: tiles.rgb.clone(), width: tiles.side as u32, height: tiles.side as u32 };
+    let picture = |tiles: &RenderedTiles| metrics::Tiles {
+        rgb: tiles.rgb.clone(),
+        width: tiles.side as u32,
+        height: tiles.side as u32,
+    };
     let (before, after) = (picture(&before), picture(&after));
     let negatives = match args.labeler() {
         None => Vec::new(),
@@ -338,13 +284,12 @@ fn write_report(path: &Path, report: &RunReport) -> anyhow::Result<()> {
 
 fn summary(report: &RunReport) -> String {
     let s = &report.seconds;
+    let stages: String = s.stages.iter().map(|(stage, seconds)| format!("{stage} {seconds:.0} s, ")).collect();
     let mut lines = vec![format!(
-        "{} negatives, {} positives; label {:.0} s, adapt {:.0} s, unlearn {:.0} s, in all {:.0} s",
+        "{} negatives, {} positives; label {:.0} s, {stages}in all {:.0} s",
         report.feedback.negatives,
         report.feedback.positives,
         s.label,
-        s.adapt,
-        s.unlearn,
         s.method()
     )];
     if let Some(learned) = &report.feedback.learned {
@@ -361,14 +306,16 @@ fn summary(report: &RunReport) -> String {
     lines.extend(report.warm_up.map(|warm_up| {
         format!(
             "the new discriminator tells {:.0} % of the generator's own and disturbed samples apart (after {:.0} s)",
-            100.0 * warm_up.told_apart,
+            100.0 * warm_up.accuracy,
             warm_up.seconds
         )
     }));
     if report.stopped {
-        lines.push(match report.iterations {
-            0 => "stopped in stage 1, before anything was unlearned: the file holds the model unchanged".to_owned(),
-            n => format!("stopped after {n} of {} iterations of stage 2", report.settings.unlearn.iterations),
+        let stage = report.reached.map_or("", |at| at.stage.name);
+        lines.push(match (report.iterations, report.settings.plan()) {
+            (0, _) => format!("stopped in {stage}, before anything was unlearned: the file holds the model unchanged"),
+            (n, Some(plan)) => format!("stopped after {n} of {} iterations of {stage}", plan.result_iterations),
+            (n, None) => format!("stopped after {n} iterations of {stage}"),
         });
     }
     lines.extend(report.evaluation.as_ref().map(ToString::to_string));
