@@ -8,7 +8,10 @@ use std::{
 
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
-    app::{link::News, tiles::Source},
+    app::{
+        link::News,
+        state::tiles::{Source, sample_at},
+    },
     checkpoint,
     unlearn::feedback::{Feedback, Mark},
 };
@@ -24,7 +27,7 @@ fn files_that_are_dropped_do_what_they_are() {
 
     let sha = checkpoint::sha256(&model()).expect("a digest");
     let mut marks = Feedback::new(&sha);
-    let sample = |index| unlearn_studio::app::tiles::sample_at(0, index, 1.0).expect("a sample");
+    let sample = |index| sample_at(0, index, 1.0).expect("a sample");
     marks.mark(sample(3), Mark::Negative);
     marks.mark(sample(9), Mark::Positive);
     let path = files.path().join("marks.json");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use egui_kittest::SnapshotOptions;
 use unlearn_studio::{
-    app::{prefs::Theme, studio::Compare, tiles::Source},
+    app::state::{prefs::Theme, tiles::Source, view::Compare},
     unlearn::feedback::Mark,
 };
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Key, Modifiers, accesskit::Role};
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
-    app::{prefs::Theme, studio::Compare, tiles::Source},
+    app::state::{prefs::Theme, tiles::Source, view::Compare},
     checkpoint,
     device::DeviceChoice,
     unlearn::feedback::Mark,

@@ -9,7 +9,13 @@ use eframe::egui::{Key, Modifiers, ViewportEvent, ViewportId, accesskit::Role};
 use egui_kittest::{Harness, kittest::Queryable};
 use tempfile::TempDir;
 use unlearn_studio::{
-    app::{App, Options, prefs::Prefs, prefs::Theme, tiles::Source},
+    app::{
+        App, Options,
+        state::{
+            prefs::{Prefs, Theme},
+            tiles::Source,
+        },
+    },
     device::DeviceChoice,
 };
 
