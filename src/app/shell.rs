@@ -10,8 +10,8 @@ use eframe::{
 use super::{
     grid::background::background,
     measure::{
-        frame_log::{Frame as LoggedFrame, FrameLog},
-        tour::Tour,
+        benchmark::Benchmark,
+        frame_log::{FrameLog, FrameRecord},
     },
     options::Options,
     state::{bundled::bundled_model, notices::Level, prefs::Prefs, studio::Studio},
@@ -43,7 +43,7 @@ pub struct App {
     dialogs: Dialogs,
     closing: Closing,
     frame_log: Option<FrameLog>,
-    tour: Option<Tour>,
+    benchmark: Option<Benchmark>,
     title: String,
 }
 
@@ -65,7 +65,7 @@ impl App {
             Ok(log) => log,
             Err(error) => {
                 let path = path.unwrap_or(std::path::Path::new("the frame log")).display();
-                studio.say(Level::Error, format!("{path}: cannot be written ({error})"));
+                studio.notify(Level::Error, format!("{path}: cannot be written ({error})"));
                 None
             }
         };
@@ -77,9 +77,9 @@ impl App {
             detail: DetailView::default(),
             thumbnails: Thumbnails::default(),
             dialogs: Dialogs::default(),
-            closing: Closing::No,
+            closing: Closing::Idle,
             frame_log,
-            tour: options.measure.then(Tour::new),
+            benchmark: options.measure.then(Benchmark::new),
             title: String::new(),
         }
     }
@@ -91,7 +91,7 @@ impl App {
 
     /// Asks for files in the window itself, never through the system's dialogs.
     pub fn without_system_dialogs(mut self) -> Self {
-        self.dialogs.plain = true;
+        self.dialogs.in_window = true;
         self
     }
 
@@ -99,7 +99,7 @@ impl App {
     pub fn show(&mut self, ui: &mut Ui, cpu: Option<f32>) {
         let ctx = ui.ctx().clone();
         self.studio.now = ctx.input(|input| input.time);
-        self.studio.listen();
+        self.studio.poll_events();
         self.thumbnails.update(&ctx, &mut self.studio);
         self.measure(&ctx, cpu);
         self.grid.keyboard_is_free = ctx.memory(|memory| memory.focused().is_none());
@@ -115,18 +115,18 @@ impl App {
         self.name_window(&ctx);
     }
 
-    /// Notes the frame, and goes on with the tour.
+    /// Notes the frame, and goes on with the benchmark.
     fn measure(&mut self, ctx: &Context, cpu: Option<f32>) {
         let Some(log) = &mut self.frame_log else { return };
-        let Self { studio, grid, tour, .. } = self;
-        let leg = tour.as_ref().map_or("open", Tour::leg);
+        let Self { studio, grid, benchmark, .. } = self;
+        let step = benchmark.as_ref().map_or("open", Benchmark::name);
         let (training, tiles, filled) = (studio.is_training(), grid.drawn, grid.filled);
-        log.frame(LoggedFrame { cpu, leg, training, tiles, filled });
-        if tour.as_mut().is_some_and(|tour| tour.step(studio, grid)) {
+        log.record(FrameRecord { cpu, step, training, tiles, filled });
+        if benchmark.as_mut().is_some_and(|benchmark| benchmark.advance(studio, grid)) {
             print!("{}", log.summary());
             studio.unsaved = false;
-            *tour = None;
-            self.closing = Closing::Agreed;
+            *benchmark = None;
+            self.closing = Closing::Confirmed;
         }
         // A measurement without frames measures nothing.
         ctx.request_repaint();
@@ -222,7 +222,7 @@ impl eframe::App for App {
 
     fn logic(&mut self, _ctx: &Context, _frame: &mut eframe::Frame) {
         // Also while the window is hidden: what a run reports must not pile up.
-        self.studio.listen();
+        self.studio.poll_events();
     }
 
     fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {

@@ -26,7 +26,7 @@ struct Slot {
 
 /// Where a tile is to be drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Placement {
     /// Number of the place, row by row.
     pub slot: u32,
     /// Whether another picture was there in the frame before.
@@ -57,28 +57,28 @@ impl Atlas {
     }
 
     /// The place of a tile whose picture has this number; `None` if all are taken by tiles of this frame.
-    pub fn place(&mut self, key: TileKey, serial: u64) -> Option<Place> {
+    pub fn assign(&mut self, key: TileKey, serial: u64) -> Option<Placement> {
         let frame = self.frame;
         if let Some(slot) = self.slots.get_mut(&key) {
             let stale = slot.serial != serial;
             (slot.serial, slot.used) = (serial, frame);
-            return Some(Place { slot: slot.number, stale });
+            return Some(Placement { slot: slot.number, stale });
         }
         if self.free.is_empty() {
-            self.give_up_old();
+            self.evict_oldest();
         }
         let number = self.free.pop()?;
         self.slots.insert(key, Slot { number, serial, used: frame });
-        Some(Place { slot: number, stale: true })
+        Some(Placement { slot: number, stale: true })
     }
 
     /// Which picture lies at a tile's place, if it has one.
-    pub fn held(&self, key: TileKey) -> Option<u64> {
+    pub fn serial(&self, key: TileKey) -> Option<u64> {
         self.slots.get(&key).map(|slot| slot.serial)
     }
 
     /// Frees the older half of what is not in this frame.
-    fn give_up_old(&mut self) {
+    fn evict_oldest(&mut self) {
         let mut old: Vec<(u64, TileKey)> =
             self.slots.iter().filter(|(_, slot)| slot.used < self.frame).map(|(key, slot)| (slot.used, *key)).collect();
         old.sort_unstable_by_key(|(used, _)| *used);
@@ -108,10 +108,10 @@ mod tests {
             atlas.begin_frame();
             let mut seen = std::collections::HashSet::new();
             for index in frame * 3..frame * 3 + 16 {
-                let place = atlas.place(key(index), 0).unwrap();
+                let place = atlas.assign(key(index), 0).unwrap();
                 assert!(place.slot < 16 && seen.insert(place.slot), "frame {frame}, tile {index}");
             }
-            assert_eq!(atlas.place(key(1000), 0), None, "all are taken");
+            assert_eq!(atlas.assign(key(1000), 0), None, "all are taken");
         }
     }
 
@@ -119,10 +119,10 @@ mod tests {
     fn a_tile_is_copied_once_for_each_picture() {
         let mut atlas = Atlas::new(64);
         atlas.begin_frame();
-        let first = atlas.place(key(1), 5).unwrap();
+        let first = atlas.assign(key(1), 5).unwrap();
         assert!(first.stale);
-        assert_eq!(atlas.place(key(1), 5), Some(Place { stale: false, ..first }));
-        assert_eq!(atlas.place(key(1), 6), Some(first));
-        assert_eq!((atlas.held(key(1)), atlas.held(key(2))), (Some(6), None));
+        assert_eq!(atlas.assign(key(1), 5), Some(Placement { stale: false, ..first }));
+        assert_eq!(atlas.assign(key(1), 6), Some(first));
+        assert_eq!((atlas.serial(key(1)), atlas.serial(key(2))), (Some(6), None));
     }
 }

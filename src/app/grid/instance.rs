@@ -11,7 +11,7 @@ pub(crate) mod flag {
     pub(crate) const POSITIVE: u32 = 2;
     pub(crate) const CURSOR: u32 = 4;
     pub(crate) const HOVERED: u32 = 8;
-    pub(crate) const CAUGHT: u32 = 16;
+    pub(crate) const SELECTED: u32 = 16;
 }
 
 /// One tile, as the shader takes it.
@@ -49,13 +49,13 @@ pub(crate) struct Globals {
     pub(crate) empty: [f32; 4],
 }
 
-/// How the pictures are drawn: every way has a pipeline of its own, see `shaders/grid.wgsl`.
+/// How the pictures are drawn: every mode has a pipeline of its own, see `shaders/grid.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Way {
+pub(crate) struct DrawMode {
     /// 0 after, 1 before, 2 split, 3 difference, 4 heat.
-    pub(crate) mode: u8,
+    pub(crate) compare: u8,
     /// Pictures are drawn smaller than they are.
-    pub(crate) shrunk: bool,
+    pub(crate) minified: bool,
 }
 
 /// A colour as the shader takes it.

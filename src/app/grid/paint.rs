@@ -10,14 +10,14 @@ use eframe::{
 };
 
 use super::{
-    instance::{Globals, Instance, Way},
+    instance::{DrawMode, Globals, Instance},
     pipeline::{bind_group_layout, pipeline},
 };
 
 /// A picture and its place in the texture. Every frame names all its pictures: whether one is there already is known
 /// where the texture is, since not every frame that is made is also painted.
 #[derive(Clone, Debug)]
-pub(crate) struct Picture {
+pub(crate) struct TileUpload {
     pub(crate) slot: u32,
     /// See [`crate::app::state::tiles::Tile::serial`].
     pub(crate) serial: u64,
@@ -28,10 +28,10 @@ pub(crate) struct Picture {
 /// Everything that one frame of the grid needs.
 pub(crate) struct GridFrame {
     pub(crate) format: wgpu::TextureFormat,
-    pub(crate) way: Way,
+    pub(crate) mode: DrawMode,
     pub(crate) globals: Globals,
     pub(crate) instances: Vec<Instance>,
-    pub(crate) pictures: Vec<Picture>,
+    pub(crate) uploads: Vec<TileUpload>,
     /// Tiles in a row of the atlas and their side; another one means another texture.
     pub(crate) atlas: (usize, usize),
 }
@@ -43,11 +43,11 @@ impl GridFrame {
     }
 }
 
-struct Gpu {
+struct GridResources {
     format: wgpu::TextureFormat,
     module: wgpu::ShaderModule,
     /// Those that were needed so far.
-    pipelines: HashMap<Way, wgpu::RenderPipeline>,
+    pipelines: HashMap<DrawMode, wgpu::RenderPipeline>,
     pipeline_layout: wgpu::PipelineLayout,
     layout: wgpu::BindGroupLayout,
     sampler: wgpu::Sampler,
@@ -63,10 +63,10 @@ struct AtlasTexture {
     texture: wgpu::Texture,
     bind_group: wgpu::BindGroup,
     /// The picture at each place.
-    holds: HashMap<u32, u64>,
+    contents: HashMap<u32, u64>,
 }
 
-impl Gpu {
+impl GridResources {
     fn new(device: &wgpu::Device, format: wgpu::TextureFormat) -> Self {
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("grid"),
@@ -106,7 +106,7 @@ impl Gpu {
         }
     }
 
-    fn atlas(&mut self, device: &wgpu::Device, shape: (usize, usize)) -> &mut AtlasTexture {
+    fn atlas_texture(&mut self, device: &wgpu::Device, shape: (usize, usize)) -> &mut AtlasTexture {
         if self.atlas.as_ref().is_some_and(|atlas| atlas.shape != shape) {
             self.atlas = None;
         }
@@ -132,7 +132,7 @@ impl Gpu {
                     wgpu::BindGroupEntry { binding: 2, resource: wgpu::BindingResource::Sampler(&self.sampler) },
                 ],
             });
-            AtlasTexture { shape, texture, bind_group, holds: HashMap::new() }
+            AtlasTexture { shape, texture, bind_group, contents: HashMap::new() }
         })
     }
 }
@@ -155,23 +155,23 @@ impl CallbackTrait for GridFrame {
         _encoder: &mut wgpu::CommandEncoder,
         resources: &mut CallbackResources,
     ) -> Vec<wgpu::CommandBuffer> {
-        if resources.get::<Gpu>().is_none_or(|gpu| gpu.format != self.format) {
-            resources.insert(Gpu::new(device, self.format));
+        if resources.get::<GridResources>().is_none_or(|gpu| gpu.format != self.format) {
+            resources.insert(GridResources::new(device, self.format));
         }
-        let Some(gpu) = resources.get_mut::<Gpu>() else { return Vec::new() };
+        let Some(gpu) = resources.get_mut::<GridResources>() else { return Vec::new() };
         if gpu.capacity < self.instances.len() {
             gpu.capacity = self.instances.len().next_power_of_two();
             gpu.instances = instance_buffer(device, gpu.capacity);
         }
         gpu.count = self.instances.len() as u32;
-        let Gpu { pipelines, module, pipeline_layout, .. } = gpu;
-        pipelines.entry(self.way).or_insert_with(|| pipeline(device, module, pipeline_layout, self.format, self.way));
+        let GridResources { pipelines, module, pipeline_layout, .. } = gpu;
+        pipelines.entry(self.mode).or_insert_with(|| pipeline(device, module, pipeline_layout, self.format, self.mode));
         queue.write_buffer(&gpu.globals, 0, bytemuck::bytes_of(&self.globals));
         queue.write_buffer(&gpu.instances, 0, bytemuck::cast_slice(&self.instances));
         let (columns, side) = self.atlas;
-        let AtlasTexture { texture, holds, .. } = gpu.atlas(device, self.atlas);
-        for Picture { slot, serial, rgba } in &self.pictures {
-            if holds.insert(*slot, *serial) == Some(*serial) {
+        let AtlasTexture { texture, contents, .. } = gpu.atlas_texture(device, self.atlas);
+        for TileUpload { slot, serial, rgba } in &self.uploads {
+            if contents.insert(*slot, *serial) == Some(*serial) {
                 continue;
             }
             let (x, y) = (*slot as usize % columns * side, *slot as usize / columns * side);
@@ -200,8 +200,8 @@ impl CallbackTrait for GridFrame {
         render_pass: &mut wgpu::RenderPass<'static>,
         resources: &CallbackResources,
     ) {
-        let Some(gpu) = resources.get::<Gpu>() else { return };
-        let (Some(atlas), Some(pipeline)) = (&gpu.atlas, gpu.pipelines.get(&self.way)) else { return };
+        let Some(gpu) = resources.get::<GridResources>() else { return };
+        let (Some(atlas), Some(pipeline)) = (&gpu.atlas, gpu.pipelines.get(&self.mode)) else { return };
         render_pass.set_pipeline(pipeline);
         render_pass.set_bind_group(0, &atlas.bind_group, &[]);
         render_pass.set_vertex_buffer(0, gpu.instances.slice(..));

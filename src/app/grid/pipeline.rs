@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use eframe::wgpu;
 
-use super::instance::{Globals, Instance, Way};
+use super::instance::{DrawMode, Globals, Instance};
 
 /// Globals, the texture of tiles, and how it is looked up.
 pub(super) fn bind_group_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
@@ -34,15 +34,15 @@ pub(super) fn bind_group_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout 
     })
 }
 
-/// The pipeline that draws in one way.
+/// The pipeline that draws in one mode.
 pub(super) fn pipeline(
     device: &wgpu::Device,
     module: &wgpu::ShaderModule,
     layout: &wgpu::PipelineLayout,
     format: wgpu::TextureFormat,
-    way: Way,
+    mode: DrawMode,
 ) -> wgpu::RenderPipeline {
-    let constants = [("MODE", f64::from(way.mode)), ("SHRUNK", f64::from(u8::from(way.shrunk)))];
+    let constants = [("MODE", f64::from(mode.compare)), ("MINIFIED", f64::from(u8::from(mode.minified)))];
     let options = || wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() };
     device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
         label: Some("grid"),

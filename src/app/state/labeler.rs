@@ -23,10 +23,11 @@ impl LabelerChoice {
         names.map(|class| format!("{}={class}", head.name)).collect::<Vec<_>>().join("|")
     }
 
-    /// What must go, in a person's words.
-    pub fn words(&self) -> String {
+    /// What must go, for display: the classes, and their attribute where there are several.
+    pub fn removed_classes(&self) -> String {
         let Some(head) = self.card.heads.get(self.head) else { return String::new() };
         let names = self.forget.iter().filter_map(|&class| head.classes.get(class));
-        names.cloned().collect::<Vec<_>>().join(", ")
+        let names = names.cloned().collect::<Vec<_>>().join(", ");
+        if self.card.heads.len() > 1 { format!("{} = {names}", head.name) } else { names }
     }
 }

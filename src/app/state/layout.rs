@@ -9,7 +9,7 @@ pub const GAP: f32 = 6.0;
 
 /// Tiles in rows, row 0 at the top, in a content that is `width` wide.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Layout {
+pub struct TileLayout {
     /// Tiles in a row.
     pub columns: usize,
     /// Number of tiles.
@@ -18,7 +18,7 @@ pub struct Layout {
     pub tile: f32,
 }
 
-impl Layout {
+impl TileLayout {
     /// As many tiles of about `wanted` points in a row as fit.
     pub fn new(width: f32, wanted: f32, count: usize) -> Self {
         let columns = (((width + GAP) / (wanted + GAP)).floor() as usize).max(1);
@@ -71,6 +71,16 @@ impl Layout {
         self.seen(area.top(), area.bottom()).filter(|&index| self.rect(index).intersects(area)).collect()
     }
 
+    /// The tile of the same column that is nearest to `index` among those of `range`, whole rows.
+    pub fn nearest(&self, index: usize, range: &Range<usize>) -> usize {
+        if range.is_empty() || range.contains(&index) {
+            return index;
+        }
+        let rows = (range.start / self.columns, (range.end - 1) / self.columns);
+        let row = (index / self.columns).clamp(rows.0, rows.1);
+        (row * self.columns + index % self.columns).min(range.end - 1)
+    }
+
     /// The tile that is reached from `index` by so many columns and rows, staying inside.
     pub fn step(&self, index: usize, columns: isize, rows: isize) -> usize {
         let rows = rows.saturating_mul(self.columns as isize);
@@ -86,18 +96,18 @@ mod tests {
     #[test]
     fn rows_fill_the_width() {
         for (width, wanted, columns) in [(1000.0, 64.0, 14), (64.0, 64.0, 1), (10.0, 64.0, 1), (134.0, 64.0, 2)] {
-            let layout = Layout::new(width, wanted, 100);
+            let layout = TileLayout::new(width, wanted, 100);
             assert_eq!(layout.columns, columns, "{width}");
             if width >= wanted {
                 assert!((layout.size().x - width).abs() < 0.01 && layout.tile >= wanted, "{layout:?}");
             }
         }
-        assert_eq!(Layout::new(500.0, 64.0, 15).rows(), 3);
+        assert_eq!(TileLayout::new(500.0, 64.0, 15).rows(), 3);
     }
 
     #[test]
     fn every_tile_is_found_where_it_lies() {
-        let layout = Layout::new(777.0, 50.0, 203);
+        let layout = TileLayout::new(777.0, 50.0, 203);
         for index in 0..203 {
             let rect = layout.rect(index);
             assert_eq!(layout.at(rect.center()), Some(index));
@@ -111,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_rectangle_takes_what_it_touches() {
-        let layout = Layout::new(4.0 * 56.0 - GAP, 50.0, 14);
+        let layout = TileLayout::new(4.0 * 56.0 - GAP, 50.0, 14);
         assert_eq!(layout.columns, 4);
         let (a, b) = (layout.rect(5).center(), layout.rect(11).center());
         assert_eq!(layout.within(Rect::from_two_pos(a, b)), [5, 6, 7, 9, 10, 11]);
@@ -120,8 +130,17 @@ mod tests {
     }
 
     #[test]
+    fn the_nearest_tile_is_in_the_same_column() {
+        let layout = TileLayout { columns: 4, count: 22, tile: 50.0 };
+        let table = [(1, 8..16, 9), (9, 8..16, 9), (21, 8..16, 13), (3, 16..22, 19), (3, 20..22, 21), (5, 0..0, 5)];
+        for (index, range, expected) in table {
+            assert_eq!(layout.nearest(index, &range), expected, "{index} in {range:?}");
+        }
+    }
+
+    #[test]
     fn steps_stay_inside() {
-        let layout = Layout { columns: 4, count: 10, tile: 50.0 };
+        let layout = TileLayout { columns: 4, count: 10, tile: 50.0 };
         assert_eq!([layout.step(5, 1, 0), layout.step(5, 0, 1), layout.step(5, 0, -1)], [6, 9, 1]);
         assert_eq!(
             [layout.step(0, -1, 0), layout.step(9, 1, 0), layout.step(7, 0, 1), layout.step(1, 0, -1)],

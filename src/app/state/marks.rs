@@ -1,4 +1,4 @@
-//! What the person marked, with undo and redo.
+//! What the user marked, with undo and redo.
 
 use crate::unlearn::feedback::{Feedback, Mark, Sample};
 

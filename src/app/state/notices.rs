@@ -1,4 +1,4 @@
-//! What the person should know. Errors stay until they are read.
+//! What the user should know. Errors stay until they are read.
 
 /// How much a notice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Notices(Vec<Notice>);
 
 impl Notices {
     /// Says something; the same sentence twice is counted, not shown twice.
-    pub fn say(&mut self, level: Level, text: impl Into<String>, now: f64) {
+    pub fn push(&mut self, level: Level, text: impl Into<String>, now: f64) {
         let text = text.into();
         if let Some(same) = self.0.iter_mut().find(|notice| notice.text == text) {
             same.times += 1;
@@ -76,14 +76,14 @@ mod tests {
     #[test]
     fn errors_stay_until_they_are_dismissed() {
         let mut notices = Notices::default();
-        notices.say(Level::Error, "broken", 0.0);
-        notices.say(Level::Done, "saved", 1.0);
-        notices.say(Level::Error, "broken", 2.0);
+        notices.push(Level::Error, "broken", 0.0);
+        notices.push(Level::Done, "saved", 1.0);
+        notices.push(Level::Error, "broken", 2.0);
         assert_eq!(notices.age(3.0), Some(5.0));
         assert_eq!(notices.age(8.5), None);
         assert_eq!((notices.all().len(), notices.all()[0].times), (1, 2));
         for i in 0..9 {
-            notices.say(Level::Warning, format!("{i}"), 9.0);
+            notices.push(Level::Warning, format!("{i}"), 9.0);
         }
         assert_eq!((notices.all().len(), notices.all()[0].text.as_str()), (KEPT, "broken"));
         notices.dismiss(0);

@@ -37,7 +37,7 @@ pub struct Prefs {
     pub device: DeviceChoice,
     /// Which GPU, by name, if one was chosen.
     pub gpu: Option<String>,
-    /// The person's own presets.
+    /// The user's own presets.
     pub presets: BTreeMap<String, Settings>,
     /// Seconds of an iteration and its batch, by device and networks: what a run will cost.
     pub speeds: BTreeMap<String, (f64, usize)>,
@@ -82,8 +82,8 @@ impl Prefs {
         });
     }
 
-    /// A model was opened.
-    pub fn opened(&mut self, path: &Path) {
+    /// Puts a model that was opened first in the list.
+    pub fn add_recent(&mut self, path: &Path) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         self.recent.retain(|other| *other != path);
         self.recent.insert(0, path);
@@ -97,7 +97,7 @@ impl Prefs {
     }
 
     /// Remembers the speed of an iteration.
-    pub fn note_speed(&mut self, device: &str, card: &ModelCard, seconds: f64, batch: usize) {
+    pub fn record_speed(&mut self, device: &str, card: &ModelCard, seconds: f64, batch: usize) {
         if seconds.is_finite() && seconds > 0.0 {
             self.speeds.insert(speed_key(device, card), (seconds, batch));
             self.save();
@@ -124,7 +124,7 @@ mod tests {
         prefs.presets.insert("mine".to_owned(), Settings { seed: 9, ..Settings::preset(Preset::Paper) });
         for i in 0..20 {
             prefs.recent.retain(|_| true);
-            prefs.opened(Path::new(&format!("/models/{}.pt", i % 10)));
+            prefs.add_recent(Path::new(&format!("/models/{}.pt", i % 10)));
         }
         assert_eq!((prefs.recent.len(), prefs.recent[0].as_path()), (RECENT, Path::new("/models/9.pt")));
         // Written by threads, the last of which may be any: write once more and wait for it.

@@ -1,4 +1,4 @@
-//! Settings to start from: the program's own and the person's.
+//! Settings to start from: the program's own and the user's.
 
 use crate::unlearn::Preset;
 
@@ -6,7 +6,7 @@ use crate::unlearn::Preset;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PresetChoice {
     /// One of the program's.
-    Built(Preset),
-    /// One of the person's own.
-    Own(String),
+    BuiltIn(Preset),
+    /// One of the user's own.
+    Custom(String),
 }

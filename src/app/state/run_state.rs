@@ -1,6 +1,6 @@
 //! What a run is doing, as far as the window knows.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::engine::{Phase, Progress, RunReport};
 
@@ -10,75 +10,100 @@ pub enum RunState {
     /// None was started.
     #[default]
     None,
-    /// One is under way.
-    Going(Going),
-    /// One is over.
-    Over(Box<RunReport>),
+    /// One is in progress.
+    InProgress(RunInProgress),
+    /// One has ended.
+    Finished(Box<RunReport>),
     /// One could not be carried out; the sentence was shown as a notice.
     Failed,
 }
 
-/// A run under way.
+/// A run in progress.
 #[derive(Debug)]
-pub struct Going {
+pub struct RunInProgress {
     /// When it began.
     pub since: Instant,
     /// How far it is.
     pub progress: Option<Progress>,
-    /// Whether it is held.
-    pub held: Held,
+    /// Whether it is computing.
+    pub status: RunStatus,
+    /// What it is made of.
+    pub plan: RunPlan,
+    /// When iterations of stage 2 began to be counted, and how many there were: the first ones warm up.
+    timed_from: Option<(Instant, usize)>,
+}
+
+/// What a run is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunPlan {
+    /// Where its samples come from.
+    pub collection: Collection,
     /// Adapted generators in the ensemble.
     pub members: usize,
     /// Whether it is measured in the end.
     pub measured: bool,
-    /// When iterations of stage 2 began to be counted, and how many there were: the first ones warm up.
-    pace: Option<(Instant, usize)>,
 }
 
-/// Whether a run is held.
+/// Where the samples that a run trains on come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// It goes on.
-    No,
-    /// It will be held after this iteration.
-    Soon,
-    /// It is held.
-    Yes,
-    /// It was told to end.
-    Ending,
+pub enum Collection {
+    /// A labeler sorts new ones.
+    Labeler,
+    /// New ones like the few that are marked.
+    LikeMarks,
+    /// The marked ones themselves.
+    Marks,
+}
+
+/// Whether a run is computing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunStatus {
+    /// It computes.
+    Running,
+    /// It pauses after this iteration.
+    Pausing,
+    /// It is paused.
+    Paused,
+    /// It ends after this iteration.
+    Stopping,
 }
 
 impl RunState {
     /// A run begins.
-    pub fn begin(members: usize, measured: bool) -> Self {
-        let since = Instant::now();
-        Self::Going(Going { since, progress: None, held: Held::No, members, measured, pace: None })
+    pub fn start(plan: RunPlan) -> Self {
+        let status = RunStatus::Running;
+        Self::InProgress(RunInProgress { since: Instant::now(), progress: None, status, plan, timed_from: None })
     }
 
-    /// The run under way.
-    pub fn going(&self) -> Option<&Going> {
-        if let Self::Going(going) = self { Some(going) } else { None }
+    /// The run in progress.
+    pub fn in_progress(&self) -> Option<&RunInProgress> {
+        if let Self::InProgress(run) = self { Some(run) } else { None }
     }
 
-    /// The run under way.
-    pub fn going_mut(&mut self) -> Option<&mut Going> {
-        if let Self::Going(going) = self { Some(going) } else { None }
+    /// The run in progress.
+    pub fn in_progress_mut(&mut self) -> Option<&mut RunInProgress> {
+        if let Self::InProgress(run) = self { Some(run) } else { None }
     }
 }
 
-impl Going {
-    /// What it is doing, in a person's words.
-    pub fn doing(&self) -> String {
-        match (self.held, self.progress) {
-            (Held::Ending, _) => "Ending after this iteration".to_owned(),
-            (Held::Yes, _) => "Paused".to_owned(),
-            (_, None) => "Getting ready".to_owned(),
-            (_, Some(progress)) => match progress.phase {
+impl RunInProgress {
+    /// What it is doing, for display.
+    pub fn description(&self) -> String {
+        match (self.status, self.progress) {
+            (RunStatus::Stopping, _) => "Stopping after this step".to_owned(),
+            (RunStatus::Pausing, _) => "Pausing after this step".to_owned(),
+            (RunStatus::Paused, _) => "Paused".to_owned(),
+            (RunStatus::Running, None) => "Preparing".to_owned(),
+            (RunStatus::Running, Some(progress)) => match progress.phase {
                 Phase::WarmUp => "Training a discriminator, as the file has none".to_owned(),
-                Phase::Label if progress.done >= progress.of => "Getting ready to learn".to_owned(),
-                Phase::Label => "Looking for samples of it".to_owned(),
-                Phase::Adapt(member) if self.members > 1 => {
-                    format!("Learning what must go ({} of {})", member + 1, self.members)
+                Phase::Label if progress.done >= progress.of => "Preparing to learn".to_owned(),
+                Phase::Label => match self.plan.collection {
+                    Collection::Labeler => "Sorting samples with the labeler".to_owned(),
+                    Collection::LikeMarks => "Finding more samples like those you marked".to_owned(),
+                    Collection::Marks => "Collecting the samples you marked".to_owned(),
+                },
+                Phase::Adapt(member) if self.plan.members > 1 => {
+                    format!("Learning what must go ({} of {})", member + 1, self.plan.members)
                 }
                 Phase::Adapt(_) => "Learning what must go".to_owned(),
                 Phase::Unlearn => "Unlearning".to_owned(),
@@ -94,38 +119,21 @@ impl Going {
     }
 
     /// An iteration of stage 2 is done; `index` counts from 0.
-    pub fn pace(&mut self, index: usize) {
-        self.pace.get_or_insert((Instant::now(), index));
+    pub fn count_iteration(&mut self, index: usize) {
+        self.timed_from.get_or_insert((Instant::now(), index));
     }
 
-    /// Whether it was held: its pace then says nothing.
-    pub fn disturb(&mut self) {
-        self.pace = None;
+    /// Forgets the time measured so far: a pause would count as computing.
+    pub fn reset_timing(&mut self) {
+        self.timed_from = None;
     }
 
     /// Seconds of an iteration of stage 2, if enough of them went by undisturbed until `index`.
     pub fn seconds_per_iteration(&self, index: usize) -> Option<f64> {
-        let (since, from) = self.pace?;
+        let (since, from) = self.timed_from?;
         let done = index.checked_sub(from).filter(|&done| done >= 8)?;
         Some(since.elapsed().as_secs_f64() / done as f64)
     }
-}
-
-/// A time in a person's words.
-pub fn in_words(seconds: f64) -> String {
-    let seconds = Duration::try_from_secs_f64(seconds.max(0.0)).map_or(u64::MAX, |time| time.as_secs());
-    match seconds {
-        0..=9 => "a few seconds".to_owned(),
-        10..=89 => format!("{} s", seconds / 5 * 5),
-        90..=5399 => format!("{} min", (seconds + 30) / 60),
-        5400..=172_799 => format!("{:.1} h", seconds as f64 / 3600.0),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
-/// An amount of memory in a person's words.
-pub fn in_bytes(bytes: f64) -> String {
-    if bytes < 1e9 { format!("{:.0} MB", (bytes / 1e6).max(1.0)) } else { format!("{:.1} GB", bytes / 1e9) }
 }
 
 #[cfg(test)]
@@ -133,31 +141,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_as_exact_as_they_are_known() {
-        let table = [(3.0, "a few seconds"), (47.0, "45 s"), (170.0, "3 min"), (7200.0, "2.0 h"), (1e6, "11 days")];
-        for (seconds, expected) in table {
-            assert_eq!(in_words(seconds), expected);
+    fn every_stage_has_a_description() {
+        for (collection, expected) in [
+            (Collection::Labeler, "Sorting samples with the labeler"),
+            (Collection::LikeMarks, "Finding more samples like those you marked"),
+            (Collection::Marks, "Collecting the samples you marked"),
+        ] {
+            let mut state = RunState::start(RunPlan { collection, members: 2, measured: true });
+            let run = state.in_progress_mut().unwrap();
+            assert_eq!((run.description().as_str(), run.fraction()), ("Preparing", 0.0));
+            for (done, expected) in [(3, expected), (9, "Preparing to learn")] {
+                run.progress = Some(Progress { phase: Phase::Label, done, of: 9, seconds_left: None });
+                assert_eq!(run.description(), expected);
+            }
+            run.progress = Some(Progress { phase: Phase::Adapt(1), done: 3, of: 12, seconds_left: None });
+            assert_eq!((run.description().as_str(), run.fraction()), ("Learning what must go (2 of 2)", 0.25));
+            for (status, expected) in [(RunStatus::Pausing, "Pausing after this step"), (RunStatus::Paused, "Paused")] {
+                run.status = status;
+                assert_eq!(run.description(), expected);
+            }
         }
-        assert_eq!([in_words(f64::NAN), in_words(-5.0)], ["a few seconds"; 2]);
-        assert_eq!([in_bytes(3.4e8), in_bytes(1.25e9), in_bytes(10.0)], ["340 MB", "1.2 GB", "1 MB"]);
     }
 
     #[test]
-    fn stages_have_words() {
-        let mut run = RunState::begin(2, true);
-        let going = run.going_mut().unwrap();
-        assert_eq!((going.doing().as_str(), going.fraction()), ("Getting ready", 0.0));
-        for (done, expected) in [(3, "Looking for samples of it"), (9, "Getting ready to learn")] {
-            going.progress = Some(Progress { phase: Phase::Label, done, of: 9, seconds_left: None });
-            assert_eq!(going.doing(), expected);
-        }
-        going.progress = Some(Progress { phase: Phase::Adapt(1), done: 3, of: 12, seconds_left: None });
-        assert_eq!((going.doing().as_str(), going.fraction()), ("Learning what must go (2 of 2)", 0.25));
-        going.held = Held::Yes;
-        assert_eq!(going.doing(), "Paused");
-        assert_eq!(going.seconds_per_iteration(100), None);
-        going.pace(2);
-        going.pace(3);
-        assert!(going.seconds_per_iteration(5).is_none() && going.seconds_per_iteration(12).is_some());
+    fn a_speed_needs_eight_iterations_without_a_pause() {
+        let plan = RunPlan { collection: Collection::Marks, members: 1, measured: false };
+        let mut state = RunState::start(plan);
+        let run = state.in_progress_mut().unwrap();
+        assert_eq!(run.seconds_per_iteration(100), None);
+        run.count_iteration(2);
+        run.count_iteration(3);
+        assert!(run.seconds_per_iteration(5).is_none() && run.seconds_per_iteration(12).is_some());
+        run.reset_timing();
+        assert_eq!(run.seconds_per_iteration(12), None);
     }
 }

@@ -150,7 +150,7 @@ impl TileCache {
 
 /// What to ask the engine for next.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
+pub struct TileRequest {
     /// The weights.
     pub source: Source,
     /// The samples, all of one seed and truncation.
@@ -162,13 +162,13 @@ pub struct Wanted {
 /// The next samples to render: first those of which nothing can be shown, then those that show older weights.
 ///
 /// `visible` are the samples looked at, best first, all of one seed and truncation.
-pub fn next_wanted(
+pub fn next_tile_request(
     cache: &TileCache,
     visible: &[Sample],
     sources: &[Source],
     epoch: u64,
     limit: usize,
-) -> Option<Wanted> {
+) -> Option<TileRequest> {
     let missing = |source: Source| -> Vec<Sample> {
         let unseen = |sample: &&Sample| cache.epoch(TileKey { source, sample: **sample }).is_none();
         visible.iter().filter(unseen).take(limit.max(1)).copied().collect()
@@ -176,7 +176,7 @@ pub fn next_wanted(
     for &source in sources {
         let samples = missing(source);
         if !samples.is_empty() {
-            return Some(Wanted { source, samples, refresh: false });
+            return Some(TileRequest { source, samples, refresh: false });
         }
     }
     for &source in sources.iter().filter(|&&source| source == Source::Current) {
@@ -186,7 +186,7 @@ pub fn next_wanted(
         stale.sort_by_key(|(seen, _)| *seen);
         if !stale.is_empty() {
             let samples = stale.into_iter().take(limit.max(1)).map(|(_, sample)| sample).collect();
-            return Some(Wanted { source, samples, refresh: true });
+            return Some(TileRequest { source, samples, refresh: true });
         }
     }
     None
@@ -229,7 +229,7 @@ mod tests {
         let mut cache = TileCache::default();
         let sources = [Source::Original, Source::Current];
         let next = |cache: &TileCache, epoch, limit| {
-            next_wanted(cache, &visible, &sources, epoch, limit).map(|w| (w.source, w.samples.len(), w.refresh))
+            next_tile_request(cache, &visible, &sources, epoch, limit).map(|w| (w.source, w.samples.len(), w.refresh))
         };
         assert_eq!(next(&cache, 0, 4), Some((Source::Original, 4, false)));
         cache.put(Source::Original, &visible, 1, &[0; 18], (0, 0.0));
@@ -248,7 +248,7 @@ mod tests {
         let mut cache = TileCache::default();
         cache.put(Source::Current, &visible, 1, &[0; 18], (0, 0.0));
         for epoch in 1..=3 {
-            let wanted = next_wanted(&cache, &visible, &[Source::Current], epoch, 2).expect("all are old");
+            let wanted = next_tile_request(&cache, &visible, &[Source::Current], epoch, 2).expect("all are old");
             cache.put(Source::Current, &wanted.samples, 1, &[0; 6], (epoch, 0.0));
         }
         let key = |&sample: &Sample| TileKey { source: Source::Current, sample };

@@ -3,11 +3,11 @@
 use super::tiles::Source;
 
 /// Snapshots that a run takes by itself, if memory allows.
-pub const SNAPSHOTS: usize = 12;
+pub const AUTO_SNAPSHOTS: usize = 12;
 
 /// A state of a run that can be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct TimelineSnapshot {
     /// Its number in the engine.
     pub number: usize,
     /// Iterations of stage 2 that led to it.
@@ -19,7 +19,7 @@ pub struct Moment {
 /// What happened so far.
 #[derive(Clone, Debug)]
 pub struct Timeline {
-    moments: Vec<Moment>,
+    snapshots: Vec<TimelineSnapshot>,
     shown: Source,
     runs: usize,
     can_extrapolate: bool,
@@ -27,14 +27,14 @@ pub struct Timeline {
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { moments: Vec::new(), shown: Source::Current, runs: 0, can_extrapolate: false }
+        Self { snapshots: Vec::new(), shown: Source::Current, runs: 0, can_extrapolate: false }
     }
 }
 
 impl Timeline {
     /// All snapshots, oldest first.
-    pub fn moments(&self) -> &[Moment] {
-        &self.moments
+    pub fn snapshots(&self) -> &[TimelineSnapshot] {
+        &self.snapshots
     }
 
     /// The weights shown as "after".
@@ -48,7 +48,7 @@ impl Timeline {
     }
 
     /// A run begins: the latest state is what one wants to see.
-    pub fn begin(&mut self) {
+    pub fn begin_run(&mut self) {
         self.runs += 1;
         self.shown = Source::Current;
         self.can_extrapolate = false;
@@ -56,11 +56,11 @@ impl Timeline {
 
     /// A snapshot was taken.
     pub fn add(&mut self, number: usize, iteration: usize) {
-        self.moments.push(Moment { number, iteration, run: self.runs.saturating_sub(1) });
+        self.snapshots.push(TimelineSnapshot { number, iteration, run: self.runs.saturating_sub(1) });
     }
 
-    /// Stage 1 is over.
-    pub fn adapted(&mut self) {
+    /// There are adapted generators from now on.
+    pub fn enable_extrapolation(&mut self) {
         self.can_extrapolate = true;
     }
 
@@ -68,7 +68,7 @@ impl Timeline {
     pub fn show(&mut self, source: Source) {
         let exists = match source {
             Source::Original | Source::Current => true,
-            Source::Snapshot(number) => self.moments.iter().any(|moment| moment.number == number),
+            Source::Snapshot(number) => self.snapshots.iter().any(|snapshot| snapshot.number == number),
             Source::Extrapolated(_) => self.can_extrapolate,
         };
         if exists {
@@ -76,10 +76,10 @@ impl Timeline {
         }
     }
 
-    /// Shows the moment before or after the one shown.
+    /// Shows the snapshot before or after the one shown.
     pub fn step(&mut self, by: isize) {
         let stops: Vec<Source> = std::iter::once(Source::Original)
-            .chain(self.moments.iter().map(|moment| Source::Snapshot(moment.number)))
+            .chain(self.snapshots.iter().map(|snapshot| Source::Snapshot(snapshot.number)))
             .chain([Source::Current])
             .collect();
         let here = stops.iter().position(|&stop| stop == self.shown).unwrap_or(stops.len() - 1);
@@ -90,14 +90,14 @@ impl Timeline {
     /// What the weights shown are called.
     pub fn caption(&self) -> String {
         match self.shown {
-            Source::Original => "as it was opened".to_owned(),
-            Source::Current if self.runs == 0 => "nothing was unlearned yet".to_owned(),
+            Source::Original => "the original".to_owned(),
+            Source::Current if self.runs == 0 => "nothing unlearned yet".to_owned(),
             Source::Current => "now".to_owned(),
             Source::Snapshot(number) => {
-                let moment = self.moments.iter().find(|moment| moment.number == number);
-                moment.map_or_else(String::new, |moment| format!("after {} iterations", moment.iteration))
+                let snapshot = self.snapshots.iter().find(|snapshot| snapshot.number == number);
+                snapshot.map_or_else(String::new, |snapshot| format!("after {} steps", snapshot.iteration))
             }
-            Source::Extrapolated(thousandths) => format!("extrapolated, gamma {:.2}", f64::from(thousandths) / 1000.0),
+            Source::Extrapolated(thousandths) => format!("pushed further, {:.2}", f64::from(thousandths) / 1000.0),
         }
     }
 }
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn one_walks_from_before_to_now_and_no_further() {
         let mut timeline = Timeline::default();
-        timeline.begin();
+        timeline.begin_run();
         for (number, iteration) in [(0, 75), (1, 150)] {
             timeline.add(number, iteration);
         }
@@ -129,15 +129,15 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.show(Source::Snapshot(0));
         timeline.show(Source::Extrapolated(1500));
-        assert_eq!((timeline.shown(), timeline.caption().as_str()), (Source::Current, "nothing was unlearned yet"));
-        timeline.begin();
-        timeline.adapted();
+        assert_eq!((timeline.shown(), timeline.caption().as_str()), (Source::Current, "nothing unlearned yet"));
+        timeline.begin_run();
+        timeline.enable_extrapolation();
         timeline.show(Source::Extrapolated(1500));
-        assert_eq!(timeline.caption(), "extrapolated, gamma 1.50");
+        assert_eq!(timeline.caption(), "pushed further, 1.50");
         timeline.add(4, 30);
         timeline.show(Source::Snapshot(4));
-        assert_eq!(timeline.caption(), "after 30 iterations");
-        timeline.begin();
+        assert_eq!(timeline.caption(), "after 30 steps");
+        timeline.begin_run();
         assert_eq!((timeline.shown(), timeline.can_extrapolate()), (Source::Current, false));
     }
 }

@@ -23,11 +23,11 @@ pub enum Compare {
 impl Compare {
     /// All of them, with their names and what they show.
     pub const ALL: [(Self, &'static str, &'static str); 5] = [
-        (Self::After, "After", "The samples as the result makes them (1)"),
-        (Self::Before, "Before", "The same samples as the model made them when it was opened (2)"),
-        (Self::Split, "Split", "Left of the line before, right of it after (3)"),
-        (Self::Difference, "Difference", "What was taken away or added, in its own colours (4)"),
-        (Self::Heat, "Heat", "How much each place changed: dark little, bright much (5)"),
+        (Self::After, "After", "Samples from the result (1)"),
+        (Self::Before, "Before", "The same samples from the original model (2)"),
+        (Self::Split, "Split", "Before on the left of the line, after on the right (3)"),
+        (Self::Difference, "Difference", "What was removed or added, in its own colours (4)"),
+        (Self::Heat, "Heat", "How much each pixel changed: dark is little, bright is much (5)"),
     ];
 }
 
@@ -40,7 +40,7 @@ pub struct View {
     pub psi: f32,
     /// The class of all samples; without one each has the class of its address (in class-conditional models).
     pub class: Option<u32>,
-    /// Wanted width of a tile in points.
+    /// TileRequest width of a tile in points.
     pub tile: f32,
     /// Before or after.
     pub compare: Compare,

@@ -32,8 +32,8 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     widgets::gap(ui);
     let mut log = studio.charts.log;
     widgets::section(ui, "Charts", |ui| {
-        if ui.button("CSV").on_hover_text("Save all points as a table").accessible_name("Save curves").clicked() {
-            dialogs.ask(Purpose::SaveCurves, studio);
+        if ui.button("CSV").on_hover_text("Save all points as a CSV file").accessible_name("Save charts").clicked() {
+            dialogs.ask(Purpose::SaveCharts, studio);
         }
         ui.checkbox(&mut log, "Log").on_hover_text("Logarithmic axes");
     });
@@ -53,36 +53,36 @@ fn charts(studio: &Studio, p: Palette) -> Vec<Chart<'_>> {
     let stage_2 = !c.d.values().is_empty();
     let mut all = vec![
         Chart {
-            title: "Share of what must go that is gone, in percent",
-            help: "PUL, as the labeler sees it: 100 means that none is left.",
+            title: "Share gone (%)",
+            help: "Percentage of unlearning (PUL), measured by the labeler: 100 means that nothing is left.",
             curves: vec![(&c.pul, "gone %", p.after)],
             legend: Corner::RightTop,
             can_log: false,
         },
         Chart {
-            title: "Fr\u{e9}chet distance to what may stay",
-            help: "How far the samples have moved from those that may stay: small is good.",
+            title: "Change in everything else (Fr\u{e9}chet distance)",
+            help: "Distance of all samples from the original ones that may stay: lower is better.",
             curves: vec![(&c.frechet, "distance", p.before)],
             legend: Corner::RightTop,
             can_log: true,
         },
         Chart {
             title: "Adversarial losses",
-            help: "They should stay near each other. One that runs away means that the learning rate is too high.",
+            help: "They should stay close to each other. If one runs away, the learning rate is too high.",
             curves: vec![(&c.d, "discriminator", p.before), (&c.g, "generator", p.after)],
             legend: Corner::RightTop,
             can_log: true,
         },
         Chart {
             title: "Repulsion and retention",
-            help: "What drives away from what must go, and what holds the rest.",
+            help: "What pushes away from what must go, and what protects everything else.",
             curves: vec![(&c.repulsion, "repulsion", p.negative), (&c.retain, "retention", p.positive)],
             legend: Corner::RightTop,
             can_log: true,
         },
         Chart {
-            title: "Distance of the parameters",
-            help: "From the copies that make what must go, and from the model as it was opened.",
+            title: "Distance of the weights",
+            help: "From the copies that generate what must go, and from the original model.",
             curves: vec![(&c.to_adapted, "to what must go", p.negative), (&c.to_original, "to the original", p.before)],
             legend: Corner::RightBottom,
             can_log: true,
@@ -92,8 +92,8 @@ fn charts(studio: &Studio, p: Palette) -> Vec<Chart<'_>> {
         all.insert(
             0,
             Chart {
-                title: "Stage 1: EWC",
-                help: "How far the copies have moved where it matters.",
+                title: "Drift from the original",
+                help: "How far the copies have moved where their weights matter (EWC).",
                 curves: vec![(&c.ewc, "EWC", p.negative)],
                 legend: Corner::RightTop,
                 can_log: true,
@@ -139,7 +139,7 @@ fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
         ])
         .label_formatter(move |hover| {
             let x = position(hover)?;
-            let mut text = format!("iteration {}", x.round().max(0.0));
+            let mut text = format!("step {}", x.round().max(0.0));
             for (name, series) in &series {
                 if let Some(y) = series.at(x) {
                     text.push_str(&format!("\n{name} {}", number(y)));

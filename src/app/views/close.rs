@@ -1,4 +1,4 @@
-//! What would lose weights that are in no file: closing the window, another model, another device. The person is asked, and
+//! What would lose weights that are in no file: closing the window, another model, another device. The user is asked, and
 //! files that are being written are waited for.
 
 use eframe::egui::{Context, RichText, Ui, ViewportCommand};
@@ -8,37 +8,37 @@ use super::{
     theme::palette,
     widgets,
 };
-use crate::app::state::{leaving::Leaving, studio::Studio};
+use crate::app::state::{pending_action::PendingAction, studio::Studio};
 
-/// Where closing stands.
+/// How far closing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Closing {
-    /// Nobody wants to.
+    /// It was not asked for.
     #[default]
-    No,
-    /// The person is asked.
+    Idle,
+    /// The user is asked.
     Asking,
     /// As soon as everything is saved.
     AfterSaving,
     /// Now.
-    Agreed,
+    Confirmed,
 }
 
 impl Closing {
     /// Called in every frame.
     pub(crate) fn ui(&mut self, ctx: &Context, studio: &mut Studio, dialogs: &mut Dialogs) {
-        if ctx.input(|input| input.viewport().close_requested()) && *self != Self::Agreed {
-            let would_be_lost = studio.unsaved || studio.run.going().is_some();
+        if ctx.input(|input| input.viewport().close_requested()) && *self != Self::Confirmed {
+            let would_be_lost = studio.unsaved || studio.run.in_progress().is_some();
             if would_be_lost {
                 *self = Self::Asking;
-                studio.leaving = None;
+                studio.pending_action = None;
                 ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             } else if studio.writing > 0 {
                 *self = Self::AfterSaving;
                 ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             }
         }
-        if *self == Self::No && studio.leaving.is_some() {
+        if *self == Self::Idle && studio.pending_action.is_some() {
             *self = Self::Asking;
         }
         match *self {
@@ -47,25 +47,25 @@ impl Closing {
                 if let Some(answer) = response.inner {
                     *self = answer;
                 } else if response.should_close() {
-                    *self = Self::No;
+                    *self = Self::Idle;
                 }
-                if *self == Self::No {
-                    studio.leaving = None;
+                if *self == Self::Idle {
+                    studio.pending_action = None;
                 }
             }
             // A save that was cancelled or failed leaves everything as it is.
             Self::AfterSaving if !dialogs.is_busy() && studio.writing == 0 => {
-                *self = if studio.unsaved { Self::No } else { Self::Agreed };
+                *self = if studio.unsaved { Self::Idle } else { Self::Confirmed };
                 if studio.unsaved {
-                    studio.leaving = None;
+                    studio.pending_action = None;
                 }
             }
             _ => {}
         }
-        if *self == Self::Agreed {
-            if studio.leaving.is_some() {
-                studio.agree();
-                *self = Self::No;
+        if *self == Self::Confirmed {
+            if studio.pending_action.is_some() {
+                studio.confirm_pending_action();
+                *self = Self::Idle;
             } else {
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
@@ -78,16 +78,19 @@ impl Closing {
 }
 
 fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closing> {
-    let going = studio.run.going().is_some();
+    let running = studio.run.in_progress().is_some();
     ui.set_width(400.0);
-    ui.label(RichText::new(if going { "A run is under way" } else { "The result is not saved" }).heading());
-    let text = match (&studio.leaving, going) {
-        (Some(Leaving::Open(_)), _) => "What was unlearned is in no file yet, and opening another model lets it go.",
-        (Some(Leaving::Device(..)), _) => {
-            "What was unlearned is in no file yet, and another device begins with the model as it was opened."
+    ui.label(RichText::new(if running { "A run is in progress" } else { "The result is not saved" }).heading());
+    let text = match (&studio.pending_action, running) {
+        (Some(PendingAction::OpenModel(_)), _) => {
+            "The result is not in any file yet; opening another model discards it."
         }
-        (None, true) => "Closing ends it. What it has reached so far can be saved first.",
-        (None, false) => "What was unlearned is in no file yet.",
+        (Some(PendingAction::ChangeDevice(..)), _) => {
+            "The result is not in any file yet; another device starts again from the original model."
+        }
+        (None, true) if studio.unsaved => "Closing ends it. You can save the result so far first.",
+        (None, true) => "Closing ends it. There is no result to save yet.",
+        (None, false) => "The result is not in any file yet.",
     };
     widgets::explain(ui, text);
     ui.add_space(10.0);
@@ -95,22 +98,23 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
     ui.horizontal(|ui| {
         let colour = palette(ui.style()).after;
         if studio.unsaved && widgets::wide_button(ui, "Save\u{2026}", colour, 110.0).clicked() {
-            if going {
+            if running {
                 studio.stop();
             }
             dialogs.ask(Purpose::SaveModel, studio);
             answer = Some(Closing::AfterSaving);
         }
-        let without = match studio.leaving {
-            Some(Leaving::Open(_)) => "Open without saving",
-            Some(Leaving::Device(..)) => "Change without saving",
+        let without = match studio.pending_action {
+            Some(PendingAction::OpenModel(_)) => "Open without saving",
+            Some(PendingAction::ChangeDevice(..)) => "Switch without saving",
+            None if !studio.unsaved => "Close anyway",
             None => "Close without saving",
         };
         if widgets::side_button(ui, without).clicked() {
-            answer = Some(Closing::Agreed);
+            answer = Some(Closing::Confirmed);
         }
-        if widgets::side_button(ui, "Stay").clicked() {
-            answer = Some(Closing::No);
+        if widgets::side_button(ui, "Cancel").clicked() {
+            answer = Some(Closing::Idle);
         }
     });
     answer

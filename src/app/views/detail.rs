@@ -47,7 +47,7 @@ impl DetailView {
         {
             let next = next.with_class(detail.sample.class());
             studio.view.cursor = next.address().index as usize;
-            studio.look_at(next);
+            studio.open_detail(next);
         }
     }
 
@@ -55,7 +55,7 @@ impl DetailView {
     fn content(&self, ui: &mut Ui, studio: &mut Studio, sample: Sample) -> bool {
         let p = palette(ui.style());
         let address = sample.address();
-        let [before, after] = studio.pair();
+        let [before, after] = studio.compared_sources();
         let caption = studio.timeline.caption();
         let pictures = if before == after { 1 } else { 2 };
         let screen = ui.ctx().content_rect().size();
@@ -104,7 +104,7 @@ impl DetailView {
             ui.add_space(8.0);
             if ui
                 .button("Copy address")
-                .on_hover_text("Seed, number and psi, as they stand in a feedback file")
+                .on_hover_text("Copies seed, index and psi as they are written in a feedback file")
                 .clicked()
             {
                 let psi = sample.psi();

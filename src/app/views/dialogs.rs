@@ -18,7 +18,7 @@ pub(crate) enum Purpose {
     OpenLabeler,
     SaveGrid,
     SaveAnimation,
-    SaveCurves,
+    SaveCharts,
 }
 
 impl Purpose {
@@ -30,9 +30,9 @@ impl Purpose {
             Self::OpenFeedback => ("Load marks", "Marks", &["json"], None),
             Self::SaveFeedback => ("Save marks", "Marks", &["json"], Some("-marks.json")),
             Self::OpenLabeler => ("Choose a labeler", "Classifiers", &["onnx"], None),
-            Self::SaveGrid => ("Save a picture of the samples", "Pictures", &["png"], Some("-samples.png")),
+            Self::SaveGrid => ("Save an image of the samples", "Images", &["png"], Some("-samples.png")),
             Self::SaveAnimation => ("Save an animation of the run", "Animations", &["gif"], Some("-run.gif")),
-            Self::SaveCurves => ("Save the curves", "Tables", &["csv"], Some("-curves.csv")),
+            Self::SaveCharts => ("Save the charts", "Tables", &["csv"], Some("-charts.csv")),
         }
     }
 }
@@ -43,7 +43,7 @@ pub(crate) struct Dialogs {
     waiting: Vec<(Purpose, Receiver<Option<PathBuf>>)>,
     prompt: Option<(Purpose, String)>,
     /// Never use the system's dialogs: there is nobody to answer them.
-    pub(crate) plain: bool,
+    pub(crate) in_window: bool,
 }
 
 impl Dialogs {
@@ -51,7 +51,7 @@ impl Dialogs {
     pub(crate) fn ask(&mut self, purpose: Purpose, studio: &Studio) {
         let (title, kind, extensions, suffix) = purpose.describe();
         let name = suffix.map(|suffix| studio.suggested_name(suffix));
-        if self.plain || !system_has_dialogs() {
+        if self.in_window || !system_has_dialogs() {
             let folder = studio.folder().map(Path::to_owned).unwrap_or_default();
             let path = name.map_or_else(|| folder.clone(), |name| folder.join(name));
             self.prompt = Some((purpose, path.display().to_string()));
@@ -123,7 +123,7 @@ fn prompt(ui: &mut Ui, purpose: Purpose, path: &mut String) -> Option<bool> {
     ui.set_width(460.0);
     ui.label(RichText::new(title).heading());
     let known: Vec<String> = extensions.iter().map(|extension| format!(".{extension}")).collect();
-    widgets::explain(ui, format!("A path that ends in {}", known.join(" or ")));
+    widgets::explain(ui, format!("A path ending in {}", known.join(" or ")));
     ui.add_space(4.0);
     let line = ui.add(TextEdit::singleline(path).desired_width(f32::INFINITY)).accessible_name("Path");
     // Before the line is given the keyboard back, which would hide that it was lost.
@@ -162,7 +162,7 @@ fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
         Purpose::SaveFeedback => studio.save_feedback(path),
         Purpose::SaveGrid => studio.save_grid(path, first),
         Purpose::SaveAnimation => studio.save_animation(path, first),
-        Purpose::SaveCurves => studio.save_curves(path),
+        Purpose::SaveCharts => studio.save_charts(path),
     }
 }
 

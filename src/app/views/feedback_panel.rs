@@ -4,6 +4,7 @@ use eframe::egui::{self, ComboBox, RichText, ScrollArea, Stroke, StrokeKind, Ui,
 
 use super::{
     dialogs::{Dialogs, Purpose},
+    format::group_digits,
     theme::palette,
     thumbnails::Thumbnails,
     widgets,
@@ -28,8 +29,8 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
         ui.add_space(2.0);
         widgets::explain(
             ui,
-            "Click what must go. Right-click or Shift-click what may stay. Drag to mark many at once; a second click \
-             takes a mark away.",
+            "Click samples that must go. Right-click or Shift-click those that may stay. Drag to mark several at once; \
+             click again to clear a mark.",
         );
     }
     // Above the marks, which grow with every answer: what is being clicked must not move.
@@ -42,14 +43,14 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
         ui.horizontal(|ui| {
             widgets::dot(ui, colour);
             ui.label(name);
-            ui.label(RichText::new(widgets::grouped(count)).color(colour));
+            ui.label(RichText::new(group_digits(count)).color(colour));
         });
         let feedback = studio.marks.feedback();
         let samples: Vec<Sample> =
             feedback.iter().filter(|&(_, m)| m == mark).map(|(sample, _)| sample).take(SHOWN).collect();
         strip(ui, studio, thumbnails, &samples, mark);
         if count > samples.len() {
-            widgets::explain(ui, format!("and {} more", widgets::grouped(count - samples.len())));
+            widgets::explain(ui, format!("and {} more", group_digits(count - samples.len())));
         }
     }
     labeler(ui, studio, dialogs);
@@ -62,13 +63,13 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
         return;
     }
     ui.add_space(4.0);
-    let obstacle = studio.no_suggestions();
+    let obstacle = studio.suggestion_obstacle();
     ui.horizontal(|ui| {
         let again = studio.suggestions.is_some();
         let name = if again { "Suggest others" } else { "Suggest more like these" };
         let button = ui.add_enabled(obstacle.is_none() && !studio.suggesting, egui::Button::new(name));
-        let help = "Learns from your marks and shows the samples whose marks would teach it the most.";
-        let why = obstacle.unwrap_or_else(|| "It is looking.".to_owned());
+        let help = "Learns from your marks and shows the samples that are most worth marking next.";
+        let why = obstacle.unwrap_or_else(|| "Learning from your marks\u{2026}".to_owned());
         if button.on_hover_text(help).on_disabled_hover_text(why).clicked() {
             studio.suggest();
         }
@@ -80,20 +81,22 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
     let quality = found.quality;
     let proposals = found.proposals.clone();
     let sure = match quality.confidence {
-        Confidence::High => "Your marks tell well what must go",
-        Confidence::Fair => "Your marks tell roughly what must go; more make it surer",
-        Confidence::Low => "Your marks hardly tell what must go yet: mark more before you unlearn",
+        Confidence::High => "Your marks make clear what must go",
+        Confidence::Fair => "Your marks give a rough idea of what must go; more marks would help",
+        Confidence::Low => "Your marks do not make clear yet what must go: mark more before you unlearn",
     };
     let share = quality.share * 100.0;
     let order = quality.auc * 100.0;
     widgets::explain(
         ui,
-        format!("{sure}. About {share:.0} % of all samples must go, it seems. Click or right-click these as well:"),
+        format!("{sure}. It looks like about {share:.0}% of all samples must go. Click or right-click these as well:"),
     )
-    .on_hover_text(format!("Each mark predicted from the others: {order:.0} % of pairs in order (chance: 50 %)."));
+    .on_hover_text(format!(
+        "Predicting each mark from the others puts {order:.0}% of pairs in the right order (chance: 50%)."
+    ));
     let unmarked: Vec<Sample> =
         proposals.iter().filter(|&&sample| studio.marks.get(sample).is_none()).copied().collect();
-    thumbnails.want(studio, SampleKind::Feedback, Source::Original, &proposals);
+    thumbnails.request(studio, SampleKind::Feedback, Source::Original, &proposals);
     let p = palette(ui.style());
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
@@ -126,8 +129,8 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
         }
     });
     if !unmarked.is_empty() && unmarked.len() < proposals.len() {
-        let help = "Every suggested sample that is not marked gets the green mark.";
-        if widgets::minor_button(ui, "The other ones may stay").on_hover_text(help).clicked() {
+        let help = "Marks all other suggested samples as ones that may stay.";
+        if widgets::minor_button(ui, "The others may stay").on_hover_text(help).clicked() {
             studio.marks.set(unmarked, Some(Mark::Positive));
         }
     }
@@ -157,7 +160,7 @@ fn strip(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, samples:
     if samples.is_empty() {
         return;
     }
-    thumbnails.want(studio, SampleKind::Feedback, Source::Original, samples);
+    thumbnails.request(studio, SampleKind::Feedback, Source::Original, samples);
     let p = palette(ui.style());
     let (colour, name) = match mark {
         Mark::Negative => (p.negative, "must go"),
@@ -180,7 +183,7 @@ fn strip(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, samples:
                 wanted = Some((sample, false));
             }
             response.on_hover_text(format!(
-                "Seed {}, sample {}, psi {}. Click to look closely, right-click to take the mark away.",
+                "Seed {}, sample {}, psi {}. Click to enlarge, right-click to clear the mark.",
                 address.seed,
                 address.index,
                 sample.psi()
@@ -189,7 +192,7 @@ fn strip(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, samples:
     });
     match wanted {
         Some((sample, true)) => studio.marks.set([sample], None),
-        Some((sample, false)) => studio.look_at(sample),
+        Some((sample, false)) => studio.open_detail(sample),
         None => {}
     }
 }
@@ -209,14 +212,14 @@ fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         }
     });
     let Some(choice) = &mut studio.labeler else {
-        widgets::explain(ui, "A classifier (.onnx) can say what must go in your stead, and measure what came of it.");
+        widgets::explain(ui, "A classifier (.onnx) can mark samples for you and measure the result.");
         return;
     };
     let file = choice.card.spec.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     ui.label(RichText::new(file).weak());
     if choice.card.heads.len() > 1 {
         ui.horizontal(|ui| {
-            let label = ui.label("It tells");
+            let label = ui.label("Attribute");
             let shown = choice.card.heads.get(choice.head).map_or("", |head| head.name.as_str()).to_owned();
             let before = choice.head;
             ComboBox::from_id_salt("head")
@@ -228,7 +231,7 @@ fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                 })
                 .response
                 .labelled_by(label.id)
-                .accessible_name("What the labeler tells");
+                .accessible_name("Attribute of the labeler");
             if choice.head != before {
                 choice.forget.clear();
             }
@@ -252,8 +255,8 @@ fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
             }
         });
     });
-    ui.checkbox(&mut choice.gives_feedback, "It marks the samples").on_hover_text(
-        "The labeler looks at samples and takes those of its class as what must go. Otherwise your marks count, and \
-         the labeler only measures the result.",
+    ui.checkbox(&mut choice.gives_feedback, "Use the labeler instead of my marks").on_hover_text(
+        "The labeler decides: samples of the chosen classes must go. Otherwise your marks decide, and the labeler only \
+         measures the result.",
     );
 }

@@ -2,13 +2,13 @@
 
 use eframe::egui::{RichText, Ui};
 
-use super::widgets;
+use super::{format::group_digits, widgets};
 use crate::app::state::studio::Studio;
 
 pub(crate) fn ui(ui: &mut Ui, studio: &Studio) {
     let Some(card) = &studio.model else {
         widgets::section(ui, "Model", |_| {});
-        widgets::explain(ui, "None is open.");
+        widgets::explain(ui, "No model is open.");
         return;
     };
     let name = card.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -21,16 +21,18 @@ pub(crate) fn ui(ui: &mut Ui, studio: &Studio) {
             ui.label(RichText::new(kind).weak());
             let parameters = card.generator_parameters;
             let size = match parameters {
-                0..1_000_000 => widgets::grouped(parameters),
+                0..1_000_000 => group_digits(parameters),
                 _ => format!("{:.1} million", parameters as f64 / 1e6),
             };
             let classes = match card.classes {
                 0 => String::new(),
-                classes => format!(", {} classes", widgets::grouped(classes)),
+                classes => format!(", {} classes", group_digits(classes)),
             };
             ui.label(RichText::new(format!("{size} parameters{classes}")).weak());
             if card.discriminator_parameters.is_none() {
-                ui.label(RichText::new("no discriminator: one is trained first").color(ui.visuals().warn_fg_color));
+                ui.label(
+                    RichText::new("no discriminator: one will be trained first").color(ui.visuals().warn_fg_color),
+                );
             }
         })
         .response;
@@ -39,7 +41,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &Studio) {
     let details: Vec<String> =
         card.details.iter().map(|(name, value)| format!("\n{} {value}", name.replace('_', " "))).collect();
     response.on_hover_text(format!(
-        "{}\nholds {}\nlatent {}, w {}{}\nchannels from 4 \u{d7} 4 up: {}\nSHA-256 {digest}\u{2026}",
+        "{}\ncontains {}\nlatent {}, w {}{}\nchannels from 4 \u{d7} 4 up: {}\nSHA-256 {digest}\u{2026}",
         card.file.display(),
         card.contents.join(", "),
         card.latent,

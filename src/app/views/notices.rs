@@ -1,4 +1,4 @@
-//! What is said to the person, at the window's lower right corner.
+//! What is said to the user, at the window's lower right corner.
 
 use eframe::egui::{self, Align2, Area, Context, Frame, Id, Margin, Order, Stroke, vec2};
 

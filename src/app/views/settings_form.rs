@@ -1,4 +1,4 @@
-//! Every setting of a run, with a plain word on each.
+//! Every setting of a run, with a one-line explanation each.
 
 use eframe::egui::{CollapsingHeader, ComboBox, DragValue, Grid, Response, RichText, Ui};
 
@@ -18,18 +18,18 @@ const fn field(name: &'static str, help: &'static str, edit: fn(&mut Ui, &mut Se
 }
 
 const MAIN: &[Field] = &[
-    field("Iterations", "How long it unlearns. More takes longer and is not always better.", |ui, s| {
+    field("Unlearning steps", "How long to unlearn. More steps take longer and are not always better.", |ui, s| {
         ui.add(DragValue::new(&mut s.unlearn.iterations).range(1..=100_000).speed(5))
     }),
     field(
-        "Keep the rest",
-        "How firmly samples that may stay are held as they are. 0 is the published method.",
+        "Protect everything else",
+        "How strongly samples that may stay are kept as they are. 0 is the published method.",
         |ui, s| ui.add(DragValue::new(&mut s.unlearn.train.retain).range(0.0..=1000.0).speed(0.05)),
     ),
     field(
-        "Reject what must go",
-        "The share of marked samples among what the discriminator learns to reject. More forgets more thoroughly. 0 is \
-         the published method.",
+        "Removal strength",
+        "The share of samples that must go among the fakes the discriminator learns to reject. Higher removes more \
+         thoroughly. 0 is the published method.",
         |ui, s| ui.add(DragValue::new(&mut s.unlearn.train.unwanted_share).range(0.0..=0.95).speed(0.01)),
     ),
     field("Seed", "The same seed and settings give the same result on the same device.", |ui, s| {
@@ -38,29 +38,31 @@ const MAIN: &[Field] = &[
 ];
 
 const STAGE_1: &[Field] = &[
-    field("Iterations", "How long copies of the model learn to make what must go.", |ui, s| {
+    field("Learning steps", "How long copies of the model learn to generate what must go.", |ui, s| {
         ui.add(DragValue::new(&mut s.adapt.iterations).range(1..=100_000).speed(5))
     }),
-    field("Copies", "How many such copies are made, from different draws.", |ui, s| {
+    field("Copies", "How many such copies are trained, each on different draws.", |ui, s| {
         ui.add(DragValue::new(&mut s.adapted).range(1..=16))
     }),
-    field("Learning rate", "How large its steps are.", |ui, s| rate(ui, &mut s.adapt)),
-    field("EWC weight", "How firmly a copy is held near the original where the original knows best.", |ui, s| {
+    field("Learning rate", "Step size of this stage.", |ui, s| rate(ui, &mut s.adapt)),
+    field("EWC weight", "How strongly a copy is held to the original where its weights matter most.", |ui, s| {
         ui.add(DragValue::new(&mut s.ewc_lambda).range(0.0..=1e12).speed(1e6).custom_formatter(short))
     }),
-    field("Fisher samples", "Samples from which EWC finds what matters: at most 4, or a multiple of 4.", |ui, s| {
-        ui.add(DragValue::new(&mut s.fisher_samples).range(0..=4096))
-    }),
+    field(
+        "Fisher samples",
+        "Samples used to estimate which weights matter: at most 4, or a multiple of 4.",
+        |ui, s| ui.add(DragValue::new(&mut s.fisher_samples).range(0..=4096)),
+    ),
 ];
 
 const STAGE_2: &[Field] = &[
-    field("Learning rate", "How large the steps of unlearning are.", |ui, s| rate(ui, &mut s.unlearn)),
-    field("Final rate", "To which part of itself the learning rate falls; 1 keeps it as it is.", |ui, s| {
+    field("Learning rate", "Step size of this stage.", |ui, s| rate(ui, &mut s.unlearn)),
+    field("Final rate", "The fraction of the learning rate that is left at the end; 1 keeps it constant.", |ui, s| {
         ui.add(DragValue::new(&mut s.unlearn.final_lr).range(0.0..=1.0).speed(0.01))
     }),
     field(
         "Start from",
-        "The averaged generator is what is shown; the trained one is what the authors' code takes.",
+        "The averaged generator is the one you see; the authors' code starts from the trained one.",
         |ui, s| {
             let name = |start| if start == Start::Averaged { "averaged" } else { "trained" };
             let combo = ComboBox::from_id_salt("start").selected_text(name(s.start)).show_ui(ui, |ui| {
@@ -72,11 +74,11 @@ const STAGE_2: &[Field] = &[
         },
     ),
     field(
-        "Start extrapolated",
-        "Starts at theta_N + gamma (theta_G - theta_N): 1 is the original, more leads away from what must go.",
+        "Start pushed further",
+        "Starts at theta_N + gamma (theta_G - theta_N): 1 is the original, more starts further away from what must go.",
         |ui, s| ui.add(DragValue::new(&mut s.extrapolate).range(-4.0..=8.0).speed(0.01)),
     ),
-    field("Repulsion", "The shape of the force away from the copies of stage 1.", |ui, s| {
+    field("Repulsion", "The loss that pushes away from the copies of stage 1.", |ui, s| {
         let name = |loss| match loss {
             RepulsionLoss::El2 => "EL2",
             RepulsionLoss::Nl2 => "NL2",
@@ -89,7 +91,7 @@ const STAGE_2: &[Field] = &[
         });
         combo.response
     }),
-    field("Distance", "As the authors' code measures it (mean) or as the paper writes it (sum).", |ui, s| {
+    field("Distance", "Measured as in the authors' code (mean) or as in the paper (sum).", |ui, s| {
         let name = |distance| if distance == Distance::Mean { "mean" } else { "sum" };
         let combo = ComboBox::from_id_salt("distance").selected_text(name(s.repulsion.distance)).show_ui(ui, |ui| {
             for distance in [Distance::Mean, Distance::Sum] {
@@ -101,31 +103,29 @@ const STAGE_2: &[Field] = &[
     field("Repulsion gamma", "Factor on the distance in the repulsion loss.", |ui, s| {
         ui.add(DragValue::new(&mut s.repulsion.gamma).range(0.0..=1e6).speed(0.1))
     }),
-    field("EL2 weight", "Weight of the EL2 loss; the others have none.", |ui, s| {
+    field("EL2 weight", "Weight of the EL2 loss; the other losses have none.", |ui, s| {
         ui.add(DragValue::new(&mut s.repulsion.weight).range(0.0..=1e6).speed(1.0))
     }),
     field(
-        "Average decay",
-        "How slowly the averaged generator, which is shown and saved, follows the trained one.",
+        "EMA decay",
+        "How slowly the averaged generator (the one you see and save) follows the trained one.",
         |ui, s| ui.add(DragValue::new(&mut s.unlearn.train.ema_decay).range(0.0..=0.9999).speed(0.001).max_decimals(4)),
     ),
 ];
 
 const BOTH: &[Field] = &[
-    field("Batch", "Samples in an iteration: at most 4, or a multiple of 4.", |ui, s| {
+    field("Batch", "Samples per step: at most 4, or a multiple of 4.", |ui, s| {
         both(ui, s, |stage, ui| ui.add(DragValue::new(&mut stage.train.batch).range(1..=256)))
     }),
-    field(
-        "Micro-batch",
-        "Samples that are computed at once; fewer need less memory. 0 takes the whole batch.",
-        |ui, s| both(ui, s, |stage, ui| ui.add(DragValue::new(&mut stage.train.micro_batch).range(0..=256))),
-    ),
-    field("R1 weight", "Holds the discriminator back. Best as the model was trained with.", |ui, s| {
+    field("Micro-batch", "Samples computed at once; fewer need less memory. 0 computes the whole batch.", |ui, s| {
+        both(ui, s, |stage, ui| ui.add(DragValue::new(&mut stage.train.micro_batch).range(0..=256)))
+    }),
+    field("R1 weight", "Restrains the discriminator. Best left as the model was trained.", |ui, s| {
         both(ui, s, |stage, ui| ui.add(DragValue::new(&mut stage.train.r1).range(0.0..=1000.0).speed(0.1)))
     }),
     field(
         "Path length weight",
-        "Keeps the generator smooth. Best as the model was trained with; 0 turns it off.",
+        "Keeps the generator smooth. Best left as the model was trained; 0 turns it off.",
         |ui, s| {
             both(ui, s, |stage, ui| {
                 ui.add(DragValue::new(&mut stage.train.path_regularize).range(0.0..=100.0).speed(0.05))
@@ -135,20 +135,20 @@ const BOTH: &[Field] = &[
 ];
 
 const FEW: &[Field] = &[field(
-    "Learn below",
-    "With fewer marks than this, it learns what they show and finds more by itself. 0 never does.",
+    "Find more below",
+    "With fewer marks than this, the program learns from them and finds more samples by itself. 0 turns this off.",
     |ui, s| ui.add(DragValue::new(&mut s.few_marks).range(0..=100_000).speed(5)),
 )];
 
 const LABELER: &[Field] = &[
-    field(
-        "Samples looked at",
-        "How many samples are sorted by the labeler, or by what was learned from a few marks.",
-        |ui, s| ui.add(DragValue::new(&mut s.labelled).range(1..=1_000_000).speed(50)),
-    ),
-    field("Sure below", "A sample may stay if the labeler gives what must go at most this probability.", |ui, s| {
-        ui.add(DragValue::new(&mut s.positive_below).range(0.0..=1.0).speed(0.01))
+    field("Samples to sort", "How many samples the labeler, or what was learned from a few marks, sorts.", |ui, s| {
+        ui.add(DragValue::new(&mut s.labelled).range(1..=1_000_000).speed(50))
     }),
+    field(
+        "May stay below",
+        "A sample may stay if the labeler sees what must go in it with at most this probability.",
+        |ui, s| ui.add(DragValue::new(&mut s.positive_below).range(0.0..=1.0).speed(0.01)),
+    ),
 ];
 
 /// All settings; those that matter most first, the others folded away.

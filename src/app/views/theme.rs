@@ -83,7 +83,7 @@ pub fn install(ctx: &Context) {
     }
 }
 
-/// Uses the theme that the person chose.
+/// Uses the theme that the user chose.
 pub fn choose(ctx: &Context, theme: prefs::Theme) {
     ctx.set_theme(match theme {
         prefs::Theme::System => egui::ThemePreference::System,
@@ -176,13 +176,13 @@ mod tests {
     #[test]
     fn text_can_be_read_and_meanings_be_told_apart() {
         for p in [DARK, LIGHT] {
-            for ground in [p.canvas, p.panel, p.card] {
-                assert!(contrast(p.text, ground) > 7.0 && contrast(p.weak, ground) > 4.0, "{ground:?}");
+            for background in [p.canvas, p.panel, p.card] {
+                assert!(contrast(p.text, background) > 7.0 && contrast(p.weak, background) > 4.0, "{background:?}");
                 for meaning in [p.negative, p.positive, p.before, p.after] {
                     assert!(
-                        contrast(meaning, ground) > 3.0,
-                        "{meaning:?} on {ground:?}: {}",
-                        contrast(meaning, ground)
+                        contrast(meaning, background) > 3.0,
+                        "{meaning:?} on {background:?}: {}",
+                        contrast(meaning, background)
                     );
                 }
             }

@@ -58,10 +58,10 @@ impl Thumbnails {
     }
 
     /// Asks for what is not there.
-    pub(crate) fn want(&self, studio: &mut Studio, kind: SampleKind, source: Source, samples: &[Sample]) {
+    pub(crate) fn request(&self, studio: &mut Studio, kind: SampleKind, source: Source, samples: &[Sample]) {
         let missing = |sample: &&Sample| !self.textures.contains_key(&TileKey { source, sample: **sample });
         let missing: Vec<Sample> = samples.iter().filter(missing).copied().collect();
-        studio.want_thumbnails(kind, source, &missing);
+        studio.request_thumbnails(kind, source, &missing);
     }
 
     /// Whether a picture is there.

@@ -20,22 +20,22 @@ const NARROW: f32 = 480.0;
 
 /// Whether there is anything to show.
 pub(crate) fn is_empty(studio: &Studio) -> bool {
-    studio.model.is_none() || (studio.timeline.moments().is_empty() && !studio.timeline.can_extrapolate())
+    studio.model.is_none() || (studio.timeline.snapshots().is_empty() && !studio.timeline.can_extrapolate())
 }
 
 pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, dialogs: &mut Dialogs) {
-    let Some(sample) = studio.telling_sample() else { return };
+    let Some(sample) = studio.preview_sample() else { return };
     ui.horizontal(|ui| {
         ui.label(RichText::new("Timeline").heading());
         ui.label(RichText::new(studio.timeline.caption()).weak());
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let export = ui.button("Save this\u{2026}").on_hover_text("Save the weights that are shown as a model");
+            let export = ui.button("Save this\u{2026}").on_hover_text("Save the weights shown as a model");
             if export.clicked() {
                 dialogs.ask(Purpose::SaveModel, studio);
             }
-            continue_here(ui, studio);
-            if studio.run.going().is_some()
-                && ui.button("Keep this moment").on_hover_text("Take a snapshot now").clicked()
+            starting_point(ui, studio);
+            if studio.run.in_progress().is_some()
+                && ui.button("Take snapshot").on_hover_text("Keep the current state on the timeline").clicked()
             {
                 studio.take_snapshot();
             }
@@ -67,27 +67,27 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
 
 fn stops(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, sample: Sample) {
     ui.spacing_mut().item_spacing.x = 6.0;
-    let moments = studio.timeline.moments().to_vec();
-    let runs = moments.last().map_or(0, |moment| moment.run);
-    let mut all = vec![(Source::Original, "before".to_owned(), "Before: as it was opened".to_owned())];
-    all.extend(moments.iter().map(|moment| {
-        let run = if runs > 0 { format!("run {}, ", moment.run + 1) } else { String::new() };
-        let name = format!("Snapshot {}: {run}after {} iterations", moment.number + 1, moment.iteration);
-        (Source::Snapshot(moment.number), moment.iteration.to_string(), name)
+    let snapshots = studio.timeline.snapshots().to_vec();
+    let runs = snapshots.last().map_or(0, |snapshot| snapshot.run);
+    let mut all = vec![(Source::Original, "before".to_owned(), "Before: the original model".to_owned())];
+    all.extend(snapshots.iter().map(|snapshot| {
+        let run = if runs > 0 { format!("run {}, ", snapshot.run + 1) } else { String::new() };
+        let name = format!("Snapshot {}: {run}after {} steps", snapshot.number + 1, snapshot.iteration);
+        (Source::Snapshot(snapshot.number), snapshot.iteration.to_string(), name)
     }));
-    if studio.unsaved || !moments.is_empty() {
+    if studio.unsaved || !snapshots.is_empty() {
         all.push((Source::Current, "now".to_owned(), "Now: the latest result".to_owned()));
     }
     let p = palette(ui.style());
     for (source, caption, name) in all {
         // "Now" changes all the time: the grid shows it.
         let pictured = if source == Source::Current {
-            moments.last().map_or(Source::Original, |last| Source::Snapshot(last.number))
+            snapshots.last().map_or(Source::Original, |last| Source::Snapshot(last.number))
         } else {
             source
         };
         if !thumbnails.has(pictured, sample) {
-            thumbnails.want(studio, SampleKind::Timeline, pictured, &[sample]);
+            thumbnails.request(studio, SampleKind::Timeline, pictured, &[sample]);
         }
         let chosen = studio.timeline.shown() == source;
         let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE + 18.0), Sense::click());
@@ -117,13 +117,14 @@ fn stops(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, sample: 
     }
 }
 
-fn continue_here(ui: &mut Ui, studio: &mut Studio) {
+fn starting_point(ui: &mut Ui, studio: &mut Studio) {
     let Source::Snapshot(number) = studio.timeline.shown() else { return };
-    let chosen = studio.from == Some(number);
-    let text = if chosen { "Not from here" } else { "Continue from here" };
-    let help = "The next run goes on from this snapshot instead of the model as it was opened.";
-    if ui.button(text).on_hover_text(help).clicked() {
-        studio.from = if chosen { None } else { Some(number) };
+    let chosen = studio.starting_snapshot == Some(number);
+    let text = if chosen { "Start from the original again" } else { "Use as starting point" };
+    let help = "The next run starts from this snapshot instead of the original model.";
+    let name = if chosen { text } else { "Use snapshot as starting point" };
+    if ui.button(text).accessible_name(name).on_hover_text(help).clicked() {
+        studio.starting_snapshot = if chosen { None } else { Some(number) };
     }
 }
 
@@ -134,19 +135,20 @@ fn extrapolation(ui: &mut Ui, studio: &mut Studio, width: f32) {
     };
     let mut gamma = shown.unwrap_or(1.0);
     ui.spacing_mut().slider_width = width;
-    let label = ui.label(RichText::new("Extrapolate").weak()).on_hover_text(
-        "theta_N + gamma (theta_G - theta_N): 0 makes what must go, 1 is the model as it was opened, more leads away \
-         from what must go without any training.",
+    let label = ui.label(RichText::new("Push further (no training)").weak()).on_hover_text(
+        "Moves the weights away from what must go: 0 generates it, 1 is the original model, more leads away from it.\n\n\
+         Details: theta_N + gamma (theta_G - theta_N), where theta_G is the original and theta_N generates what must go.",
     );
     let slider = Slider::new(&mut gamma, 0.0..=3.0).fixed_decimals(2).step_by(0.02);
-    let response = ui.add(slider).labelled_by(label.id).accessible_name("Extrapolate, gamma");
+    let response = ui.add(slider).labelled_by(label.id).accessible_name("Push further");
     if response.changed() {
         studio.timeline.show(Source::Extrapolated((gamma * 1000.0).round() as i32));
     }
     // It is always there, so that nothing moves when the slider does.
     ui.add_enabled_ui(shown.is_some(), |ui| {
-        let help = "The next run starts at this point.";
-        let button = widgets::minor_button(ui, "Start the next run here");
+        let help = "The next run starts from these weights.";
+        let button = widgets::minor_button(ui, "Use as starting point");
+        let button = button.accessible_name("Use pushed weights as starting point");
         if button.on_hover_text(help).on_disabled_hover_text("Move the slider first.").clicked() {
             studio.settings.extrapolate = gamma;
         }

@@ -13,7 +13,7 @@ const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O)
 const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
 const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
 const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
-const REDO_TOO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
+const REDO_ALTERNATIVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
 
 /// The bar's own state.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(crate) fn shortcuts(ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     if pressed(&SAVE) && studio.model.is_some() {
         dialogs.ask(Purpose::SaveModel, studio);
     }
-    if pressed(&REDO) || pressed(&REDO_TOO) {
+    if pressed(&REDO) || pressed(&REDO_ALTERNATIVE) {
         studio.marks.redo();
     }
     if pressed(&UNDO) {
@@ -47,11 +47,11 @@ impl TopBar {
             save_menu(ui, studio, dialogs);
             ui.add_space(6.0);
             let undo = ui.add_enabled(studio.marks.can_undo(), Button::new("Undo").frame_when_inactive(false));
-            if undo.on_hover_text("Take the last mark back (Ctrl+Z)").clicked() {
+            if undo.on_hover_text("Undo the last mark (Ctrl+Z)").clicked() {
                 studio.marks.undo();
             }
             let redo = ui.add_enabled(studio.marks.can_redo(), Button::new("Redo").frame_when_inactive(false));
-            if redo.on_hover_text("Do it again (Ctrl+Y)").clicked() {
+            if redo.on_hover_text("Redo it (Ctrl+Y)").clicked() {
                 studio.marks.redo();
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -69,7 +69,7 @@ fn open_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
             dialogs.ask(Purpose::OpenModel, studio);
         }
         if let Some(path) = bundled_model()
-            && ui.button("The faces that come with the program").clicked()
+            && ui.button("Bundled faces").clicked()
         {
             studio.open(path);
         }
@@ -93,21 +93,21 @@ fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
             ui.set_min_width(260.0);
             let shown = studio.timeline.caption();
             let button = Button::new("Model as\u{2026}").shortcut_text("Ctrl+S");
-            let help = format!("The weights that are shown as after ({shown}), as .safetensors or .pt.");
+            let help = format!("Saves the weights shown as after ({shown}) as .safetensors or .pt.");
             let entries = [
                 (ui.add(button).on_hover_text(help), Purpose::SaveModel),
-                (ui.button("Picture of the samples\u{2026}"), Purpose::SaveGrid),
+                (ui.button("Image (PNG)\u{2026}"), Purpose::SaveGrid),
             ];
             for (response, purpose) in entries {
                 if response.clicked() {
                     dialogs.ask(purpose, studio);
                 }
             }
-            let moments = !studio.timeline.moments().is_empty();
+            let snapshots = !studio.timeline.snapshots().is_empty();
             let more = [
-                (moments, "Animation of the run\u{2026}", Purpose::SaveAnimation),
-                (!studio.charts.is_empty(), "Curves as a table\u{2026}", Purpose::SaveCurves),
-                (!studio.marks.feedback().is_empty(), "Marks\u{2026}", Purpose::SaveFeedback),
+                (snapshots, "Animation (GIF)\u{2026}", Purpose::SaveAnimation),
+                (!studio.charts.is_empty(), "Charts (CSV)\u{2026}", Purpose::SaveCharts),
+                (!studio.marks.feedback().is_empty(), "Marks (JSON)\u{2026}", Purpose::SaveFeedback),
             ];
             for (enabled, name, purpose) in more {
                 if ui.add_enabled(enabled, Button::new(name)).clicked() {
@@ -120,7 +120,7 @@ fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
 
 fn theme_menu(ui: &mut Ui, studio: &mut Studio) {
     ui.menu_button("Theme", |ui| {
-        for (choice, name) in [(Theme::System, "As the desktop"), (Theme::Dark, "Dark"), (Theme::Light, "Light")] {
+        for (choice, name) in [(Theme::System, "Follow system"), (Theme::Dark, "Dark"), (Theme::Light, "Light")] {
             if ui.add(Button::selectable(studio.prefs.theme == choice, name)).clicked() {
                 studio.prefs.theme = choice;
                 studio.prefs.save();

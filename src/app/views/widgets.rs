@@ -86,27 +86,3 @@ pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
 pub(crate) fn gap(ui: &mut Ui) {
     ui.add_space(18.0);
 }
-
-/// A number with thin gaps between thousands.
-pub(crate) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push('\u{a0}');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn thousands_stand_apart() {
-        let table = [(0, "0"), (999, "999"), (1000, "1\u{a0}000"), (1_234_567, "1\u{a0}234\u{a0}567")];
-        for (number, expected) in table {
-            assert_eq!(super::grouped(number), expected);
-        }
-    }
-}

@@ -8,12 +8,12 @@ use crate::{
         state::{
             charts::Charts,
             labeler::LabelerChoice,
-            leaving::Leaving,
             marks::Marks,
             notices::{Level, Notices},
+            pending_action::PendingAction,
             prefs::Prefs,
             preset::PresetChoice,
-            run_state::{Held, RunState},
+            run_state::{RunState, RunStatus},
             tiles::TileCache,
             timeline::Timeline,
             view::{Detail, View},
@@ -25,11 +25,11 @@ use crate::{
 };
 
 /// What is said while the GPU's kernels are compiled and timed.
-pub const TUNING: &str = "Tuning GPU kernels: first use on this device\u{2026}";
+pub const TUNING: &str = "Tuning GPU kernels for this device\u{2026}";
 
 /// A request for tiles that is being answered.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct PendingTiles {
     pub(super) epoch: u64,
     pub(super) refresh: bool,
     /// When, in the window's seconds.
@@ -41,7 +41,7 @@ pub struct Studio {
     pub(super) link: Link,
     pub(super) wake: Arc<dyn Fn() + Send + Sync>,
     /// The compute device that was asked for; of several GPUs, its name.
-    pub wanted: (DeviceChoice, Option<String>),
+    pub requested_device: (DeviceChoice, Option<String>),
     /// The compute device, once it is known.
     pub device: Option<DeviceCard>,
     /// Bytes of memory that programs may still take, as far as it is known.
@@ -54,8 +54,8 @@ pub struct Studio {
     pub opened: f32,
     /// The labeler or feedback file that is being read.
     pub reading: Option<PathBuf>,
-    /// What waits for the person's word, as it would lose weights.
-    pub leaving: Option<Leaving>,
+    /// What waits for the user's word, as it would lose weights.
+    pub pending_action: Option<PendingAction>,
     /// What is marked.
     pub marks: Marks,
     /// What the grid shows.
@@ -73,7 +73,7 @@ pub struct Studio {
     /// What they started from.
     pub preset: PresetChoice,
     /// The snapshot the next run goes on from.
-    pub from: Option<usize>,
+    pub starting_snapshot: Option<usize>,
     /// The curves.
     pub charts: Charts,
     /// The snapshots.
@@ -97,8 +97,8 @@ pub struct Studio {
     /// When the file that is being opened was asked for.
     pub(super) opening_since: f64,
     pub(super) epoch: u64,
-    pub(super) asked: Option<Asked>,
-    pub(super) thumbnails_asked: [bool; 2],
+    pub(super) pending_tiles: Option<PendingTiles>,
+    pub(super) thumbnails_pending: [bool; 2],
     /// When the grid may next be brought up to date while a run goes on.
     pub(super) next_refresh: f64,
     /// Seconds that a sample takes to draw.
@@ -113,7 +113,7 @@ impl Studio {
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
         Self {
             link: link(device, prefs.gpu.clone(), &wake),
-            wanted: (device, prefs.gpu.clone()),
+            requested_device: (device, prefs.gpu.clone()),
             wake,
             device: None,
             free_memory: None,
@@ -121,7 +121,7 @@ impl Studio {
             opening: None,
             opened: 0.0,
             reading: None,
-            leaving: None,
+            pending_action: None,
             marks: Marks::new(""),
             view: View::default(),
             tiles: TileCache::default(),
@@ -129,8 +129,8 @@ impl Studio {
             detail: None,
             run: RunState::None,
             settings: Settings::preset(Preset::Quick),
-            preset: PresetChoice::Built(Preset::Quick),
-            from: None,
+            preset: PresetChoice::BuiltIn(Preset::Quick),
+            starting_snapshot: None,
             charts: Charts::default(),
             timeline: Timeline::default(),
             labeler: None,
@@ -143,17 +143,17 @@ impl Studio {
             now: 0.0,
             opening_since: 0.0,
             epoch: 0,
-            asked: None,
-            thumbnails_asked: [false; 2],
+            pending_tiles: None,
+            thumbnails_pending: [false; 2],
             next_refresh: 0.0,
             per_sample: None,
             per_sample_at_best: None,
         }
     }
 
-    /// Says something to the person.
-    pub fn say(&mut self, level: Level, text: impl Into<String>) {
-        self.notices.say(level, text, self.now);
+    /// Shows a notice to the user.
+    pub fn notify(&mut self, level: Level, text: impl Into<String>) {
+        self.notices.push(level, text, self.now);
     }
 
     pub(super) fn send(&self, command: Command) {
@@ -162,17 +162,17 @@ impl Studio {
 
     /// Whether training goes on right now.
     pub fn is_training(&self) -> bool {
-        self.run.going().is_some_and(|going| going.held != Held::Yes)
+        self.run.in_progress().is_some_and(|run| run.status != RunStatus::Paused)
     }
 
     /// Begins anew with another engine, on the device of choice: the open model is opened again and keeps its marks.
     pub(super) fn restart(&mut self) {
         self.device = None;
-        let (choice, gpu) = self.wanted.clone();
+        let (choice, gpu) = self.requested_device.clone();
         self.link = link(choice, gpu, &self.wake);
-        (self.asked, self.thumbnails_asked, self.writing, self.suggesting) = (None, [false; 2], 0, false);
+        (self.pending_tiles, self.thumbnails_pending, self.writing, self.suggesting) = (None, [false; 2], 0, false);
         self.reading = None;
-        if self.run.going().is_some() {
+        if self.run.in_progress().is_some() {
             self.run = RunState::Failed;
         }
         if let Some(path) = self.opening.take().or_else(|| self.model.as_ref().map(|card| card.file.clone())) {

@@ -3,12 +3,12 @@
 use super::data::Studio;
 use crate::{
     app::{
-        link::News,
+        link::LinkEvent,
         state::{
             charts::Charts,
             marks::Marks,
             notices::Level,
-            run_state::{Held, RunState},
+            run_state::{RunState, RunStatus},
             tiles::{Source, sample_at},
             view::{Detail, DetailTile},
         },
@@ -23,25 +23,25 @@ const SHOW_SHARE: f64 = 0.2;
 
 impl Studio {
     /// Takes in everything that has arrived; called in every frame.
-    pub fn listen(&mut self) {
-        while let Some(news) = self.link.next() {
-            self.hear(news);
+    pub fn poll_events(&mut self) {
+        while let Some(event) = self.link.next() {
+            self.handle_event(event);
         }
     }
 
-    /// Takes in one piece of news.
-    pub fn hear(&mut self, news: News) {
-        match news {
-            News::Ready(card) => {
+    /// Takes in one event of the link.
+    pub fn handle_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Ready(card) => {
                 if card.kind == Kind::Software {
-                    self.say(Level::Warning, format!("{} is a GPU in software: the CPU is faster.", card.name));
+                    self.notify(Level::Warning, format!("{} is a software GPU: the CPU is faster.", card.name));
                 }
                 self.device = Some(card);
             }
-            News::Memory(memory) => self.free_memory = Some(memory.available),
-            News::Engine(event) => self.take_in(event),
-            News::Lost(reason) => {
-                self.say(Level::Error, reason);
+            LinkEvent::Memory(memory) => self.free_memory = Some(memory.available),
+            LinkEvent::Engine(event) => self.handle_engine_event(event),
+            LinkEvent::Lost(reason) => {
+                self.notify(Level::Error, reason);
                 let ended = self.device.is_some();
                 if ended {
                     self.restart();
@@ -50,13 +50,13 @@ impl Studio {
         }
     }
 
-    fn take_in(&mut self, event: Event) {
+    fn handle_engine_event(&mut self, event: Event) {
         match event {
             Event::Opening { read, of } => self.opened = read as f32 / of.max(1) as f32,
-            Event::Loaded(card) => self.loaded(card),
+            Event::Loaded(card) => self.handle_loaded(card),
             Event::Idle => {
                 self.opening = None;
-                if self.run.going().is_some() {
+                if self.run.in_progress().is_some() {
                     self.run = RunState::Failed;
                 }
             }
@@ -64,13 +64,13 @@ impl Studio {
             Event::Progress(progress) => {
                 let stage_1_done = matches!(progress.phase, Phase::Unlearn | Phase::Evaluate);
                 if stage_1_done && !self.timeline.can_extrapolate() {
-                    self.timeline.adapted();
+                    self.timeline.enable_extrapolation();
                 }
-                if let Some(going) = self.run.going_mut() {
-                    going.progress = Some(progress);
+                if let Some(run) = self.run.in_progress_mut() {
+                    run.progress = Some(progress);
                 }
             }
-            Event::Iteration(iteration) => self.iterated(&iteration),
+            Event::Iteration(iteration) => self.handle_iteration(&iteration),
             Event::Distances { index, to_adapted, to_original } => {
                 self.charts.to_adapted.push(index as f64, f64::from(to_adapted));
                 self.charts.to_original.push(index as f64, f64::from(to_original));
@@ -83,14 +83,14 @@ impl Studio {
                     self.charts.frechet.push(index as f64, frechet);
                 }
             }
-            Event::Tiles(tiles) => self.arrived(*tiles),
-            Event::NoTiles(request) => self.refused(&request),
+            Event::Tiles(tiles) => self.handle_tiles(*tiles),
+            Event::NoTiles(request) => self.handle_no_tiles(&request),
             Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
             Event::Exported(path) => {
                 self.writing = self.writing.saturating_sub(1);
-                self.say(Level::Done, format!("Saved {}", path.display()));
+                self.notify(Level::Done, format!("Saved {}", path.display()));
                 let model = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
-                if matches!(model.as_deref(), Some("safetensors" | "pt" | "pth")) && self.run.going().is_none() {
+                if matches!(model.as_deref(), Some("safetensors" | "pt" | "pth")) && self.run.in_progress().is_none() {
                     self.unsaved = false;
                 }
             }
@@ -99,7 +99,7 @@ impl Studio {
                 self.marks.replace(&feedback);
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
                 let (negatives, positives) = self.marks.counts();
-                self.say(Level::Done, format!("{name}: {negatives} must go, {positives} may stay"));
+                self.notify(Level::Done, format!("{name}: {negatives} must go, {positives} may stay"));
             }
             Event::Suggested(suggestions) => {
                 self.suggesting = false;
@@ -107,29 +107,29 @@ impl Studio {
             }
             Event::Labeler(card) => {
                 self.reading = None;
-                self.found_labeler(*card);
+                self.set_labeler(*card);
             }
-            Event::Warning(sentence) => self.say(Level::Warning, sentence),
+            Event::Warning(sentence) => self.notify(Level::Warning, sentence),
             Event::Paused => {
-                if let Some(going) = self.run.going_mut().filter(|going| going.held != Held::Ending) {
-                    going.held = Held::Yes;
+                if let Some(run) = self.run.in_progress_mut().filter(|run| run.status != RunStatus::Stopping) {
+                    run.status = RunStatus::Paused;
                 }
             }
             Event::Resumed => {
-                if let Some(going) = self.run.going_mut().filter(|going| going.held != Held::Ending) {
-                    going.held = Held::No;
+                if let Some(run) = self.run.in_progress_mut().filter(|run| run.status != RunStatus::Stopping) {
+                    run.status = RunStatus::Running;
                 }
             }
-            Event::Done(report) => self.done(report),
+            Event::Done(report) => self.handle_done(report),
             Event::Failed(sentence) => {
                 (self.writing, self.suggesting, self.reading) = (0, false, None);
-                self.say(Level::Error, sentence);
+                self.notify(Level::Error, sentence);
             }
         }
     }
 
-    fn loaded(&mut self, card: Box<ModelCard>) {
-        self.prefs.opened(&card.file);
+    fn handle_loaded(&mut self, card: Box<ModelCard>) {
+        self.prefs.add_recent(&card.file);
         // The same model again (on another device) keeps its marks.
         if self.marks.feedback().model_sha256() != card.sha256 {
             self.marks = Marks::new(&card.sha256);
@@ -143,15 +143,15 @@ impl Studio {
         self.tiles.forget(|_| true);
         self.charts = Charts { log: self.charts.log, ..Charts::default() };
         self.timeline = Default::default();
-        (self.run, self.from, self.detail, self.unsaved) = (RunState::None, None, None, false);
+        (self.run, self.starting_snapshot, self.detail, self.unsaved) = (RunState::None, None, None, false);
         (self.suggestions, self.suggesting) = (None, false);
-        (self.epoch, self.asked, self.next_refresh) = (0, None, 0.0);
+        (self.epoch, self.pending_tiles, self.next_refresh) = (0, None, 0.0);
         (self.per_sample, self.per_sample_at_best) = (None, None);
         self.thumbnails.clear();
         self.choose_preset(self.preset.clone());
     }
 
-    fn iterated(&mut self, iteration: &Iteration) {
+    fn handle_iteration(&mut self, iteration: &Iteration) {
         let (x, losses) = (iteration.index as f64, iteration.losses);
         match iteration.stage {
             Stage::Adapt { member } => {
@@ -169,37 +169,37 @@ impl Studio {
                         series.push(x, f64::from(value));
                     }
                 }
-                if let Some(going) = self.run.going_mut() {
-                    going.pace(iteration.index);
+                if let Some(run) = self.run.in_progress_mut() {
+                    run.count_iteration(iteration.index);
                 }
             }
         }
     }
 
-    fn arrived(&mut self, tiles: Tiles) {
+    fn handle_tiles(&mut self, tiles: Tiles) {
         match tiles.request.kind {
             SampleKind::Grid => {
-                let asked = self.asked.take();
+                let pending = self.pending_tiles.take();
                 let count = tiles.request.indices.len().max(1) as f64;
                 let seconds = tiles.seconds / count;
                 self.per_sample = Some(self.per_sample.map_or(seconds, |old| 0.7 * old + 0.3 * seconds));
                 self.per_sample_at_best = Some(self.per_sample_at_best.map_or(seconds, |best| best.min(seconds)));
-                let refresh = asked.is_some_and(|asked| asked.refresh);
+                let refresh = pending.is_some_and(|pending| pending.refresh);
                 if refresh {
                     self.next_refresh = self.now + tiles.seconds * (1.0 / SHOW_SHARE - 1.0);
                 }
                 let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
                 let sample = |&index: &u64| Some(sample_at(*seed, index, *psi)?.with_class(*class));
                 let samples: Option<Vec<_>> = indices.iter().map(sample).collect();
-                if let (Some(source), Some(samples), Some(asked)) = (Source::of(*weights), samples, asked) {
+                if let (Some(source), Some(samples), Some(pending)) = (Source::of(*weights), samples, pending) {
                     // What takes the place of an older picture does not fade in.
-                    self.tiles.put(source, &samples, tiles.side, &tiles.rgb, (asked.epoch, self.now));
+                    self.tiles.put(source, &samples, tiles.side, &tiles.rgb, (pending.epoch, self.now));
                 }
             }
             SampleKind::Detail => {
                 let full = DetailTile { side: tiles.side, rgb: tiles.rgb.into() };
                 let source = Source::of(tiles.request.weights);
-                let after = self.pair()[1];
+                let after = self.compared_sources()[1];
                 let Some(Detail { sample, tiles: pictures }) = &mut self.detail else { return };
                 let SampleRequest { seed, indices, psi, class, .. } = &tiles.request;
                 let address = sample.address();
@@ -211,25 +211,25 @@ impl Studio {
                     pictures[0] = Some(full.clone());
                     match after {
                         Source::Original => pictures[1] = Some(full),
-                        after => self.ask_detail(after),
+                        after => self.request_detail(after),
                     }
                 } else {
                     pictures[1] = Some(full);
                 }
             }
             SampleKind::Feedback | SampleKind::Timeline => {
-                self.thumbnails_asked[usize::from(tiles.request.kind == SampleKind::Timeline)] = false;
+                self.thumbnails_pending[usize::from(tiles.request.kind == SampleKind::Timeline)] = false;
                 self.thumbnails.push(tiles);
             }
             SampleKind::Picture => {}
         }
     }
 
-    fn refused(&mut self, request: &SampleRequest) {
+    fn handle_no_tiles(&mut self, request: &SampleRequest) {
         match request.kind {
             SampleKind::Grid => {
-                self.asked = None;
-                // What cannot be shown is not asked for again and again.
+                self.pending_tiles = None;
+                // What cannot be shown is not pending for again and again.
                 self.timeline.show(if request.weights == Source::Original.weights() {
                     self.timeline.shown()
                 } else if request.weights == Source::Current.weights() {
@@ -239,24 +239,24 @@ impl Studio {
                 });
                 self.next_refresh = self.now + 2.0;
             }
-            SampleKind::Feedback => self.thumbnails_asked[0] = false,
-            SampleKind::Timeline => self.thumbnails_asked[1] = false,
+            SampleKind::Feedback => self.thumbnails_pending[0] = false,
+            SampleKind::Timeline => self.thumbnails_pending[1] = false,
             SampleKind::Detail => self.detail = None,
             SampleKind::Picture => {}
         }
     }
 
-    fn done(&mut self, report: Box<RunReport>) {
+    fn handle_done(&mut self, report: Box<RunReport>) {
         if let Some(failed) = &report.failed {
-            self.say(Level::Error, failed.clone());
+            self.notify(Level::Error, failed.clone());
         }
         let last = report.iterations.saturating_sub(1);
-        let seconds = self.run.going().and_then(|going| going.seconds_per_iteration(last));
+        let seconds = self.run.in_progress().and_then(|run| run.seconds_per_iteration(last));
         if let (Some(seconds), Some(card), Some(device), false) =
             (seconds, &self.model, &self.device, report.failed.is_some())
         {
             let batch = report.settings.unlearn.train.batch;
-            self.prefs.note_speed(&device.name, card, seconds, batch);
+            self.prefs.record_speed(&device.name, card, seconds, batch);
         }
         if let Some(evaluation) = &report.evaluation {
             if let Some(pul) = evaluation.pul {
@@ -270,6 +270,6 @@ impl Studio {
             self.epoch += 1;
         }
         self.next_refresh = 0.0;
-        self.run = RunState::Over(report);
+        self.run = RunState::Finished(report);
     }
 }

@@ -6,8 +6,8 @@ use super::data::Studio;
 use crate::{
     app::state::{
         labeler::LabelerChoice,
-        leaving::Leaving,
         notices::Level,
+        pending_action::PendingAction,
         series::csv,
         tiles::{Source, TileKey},
     },
@@ -26,10 +26,10 @@ impl Studio {
         match extension.as_str() {
             "onnx" => self.open_labeler(path),
             "json" => self.open_feedback(path),
-            _ if self.run.going().is_some() => {
-                self.say(Level::Warning, "A run is under way; stop it before opening another model.");
+            _ if self.run.in_progress().is_some() => {
+                self.notify(Level::Warning, "A run is in progress; stop it before opening another model.");
             }
-            _ => self.leave(Leaving::Open(path)),
+            _ => self.perform_or_ask(PendingAction::OpenModel(path)),
         }
     }
 
@@ -44,7 +44,7 @@ impl Studio {
     }
 
     /// The file that is being opened and for how many seconds.
-    pub fn being_opened(&self) -> Option<(&Path, f64)> {
+    pub fn file_being_opened(&self) -> Option<(&Path, f64)> {
         let path = self.opening.as_deref().or(self.reading.as_deref())?;
         Some((path, self.now - self.opening_since))
     }
@@ -59,12 +59,11 @@ impl Studio {
         self.send(Command::File(Box::new(FileJob::OpenFeedback(path))));
     }
 
-    pub(super) fn found_labeler(&mut self, card: LabelerCard) {
-        // The same file again keeps the choice.
-        let same = self.labeler.as_ref().filter(|old| old.card == card);
-        let (head, forget) = same.map_or((0, vec![0]), |old| (old.head, old.forget.clone()));
-        let gives_feedback = self.marks.counts().0 == 0;
-        self.labeler = Some(LabelerChoice { card, head, forget, gives_feedback });
+    pub(super) fn set_labeler(&mut self, card: LabelerCard) {
+        // The same file again keeps the choice; another one chooses nothing by itself, so that no mark is overridden.
+        if self.labeler.as_ref().is_none_or(|old| old.card != card) {
+            self.labeler = Some(LabelerChoice { card, head: 0, forget: Vec::new(), gives_feedback: false });
+        }
     }
 
     fn write(&mut self, command: Command) {
@@ -89,7 +88,7 @@ impl Studio {
 
     /// Writes a picture of the samples from the cursor's row on: before and after side by side once there is an after.
     pub fn save_grid(&mut self, path: PathBuf, first: usize) {
-        let [before, after] = self.pair();
+        let [before, after] = self.compared_sources();
         let sources = if before == after { vec![before] } else { vec![before, after] };
         let picture = self.picture(sources, first);
         self.write(Command::File(Box::new(FileJob::Grid(path, picture))));
@@ -97,14 +96,14 @@ impl Studio {
 
     /// Writes an animation of the same samples through all snapshots.
     pub fn save_animation(&mut self, path: PathBuf, first: usize) {
-        let snapshots = self.timeline.moments().iter().map(|moment| Source::Snapshot(moment.number));
+        let snapshots = self.timeline.snapshots().iter().map(|snapshot| Source::Snapshot(snapshot.number));
         let sources = std::iter::once(Source::Original).chain(snapshots).chain([Source::Current]).collect();
         let picture = self.picture(sources, first);
         self.write(Command::File(Box::new(FileJob::Animation(path, picture))));
     }
 
     /// Writes the curves of the last run as a table.
-    pub fn save_curves(&mut self, path: PathBuf) {
+    pub fn save_charts(&mut self, path: PathBuf) {
         let charts = &self.charts;
         let stage_2 = [
             &charts.d,
@@ -154,7 +153,7 @@ impl Studio {
     }
 
     /// The sample whose change the timeline shows: the first that must go.
-    pub fn telling_sample(&self) -> Option<Sample> {
+    pub fn preview_sample(&self) -> Option<Sample> {
         self.marks.feedback().negatives().next().or_else(|| self.sample(self.view.cursor))
     }
 

@@ -10,14 +10,14 @@ impl Studio {
     /// Takes settings from a preset.
     pub fn choose_preset(&mut self, choice: PresetChoice) {
         let settings = match &choice {
-            PresetChoice::Built(preset) => {
+            PresetChoice::BuiltIn(preset) => {
                 let mut settings = Settings::preset(*preset);
                 if let (Preset::Quick, Some(card)) = (preset, &self.model) {
                     settings.follow(&card.args);
                 }
                 settings
             }
-            PresetChoice::Own(name) => match self.prefs.presets.get(name) {
+            PresetChoice::Custom(name) => match self.prefs.presets.get(name) {
                 Some(settings) => settings.clone(),
                 None => return,
             },
@@ -27,10 +27,10 @@ impl Studio {
     }
 
     /// Whether the settings differ from the preset they started from.
-    pub fn is_changed(&self) -> bool {
+    pub fn is_preset_modified(&self) -> bool {
         match &self.preset {
-            PresetChoice::Own(name) => self.prefs.presets.get(name) != Some(&self.settings),
-            PresetChoice::Built(preset) => {
+            PresetChoice::Custom(name) => self.prefs.presets.get(name) != Some(&self.settings),
+            PresetChoice::BuiltIn(preset) => {
                 let mut settings = Settings::preset(*preset);
                 if let (Preset::Quick, Some(card)) = (preset, &self.model) {
                     settings.follow(&card.args);
@@ -40,22 +40,22 @@ impl Studio {
         }
     }
 
-    /// Keeps the settings as a preset of the person's own.
-    pub fn keep_preset(&mut self, name: &str) {
+    /// Keeps the settings as a preset of the user's own.
+    pub fn save_preset(&mut self, name: &str) {
         let name = name.trim().to_owned();
         if !name.is_empty() {
             self.prefs.presets.insert(name.clone(), self.settings.clone());
             self.prefs.save();
-            self.preset = PresetChoice::Own(name);
+            self.preset = PresetChoice::Custom(name);
         }
     }
 
-    /// Forgets a preset of the person's own; its settings stay for the next run.
-    pub fn drop_preset(&mut self, name: &str) {
+    /// Forgets a preset of the user's own; its settings stay for the next run.
+    pub fn delete_preset(&mut self, name: &str) {
         self.prefs.presets.remove(name);
         self.prefs.save();
-        if self.preset == PresetChoice::Own(name.to_owned()) {
-            self.preset = PresetChoice::Built(Preset::Quick);
+        if self.preset == PresetChoice::Custom(name.to_owned()) {
+            self.preset = PresetChoice::BuiltIn(Preset::Quick);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Which samples are asked for, so that what is looked at is there first.
 
-use super::data::{Asked, Studio};
+use super::data::{PendingTiles, Studio};
 use crate::{
     app::state::{
-        tiles::{Source, next_wanted, sample_at},
+        tiles::{Source, next_tile_request, sample_at},
         view::{Compare, Detail},
     },
     engine::{Command, SampleKind, SampleRequest, SuggestRequest},
@@ -17,11 +17,11 @@ use crate::{
 /// Samples that one seed shows.
 pub const SAMPLES: usize = 10_000;
 /// Seconds of work that are asked for at once, so that what left the view is not computed.
-const BITE: f64 = 0.12;
+const REQUEST_SECONDS: f64 = 0.12;
 /// Samples that are suggested at once.
 const SUGGESTED: usize = 16;
 /// Seconds after which a GPU that has drawn nothing yet is tuning its kernels.
-const TUNES: f64 = 1.0;
+const TUNING_AFTER: f64 = 1.0;
 
 impl Studio {
     /// The sample under this number in the grid.
@@ -38,7 +38,7 @@ impl Studio {
     }
 
     /// The marks as the engine takes them. While it draws one class only, it would take a mark without a class for one of
-    /// that class, although the person saw the address's.
+    /// that class, although the user saw the address's.
     pub(super) fn feedback(&self) -> Feedback {
         let marks = self.marks.feedback();
         let classes = self.model.as_ref().map_or(0, |card| card.classes);
@@ -55,7 +55,7 @@ impl Studio {
     }
 
     /// The weights that the grid needs, most wanted first.
-    pub fn sources(&self) -> Vec<Source> {
+    pub fn needed_sources(&self) -> Vec<Source> {
         // Until something was trained, after is before.
         let after = match self.timeline.shown() {
             Source::Current if self.epoch == 0 => Source::Original,
@@ -70,18 +70,20 @@ impl Studio {
     }
 
     /// The two weights that are compared: before, after.
-    pub fn pair(&self) -> [Source; 2] {
+    pub fn compared_sources(&self) -> [Source; 2] {
         let after = self.timeline.shown();
         [Source::Original, if after == Source::Current && self.epoch == 0 { Source::Original } else { after }]
     }
 
     /// Asks for the tiles that are looked at and not there yet, best first. Called in every frame.
-    pub fn want(&mut self, visible: &[Sample]) {
-        if self.model.is_none() || self.asked.is_some() || visible.is_empty() {
+    pub fn request_tiles(&mut self, visible: &[Sample]) {
+        if self.model.is_none() || self.pending_tiles.is_some() || visible.is_empty() {
             return;
         }
-        let limit = (BITE / self.per_sample.unwrap_or(BITE / 4.0)).clamp(1.0, 64.0) as usize;
-        let Some(wanted) = next_wanted(&self.tiles, visible, &self.sources(), self.epoch, limit) else { return };
+        let limit = (REQUEST_SECONDS / self.per_sample.unwrap_or(REQUEST_SECONDS / 4.0)).clamp(1.0, 64.0) as usize;
+        let Some(wanted) = next_tile_request(&self.tiles, visible, &self.needed_sources(), self.epoch, limit) else {
+            return;
+        };
         if wanted.refresh && self.is_training() && self.now < self.next_refresh {
             return;
         }
@@ -94,29 +96,35 @@ impl Studio {
             psi: first.psi(),
             class: first.class(),
         };
-        self.asked = Some(Asked { epoch: self.epoch, refresh: wanted.refresh, at: self.now });
+        self.pending_tiles = Some(PendingTiles { epoch: self.epoch, refresh: wanted.refresh, at: self.now });
         self.send(Command::Sample(request));
+    }
+
+    /// Whether any samples that were asked for are still to come: tiles, thumbnails, an enlarged sample.
+    pub fn is_waiting_for_samples(&self) -> bool {
+        let detail = self.detail.as_ref().is_some_and(|detail| detail.tiles.iter().any(Option::is_none));
+        self.pending_tiles.is_some() || self.thumbnails_pending.contains(&true) || detail
     }
 
     /// Whether tiles that are looked at are still to come.
     pub fn is_filling(&self) -> bool {
-        self.asked.is_some_and(|asked| !asked.refresh)
+        self.pending_tiles.is_some_and(|asked| !asked.refresh)
     }
 
     /// Whether a GPU is busy with its kernels rather than with samples: none has come since the model was opened.
-    pub fn is_tuning(&self) -> bool {
+    pub fn is_tuning_for_samples(&self) -> bool {
         let gpu = self.device.as_ref().is_some_and(|card| card.is_gpu());
-        gpu && self.per_sample.is_none() && self.asked.is_some_and(|asked| self.now > asked.at + TUNES)
+        gpu && self.per_sample.is_none() && self.pending_tiles.is_some_and(|asked| self.now > asked.at + TUNING_AFTER)
     }
 
     /// Asks for thumbnails of one kind, unless some are being made.
-    pub fn want_thumbnails(&mut self, kind: SampleKind, source: Source, samples: &[Sample]) {
+    pub fn request_thumbnails(&mut self, kind: SampleKind, source: Source, samples: &[Sample]) {
         let slot = usize::from(kind == SampleKind::Timeline);
         let Some(first) = samples.first() else { return };
-        if self.model.is_none() || self.thumbnails_asked[slot] {
+        if self.model.is_none() || self.thumbnails_pending[slot] {
             return;
         }
-        self.thumbnails_asked[slot] = true;
+        self.thumbnails_pending[slot] = true;
         let row = |sample: &Sample| (sample.address().seed, sample.psi(), sample.class());
         let (seed, psi, class) = row(first);
         let alike = samples.iter().filter(|sample| row(sample) == row(first));
@@ -125,12 +133,12 @@ impl Studio {
     }
 
     /// Looks closely at a sample.
-    pub fn look_at(&mut self, sample: Sample) {
+    pub fn open_detail(&mut self, sample: Sample) {
         self.detail = Some(Detail { sample, tiles: [None, None] });
-        self.ask_detail(Source::Original);
+        self.request_detail(Source::Original);
     }
 
-    pub(super) fn ask_detail(&self, source: Source) {
+    pub(super) fn request_detail(&self, source: Source) {
         let Some(detail) = &self.detail else { return };
         let address = detail.sample.address();
         self.send(Command::Sample(SampleRequest {
@@ -144,10 +152,10 @@ impl Studio {
     }
 
     /// What keeps suggestions from being made, in one sentence.
-    pub fn no_suggestions(&self) -> Option<String> {
+    pub fn suggestion_obstacle(&self) -> Option<String> {
         let (negatives, positives) = self.marks.counts();
-        if self.run.going().is_some() {
-            return Some("A run is under way.".to_owned());
+        if self.run.in_progress().is_some() {
+            return Some("A run is in progress.".to_owned());
         }
         let few = negatives < FEWEST || positives < FEWEST;
         few.then(|| format!("Mark at least {FEWEST} of each kind first."))
@@ -155,7 +163,7 @@ impl Studio {
 
     /// Learns from the marks and asks what to look at next.
     pub fn suggest(&mut self) {
-        if self.suggesting || self.no_suggestions().is_some() {
+        if self.suggesting || self.suggestion_obstacle().is_some() {
             return;
         }
         self.suggesting = true;

@@ -2,23 +2,26 @@
 
 use eframe::egui::{
     self, EventFilter, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, scroll_area::ScrollSource,
-    vec2,
+    style::ScrollAnimation, vec2,
 };
 
-use super::{keys, paint::Place, status, toolbar, view::GridView};
+use super::{
+    keys,
+    page::{MARGIN, page},
+    paint::VisibleGrid,
+    status, toolbar,
+    view::GridView,
+};
 use crate::{
     app::{
         state::{
-            layout::Layout,
+            layout::TileLayout,
             studio::{SAMPLES, Studio},
         },
         views::theme::palette,
     },
     unlearn::feedback::Sample,
 };
-
-/// Room around the tiles.
-const MARGIN: f32 = 14.0;
 
 impl GridView {
     pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio) {
@@ -38,13 +41,13 @@ impl GridView {
         }
         let place = ui.available_rect_before_wrap();
         area.show_viewport(ui, |ui, viewport| self.content(ui, viewport, studio));
-        status::ui(ui, place, studio, self.any);
+        status::ui(ui, place, studio, self.any_drawn);
     }
 
     fn content(&mut self, ui: &mut Ui, viewport: Rect, studio: &mut Studio) {
-        let layout = Layout::new(ui.available_width() - 2.0 * MARGIN, studio.view.tile, SAMPLES);
+        let layout = TileLayout::new(ui.available_width() - 2.0 * MARGIN, studio.view.tile, SAMPLES);
         // The same samples stay in view when tiles get another size.
-        if layout.columns != self.columns && self.visible_height > 0.0 {
+        if layout.columns != self.layout.columns && self.visible_height > 0.0 {
             let row = self.page.start / layout.columns;
             self.scroll_to = Some(row as f32 * layout.pitch());
         }
@@ -53,14 +56,14 @@ impl GridView {
         // The content's point that lies at the screen's `corner + MARGIN`.
         let origin = corner + vec2(MARGIN, MARGIN);
         let seen = layout.seen(viewport.top() - MARGIN, viewport.bottom() - MARGIN);
-        (self.page, self.columns) = (whole_rows(&layout, viewport), layout.columns);
+        (self.page, self.layout) = (page(&layout, viewport.top(), viewport.bottom()), layout);
         (self.visible_height, self.offset) = (viewport.height(), viewport.top());
         let on_screen =
             ui.clip_rect().intersect(Rect::from_min_size(corner, ui.max_rect().size().max(viewport.size())));
 
         let id = ui.scope_id().with("grid");
-        let ground = ui.interact(on_screen, id, Sense::DRAG | Sense::FOCUSABLE);
-        ground.widget_info(|| WidgetInfo::labeled(Role::Group, true, "Samples"));
+        let background = ui.interact(on_screen, id, Sense::DRAG | Sense::FOCUSABLE);
+        background.widget_info(|| WidgetInfo::labeled(Role::Group, true, "Samples"));
         let arrows = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
 
@@ -69,37 +72,32 @@ impl GridView {
         for &(index, sample) in &samples {
             let rect = layout.rect(index).translate(origin.to_vec2());
             let response = ui.interact(rect.intersect(on_screen), id.with(index), Sense::CLICK);
-            if response.hovered() && self.corner.is_none() {
+            if response.hovered() && self.drag_start.is_none() {
                 hovered = Some(index);
             }
-            self.click(ui, &ground, &response, (index, sample), studio);
+            self.click(ui, &background, &response, (index, sample), studio);
         }
-        let caught = self.rectangle(ui, &ground, origin, &layout, studio);
+        let selected = self.rectangle(ui, &background, origin, &layout, studio);
         let (nobody, asking) = ui.memory(|memory| (memory.focused().is_none(), memory.top_modal_layer().is_some()));
         // The key that ends typing elsewhere (Enter in a setting) is not meant for the grid.
-        if (ground.has_focus() || (nobody && self.keyboard_is_free)) && !asking {
-            keys::obey(self, ui, &layout, studio);
+        if (background.has_focus() || (nobody && self.keyboard_is_free)) && !asking {
+            keys::handle_keys(self, ui, &layout, studio);
         }
-        if std::mem::take(&mut self.follow) {
+        if std::mem::take(&mut self.scroll_to_cursor) {
             let rect = layout.rect(studio.view.cursor).translate(origin.to_vec2());
-            ui.scroll_to_rect(rect.expand(MARGIN), None);
+            // At once: the next key may come before a motion has ended.
+            ui.scroll_to_rect_animation(rect.expand(MARGIN), None, ScrollAnimation::none());
         }
 
         let visible: Vec<Sample> = samples.iter().map(|&(_, sample)| sample).collect();
-        studio.want(&visible);
-        let place = Place { origin, on_screen, layout, hovered, focused: ground.has_focus() };
-        self.paint(ui, &place, &samples, &caught, studio);
-        if let Some(area) = self.corner.zip(ui.input(|i| i.pointer.latest_pos())) {
+        studio.request_tiles(&visible);
+        let shown = VisibleGrid { origin, on_screen, layout, hovered, focused: background.has_focus() };
+        self.paint(ui, &shown, &samples, &selected, studio);
+        if let Some(area) = self.drag_start.zip(ui.input(|i| i.pointer.latest_pos())) {
             let rect = Rect::from_two_pos(area.0 + origin.to_vec2(), area.1);
             let p = palette(ui.style());
             let stroke = Stroke::new(1.0, p.text);
             ui.painter().rect(rect, 3.0, p.text.gamma_multiply(0.08), stroke, StrokeKind::Inside);
         }
     }
-}
-
-/// The tiles of the rows that are seen whole, or nearly.
-fn whole_rows(layout: &Layout, viewport: Rect) -> std::ops::Range<usize> {
-    let third = layout.tile / 3.0;
-    layout.seen(viewport.top() - MARGIN + third, viewport.bottom() - MARGIN - third)
 }

@@ -4,11 +4,11 @@ use eframe::egui::{Key, Modifiers, Ui};
 
 use super::{page, view::GridView};
 use crate::{
-    app::state::{layout::Layout, studio::Studio, view::Compare},
+    app::state::{layout::TileLayout, studio::Studio, view::Compare},
     unlearn::feedback::Mark,
 };
 
-pub(super) fn obey(view: &mut GridView, ui: &Ui, layout: &Layout, studio: &mut Studio) {
+pub(super) fn handle_keys(view: &mut GridView, ui: &Ui, layout: &TileLayout, studio: &mut Studio) {
     // Ctrl+Shift first: a shortcut without Shift would take it as well.
     let pressed = |modifiers: Modifiers, key: Key| ui.input_mut(|input| input.consume_key(modifiers, key));
     if pressed(Modifiers::COMMAND | Modifiers::SHIFT, Key::A) {
@@ -17,40 +17,46 @@ pub(super) fn obey(view: &mut GridView, ui: &Ui, layout: &Layout, studio: &mut S
     if pressed(Modifiers::COMMAND, Key::A) {
         page::mark_page(view, studio, Some(Mark::Negative));
     }
-    let plain = |key: Key| pressed(Modifiers::NONE, key);
+    let key_pressed = |key: Key| pressed(Modifiers::NONE, key);
     let steps = [(Key::ArrowLeft, -1, 0), (Key::ArrowRight, 1, 0), (Key::ArrowUp, 0, -1), (Key::ArrowDown, 0, 1)];
     for (key, columns, rows) in steps {
-        if plain(key) {
+        if key_pressed(key) {
             studio.view.cursor = layout.step(studio.view.cursor, columns, rows);
-            view.follow = true;
+            view.scroll_to_cursor = true;
         }
     }
-    if plain(Key::Home) {
-        (studio.view.cursor, view.follow) = (0, true);
+    if key_pressed(Key::Home) {
+        (studio.view.cursor, view.scroll_to_cursor) = (0, true);
     }
     for (key, screens) in [(Key::PageUp, -1.0), (Key::PageDown, 1.0)] {
-        if plain(key) {
-            page::turn(view, screens);
+        if key_pressed(key) {
+            page::turn(view, studio, screens);
         }
     }
     for (number, (compare, ..)) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5].into_iter().zip(Compare::ALL)
     {
-        let [before, after] = studio.pair();
-        if plain(number) && (before != after || compare == Compare::After) {
+        let [before, after] = studio.compared_sources();
+        if key_pressed(number) && (before != after || compare == Compare::After) {
             studio.view.compare = compare;
         }
     }
+    // A mark on a tile out of view would go unnoticed: the first press only leads back to it.
+    if !view.page.contains(&studio.view.cursor) && !view.scroll_to_cursor {
+        let acting = [Key::Space, Key::N, Key::P, Key::Delete, Key::Backspace, Key::Enter];
+        view.scroll_to_cursor = acting.into_iter().filter(|&key| key_pressed(key)).count() > 0;
+        return;
+    }
     let Some(sample) = studio.sample(studio.view.cursor) else { return };
-    if plain(Key::Space) || plain(Key::N) {
+    if key_pressed(Key::Space) || key_pressed(Key::N) {
         studio.marks.toggle(sample, Mark::Negative);
     }
-    if plain(Key::P) {
+    if key_pressed(Key::P) {
         studio.marks.toggle(sample, Mark::Positive);
     }
-    if plain(Key::Delete) || plain(Key::Backspace) {
+    if key_pressed(Key::Delete) || key_pressed(Key::Backspace) {
         studio.marks.set([sample], None);
     }
-    if plain(Key::Enter) {
-        studio.look_at(sample);
+    if key_pressed(Key::Enter) {
+        studio.open_detail(sample);
     }
 }

@@ -1,8 +1,8 @@
 //! The grid: what is seen, what a click and a key do. The pictures themselves are drawn by `grid`.
 //!
 //! [`GridView`] is declared in `view`, which imports no other file of this folder; `content` puts the rest together: the
-//! toolbar above, pointer and keys, what is painted, and the word on what is waited for. In goes the studio, out go marks
-//! and wishes.
+//! toolbar above, pointer and keys, what is painted, and what is waited for. In goes the studio, out go marks and requests
+//! for tiles.
 
 mod content;
 mod keys;

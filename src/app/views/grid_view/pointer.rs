@@ -4,7 +4,7 @@ use eframe::egui::{self, PointerButton, Pos2, Rect, Response, Role, Ui, WidgetIn
 
 use super::view::GridView;
 use crate::{
-    app::state::{layout::Layout, studio::Studio},
+    app::state::{layout::TileLayout, studio::Studio},
     unlearn::feedback::{Mark, Sample},
 };
 
@@ -12,7 +12,7 @@ impl GridView {
     pub(super) fn click(
         &mut self,
         ui: &Ui,
-        ground: &Response,
+        background: &Response,
         response: &Response,
         (index, sample): (usize, Sample),
         studio: &mut Studio,
@@ -40,9 +40,9 @@ impl GridView {
             return;
         }
         studio.view.cursor = index;
-        ground.request_focus();
+        background.request_focus();
         if response.double_clicked() {
-            studio.look_at(sample);
+            studio.open_detail(sample);
         }
     }
 
@@ -50,47 +50,47 @@ impl GridView {
     pub(super) fn rectangle(
         &mut self,
         ui: &Ui,
-        ground: &Response,
+        background: &Response,
         origin: Pos2,
-        layout: &Layout,
+        layout: &TileLayout,
         studio: &mut Studio,
     ) -> Vec<usize> {
         // Less than this is a click that trembled.
-        const TREMBLE: f32 = 6.0;
+        const DRAG_THRESHOLD: f32 = 6.0;
         let pointer = |get: fn(&egui::PointerState) -> Option<Pos2>| ui.input(|input| get(&input.pointer));
-        if self.corner.is_none()
-            && ground.dragged_by(PointerButton::Primary)
+        if self.drag_start.is_none()
+            && background.dragged_by(PointerButton::Primary)
             && let Some((start, now)) = pointer(|p| p.press_origin()).zip(pointer(|p| p.latest_pos()))
-            && start.distance(now) > TREMBLE
+            && start.distance(now) > DRAG_THRESHOLD
         {
-            self.corner = Some(start - origin.to_vec2());
+            self.drag_start = Some(start - origin.to_vec2());
         }
-        let (Some(corner), Some(pointer)) = (self.corner, ui.input(|i| i.pointer.latest_pos())) else {
+        let (Some(start), Some(pointer)) = (self.drag_start, ui.input(|i| i.pointer.latest_pos())) else {
             return Vec::new();
         };
         if ui.input(|i| i.key_pressed(egui::Key::Escape)) {
-            self.corner = None;
+            self.drag_start = None;
             return Vec::new();
         }
-        let caught = layout.within(Rect::from_two_pos(corner, pointer - origin.to_vec2()));
+        let selected = layout.within(Rect::from_two_pos(start, pointer - origin.to_vec2()));
         let clip = ui.clip_rect();
         let beyond = (pointer.y - clip.bottom()).max(0.0) - (clip.top() - pointer.y).max(0.0);
         if beyond != 0.0 {
             ui.scroll_with_delta(vec2(0.0, -beyond.clamp(-30.0, 30.0)));
             ui.ctx().request_repaint();
         }
-        if ground.drag_stopped() || !ui.input(|i| i.pointer.any_down()) {
-            self.corner = None;
+        if background.drag_stopped() || !ui.input(|i| i.pointer.any_down()) {
+            self.drag_start = None;
             let modifiers = ui.input(|i| i.modifiers);
             let mark = match (modifiers.command, modifiers.shift) {
                 (true, _) => None,
                 (_, true) => Some(Mark::Positive),
                 _ => Some(Mark::Negative),
             };
-            let samples: Vec<Sample> = caught.iter().filter_map(|&index| studio.sample(index)).collect();
+            let samples: Vec<Sample> = selected.iter().filter_map(|&index| studio.sample(index)).collect();
             studio.marks.set(samples, mark);
             return Vec::new();
         }
-        caught
+        selected
     }
 }

@@ -1,4 +1,4 @@
-//! What the grid waits for, in words.
+//! What the grid waits for.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ const SOON: f64 = 0.25;
 
 /// Why something is not there yet.
 fn text(studio: &Studio, any: bool) -> Option<String> {
-    if let Some((path, seconds)) = studio.being_opened() {
+    if let Some((path, seconds)) = studio.file_being_opened() {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         let read = match (100.0 * studio.opened) as u32 {
             0 => String::new(),
-            percent => format!(" {percent} %"),
+            percent => format!(" {percent}%"),
         };
         return (seconds > SOON).then(|| format!("Opening {name}\u{2026}{read}"));
     }
     if studio.device.is_none() {
         return Some("Looking for a device\u{2026}".to_owned());
     }
-    if studio.is_tuning() {
+    if studio.is_tuning_for_samples() {
         return Some(TUNING.to_owned());
     }
-    (!any && studio.is_filling()).then(|| "Drawing samples\u{2026}".to_owned())
+    (!any && studio.is_filling()).then(|| "Generating samples\u{2026}".to_owned())
 }
 
 /// A word above the grid while a file is being opened or the first samples are on their way.
 pub(super) fn ui(ui: &Ui, place: Rect, studio: &Studio, any: bool) {
-    if studio.being_opened().is_some() || (!any && studio.is_filling()) {
+    if studio.file_being_opened().is_some() || (!any && studio.is_filling()) {
         // Nothing else may wake the window before the wait is worth a word.
         ui.ctx().request_repaint_after(Duration::from_secs_f64(SOON));
     }
@@ -74,7 +74,7 @@ pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
         } else {
             ui.label(egui::RichText::new("Drop a model here").size(22.0));
             ui.add_space(2.0);
-            widgets::explain(ui, "or choose one under Open: a StyleGAN2 file, .safetensors, .pt or .pkl");
+            widgets::explain(ui, "or choose one under Open: StyleGAN2 as .safetensors, .pt or .pkl");
         }
     });
 }

@@ -27,15 +27,13 @@ pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
             ui.add_space(8.0);
             ui.spacing_mut().slider_width = 70.0;
             let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
-            ui.add(slider)
-                .accessible_name("Split line")
-                .on_hover_text("Where the line between before and after stands");
+            ui.add(slider).accessible_name("Split line").on_hover_text("Position of the line between before and after");
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.add_space(12.0);
             ui.add_enabled_ui(studio.model.is_some(), |ui| {
                 page_menu(view, ui, studio);
-                look(ui, studio);
+                view_menu(ui, studio);
                 seed(view, ui, studio, wide > NARROW + 60.0);
                 class(ui, studio);
             });
@@ -44,7 +42,7 @@ pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
 }
 
 fn compare_in_a_menu(ui: &mut Ui, studio: &mut Studio) {
-    let [before, after] = studio.pair();
+    let [before, after] = studio.compared_sources();
     let shown =
         Compare::ALL.iter().find(|(compare, ..)| *compare == studio.view.compare).map_or("", |(_, name, _)| name);
     ui.menu_button(shown, |ui| {
@@ -62,7 +60,7 @@ fn compare_in_a_menu(ui: &mut Ui, studio: &mut Studio) {
 
 fn compare(ui: &mut Ui, studio: &mut Studio) {
     let p = palette(ui.style());
-    let [before, after] = studio.pair();
+    let [before, after] = studio.compared_sources();
     ui.spacing_mut().item_spacing.x = 2.0;
     for (compare, name, help) in Compare::ALL {
         let chosen = studio.view.compare == compare;
@@ -74,7 +72,7 @@ fn compare(ui: &mut Ui, studio: &mut Studio) {
         let enabled = compare == Compare::After || before != after;
         let button = Button::selectable(chosen, text);
         let response = ui.add_enabled(enabled, button).on_hover_text(help);
-        if response.on_disabled_hover_text("There is no after yet: nothing was unlearned.").clicked() {
+        if response.on_disabled_hover_text("There is no result yet: nothing has been unlearned.").clicked() {
             studio.view.compare = compare;
         }
     }
@@ -84,7 +82,8 @@ fn compare(ui: &mut Ui, studio: &mut Studio) {
 fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, with_label: bool) {
     let drag = DragValue::new(&mut studio.view.seed).speed(0.1);
     let response = ui.add(drag).accessible_name("Seed");
-    let help = "Another seed shows other samples. The same seed and number give the same sample on every machine.";
+    let help =
+        "A different seed shows different samples. The same seed and index give the same sample on every machine.";
     if response.on_hover_text(help).changed() {
         view.scroll_to = Some(0.0);
         studio.view.cursor = 0;
@@ -104,14 +103,14 @@ fn class(ui: &mut Ui, studio: &mut Studio) {
     let name = |class: Option<u32>| class.map_or_else(|| "All classes".to_owned(), |class| format!("Class {class}"));
     let shown = studio.view.class;
     let mut chosen = shown;
-    let idle = studio.run.going().is_none();
+    let idle = studio.run.in_progress().is_none();
     ui.add_enabled_ui(idle, |ui| {
         let combo = ComboBox::from_id_salt("class").selected_text(name(shown)).width(96.0).show_ui(ui, |ui| {
             for class in std::iter::once(None).chain((0..classes).map(Some)) {
                 ui.selectable_value(&mut chosen, class, name(class));
             }
         });
-        let help = "One class only, or every class in turn. A run unlearns in what is drawn here. The class is part of a \
+        let help = "One class only, or all classes. A run unlearns only in the classes shown here. The class is part of a \
                     sample's address.";
         combo.response.accessible_name("Class").on_hover_text(help).on_disabled_hover_text("Stop the run first.");
     });
@@ -120,15 +119,15 @@ fn class(ui: &mut Ui, studio: &mut Studio) {
     }
 }
 
-fn look(ui: &mut Ui, studio: &mut Studio) {
+fn view_menu(ui: &mut Ui, studio: &mut Studio) {
     let menu = ui.menu_button("View", |ui| {
         ui.set_min_width(230.0);
-        ui.label("Size of the tiles");
-        ui.add(Slider::new(&mut studio.view.tile, 40.0..=220.0).show_value(false)).accessible_name("Size of the tiles");
+        ui.label("Tile size");
+        ui.add(Slider::new(&mut studio.view.tile, 40.0..=220.0).show_value(false)).accessible_name("Tile size");
         ui.add_space(6.0);
         ui.label("Truncation psi").on_hover_text(
-            "How far samples may lie from the model's mean: 1 shows all it can do, less shows safer, more alike samples. \
-             Marks made at 1 teach the most.",
+            "How far samples may stray from the model's average: 1 shows its full range, lower values show safer, more \
+             similar samples. Marks made at 1 teach the most.",
         );
         let slider = Slider::new(&mut studio.view.psi, 0.0..=1.5).fixed_decimals(2).step_by(0.05);
         ui.add(slider).accessible_name("Truncation psi");
@@ -142,23 +141,23 @@ fn page_menu(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
         let entry = |ui: &mut Ui, name: &str, keys: &str, help: &str| {
             ui.add(Button::new(name).shortcut_text(keys)).on_hover_text(help).clicked()
         };
-        let help = "Every sample on this page that is not marked gets the green mark.";
+        let help = "Marks every unmarked sample on this page as one that may stay.";
         if entry(ui, "The rest may stay", "Ctrl+Shift+A", help) {
             page::rest_may_stay(view, studio);
         }
-        if entry(ui, "All must go", "Ctrl+A", "Every sample on this page gets the red mark.") {
+        if entry(ui, "All must go", "Ctrl+A", "Marks every sample on this page as one that must go.") {
             page::mark_page(view, studio, Some(Mark::Negative));
         }
-        if entry(ui, "Clear this page", "", "Takes the marks of this page away.") {
+        if entry(ui, "Clear this page", "", "Clears all marks on this page.") {
             page::mark_page(view, studio, None);
         }
         ui.separator();
-        if entry(ui, "Next page", "Page Down", "Further samples of the same seed.") {
-            page::turn(view, 1.0);
+        if entry(ui, "Next page", "Page Down", "More samples of the same seed.") {
+            page::turn(view, studio, 1.0);
         }
         if entry(ui, "Previous page", "Page Up", "Back towards the first sample.") {
-            page::turn(view, -1.0);
+            page::turn(view, studio, -1.0);
         }
     });
-    menu.response.on_hover_text("What concerns all samples that are in view");
+    menu.response.on_hover_text("Actions for all samples in view");
 }

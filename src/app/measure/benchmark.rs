@@ -14,87 +14,87 @@ const SAMPLES: usize = 4096;
 const TILE: f32 = 40.0;
 const STEP: f32 = 60.0;
 /// Seconds of rest, and of training once it has begun.
-const REST: f64 = 5.0;
+const IDLE: f64 = 5.0;
 const TRAIN: f64 = 40.0;
 /// Samples of each kind that it trains on.
 const MARKED: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leg {
+enum BenchmarkStep {
     Open,
-    Rest,
+    Idle,
     Fill,
     Scroll,
     Train,
-    Over,
+    Done,
 }
 
 /// Where it stands.
 #[derive(Debug)]
-pub(crate) struct Tour {
-    leg: Leg,
-    /// When the leg began, in the window's seconds.
+pub(crate) struct Benchmark {
+    step: BenchmarkStep,
+    /// When the step began, in the window's seconds.
     since: f64,
     /// Where the grid is scrolled to.
     offset: f32,
 }
 
-impl Tour {
+impl Benchmark {
     pub(crate) fn new() -> Self {
-        Self { leg: Leg::Open, since: 0.0, offset: 0.0 }
+        Self { step: BenchmarkStep::Open, since: 0.0, offset: 0.0 }
     }
 
     /// What goes on, in a word.
-    pub(crate) fn leg(&self) -> &'static str {
-        match self.leg {
-            Leg::Open => "opening",
-            Leg::Rest => "resting",
-            Leg::Fill => "drawing 4096 samples",
-            Leg::Scroll => "scrolling through 4096 samples",
-            Leg::Train => "training",
-            Leg::Over => "over",
+    pub(crate) fn name(&self) -> &'static str {
+        match self.step {
+            BenchmarkStep::Open => "opening",
+            BenchmarkStep::Idle => "resting",
+            BenchmarkStep::Fill => "drawing 4096 samples",
+            BenchmarkStep::Scroll => "scrolling through 4096 samples",
+            BenchmarkStep::Train => "training",
+            BenchmarkStep::Done => "over",
         }
     }
 
     /// Goes on; called in every frame. Whether everything was seen.
-    pub(crate) fn step(&mut self, studio: &mut Studio, grid: &mut GridView) -> bool {
+    pub(crate) fn advance(&mut self, studio: &mut Studio, grid: &mut GridView) -> bool {
         let seconds = studio.now - self.since;
-        match self.leg {
-            Leg::Open if grid.filled => self.begin(Leg::Rest, studio),
-            Leg::Rest if seconds > REST => {
+        match self.step {
+            BenchmarkStep::Open if grid.filled => self.begin(BenchmarkStep::Idle, studio),
+            BenchmarkStep::Idle if seconds > IDLE => {
                 studio.view.tile = TILE;
-                self.begin(Leg::Fill, studio);
+                self.begin(BenchmarkStep::Fill, studio);
             }
-            Leg::Fill if grid.filled && seconds > 0.5 => {
+            BenchmarkStep::Fill if grid.filled && seconds > 0.5 => {
                 if grid.first() + grid.drawn >= SAMPLES {
                     self.offset = 0.0;
-                    self.begin(Leg::Scroll, studio);
+                    self.begin(BenchmarkStep::Scroll, studio);
                 } else {
                     self.offset += grid.height() * 0.9;
                 }
-                grid.jump(self.offset);
+                grid.scroll_to(self.offset);
             }
-            Leg::Scroll => {
+            BenchmarkStep::Scroll => {
                 self.offset += STEP;
-                grid.jump(self.offset);
+                grid.scroll_to(self.offset);
                 if grid.first() + grid.drawn >= SAMPLES {
                     studio.view = View::default();
-                    grid.jump(0.0);
+                    grid.scroll_to(0.0);
                     self.train(studio);
                 }
             }
             // A run that is over, or cannot begin, is not waited for.
-            Leg::Train if seconds > TRAIN || studio.run.going().is_none() => {
+            BenchmarkStep::Train if seconds > TRAIN || studio.run.in_progress().is_none() => {
                 studio.stop();
-                self.begin(Leg::Over, studio);
+                self.begin(BenchmarkStep::Done, studio);
             }
             _ => {}
         }
-        self.leg == Leg::Over
+        self.step == BenchmarkStep::Done
     }
 
-    fn begin(&mut self, leg: Leg, studio: &Studio) {
-        (self.leg, self.since) = (leg, studio.now);
+    fn begin(&mut self, step: BenchmarkStep, studio: &Studio) {
+        (self.step, self.since) = (step, studio.now);
     }
 
     fn train(&mut self, studio: &mut Studio) {
@@ -105,6 +105,6 @@ impl Tour {
         // The marks themselves are trained on: nobody looked at what they show.
         studio.settings.few_marks = 0;
         studio.start();
-        self.begin(Leg::Train, studio);
+        self.begin(BenchmarkStep::Train, studio);
     }
 }

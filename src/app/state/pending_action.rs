@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use crate::device::DeviceChoice;
 
-/// What is to be done once the person agrees.
+/// What is to be done once the user agrees.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Leaving {
+pub enum PendingAction {
     /// Open another model.
-    Open(PathBuf),
+    OpenModel(PathBuf),
     /// Compute on another device; of several GPUs, on the one of this name.
-    Device(DeviceChoice, Option<String>),
+    ChangeDevice(DeviceChoice, Option<String>),
 }
