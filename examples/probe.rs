@@ -9,11 +9,11 @@ use clap::Parser;
 use unlearn_studio::{
     device,
     feedback::{
-        LabelerSpec, SimulatedUser,
+        CollectSettings, LabelerSpec, SimulatedUser,
         probe_test::{ProbeTest, test_probe},
     },
     model::Model,
-    unlearn::{Preset, Settings},
+    unlearn::Settings,
 };
 
 const SEEDS: u64 = 5;
@@ -37,6 +37,7 @@ fn main() -> anyhow::Result<()> {
     let Args { model, labeler, classes, rest_may_stay, labeler_features } = Args::parse();
     let model = Model::load(&model, &device::cpu().device)?;
     let labeler = LabelerSpec { path: labeler, mean: None, std: None }.open()?;
+    let settings = Settings::default().collect().map_err(anyhow::Error::msg)?;
     let columns = [
         "forget",
         "clicks",
@@ -57,8 +58,8 @@ fn main() -> anyhow::Result<()> {
             let user = SimulatedUser { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
             let mut tests = Vec::new();
             for seed in 0..SEEDS {
-                let settings = Settings { seed, ..Settings::preset(Preset::Quick) };
-                match test_probe(&model, &user, FRESH, &settings.collect()) {
+                let settings = CollectSettings { seed, ..settings.clone() };
+                match test_probe(&model, &user, FRESH, &settings) {
                     Ok(test) => tests.push(test),
                     Err(error) => eprintln!("{class}, {clicks} clicks, seed {seed}: {error}"),
                 }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use crate::{
     checkpoint::CheckpointError,
+    data::DataError,
     device::NoGpu,
     feedback::{FeedbackError, PoolError, ProbeError},
-    metrics::{EvaluateError, LabelerError},
+    metrics::{EvaluateError, GridError, LabelerError},
     model::ModelError,
     sanitize::sanitize,
     unlearn::MethodError,

@@ -1,10 +1,7 @@
 //! Files that are no models: feedback, labelers, pictures. Read and written on the worker's thread, so that whoever asks
 //! never waits.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::Path};
 
 use super::{
     error::EngineError,

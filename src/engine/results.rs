@@ -97,7 +97,7 @@ impl Results {
             Weights::Snapshot(number) => Some(format!("snapshot after iteration {}", self.snapshot(number)?.iteration)),
             Weights::Slider(value) => {
                 let slider = self.method.and_then(Method::slider).ok_or(MISSING)?;
-                Some(slider.caption(value))
+                Some(format!("{} {value}", slider.note))
             }
         })
     }

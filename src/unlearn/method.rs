@@ -31,6 +31,11 @@ pub trait Method: Send + Sync {
     /// Settings to start from, the default first.
     fn presets(&self) -> &'static [Preset];
 
+    /// The id of the default preset.
+    fn default_preset(&self) -> &'static str {
+        self.presets().first().map_or("", |preset| preset.id)
+    }
+
     /// All settings of a run with this preset, the method's own and those of looking for feedback.
     fn preset(&self, id: &str) -> Option<Values>;
 
@@ -176,11 +181,11 @@ pub enum Ended {
 pub struct Slider {
     /// What it does.
     pub name: &'static str,
-    /// What its number is called.
-    pub symbol: &'static str,
     /// What its places mean.
     pub help: &'static str,
-    /// What weights made by it are called; the number follows.
+    /// What weights made by it are called; a comma and the place follow.
+    pub caption: &'static str,
+    /// What a file says of weights made by it; the place follows.
     pub note: &'static str,
     /// Its lowest place.
     pub min: f64,
@@ -192,13 +197,6 @@ pub struct Slider {
     pub original: f64,
     /// The key of the setting that starts a run at a place.
     pub setting: Option<&'static str>,
-}
-
-impl Slider {
-    /// What the weights at a place are called.
-    pub fn caption(&self, value: impl std::fmt::Display) -> String {
-        format!("{}, {} {value}", self.note, self.symbol)
-    }
 }
 
 /// Why a method could not begin, in one sentence.

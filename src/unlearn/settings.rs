@@ -29,24 +29,25 @@ pub const COLLECT_FIELDS: &[Field] = &[
     Field {
         key: "few-marks",
         paths: &["few_marks"],
-        label: "Learn below",
-        help: "With fewer marks than this, it learns what they show and finds more by itself. 0 never does.",
+        label: "Find more below",
+        help: "With fewer marks than this, the program learns from them and finds more samples by itself. 0 turns this \
+               off.",
         group: COLLECT,
         kind: FieldKind::Integer { min: 0, max: 100_000, step: 5.0 },
     },
     Field {
         key: "labelled",
         paths: &["labelled"],
-        label: "Samples looked at",
-        help: "How many samples are sorted by the labeler, or by what was learned from a few marks.",
+        label: "Samples to sort",
+        help: "How many samples the labeler, or what was learned from a few marks, sorts.",
         group: COLLECT,
         kind: FieldKind::Integer { min: 1, max: 1_000_000, step: 50.0 },
     },
     Field {
         key: "positive-below",
         paths: &["positive_below"],
-        label: "Sure below",
-        help: "A sample may stay if the labeler gives what must go at most this probability.",
+        label: "May stay below",
+        help: "A sample may stay if the labeler sees what must go in it with at most this probability.",
         group: COLLECT,
         kind: FieldKind::Real { min: 0.0, max: 1.0, step: 0.01, decimals: 3 },
     },
@@ -68,8 +69,7 @@ impl Settings {
 
     /// The settings of a method's default preset.
     pub fn of(method: &'static dyn Method) -> Self {
-        let preset = method.presets().first().and_then(|preset| method.preset(preset.id));
-        Self { method, values: preset.unwrap_or_default() }
+        Self { method, values: method.preset(method.default_preset()).unwrap_or_default() }
     }
 
     /// The method.

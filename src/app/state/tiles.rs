@@ -16,8 +16,8 @@ pub enum Source {
     Current,
     /// A snapshot of a run.
     Snapshot(usize),
-    /// Extrapolated by this many thousandths.
-    Extrapolated(i32),
+    /// The method's slider at this many thousandths.
+    Slider(i32),
 }
 
 impl Source {
@@ -27,7 +27,7 @@ impl Source {
             Self::Original => Weights::Original,
             Self::Current => Weights::Current,
             Self::Snapshot(number) => Weights::Snapshot(number),
-            Self::Extrapolated(thousandths) => Weights::Extrapolated(f64::from(thousandths) / 1000.0),
+            Self::Slider(thousandths) => Weights::Slider(f64::from(thousandths) / 1000.0),
         }
     }
 
@@ -37,8 +37,8 @@ impl Source {
             Weights::Original => Some(Self::Original),
             Weights::Current => Some(Self::Current),
             Weights::Snapshot(number) => Some(Self::Snapshot(number)),
-            Weights::Extrapolated(gamma) => Some(Self::Extrapolated((gamma * 1000.0).round() as i32)),
-            Weights::Adapted(_) => None,
+            Weights::Slider(value) => Some(Self::Slider((value * 1000.0).round() as i32)),
+            Weights::Auxiliary(_) => None,
         }
     }
 }

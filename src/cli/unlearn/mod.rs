@@ -103,10 +103,7 @@ impl UnlearnArgs {
         let mut settings = match &self.settings {
             None => {
                 let method = self.method();
-                let preset = match &self.preset {
-                    Some(preset) => preset.as_str(),
-                    None => method.presets().first().map_or("", |preset| preset.id),
-                };
+                let preset = self.preset.as_deref().unwrap_or(method.default_preset());
                 let mut settings = Settings::preset(method, preset).ok_or_else(|| {
                     let known: Vec<&str> = method.presets().iter().map(|preset| preset.id).collect();
                     let known = known.join(", ");

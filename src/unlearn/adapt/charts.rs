@@ -35,15 +35,15 @@ const fn curve(name: &'static str, label: &'static str, meaning: Meaning) -> Cur
 
 pub(super) const CHARTS: &[Chart] = &[
     Chart {
-        title: "Stage 1: EWC",
-        help: "How far the copies have moved where it matters.",
+        title: "Drift from the original",
+        help: "How far the copies have moved where their weights matter (EWC).",
         stage: ADAPT.id,
         curves: &[curve(EWC, "EWC", Meaning::Negative)],
         rises: false,
     },
     Chart {
         title: "Adversarial losses",
-        help: "They should stay near each other. One that runs away means that the learning rate is too high.",
+        help: "They should stay close to each other. If one runs away, the learning rate is too high.",
         stage: UNLEARN.id,
         curves: &[
             curve(DISCRIMINATOR, "discriminator", Meaning::Before),
@@ -53,14 +53,14 @@ pub(super) const CHARTS: &[Chart] = &[
     },
     Chart {
         title: "Repulsion and retention",
-        help: "What drives away from what must go, and what holds the rest.",
+        help: "What pushes away from what must go, and what protects everything else.",
         stage: UNLEARN.id,
         curves: &[curve(REPULSION, "repulsion", Meaning::Negative), curve(RETENTION, "retention", Meaning::Positive)],
         rises: false,
     },
     Chart {
-        title: "Distance of the parameters",
-        help: "From the copies that make what must go, and from the model as it was opened.",
+        title: "Distance of the weights",
+        help: "From the copies that generate what must go, and from the original model.",
         stage: UNLEARN.id,
         curves: &[
             curve(TO_ADAPTED, "to what must go", Meaning::Negative),

@@ -21,7 +21,7 @@ use crate::{
         chart::Chart,
         field::Field,
         method::{Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, Slider},
-        monitor::{Auxiliary, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef},
+        monitor::{Auxiliary, Iteration, Monitor, Stage, StageRound, State, StateRef},
         values::Values,
     },
 };
@@ -30,11 +30,12 @@ use crate::{
 const DISTANCES_EVERY: usize = 10;
 
 const EXTRAPOLATE: Slider = Slider {
-    name: "Extrapolate",
-    symbol: "gamma",
-    help: "theta_N + gamma (theta_G - theta_N): 0 makes what must go, 1 is the model as it was opened, more leads away \
-           from what must go without any training.",
-    note: "extrapolated",
+    name: "Push further",
+    help: "Moves the weights away from what must go: 0 generates it, 1 is the original model, more leads away from it.\n\n\
+           Details: theta_N + gamma (theta_G - theta_N), where theta_G is the original and theta_N generates what must \
+           go.",
+    caption: "pushed further",
+    note: "extrapolated, gamma",
     min: 0.0,
     max: 3.0,
     step: 0.02,

@@ -10,8 +10,8 @@ pub(super) const QUICK: &str = "quick";
 pub(super) const PAPER: &str = "paper";
 
 pub(super) const PRESETS: &[Preset] = &[
-    Preset { id: QUICK, name: "Quick", help: "Reaches a good result in the least time." },
-    Preset { id: PAPER, name: "Paper", help: "The authors' numbers: thorough and slow." },
+    Preset { id: QUICK, name: "Quick", help: "A good result in the least time." },
+    Preset { id: PAPER, name: "Paper", help: "The authors' settings: thorough but slow." },
 ];
 
 /// The settings of a preset, and how it looks for negatives and positives.
