@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde_json::Value;
 use unlearn_studio::{
     checkpoint, device,
-    engine::fidelity::Fidelity,
+    engine::training::Fidelity,
     feedback::LabelerSpec,
     model::{Model, Sampler},
 };

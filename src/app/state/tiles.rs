@@ -258,9 +258,9 @@ mod tests {
 
     #[test]
     fn weights_survive_being_a_key() {
-        for weights in [Weights::Original, Weights::Current, Weights::Snapshot(3), Weights::Extrapolated(-0.35)] {
+        for weights in [Weights::Original, Weights::Current, Weights::Snapshot(3), Weights::Slider(-0.35)] {
             assert_eq!(Source::of(weights).map(Source::weights), Some(weights));
         }
-        assert_eq!(Source::of(Weights::Adapted(0)), None);
+        assert_eq!(Source::of(Weights::Auxiliary(0)), None);
     }
 }
