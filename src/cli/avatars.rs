@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use image::RgbImage;
 
-use super::Unusable;
+use super::unusable::Unusable;
 use crate::data::avatars::{Attributes, SIZE, draw};
 
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(super) fn run(args: &AvatarsArgs) -> anyhow::Result<()> {
         Unusable(format!("{}: the folder cannot be made ({error}); nothing was done", out.display()))
     })?;
     let table = out.join("attributes.csv");
-    super::check_writable(&table)?;
+    super::unusable::check_writable(&table)?;
     let mut rows = format!("file,{}\n", Attributes::NAMES.join(","));
     for index in 0..args.count {
         let avatar = draw(args.seed, index, args.size);
@@ -48,7 +48,7 @@ pub(super) fn run(args: &AvatarsArgs) -> anyhow::Result<()> {
         picture.save(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     write(&table, &rows).with_context(|| format!("{}: cannot be written", table.display()))?;
-    super::say(table.display())
+    super::output::say(table.display())
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
