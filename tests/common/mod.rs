@@ -1,6 +1,8 @@
 //! What several test files need.
 #![allow(dead_code)]
 
+pub mod skip;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -38,7 +40,7 @@ pub fn checkpoints(folder: &Path) -> Vec<String> {
         .filter(|name| {
             let readable = checkpoint_file(folder, name).is_some();
             if !readable {
-                println!("{name}: skipped, no .pt or .pkl file of this name");
+                skip::note(name, "there is no .pt or .pkl file of this name that it could be compared with");
             }
             readable
         })
