@@ -20,5 +20,8 @@ pub mod engine;
 pub mod metrics;
 pub mod networks;
 pub mod sanitize;
+#[cfg(test)]
+#[path = "../tests/common/skip.rs"]
+mod skip;
 pub mod train;
 pub mod unlearn;

@@ -5,9 +5,11 @@
 //! skipped, aloud, when there is none. Random noise is left out: a GPU draws its own (`train/draw.rs`).
 
 mod common;
+#[path = "common/skip.rs"]
+mod skip;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{Golden, skip};
+use common::Golden;
 use unlearn_studio::{
     device::{self, DeviceChoice},
     networks::{FlatParams, Noise, NormalSource, flat::to_vec},
@@ -41,8 +43,8 @@ fn golden(name: &str, device: &Device) -> Golden {
 
 /// Each step of an iteration from the same state, so that no step hides or magnifies the difference of another.
 fn steps(device: &Device) -> Values {
-    let golden = golden("stylegan2-16", device);
-    let gan = &golden.gan;
+    let golden = golden("stylegan2-16.pt", device);
+    let gan = golden.gan();
     let z: Tensor<2> = golden.tensor("z", device);
     let real: Tensor<4> = golden.tensor("real", device);
     let mut values = Vec::new();
@@ -104,8 +106,8 @@ fn steps(device: &Device) -> Values {
 
 /// What classes add: their embedding in both networks.
 fn classes(device: &Device) -> Values {
-    let golden = golden("ada-8-conditional", device);
-    let gan = &golden.gan;
+    let golden = golden("ada-8-conditional.pkl", device);
+    let gan = golden.gan();
     let labels: Tensor<2> = golden.tensor("c", device);
     let z = Tensor::cat(vec![golden.tensor("z", device), labels.clone()], 1);
     let [batch, _] = z.dims();
