@@ -1,7 +1,8 @@
 //! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
 //!
 //! Imports run one way: `app -> engine -> unlearn -> train -> networks`; `checkpoint -> networks`; `metrics -> networks`;
-//! `data -> networks`; `cli -> engine`. `networks` knows nobody. All may use [`sanitize`].
+//! `data -> networks`; `cli -> engine`. `networks` knows nobody. All may use [`sanitize`] and
+//! [`atomic_file`].
 
 // What a user meets must not end the program; tests may.
 #![cfg_attr(
@@ -10,6 +11,7 @@
 )]
 
 pub mod app;
+pub mod atomic_file;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
@@ -18,5 +20,8 @@ pub mod engine;
 pub mod metrics;
 pub mod networks;
 pub mod sanitize;
+#[cfg(test)]
+#[path = "../tests/common/skip.rs"]
+mod skip;
 pub mod train;
 pub mod unlearn;

@@ -5,13 +5,14 @@ use std::io;
 use thiserror::Error;
 
 use super::file::{MAX_FILE_BYTES, VERSION};
+use crate::atomic_file::plain_reason;
 
 /// Why a feedback file was not read or written; each message is one sentence that names the file.
 #[derive(Debug, Error)]
 pub enum FeedbackError {
-    #[error("{file}: cannot be read ({source})")]
+    #[error("{file}: cannot be read ({})", plain_reason(source))]
     Read { file: String, source: io::Error },
-    #[error("{file}: cannot be written ({source})")]
+    #[error("{file}: cannot be written ({})", plain_reason(source))]
     Write { file: String, source: io::Error },
     #[error("{file}: larger than {MAX_FILE_BYTES} bytes, which no feedback file is")]
     TooLarge { file: String },

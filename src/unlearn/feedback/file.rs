@@ -11,14 +11,14 @@
 //!
 //! A sample of a class-conditional model that was drawn with a chosen class has that too: `"class": 3`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Feedback, FeedbackError, Mark, Sample};
-use crate::networks::LatentAddress;
+use crate::{atomic_file, networks::LatentAddress};
 
 /// The version this program reads and writes.
 pub(super) const VERSION: u64 = 1;
@@ -102,16 +102,7 @@ impl Feedback {
     fn write(&self, path: &Path) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(&FileV1::from(self))?;
         json.push(b'\n');
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new();
-        // Temporary files are private by default; this one is to become an ordinary file.
-        #[cfg(unix)]
-        file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = file.tempfile_in(folder)?;
-        file.write_all(&json)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        atomic_file::write(path, &json)
     }
 }
 
