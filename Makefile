@@ -48,7 +48,9 @@ demo: build
 
 # Tuning kernels for a software adapter would take most of the time.
 test: setup
-	CUBECL_AUTOTUNE_LEVEL=minimal cargo test --release
+	@mkdir -p target && : > target/skipped.txt
+	@UNLEARN_SKIPPED="$(CURDIR)/target/skipped.txt" CUBECL_AUTOTUNE_LEVEL=minimal cargo test --release; passed=$$?; \
+	echo "$$(wc -l < target/skipped.txt) tests were skipped"; cat target/skipped.txt; exit $$passed
 
 bench: setup
 	cargo bench

@@ -151,8 +151,7 @@ pub fn gpus() -> Vec<ComputeDevice> {
             DeviceType::Cpu => (Kind::Software, DeviceKind::Cpu),
             DeviceType::Other => continue,
         };
-        let alike = found.iter().filter(|gpu| gpu.name.starts_with(&info.name)).count();
-        let name = if alike > 0 { format!("{} ({})", info.name, alike + 1) } else { info.name };
+        let name = distinct(&info.name, |name| found.iter().any(|gpu| gpu.name == name));
         found.push(ComputeDevice {
             device: Device::wgpu(device),
             name,
@@ -168,6 +167,12 @@ pub fn gpus() -> Vec<ComputeDevice> {
     }
     found.sort_by_key(|gpu| gpu.kind);
     found
+}
+
+/// The name, with a number behind it where it is taken.
+fn distinct(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2_usize..).map(|number| format!("{name} ({number})"));
+    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
 /// Memory of this machine, in bytes.
@@ -215,7 +220,16 @@ mod tests {
 
     #[test]
     fn every_gpu_has_a_name_of_its_own() {
+        let mut names: Vec<String> = Vec::new();
+        for name in ["A", "A Ti", "A", "A", "B"] {
+            names.push(distinct(name, |name| names.iter().any(|taken| taken == name)));
+        }
+        assert_eq!(names, ["A", "A Ti", "A (2)", "A (3)", "B"]);
+
         let names: Vec<String> = gpus().into_iter().map(|gpu| gpu.name).collect();
+        if names.is_empty() {
+            crate::skip::skip!("there is no Vulkan, Metal or DirectX 12 adapter on this machine");
+        }
         let unique: std::collections::HashSet<&String> = names.iter().collect();
         assert_eq!(unique.len(), names.len(), "{names:?}");
     }

@@ -1,7 +1,7 @@
 //! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
 //!
 //! Imports run one way: `app, cli -> engine -> unlearn -> feedback -> model -> checkpoint, train, metrics, data -> networks`.
-//! `networks` knows nobody. All may use [`sanitize`] and [`device`].
+//! `networks` knows nobody. All may use [`sanitize`], [`atomic_file`] and [`device`].
 
 // What a user meets must not end the program; tests may.
 #![cfg_attr(
@@ -10,6 +10,7 @@
 )]
 
 pub mod app;
+pub mod atomic_file;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
@@ -20,5 +21,8 @@ pub mod metrics;
 pub mod model;
 pub mod networks;
 pub mod sanitize;
+#[cfg(test)]
+#[path = "../tests/common/skip.rs"]
+mod skip;
 pub mod train;
 pub mod unlearn;

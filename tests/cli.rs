@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -405,7 +405,7 @@ fn what_is_to_be_forgotten_can_be_named() {
 
 /// Starts a run that would take hours, sends SIGINT once it has begun, and gives its result.
 #[cfg(unix)]
-fn interrupted(out: &Path, more: &[&str], reached: &str) -> (Output, Duration) {
+fn interrupted(out: &Path, more: &[&str], reached: &str) -> Output {
     let args = small_unlearn(out, more);
     // How long a busy machine takes to begin is not known, and without a terminal the program is silent meanwhile.
     let mut last = None;
@@ -414,15 +414,13 @@ fn interrupted(out: &Path, more: &[&str], reached: &str) -> (Output, Duration) {
         command.args(&args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("the program starts");
         std::thread::sleep(Duration::from_millis(wait));
-        let sent = Instant::now();
         let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
         assert!(kill.success());
         let output = child.wait_with_output().expect("it ends");
-        let result = (output, sent.elapsed());
-        if stdout(&result.0).contains(reached) {
-            return result;
+        if stdout(&output).contains(reached) {
+            return output;
         }
-        last = Some(result);
+        last = Some(output);
     }
     last.expect("at least one try")
 }
@@ -437,9 +435,8 @@ fn ctrl_c_keeps_what_was_reached() {
         let out = folder();
         let weights = out.path().join("stopped.pt");
         let more = ["--iters", "9999999", "--adapt-iters", adapt_iters, "--samples", "9999999"];
-        let (output, took) = interrupted(&weights, &more, reached);
+        let output = interrupted(&weights, &more, reached);
         assert_eq!(output.status.code(), Some(0), "stage {stage}: {}", stderr(&output));
-        assert!(took < Duration::from_secs(10), "stage {stage}: {took:?}");
         assert!(stdout(&output).contains(reached), "stage {stage}: {}", stdout(&output));
         assert_eq!(stderr(&output), "stopping after this iteration; what was reached is kept\n", "stage {stage}");
         let result = checkpoint::load(&weights).expect("the result");

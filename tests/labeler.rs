@@ -1,10 +1,12 @@
 //! Labelers on ONNX files: tiny ones written by `scripts/make_labelers.py`, the bundled ones on drawings and on digits
 //! that they were not trained on, and the digits classifier where it is.
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use unlearn_studio::data::avatars::{self, Attributes, Beard};
 use unlearn_studio::metrics::{Head, Labeler, Labels, frechet_floor};
@@ -259,9 +261,7 @@ fn the_bundled_labeler_knows_the_attributes_of_fresh_drawings() {
         .flat_map(|drawing| (0..3).flat_map(move |channel| drawing.rgb.iter().skip(channel).step_by(3)))
         .map(|&value| f32::from(value) / 127.5 - 1.0)
         .collect();
-    let start = Instant::now();
     let labels = labeler.label_all(&images, [COUNT, 3, 64, 64]).unwrap();
-    println!("{:.0} images/s", COUNT as f64 / start.elapsed().as_secs_f64());
     for (number, (head, labels)) in labeler.heads().iter().zip(&labels).enumerate() {
         let right = |keep: &dyn Fn(&Attributes) -> bool| {
             let kept = drawn.iter().zip(&labels.classes).filter(|(drawing, _)| keep(&drawing.attributes));
@@ -303,9 +303,12 @@ fn the_bundled_labeler_knows_digits() {
     assert_eq!((labeler.input_shape(), labeler.has_features()), ([1, 32, 32], true));
     assert_eq!(labeler.heads(), [Head::numbered("digit", 10)]);
     assert_eq!(labeler.target("digit=4|7").unwrap().classes(), [4, 7]);
+}
 
-    let Some((images, digits)) = real_digits() else { return };
-    let labels = labeler.label(&images, [digits.len(), 1, 32, 32]).unwrap();
+#[test]
+fn the_bundled_labeler_knows_real_digits() {
+    let Some((images, digits)) = real_digits() else { skip::skip!("{MNIST} is absent") };
+    let labels = bundled("digits.onnx").label(&images, [digits.len(), 1, 32, 32]).unwrap();
     // Every fifth digit was held out of the training.
     let held = || labels.classes.iter().zip(&digits).step_by(5);
     let right = held().filter(|&(&class, &digit)| class == usize::from(digit)).count();
@@ -313,11 +316,12 @@ fn the_bundled_labeler_knows_digits() {
     assert!(right as f64 >= 0.985 * held().count() as f64);
 }
 
+const MNIST: &str = "../shared/data/mnist";
+
 /// The 10 000 digits of MNIST's test file as `[n, 1, 32, 32]` and what they are, where `../shared` has them.
 fn real_digits() -> Option<(Vec<f32>, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mnist");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(MNIST);
     if !folder.exists() {
-        println!("skipped: ../shared/data/mnist is absent");
         return None;
     }
     let (extents, pixels) = read_idx(&folder.join("t10k-images-idx3-ubyte.gz"));
@@ -334,13 +338,12 @@ fn real_digits() -> Option<(Vec<f32>, Vec<u8>)> {
 
 #[test]
 fn lenet_knows_real_digits() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let model = shared.join("models/lenet-mnist.onnx");
+    const LENET: &str = "../shared/models/lenet-mnist.onnx";
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join(LENET);
     if !model.exists() {
-        println!("skipped: ../shared/models/lenet-mnist.onnx is absent");
-        return;
+        skip::skip!("{LENET} is absent");
     }
-    let Some((images, digits)) = real_digits() else { return };
+    let Some((images, digits)) = real_digits() else { skip::skip!("{MNIST} is absent") };
     let n = digits.len();
 
     let labeler = Labeler::open(&model).unwrap();
@@ -349,10 +352,7 @@ fn lenet_knows_real_digits() {
         labeler.target("12").unwrap_err().to_string(),
         "lenet-mnist.onnx: it has 10 classes (0 to 9); there is no class 12"
     );
-    let start = Instant::now();
     let labels = labeler.label(&images, [n, 1, 32, 32]).unwrap();
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{:.0} images/s", n as f64 / seconds);
 
     // The same network computed by PyTorch from the same weights: 9861 of 10 000 right, 1965 of the first 2000. Scores
     // that nearly tie may fall either way.

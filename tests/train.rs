@@ -55,16 +55,31 @@ fn augmentation_is_resumed_too() {
     let train = |out: &str, iters: &str, more: &[&str]| {
         done(&[&["train", &pictures, "--out", out, "--iters", iters], more].concat());
     };
-    train(&at("whole.safetensors"), "16", &TINY);
-    train(&at("half.safetensors"), "7", &TINY);
-    train(&at("rest.safetensors"), "16", &["--resume", &at("half.safetensors"), "--device", "cpu"]);
-    let read = |name: &str| std::fs::read(at(name)).expect("a model");
-    assert!(read("whole.safetensors") == read("rest.safetensors"));
-    let strength = |name: &str| checkpoint::load(Path::new(&at(name))).expect("a model").ada_aug_p;
-    assert!(strength("rest.safetensors").is_some_and(|p| (0.0..1e-3).contains(&p)));
-    // A set of nine pictures is learned by heart: the probability has begun to grow, or its turn has not come.
+    let resume = |from: &str, out: &str, iters: &str| {
+        train(&at(out), iters, &["--resume", &at(from), "--device", "cpu"]);
+        std::fs::read(at(out)).expect("a model")
+    };
+    let load = |name: &str| checkpoint::load(Path::new(&at(name))).expect("a model");
+    train(&at("start.safetensors"), "7", &TINY);
+    assert_eq!(load("start.safetensors").ada_aug_p, Some(0.0), "the probability grows from nothing");
+    // A training that has come to augment every second image, which would take a long time.
+    let mut grown = load("start.safetensors");
+    let mut state: serde_json::Value = serde_json::from_str(&grown.metadata["training"]).expect("a state");
+    state["augment_p"] = 0.5_f64.to_bits().into();
+    grown.metadata.insert("training".to_owned(), state.to_string());
+    checkpoint::save(Path::new(&at("grown.safetensors")), &grown).expect("written");
+
+    let whole = resume("grown.safetensors", "whole.safetensors", "16");
+    resume("grown.safetensors", "half.safetensors", "11");
+    assert!(whole == resume("half.safetensors", "rest.safetensors", "16"));
+    // It moves every 4 iterations, of which iteration 8 is one, by so much for 16 images.
+    let moved = load("half.safetensors").ada_aug_p.map(|p| (p - 0.5).abs());
+    assert!(moved.is_some_and(|moved| (moved - 16.0 / 500_000.0).abs() < 1e-12), "{moved:?}");
+    // And it does something to what is learned.
+    resume("start.safetensors", "plain.safetensors", "16");
+    assert_ne!(load("plain.safetensors").d, load("whole.safetensors").d);
     train(&at("none.safetensors"), "1", &[&TINY[..], &["--augment", "none"]].concat());
-    assert_eq!(strength("none.safetensors"), None);
+    assert_eq!(load("none.safetensors").ada_aug_p, None);
 }
 
 #[test]

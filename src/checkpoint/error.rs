@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::sanitize::sanitize;
+use crate::{atomic_file::plain_reason, sanitize::sanitize};
 
 /// Characters of a reason; longer ones quote the file, which may be hostile.
 const LONGEST: usize = 240;
@@ -97,15 +97,6 @@ impl CheckpointError {
     pub(super) fn io(file: &Path, error: &io::Error) -> Self {
         if error.raw_os_error().is_some() { Self::read(file, error) } else { Self::damaged(file, error) }
     }
-}
-
-/// The system's reason without Rust's trailing `(os error N)`, which means nothing to most people, and without the
-/// name of a temporary file that may follow it.
-fn plain_reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A library's message as one short clause: its first sentence, on one line, without a full stop.

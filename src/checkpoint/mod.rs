@@ -1,10 +1,9 @@
 //! Model files: in come `.pt`, `.pth`, `.pkl` and `.safetensors`, out comes a [`Checkpoint`] of host tensors, and back.
 //!
-//! Imports `networks` and nothing else of the crate. Every byte of a file is treated as hostile: whatever it holds, the
+//! Imports `networks`, `sanitize` and `atomic_file`. Every byte of a file is treated as hostile: whatever it holds, the
 //! answer is a checkpoint or a [`CheckpointError`] of one sentence, and nothing in it is ever executed.
 
 mod assemble;
-mod atomic;
 mod dcgan;
 mod digest;
 mod element;

@@ -9,9 +9,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::assemble::{Entry, LATENT_AVG};
-use super::atomic::write_atomically;
 use super::pickle_write::PickleWriter;
 use super::{Checkpoint, CheckpointError, OptimState};
+use crate::atomic_file;
 use crate::networks::{Params, dcgan::is_dcgan, stylegan2::extension};
 
 /// The folder inside the archive; PyTorch's own name for an archive written to a buffer.
@@ -24,7 +24,7 @@ pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), Checkpoin
         return Err(CheckpointError::Unrepresentable { file: path.to_owned(), part: part.to_owned() });
     }
     let (pickle, storages) = describe(checkpoint);
-    write_atomically(path, |file| {
+    atomic_file::write_with(path, |file| {
         let mut archive = ZipWriter::new(file);
         let written = fill(&mut archive, &pickle, &storages);
         if written.is_err() {
@@ -35,6 +35,7 @@ pub(super) fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), Checkpoin
         archive.finish().map_err(io_error)?;
         Ok(())
     })
+    .map_err(|error| CheckpointError::write(path, &error))
 }
 
 fn fill(archive: &mut ZipWriter<impl Write + io::Seek>, pickle: &[u8], storages: &[&[u8]]) -> io::Result<()> {

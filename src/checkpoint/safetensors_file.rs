@@ -14,9 +14,9 @@ use safetensors::tensor::Metadata;
 use serde_json::{Map, Value};
 
 use super::assemble::{Entry, Extras, assemble};
-use super::atomic::write_atomically;
 use super::element::Element;
 use super::{Checkpoint, CheckpointError, Precision};
+use crate::atomic_file;
 use crate::networks::HostTensor;
 
 /// Longest header accepted: that of a checkpoint of 300 tensors has 60 000 bytes. The format allows a dozen
@@ -172,7 +172,7 @@ fn write(
     // Spaces up to a multiple of eight bytes keep the tensors aligned for readers that map the file.
     let padding = header.len().next_multiple_of(8) - header.len();
     header.extend(std::iter::repeat_n(' ', padding));
-    write_atomically(path, |file| {
+    atomic_file::write_with(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(header.as_bytes())?;
         entries.iter().try_for_each(|entry| match precision {
@@ -183,6 +183,7 @@ fn write(
             }
         })
     })
+    .map_err(|error| CheckpointError::write(path, &error))
 }
 
 fn element(dtype: Dtype) -> Result<Element, String> {

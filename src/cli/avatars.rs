@@ -1,15 +1,13 @@
 //! `avatars --out DIR --count N`: the drawn data set as files.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use image::RgbImage;
 
 use super::unusable::Unusable;
+use crate::atomic_file;
 use crate::data::avatars::{Attributes, SIZE, draw};
 
 #[derive(Debug, Args)]
@@ -47,10 +45,6 @@ pub(super) fn run(args: &AvatarsArgs) -> anyhow::Result<()> {
         let path = out.join(name);
         picture.save(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
     }
-    write(&table, &rows).with_context(|| format!("{}: cannot be written", table.display()))?;
+    atomic_file::write(&table, rows.as_bytes()).with_context(|| format!("{}: cannot be written", table.display()))?;
     super::output::say(table.display())
-}
-
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    std::fs::File::create(path)?.write_all(text.as_bytes())
 }

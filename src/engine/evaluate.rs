@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Device;
 
+pub use super::seed::EVALUATION_SEED;
 use super::{
     error::EngineError,
     job::JobControl,
@@ -15,9 +16,6 @@ use crate::{
     model::{Model, Sampler},
     networks::{FlatParams, Generator},
 };
-
-/// Seed of the latents that results are measured on: not the one that feedback is drawn from.
-pub const EVALUATION_SEED: u64 = 1_000_003;
 
 /// What one of the labeler's heads says of `samples` samples of one set of weights at the addresses
 /// `(seed, 0..samples)`; `None` if `progress` (told the samples done) stopped it.

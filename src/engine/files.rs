@@ -1,7 +1,7 @@
 //! Files that are no models: feedback, labelers, pictures. Read and written on the worker's thread, so that whoever asks
 //! never waits.
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 use super::{
     error::EngineError,
@@ -11,6 +11,7 @@ use super::{
     tiles::tiles,
 };
 use crate::{
+    atomic_file::{self, plain_reason},
     feedback::Feedback,
     metrics::{Tiles, grid},
     unlearn::StateRef,
@@ -103,19 +104,7 @@ fn animation(frames: &[image::RgbImage]) -> Result<Vec<u8>, String> {
 
 /// Writes a file, replacing one that is there only when all is on the disk.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new();
-        // Temporary files are private by default; this one is to become an ordinary file.
-        #[cfg(unix)]
-        file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = file.tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error| cannot_write(path, &error.to_string()))
+    atomic_file::write(path, bytes).map_err(|error| cannot_write(path, &plain_reason(&error)))
 }
 
 fn cannot_write(path: &Path, reason: &str) -> EngineError {

@@ -27,6 +27,7 @@ pub mod request;
 mod results;
 mod run;
 mod sample;
+mod seed;
 mod session;
 mod suggest;
 mod tiles;

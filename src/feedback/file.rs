@@ -11,7 +11,7 @@
 //!
 //! A sample of a class-conditional model that was drawn with a chosen class has that too: `"class": 3`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,11 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::marks::{Feedback, Mark};
-use crate::{model::Sample, networks::LatentAddress};
+use crate::{
+    atomic_file::{self, plain_reason},
+    model::Sample,
+    networks::LatentAddress,
+};
 
 /// The version this program reads and writes.
 const VERSION: u64 = 1;
@@ -30,9 +34,9 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Why a feedback file was not read or written; each message is one sentence that names the file.
 #[derive(Debug, Error)]
 pub enum FeedbackError {
-    #[error("{file}: cannot be read ({source})")]
+    #[error("{file}: cannot be read ({})", plain_reason(source))]
     Read { file: String, source: io::Error },
-    #[error("{file}: cannot be written ({source})")]
+    #[error("{file}: cannot be written ({})", plain_reason(source))]
     Write { file: String, source: io::Error },
     #[error("{file}: larger than {MAX_FILE_BYTES} bytes, which no feedback file is")]
     TooLarge { file: String },
@@ -128,16 +132,7 @@ impl Feedback {
     fn write(&self, path: &Path) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(&FileV1::from(self))?;
         json.push(b'\n');
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new();
-        // Temporary files are private by default; this one is to become an ordinary file.
-        #[cfg(unix)]
-        file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = file.tempfile_in(folder)?;
-        file.write_all(&json)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        atomic_file::write(path, &json)
     }
 }
 

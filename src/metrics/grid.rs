@@ -1,12 +1,13 @@
 //! Grids of samples and PNG files of them.
 
-use std::io::{self, Cursor, Write};
+use std::io::{self, Cursor};
 use std::path::Path;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use thiserror::Error;
 
 use super::Tiles;
+use crate::atomic_file::{self, plain_reason};
 
 /// Smaller tiles are enlarged by whole numbers up to about this many pixels.
 const TILE_PIXELS: u32 = 96;
@@ -27,7 +28,7 @@ pub enum GridError {
     Size { count: usize, width: u32, height: u32 },
     #[error("before and after differ: {before} and {after}")]
     Pair { before: String, after: String },
-    #[error("{file}: cannot be written ({source})")]
+    #[error("{file}: cannot be written ({})", plain_reason(source))]
     Write { file: String, source: io::Error },
 }
 
@@ -110,16 +111,7 @@ pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), GridError> {
     let write = || -> io::Result<()> {
         let mut png = Cursor::new(Vec::new());
         picture.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new();
-        // Temporary files are private by default; this one is to become an ordinary file.
-        #[cfg(unix)]
-        file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = file.tempfile_in(folder)?;
-        file.write_all(png.get_ref())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        atomic_file::write(path, png.get_ref())
     };
     write().map_err(|source| {
         let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -195,7 +187,7 @@ mod tests {
         assert_eq!(image::open(&path).unwrap().to_rgb8(), both);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let error = write_grid(&folder.path().join("absent/g.png"), &tiles(A), 2, &[]).unwrap_err().to_string();
-        assert!(error.starts_with("g.png: cannot be written ("), "{error}");
+        assert_eq!(error, "g.png: cannot be written (no such file or directory)");
     }
 
     #[test]

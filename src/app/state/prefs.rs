@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{device::DeviceChoice, model::ModelCard, unlearn::Settings};
+use crate::{atomic_file, device::DeviceChoice, model::ModelCard, unlearn::Settings};
 
 /// Files in the list of recent ones.
 const RECENT: usize = 8;
@@ -73,10 +73,7 @@ impl Prefs {
         std::thread::spawn(move || {
             let write = || -> std::io::Result<()> {
                 std::fs::create_dir_all(&folder)?;
-                let file = tempfile::NamedTempFile::new_in(&folder)?;
-                std::fs::write(file.path(), text)?;
-                file.persist(folder.join("prefs.json"))?;
-                Ok(())
+                atomic_file::write(&folder.join("prefs.json"), text.as_bytes())
             };
             let _ = write();
         });

@@ -82,15 +82,13 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
     ui.set_width(400.0);
     ui.label(RichText::new(if running { "A run is in progress" } else { "The result is not saved" }).heading());
     let text = match (&studio.pending_action, running) {
-        (Some(PendingAction::OpenModel(_)), _) => {
-            "The result is not in any file yet; opening another model discards it."
-        }
+        (Some(PendingAction::OpenModel(_)), _) => "Opening another model discards it.",
         (Some(PendingAction::ChangeDevice(..)), _) => {
-            "The result is not in any file yet; another device starts again from the original model."
+            "Another device starts again from the original model and discards it."
         }
         (None, true) if studio.unsaved => "Closing ends it. You can save the result so far first.",
         (None, true) => "Closing ends it. There is no result to save yet.",
-        (None, false) => "The result is not in any file yet.",
+        (None, false) => "Closing the window discards it.",
     };
     widgets::explain(ui, text);
     ui.add_space(10.0);

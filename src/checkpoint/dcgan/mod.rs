@@ -4,12 +4,12 @@
 
 mod arrange;
 
-use std::io::Write;
 use std::path::Path;
 
 use super::pickle::{Node, NodeId, Pickle};
 use super::torch_file::{Place, TorchFile, tensor_shape};
-use super::{Checkpoint, CheckpointError, atomic::write_atomically};
+use super::{Checkpoint, CheckpointError};
+use crate::atomic_file;
 use crate::networks::Params;
 use arrange::{Named, Role, arrange};
 
@@ -121,7 +121,7 @@ pub(super) fn save(path: &Path, checkpoint: &Checkpoint, file: &DcganFile) -> Re
         network.tensors.iter().filter_map(move |(key, _, place)| Some((place, params?.get(key)?)))
     });
     let bytes = file.file.with(tensors).map_err(|reason| CheckpointError::mismatch(path, reason))?;
-    write_atomically(path, |file| file.write_all(&bytes))
+    atomic_file::write(path, &bytes).map_err(|error| CheckpointError::write(path, &error))
 }
 
 /// All dictionaries of tensors, outer ones first.

@@ -4,7 +4,7 @@ mod adapt;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::{Map, Value};
 
@@ -15,6 +15,7 @@ use super::{
     unusable::Unusable,
 };
 use crate::{
+    atomic_file::{self, plain_reason},
     engine::{
         Command, Engine, EvaluationRequest, Event, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest,
         Weights, evaluate::EVALUATION_SEED,
@@ -203,7 +204,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
         write_grid(&engine, args, path)?;
     }
     if let Some(path) = &args.report {
-        write_report(path, &report).with_context(|| format!("{}: cannot be written", path.display()))?;
+        write_report(path, &report)?;
     }
     // Everything is on the disk before anything is said: there may be nobody left to listen.
     for path in [Some(&args.out), args.grid.as_ref(), args.report.as_ref()].into_iter().flatten() {
@@ -269,15 +270,8 @@ fn images_of(tiles: &metrics::Tiles) -> Vec<f32> {
 
 fn write_report(path: &Path, report: &RunReport) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(report)?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new();
-    // Temporary files are private by default; this one is to become an ordinary file.
-    #[cfg(unix)]
-    file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = file.tempfile_in(folder)?;
-    std::io::Write::write_all(&mut file, text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
+    atomic_file::write(path, text.as_bytes())
+        .map_err(|error| anyhow!("{}: cannot be written: {}", path.display(), plain_reason(&error)))
 }
 
 fn summary(report: &RunReport) -> String {

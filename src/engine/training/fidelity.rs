@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     data::ImageSet,
-    engine::{error::EngineError, evaluate::EVALUATION_SEED},
+    engine::{error::EngineError, seed::EVALUATION_SEED},
     metrics::{Features, Labeler, Labels, frechet_distance, frechet_floor},
     model::Sampler,
     networks::{FlatParams, Generator},
