@@ -107,7 +107,8 @@ fn info_says_what_is_in_the_file() {
     let card = done(&["info", &path]);
     for line in [
         "family          StyleGAN2, 16x16, 3 channels",
-        "latent          32, mapped to 32 in 3 layers",
+        "latent          32, mapped to 32",
+        "mapping_layers  3",
         "channels        16 at 4, 16 at 8, 12 at 16",
         "generator       17538 parameters",
         "discriminator   14781 parameters",
