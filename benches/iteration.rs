@@ -12,7 +12,7 @@ use unlearn_studio::{
         read_discriminator, read_generator,
     },
     train::{Draw, Extras, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
-    unlearn::{Preset, Settings, repulsion::Repulsion},
+    unlearn::adapt::{presets::paper, repulsion::Repulsion},
 };
 
 const BATCH: usize = 16;
@@ -60,7 +60,7 @@ impl Setup {
         };
         let (real, path_noise) = (images(BATCH), images(BATCH / 2));
         let adapted = vec![g.values.clone() * 0.99, g.values.clone() * 1.01];
-        let repulsion = Repulsion::new(Settings::preset(Preset::Paper).repulsion, &g.layout, adapted);
+        let repulsion = Repulsion::new(paper().repulsion, &g.layout, adapted);
         let trainer = Trainer::new(networks, config, g.clone(), d, g);
         let repulsion = repulsion.expect("two adapted generators");
         Self { trainer, repulsion, real, draw: full, half, path_noise, rng, index: 1 }

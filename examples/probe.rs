@@ -1,6 +1,6 @@
 //! How well a few clicks are learned from: `probe [--rest-may-stay] [--labeler-features] MODEL LABELER CLASS...`
 //!
-//! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated person, tests the probe on 2000 fresh
+//! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated user, tests the probe on 2000 fresh
 //! samples, over several seeds, and prints a line of a Markdown table. The flags are those of `unlearn --clicks`.
 
 use std::path::PathBuf;
@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use clap::Parser;
 use unlearn_studio::{
     device,
-    engine::{
-        LabelerSpec, Model,
-        clicks::{Person, ProbeTest, test_probe},
+    feedback::{
+        CollectSettings, LabelerSpec, SimulatedUser,
+        probe_test::{ProbeTest, test_probe},
     },
-    unlearn::{Preset, Settings},
+    model::Model,
+    unlearn::Settings,
 };
 
 const SEEDS: u64 = 5;
@@ -36,6 +37,7 @@ fn main() -> anyhow::Result<()> {
     let Args { model, labeler, classes, rest_may_stay, labeler_features } = Args::parse();
     let model = Model::load(&model, &device::cpu().device)?;
     let labeler = LabelerSpec { path: labeler, mean: None, std: None }.open()?;
+    let settings = Settings::default().collect().map_err(anyhow::Error::msg)?;
     let columns = [
         "forget",
         "clicks",
@@ -53,11 +55,11 @@ fn main() -> anyhow::Result<()> {
     for class in classes {
         let target = labeler.target(&class)?;
         for clicks in [12, 24, 48] {
-            let person = Person { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
+            let user = SimulatedUser { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
             let mut tests = Vec::new();
             for seed in 0..SEEDS {
-                let settings = Settings { seed, ..Settings::preset(Preset::Quick) };
-                match test_probe(&model, &person, FRESH, &settings) {
+                let settings = CollectSettings { seed, ..settings.clone() };
+                match test_probe(&model, &user, FRESH, &settings) {
                     Ok(test) => tests.push(test),
                     Err(error) => eprintln!("{class}, {clicks} clicks, seed {seed}: {error}"),
                 }

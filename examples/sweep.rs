@@ -7,33 +7,27 @@
 use std::{collections::HashMap, env, fs, ops::ControlFlow, path::PathBuf, time::Instant};
 
 use anyhow::{Context, bail};
-use serde_json::Value;
 use unlearn_studio::{
     device,
-    engine::{
-        LabelerSpec, Model,
-        evaluate::{EVALUATION_SEED, compare},
-        feedback_source::by_labeler,
-    },
+    engine::evaluate::{EVALUATION_SEED, compare},
+    feedback::{LabelerSpec, by_labeler},
+    model::Model,
     networks::flat::to_vec,
-    unlearn::{Ended, Flow, Iteration, Preset, Settings, repulsion::Repulsion, stages},
+    train::{Losses, Trainer},
+    unlearn::{
+        Flow, Settings,
+        adapt::{
+            repulsion::Repulsion,
+            settings::AdaptSettings,
+            stages::{self, StageEnd},
+        },
+    },
 };
 
-fn merge(base: &mut Value, patch: &Value) {
-    match (base, patch) {
-        (Value::Object(base), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(base.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (base, patch) => *base = patch.clone(),
-    }
-}
-
-fn state(ended: Ended) -> anyhow::Result<Box<unlearn_studio::train::Trainer>> {
+fn state(ended: StageEnd) -> anyhow::Result<Box<Trainer>> {
     match ended {
-        Ended::Done(state) | Ended::Stopped(state) => Ok(state),
-        Ended::NonFinite { loss, iteration, .. } => bail!("iteration {iteration}: {loss} is not finite"),
+        StageEnd::Done(state) | StageEnd::Stopped(state) => Ok(state),
+        StageEnd::NonFinite { loss, iteration, .. } => bail!("iteration {iteration}: {loss} is not finite"),
     }
 }
 
@@ -47,22 +41,22 @@ fn main() -> anyhow::Result<()> {
     let labeler = LabelerSpec { path: labeler.into(), mean: None, std: None }.open()?;
     let target = labeler.target(class)?;
     let gan = model.gan()?;
-    let mut quiet = |_: &Iteration, _: &unlearn_studio::train::Trainer| Flow::Continue;
+    let mut quiet = |_: usize, _: &Losses, _: &Trainer| Flow::Continue;
     let mut adapted_by_settings: HashMap<String, (Vec<_>, f64)> = HashMap::new();
     for file in files {
-        let patch: Value = serde_json::from_str(&fs::read_to_string(file)?).context(file.clone())?;
-        let mut value = serde_json::to_value(Settings::preset(Preset::Quick))?;
-        merge(&mut value, &patch);
-        let settings: Settings = serde_json::from_value(value).context(file.clone())?;
-        let mut pools = by_labeler(&model, &labeler, &target, &settings, &mut |_| ControlFlow::Continue(()))?
+        // What a file does not say is the `quick` preset's.
+        let settings: Settings = serde_json::from_str(&fs::read_to_string(file)?).context(file.clone())?;
+        let collect = settings.collect().map_err(anyhow::Error::msg)?;
+        let settings: AdaptSettings = settings.values().read().map_err(anyhow::Error::msg)?;
+        let mut pools = by_labeler(&model, &labeler, &target, &collect, &mut |_| ControlFlow::Continue(()))?
             .context("nothing stops labelling here")?;
         let key = format!(
             "{:?} {} {} {} {} {}",
             settings.adapt,
             settings.adapted,
             settings.ewc_lambda,
-            settings.labelled,
-            settings.positive_below,
+            collect.labelled,
+            collect.positive_below,
             settings.seed
         );
         if !adapted_by_settings.contains_key(&key) {

@@ -9,6 +9,7 @@
 //! to. Whatever depends on what is in a file is a failure, so a class that the labeler does not know is one.
 
 mod avatars;
+mod client;
 mod evaluate;
 mod export;
 mod info;
@@ -25,12 +26,13 @@ use std::{
     time::Instant,
 };
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
     app,
-    device::DeviceChoice,
-    engine::{LabelerSpec, panic_sentence},
+    device::{ComputeDevice, DeviceChoice},
+    engine::panic_sentence,
+    feedback::LabelerSpec,
     sanitize::{sanitize, sanitize_lines},
 };
 
@@ -42,7 +44,7 @@ struct Cli {
     model: Option<PathBuf>,
     /// Compute device of the window; the one chosen last if none is named.
     #[arg(long, value_enum)]
-    device: Option<DeviceChoice>,
+    device: Option<DeviceName>,
     /// Write the time of every frame of the window to this file.
     #[arg(long, value_name = "FILE.csv", hide_short_help = true)]
     frame_log: Option<PathBuf>,
@@ -76,7 +78,35 @@ enum Verb {
 struct DeviceArgs {
     /// Compute device.
     #[arg(long, value_enum, default_value_t)]
-    device: DeviceChoice,
+    device: DeviceName,
+}
+
+impl DeviceArgs {
+    fn open(self) -> anyhow::Result<ComputeDevice> {
+        Ok(DeviceChoice::from(self.device).open()?)
+    }
+}
+
+/// A [`DeviceChoice`] as it is written.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum DeviceName {
+    /// The best GPU, else the CPU.
+    #[default]
+    Auto,
+    /// A GPU; a software adapter only if there is no other.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+impl From<DeviceName> for DeviceChoice {
+    fn from(name: DeviceName) -> Self {
+        match name {
+            DeviceName::Auto => Self::Auto,
+            DeviceName::Gpu => Self::Gpu,
+            DeviceName::Cpu => Self::Cpu,
+        }
+    }
 }
 
 /// Which class of a class-conditional model.
@@ -157,6 +187,7 @@ fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
         None => {
             let options = {
                 let Cli { model, device, frame_log, measure, .. } = cli;
+                let device = device.map(DeviceChoice::from);
                 app::Options { model, device, frame_log, measure, since: Some(since), ..app::Options::default() }
             };
             Ok(app::run(options)?)

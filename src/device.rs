@@ -10,7 +10,7 @@ use burn::tensor::{
 use serde::{Deserialize, Serialize};
 
 /// What the person asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
     /// The best GPU, else the CPU.
@@ -96,7 +96,7 @@ impl ComputeDevice {
 
 /// There is no device of the kind asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no GPU was found: no Vulkan, Metal or DirectX 12 adapter; use --device cpu")]
+#[error("no GPU was found: no Vulkan, Metal or DirectX 12 adapter; choose the CPU instead")]
 pub struct NoGpu;
 
 impl DeviceChoice {

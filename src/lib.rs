@@ -1,8 +1,7 @@
 //! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
 //!
-//! Imports run one way: `app -> engine -> unlearn -> train -> networks`; `checkpoint -> networks`; `metrics -> networks`;
-//! `data -> networks`; `cli -> engine`. `networks` knows nobody. All may use [`sanitize`] and
-//! [`atomic_file`].
+//! Imports run one way: `app, cli -> engine -> unlearn -> feedback -> model -> checkpoint, train, metrics, data -> networks`.
+//! `networks` knows nobody. All may use [`sanitize`] and [`atomic_file`], and from `model` on [`device`].
 
 // What a user meets must not end the program; tests may.
 #![cfg_attr(
@@ -17,7 +16,9 @@ pub mod cli;
 pub mod data;
 pub mod device;
 pub mod engine;
+pub mod feedback;
 pub mod metrics;
+pub mod model;
 pub mod networks;
 pub mod sanitize;
 #[cfg(test)]

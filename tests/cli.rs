@@ -11,9 +11,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint::{self, Checkpoint, read_tensors, write_tensors},
+    feedback::{Feedback, Mark, Sample},
     metrics::Labeler,
     networks::{HostTensor, LatentAddress},
-    unlearn::feedback::{Feedback, Mark, Sample},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_unlearn-studio");
@@ -593,7 +593,7 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --adapt-iters 0", 2, "stage 1: there must be at least one"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --adapted 0", 2, "at least one adapted generator"),
-    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --lr nan", 2, "the learning rate must be a positive number"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --lr nan", 2, "every setting must be a finite number"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --gamma inf", 2, "every setting must be a finite number"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --iters many", 2, "invalid value 'many' for '--iters"),
     ("unlearn {m} --labeler {l} --forget -1 --out {o}/a.pt", 2, "'-1'"),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use unlearn_studio::{
     checkpoint::{self, Checkpoint},
     device,
-    engine::{Model, sampler::Sampler},
+    model::{Model, Sampler},
     networks::{LatentAddress, Params},
 };
 
@@ -21,7 +21,7 @@ fn golden() -> PathBuf {
 
 fn open(path: &Path, classes: Option<usize>) -> Result<Model, String> {
     let opened = Model::load_with_classes(path, classes, &device::cpu().device, &mut |_, _| {});
-    opened.map_err(|error| error.sentence())
+    opened.map_err(|error| error.to_string())
 }
 
 fn load(path: &Path) -> Checkpoint {

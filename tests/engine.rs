@@ -9,15 +9,13 @@ use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint, device,
     engine::{
-        Command, Engine, Event, FeedbackSource, FileJob, LabelerSpec, ModelCard, RunReport, RunRequest, SampleKind,
-        SampleRequest, Tiles, Weights, command::EvaluationRequest, files::PictureRequest,
+        Command, Engine, EvaluationRequest, Event, FileJob, PictureRequest, RenderedTiles, RunReport, RunRequest,
+        SampleKind, SampleRequest, Weights,
     },
+    feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
+    model::ModelCard,
     networks::LatentAddress,
-    unlearn::{
-        Preset, Settings,
-        feedback::{Feedback, Mark, Sample},
-        stages::Stage,
-    },
+    unlearn::Settings,
 };
 
 /// Longer than anything here takes on a busy machine.
@@ -76,7 +74,7 @@ fn report(engine: &Engine) -> RunReport {
 
 fn unlearning(engine: &Engine) -> usize {
     wait(engine, |event| match event {
-        Event::Iteration(iteration) if iteration.stage == Stage::Unlearn => Some(iteration.index),
+        Event::Iteration(iteration) if iteration.is_result() => Some(iteration.index),
         _ => None,
     })
 }
@@ -90,7 +88,7 @@ fn sample(engine: &Engine, weights: Weights) -> Vec<u8> {
     wait(engine, tiles).rgb
 }
 
-fn tiles(event: Event) -> Option<Tiles> {
+fn tiles(event: Event) -> Option<RenderedTiles> {
     if let Event::Tiles(tiles) = event { Some(*tiles) } else { None }
 }
 
@@ -101,11 +99,15 @@ fn run(adapt: usize, unlearn: usize) -> Command {
         let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");
         feedback.mark(sample, if index < 4 { Mark::Negative } else { Mark::Positive });
     }
-    let mut settings = Settings { adapted: 1, fisher_samples: 2, few_marks: 0, ..Settings::preset(Preset::Quick) };
-    (settings.adapt.iterations, settings.unlearn.iterations) = (adapt, unlearn);
-    for stage in [&mut settings.adapt, &mut settings.unlearn] {
-        (stage.train.batch, stage.train.lr, stage.train.ema_decay) = (4, 0.01, 0.5);
+    let mut settings = Settings::default();
+    let counts = [("adapt-iters", adapt), ("iters", unlearn), ("adapted", 1), ("fisher-samples", 2), ("few-marks", 0)];
+    for (key, value) in counts.into_iter().chain([("batch", 4)]) {
+        settings.set(key, value).expect(key);
     }
+    for (path, text) in [("adapt-lr", "0.01"), ("unlearn-lr", "0.01"), ("adapt.train.ema_decay", "0.5")] {
+        settings.set_text(path, text).expect(path);
+    }
+    settings.set("ema-decay", 0.5).expect("a decay");
     let feedback = FeedbackSource::Marks(Box::new(feedback));
     Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None }))
 }
@@ -223,13 +225,13 @@ fn a_held_run_can_be_stopped() {
 #[test]
 fn extrapolation_leads_from_adapted_to_original() {
     let engine = open();
-    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Extrapolated(0.5), 1)));
+    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Slider(0.5), 1)));
     assert_eq!(failure(&engine), "these weights do not exist yet");
     engine.send(run(8, 1));
     assert!(!report(&engine).stopped);
 
-    let [original, adapted] = [Weights::Original, Weights::Adapted(0)].map(|weights| sample(&engine, weights));
-    let at = |gamma| sample(&engine, Weights::Extrapolated(gamma));
+    let [original, adapted] = [Weights::Original, Weights::Auxiliary(0)].map(|weights| sample(&engine, weights));
+    let at = |gamma| sample(&engine, Weights::Slider(gamma));
     let apart = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(
         apart(&original, &adapted) > Some(8),
@@ -240,7 +242,7 @@ fn extrapolation_leads_from_adapted_to_original() {
     // (a - b) + b is a but for the last bit, which may tip a rounding to 8 bits.
     assert!(apart(&at(1.0), &original) <= Some(1));
     assert!(apart(&at(1.5), &original) > Some(1) && apart(&at(0.5), &adapted) > Some(1));
-    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Adapted(1), 1)));
+    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Auxiliary(1), 1)));
     assert_eq!(failure(&engine), "these weights do not exist yet");
 }
 
@@ -255,7 +257,7 @@ fn a_run_in_progress_can_be_exported() {
         checkpoint::load(&path).expect("the export")
     };
     engine.send(run(20, ENDLESS));
-    wait(&engine, |event| matches!(event, Event::Iteration(i) if i.stage != Stage::Unlearn).then_some(()));
+    wait(&engine, |event| matches!(event, Event::Iteration(i) if !i.is_result()).then_some(()));
     // Stage 1 makes what is to be forgotten: nothing of it is a result.
     engine.send(Command::Pause);
     wait(&engine, |event| matches!(event, Event::Paused).then_some(()));
@@ -374,8 +376,8 @@ fn a_run_goes_on_from_a_snapshot() {
     // One step of nearly nothing: what comes is where it began.
     let gentle = |request: &mut RunRequest| {
         request.from = Some(0);
-        for stage in [&mut request.settings.adapt, &mut request.settings.unlearn] {
-            stage.train.lr = 1e-9;
+        for key in ["adapt-lr", "unlearn-lr"] {
+            request.settings.set(key, 1e-9).expect("a learning rate");
         }
     };
     engine.send(run_with(1, 1, gentle));
@@ -403,7 +405,7 @@ fn snapshots_and_extrapolations_can_be_exported() {
     let half = load("half.safetensors", Weights::Snapshot(0));
     assert!(half.g_ema != original.g_ema && half.g == original.g);
     assert_eq!(half.metadata["weights"], "snapshot after iteration 2");
-    let far = load("far.safetensors", Weights::Extrapolated(1.5));
+    let far = load("far.safetensors", Weights::Slider(1.5));
     assert!(far.g_ema != original.g_ema && far.g_ema != half.g_ema);
     let same = load("same.pt", Weights::Original);
     assert!((same.g_ema, same.g, same.d) == (original.g_ema.clone(), original.g.clone(), original.d.clone()));

@@ -13,11 +13,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use common::{Golden, golden_folder};
 use unlearn_studio::{
     checkpoint,
-    engine::Model,
+    model::{Gan, Model},
     networks::{Dual, FlatParams, Noise, flat::to_vec, read_generator},
     train::{Draw, GeneratorTerm, TrainConfig, Trainer, losses},
-    unlearn::{
-        Gan,
+    unlearn::adapt::{
         ewc::{Ewc, fisher_diagonal},
         repulsion::{Distance, Repulsion, RepulsionConfig, RepulsionLoss},
     },

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde_json::Value;
 use unlearn_studio::{
     checkpoint, device,
-    engine::{LabelerSpec, Model, fidelity::Fidelity, sampler::Sampler},
+    engine::training::Fidelity,
+    feedback::LabelerSpec,
+    model::{Model, Sampler},
 };
 
 /// Together on the disk, in bytes.

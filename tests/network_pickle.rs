@@ -15,9 +15,9 @@ use serde_json::Value;
 use unlearn_studio::{
     checkpoint::{self, Checkpoint, read_tensors, write_tensors},
     device,
-    engine::Model,
+    feedback::{Feedback, Mark, Sample},
+    model::Model,
     networks::{Dual, LatentAddress, Noise, NormalSource, flat::to_vec},
-    unlearn::feedback::{Feedback, Mark, Sample},
 };
 
 const ADA: &str = "stylegan2-ada-32";
@@ -96,7 +96,7 @@ fn however_the_bytes_are_wrapped() {
         assert_eq!(load(name), plain, "{name}");
     }
     let model = Model::load(&fixture("pickles/smallest-protocol2.pkl"), &device::cpu().device).expect("a model");
-    let mut sampler = unlearn_studio::engine::sampler::Sampler::new(&model.generator, &model.g_ema);
+    let mut sampler = unlearn_studio::model::Sampler::new(&model.generator, &model.g_ema);
     assert_eq!(sampler.render_at(1, 0..2, 0.7).len(), 2 * 3 * 8 * 8);
 }
 

@@ -4,16 +4,13 @@ use std::{collections::HashMap, path::Path, time::Duration};
 
 use unlearn_studio::{
     device,
-    engine::{
-        Command, Engine, Event, FeedbackSource, LabelerSpec, RunReport, RunRequest, SampleKind, SampleRequest,
-        SuggestRequest, Suggestions, Weights,
-    },
-    networks::LatentAddress,
-    unlearn::{
-        Preset, Settings,
-        feedback::{Feedback, Mark, Sample},
+    engine::{Command, Engine, Event, RunReport, RunRequest, SampleKind, SampleRequest, SuggestRequest, Weights},
+    feedback::{
+        Feedback, FeedbackSource, LabelerSpec, Mark, Sample, Suggestions,
         probe::{Confidence, FEWEST, auc},
     },
+    networks::LatentAddress,
+    unlearn::Settings,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -153,10 +150,12 @@ fn marks_that_teach_nothing_are_refused_in_one_sentence() {
     assert!(suggest(&engine, &marks(&sha256, &brightness, 10)).is_ok(), "the engine goes on");
 }
 
-fn short(settings: Settings) -> Settings {
-    let mut settings = Settings { adapted: 1, fisher_samples: 2, labelled: 200, seed: SEED, ..settings };
-    for stage in [&mut settings.adapt, &mut settings.unlearn] {
-        (stage.iterations, stage.train.batch) = (1, 4);
+fn short() -> Settings {
+    let mut settings = Settings::default();
+    let counts =
+        [("adapted", 1), ("fisher-samples", 2), ("labelled", 200), ("adapt-iters", 1), ("iters", 1), ("batch", 4)];
+    for (key, value) in counts.into_iter().chain([("seed", SEED)]) {
+        settings.set(key, value).expect(key);
     }
     settings
 }
@@ -169,7 +168,7 @@ fn run(engine: &Engine, feedback: FeedbackSource, settings: Settings) -> Result<
 #[test]
 fn a_run_on_few_marks_says_how_sure_it_is() {
     let (engine, sha256, brightness) = open();
-    let quick = short(Settings::preset(Preset::Quick));
+    let quick = short();
     for (count, sure) in [(5, false), (40, true)] {
         let feedback = FeedbackSource::Marks(Box::new(marks(&sha256, &brightness, count)));
         let settings = quick.clone();
@@ -194,13 +193,15 @@ fn a_few_marks_become_hundreds_unless_told_otherwise() {
     let (engine, sha256, brightness) = open();
     let feedback = marks(&sha256, &brightness, 8);
     let source = || FeedbackSource::Marks(Box::new(feedback.clone()));
-    let quick = short(Settings::preset(Preset::Quick));
+    let quick = short();
     let learned = run(&engine, source(), quick.clone()).expect("a run").feedback;
     assert!(learned.negatives > 8 && learned.positives > 60, "{learned:?}");
     assert!(learned.negatives + learned.positives <= 200 + 16);
     let probe = learned.learned.expect("a probe");
     assert_eq!((probe.quality.negatives, probe.quality.positives, probe.looked_at), (8, 8, 200));
-    let exact = run(&engine, source(), Settings { few_marks: 16, ..quick }).expect("a run").feedback;
+    let mut exact = quick;
+    exact.set("few-marks", 16).expect("a number of marks");
+    let exact = run(&engine, source(), exact).expect("a run").feedback;
     assert_eq!((exact.negatives, exact.positives, exact.learned), (8, 8, None));
     assert_ne!(learned.sha256, exact.sha256);
 }
@@ -218,7 +219,7 @@ fn a_simulated_person_marks_as_many_as_asked() {
     let mut pools = Vec::new();
     for (count, features) in [(12, false), (24, false), (24, true)] {
         let source = clicks("labelers/grey8.onnx", count, [false, features]);
-        let report = run(&engine, source, short(Settings::preset(Preset::Quick))).expect("a run");
+        let report = run(&engine, source, short()).expect("a run");
         let probe = report.feedback.learned.expect("a probe");
         assert_eq!(probe.quality.negatives + probe.quality.positives, count, "{probe:?}");
         assert!(probe.quality.negatives >= 6 && report.feedback.negatives > probe.quality.negatives);
@@ -232,7 +233,7 @@ fn a_simulated_person_clicks_only_what_must_go_where_the_rest_may_stay() {
     let (engine, ..) = open();
     for count in [5, 30] {
         let source = clicks("labelers/grey8.onnx", count, [true, false]);
-        let report = run(&engine, source, short(Settings::preset(Preset::Quick))).expect("a run");
+        let report = run(&engine, source, short()).expect("a run");
         let quality = report.feedback.learned.expect("a probe").quality;
         assert_eq!(quality.negatives, count, "{quality:?}");
         // What was looked at on the way, not all that there is.
@@ -244,6 +245,6 @@ fn a_simulated_person_clicks_only_what_must_go_where_the_rest_may_stay() {
 fn a_labeler_without_features_has_none_to_show() {
     let (engine, ..) = open();
     let source = clicks("labelers/colour16.onnx", 12, [false, true]);
-    let refused = run(&engine, source, short(Settings::preset(Preset::Quick))).expect_err("no features");
+    let refused = run(&engine, source, short()).expect_err("no features");
     assert_eq!(refused, "the labeler has no output called features to show to the probe");
 }

@@ -14,7 +14,7 @@ use unlearn_studio::{
     device::{self, DeviceChoice},
     networks::{FlatParams, Noise, NormalSource, flat::to_vec},
     train::{Augment, Draw, Retained, TrainConfig, Trainer},
-    unlearn::repulsion::{Distance, Repulsion, RepulsionConfig, RepulsionLoss},
+    unlearn::adapt::repulsion::{Distance, Repulsion, RepulsionConfig, RepulsionLoss},
 };
 
 /// Rounding of a sum over a whole batch: what a loss may differ by, relative to itself.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use unlearn_studio::unlearn::feedback::Feedback;
+use unlearn_studio::feedback::Feedback;
 use unlearn_studio_fuzz::{file, limited};
 
 fuzz_target!(|bytes: &[u8]| limited(|| {

@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::{ClassArgs, DeviceArgs, LabelerArgs, progress::Bar};
-use crate::engine::{
-    Model, Phase, Progress,
-    evaluate::{EVALUATION_SEED, compare},
-};
+use super::{ClassArgs, DeviceArgs, LabelerArgs, client::wait, progress::Bar};
+use crate::engine::{Command, Engine, EvaluationRequest, Event, evaluate::EVALUATION_SEED, request::CompareRequest};
 
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
@@ -41,33 +38,21 @@ pub(super) struct EvaluateArgs {
 }
 
 pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
-    let device = args.device.device.open()?;
-    let mut before = Model::load(&args.before, &device.device)?;
-    let mut after = Model::load(&args.after, &device.device)?;
-    before.set_class(args.class.class)?;
-    after.set_class(args.class.class)?;
-    if before.generator.latent_dim() != after.generator.latent_dim() {
-        anyhow::bail!(
-            "{} and {} have latents of different length and cannot be compared",
-            args.before.display(),
-            args.after.display()
-        );
-    }
-    let labeler = args.labeler_args.spec(&args.labeler).open()?;
-    let target = labeler.target(&args.forget)?;
-    let interrupted = super::progress::interrupts()?;
+    let engine = Engine::start(args.device.open()?)?;
+    let interrupts = super::progress::interrupts()?;
     let mut bar = Bar::new();
-    let of = 2 * args.samples;
-    let mut progress = |done| {
-        bar.show(&Progress { phase: Phase::Evaluate, done, of, seconds_left: None });
-        if interrupted.try_recv().is_ok() {
-            std::ops::ControlFlow::Break(())
-        } else {
-            std::ops::ControlFlow::Continue(())
-        }
+    let evaluation = EvaluationRequest {
+        labeler: args.labeler_args.spec(&args.labeler),
+        forget: args.forget.clone(),
+        samples: args.samples,
+        seed: args.seed,
     };
-    let models = [(&before.generator, &before.g_ema), (&after.generator, &after.g_ema)];
-    let evaluation = compare(models, &labeler, &target, args.seed, args.samples, &mut progress)?;
+    let (before, after, class) = (args.before.clone(), args.after.clone(), args.class.class);
+    engine.send(Command::Compare(Box::new(CompareRequest { before, after, class, evaluation })));
+    let evaluation = wait(&engine, &interrupts, &mut bar, "", |event| match event {
+        Event::Compared(evaluation) => Some(evaluation),
+        _ => None,
+    })?;
     bar.finish();
     let evaluation = evaluation.context("stopped before the measurement was complete")?;
     if args.json { super::say(serde_json::to_string_pretty(&evaluation)?) } else { super::say(evaluation) }

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{device, engine::Model};
+use super::client::{ask, loaded};
+use crate::{
+    device,
+    engine::{Command, Engine},
+};
 
 #[derive(Debug, Args)]
 pub(super) struct InfoArgs {
@@ -16,7 +20,8 @@ pub(super) struct InfoArgs {
 }
 
 pub(super) fn run(args: &InfoArgs) -> anyhow::Result<()> {
-    let card = Model::load(&args.model, &device::cpu().device)?.card();
+    let engine = Engine::start(device::cpu())?;
+    let card = ask(&engine, Command::Load(args.model.clone()), loaded)?;
     if args.json {
         return super::say(serde_json::to_string_pretty(&card)?);
     }

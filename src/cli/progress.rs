@@ -26,6 +26,11 @@ impl Bar {
         Self { bar, phase: None }
     }
 
+    /// One that nobody sees.
+    pub(super) fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden(), phase: None }
+    }
+
     pub(super) fn show(&mut self, progress: &Progress) {
         if self.phase != Some(progress.phase) {
             self.phase = Some(progress.phase);

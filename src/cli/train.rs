@@ -1,39 +1,22 @@
 //! `train DATA --out MODEL`: a StyleGAN2 from scratch.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::bail;
+use clap::{Args, ValueEnum};
 
-use super::{DeviceArgs, LabelerArgs, Unusable, progress::Bar};
+use super::{DeviceArgs, LabelerArgs, Unusable, client::wait, progress::Bar};
 use crate::{
-    checkpoint,
-    data::{ImageSet, LARGEST, avatars, idx, read_folder},
+    data::{LARGEST, avatars},
     engine::{
-        Model, Phase, Progress,
-        sampler::Sampler,
-        scratch::{Augmentation, Choices, Scratch, State},
-        training_card::Card,
+        Command, Engine, Event,
+        request::{TrainRequest, TrainingData, TrainingLength, TrainingStart},
+        training::{Augmentation, Card, Choices, ChosenChoices, TrainReport},
     },
-    metrics::{Tiles, write_grid},
-    networks::Architecture,
 };
 
 /// DATA that is no path.
 const AVATARS: &str = "avatars";
-/// Drawings that make up the avatars.
-const AVATAR_COUNT: usize = 100_000;
-/// Seed of the avatars, whatever the seed of the training.
-const AVATAR_SEED: u64 = 0;
-/// Channels at 4x4, 8x8, ... unless others are asked for.
-const CHANNELS: [usize; 9] = [128, 128, 96, 64, 48, 32, 16, 16, 8];
-/// Samples that the finished model is measured on.
-const MEASURED: usize = 5000;
-/// Samples in the picture, and in a row of it.
-const GRID: (u64, usize) = (100, 10);
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
@@ -89,7 +72,7 @@ pub(super) struct TrainArgs {
     no_noise: bool,
     /// Adaptive augmentation [default: none for avatars, unmirrored for IDX files, full for folders].
     #[arg(long, value_enum)]
-    augment: Option<Augmentation>,
+    augment: Option<AugmentationName>,
     /// Seed of weights, data order and draws.
     #[arg(long, default_value_t = 0, conflicts_with = "resume")]
     seed: u64,
@@ -114,46 +97,55 @@ pub(super) struct TrainArgs {
     device: DeviceArgs,
 }
 
+/// An [`Augmentation`] as it is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AugmentationName {
+    /// None: for data without end, like the drawn avatars.
+    None,
+    /// All but mirroring: where left and right mean something, as in digits.
+    Unmirrored,
+    /// All.
+    Full,
+}
+
+impl From<AugmentationName> for Augmentation {
+    fn from(name: AugmentationName) -> Self {
+        match name {
+            AugmentationName::None => Self::None,
+            AugmentationName::Unmirrored => Self::Unmirrored,
+            AugmentationName::Full => Self::Full,
+        }
+    }
+}
+
 impl TrainArgs {
-    fn drawn(&self) -> bool {
-        self.data.as_os_str() == AVATARS
+    fn data(&self) -> TrainingData {
+        match () {
+            () if self.data.as_os_str() == AVATARS => TrainingData::Avatars,
+            () if self.data.is_dir() => TrainingData::Folder(self.data.clone()),
+            () => TrainingData::Idx(self.data.clone()),
+        }
     }
 
-    fn choices(&self, mut choices: Choices) -> anyhow::Result<Choices> {
-        choices.batch = self.batch.unwrap_or(choices.batch);
-        choices.micro_batch = self.micro_batch.unwrap_or(choices.micro_batch);
-        choices.lr = self.lr.unwrap_or(choices.lr);
-        choices.r1 = self.r1.unwrap_or(choices.r1);
-        choices.path = self.path.unwrap_or(choices.path);
-        choices.noise &= !self.no_noise;
-        choices.mixing = self.mixing.unwrap_or(choices.mixing);
-        choices.augment = self.augment.unwrap_or(choices.augment);
-        choices.check().map_err(Unusable)?;
-        Ok(choices)
-    }
-
-    /// The training images, at `side` pixels if it is known already.
-    fn images(&self, side: Option<usize>, bar: &Bar) -> anyhow::Result<ImageSet> {
-        let side_or = side.unwrap_or(avatars::SIZE as usize);
-        if self.drawn() {
-            let drawn = side_or.max(avatars::SIZE as usize);
-            let images = ImageSet::avatars(AVATAR_SEED, AVATAR_COUNT, drawn as u32).shrunk(side_or);
-            return images.with_context(|| format!("avatars cannot be drawn with {side_or}x{side_or} pixels"));
-        }
-        if !self.data.is_dir() {
-            return Ok(idx::read_images(&self.data, side)?);
-        }
-        let (images, skipped) = read_folder(&self.data, side_or)?;
-        if !skipped.is_empty() {
-            let names: Vec<_> =
-                skipped.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy()).collect();
-            bar.warn(&format!("warning: {}: not readable as pictures: {}", self.data.display(), names.join(", ")));
-        }
-        Ok(images)
+    fn choices(&self) -> anyhow::Result<ChosenChoices> {
+        let chosen = ChosenChoices {
+            batch: self.batch,
+            micro_batch: self.micro_batch,
+            lr: self.lr,
+            r1: self.r1,
+            path: self.path,
+            mixing: self.mixing,
+            no_noise: self.no_noise,
+            augment: self.augment.map(Augmentation::from),
+        };
+        let unusable = |(name, reason): (&str, String)| Unusable(format!("--{} {reason}", name.replace('_', "-")));
+        chosen.apply(Choices::default()).check().map_err(unusable)?;
+        Ok(chosen)
     }
 
     fn card(&self) -> Card {
-        let own = || self.drawn().then(|| env!("CARGO_PKG_LICENSE").to_owned());
+        let drawn = matches!(self.data(), TrainingData::Avatars);
+        let own = || drawn.then(|| env!("CARGO_PKG_LICENSE").to_owned());
         let name = self.data.file_name().unwrap_or(self.data.as_os_str());
         Card {
             data: name.to_string_lossy().into_owned(),
@@ -162,72 +154,49 @@ impl TrainArgs {
         }
     }
 
-    fn architecture(&self, side: usize) -> anyhow::Result<Architecture> {
-        let levels = side.ilog2() as usize - 1;
-        let channels = match self.channels.as_deref() {
-            None => CHANNELS[..levels].to_vec(),
-            Some([one]) => vec![*one; levels],
-            Some(list) if list.len() == levels => list.to_vec(),
-            Some(list) => bail!(Unusable(format!(
-                "--channels has {} numbers where {side}x{side} pixels need {levels}",
-                list.len()
-            ))),
-        };
+    /// The channels that were asked for, checked as far as that is possible without opening the data.
+    fn channels(&self) -> anyhow::Result<Vec<usize>> {
+        let channels = self.channels.clone().unwrap_or_default();
         if channels.contains(&0) {
             bail!(Unusable("--channels must be at least 1".to_owned()));
         }
-        Ok(Architecture { channels, image_channels: 3, latent: self.latent, mapping_layers: self.mapping })
-    }
-
-    fn open(&self, bar: &Bar) -> anyhow::Result<Scratch> {
-        let device = self.device.device.open()?.device;
-        let Some(path) = &self.resume else {
-            let augment = match () {
-                () if self.drawn() => Augmentation::None,
-                () if self.data.is_dir() => Augmentation::Full,
-                () => Augmentation::Unmirrored,
-            };
-            let choices = self.choices(Choices { augment, ..Choices::default() })?;
-            let images = self.images(self.resolution, bar)?;
-            let small = self.grow.as_ref().map(|path| Model::load(path, &device)).transpose()?;
-            let mut architecture = self.architecture(images.side())?;
-            if let Some(small) = &small {
-                (architecture.latent, architecture.mapping_layers) =
-                    (small.generator.latent_dim(), Architecture::mapping_layers_of(&small.generator));
-            }
-            let (card, small) = (self.card(), small.as_ref());
-            return Ok(Scratch::fresh(&architecture, (choices, self.seed), images, card, small, &device)?);
+        let side = match self.data() {
+            TrainingData::Idx(_) => self.resolution,
+            _ => Some(self.resolution.unwrap_or(avatars::SIZE as usize)),
         };
-        let model = Model::load(path, &device)?;
-        let mut state = State::of(&model)
-            .with_context(|| format!("{}: it was not written by a training that can go on", path.display()))?;
-        let side = model.generator.resolution();
-        if model.generator.image_channels() != 3 || self.resolution.is_some_and(|asked| asked != side) {
-            bail!("{}: its images have {side}x{side} pixels; nothing else can be asked for", path.display());
+        let levels = side.map(|side| side.ilog2() as usize - 1);
+        match (side, levels, channels.len()) {
+            (Some(side), Some(levels), count) if count > 1 && count != levels => {
+                bail!(Unusable(format!("--channels has {count} numbers where {side}x{side} pixels need {levels}")))
+            }
+            _ => Ok(channels),
         }
-        state.choices = self.choices(state.choices)?;
-        let images = self.images(Some(side), bar)?;
-        if images.len() != state.images {
-            bail!(
-                "{}: it was trained on {} images and {} has {}; give the same data to go on",
-                path.display(),
-                state.images,
-                self.data.display(),
-                images.len()
-            );
-        }
-        Ok(Scratch::resume(model, state, images, self.card())?)
     }
 
-    fn save(&self, training: &Scratch) -> anyhow::Result<()> {
-        checkpoint::save(&self.out, &training.checkpoint())?;
-        let Some(grid) = &self.grid else { return Ok(()) };
-        let trainer = training.trainer();
-        let mut sampler = Sampler::new(&trainer.networks.generator, &trainer.g_ema);
-        let [channels, height, width] = sampler.image_shape();
-        let images = sampler.render_at(0, 0..GRID.0, 1.0);
-        let tiles = Tiles::from_images(&images, [GRID.0 as usize, channels, height, width]);
-        Ok(write_grid(grid, &tiles.context("the samples cannot be shown")?, GRID.1, &[])?)
+    fn request(&self) -> anyhow::Result<TrainRequest> {
+        let resolution = self.resolution;
+        let start = match &self.resume {
+            Some(model) => TrainingStart::Resume { model: model.clone(), resolution },
+            None => TrainingStart::Fresh {
+                resolution,
+                channels: self.channels()?,
+                latent: self.latent,
+                mapping: self.mapping,
+                seed: self.seed,
+                grow: self.grow.clone(),
+            },
+        };
+        Ok(TrainRequest {
+            data: self.data(),
+            start,
+            choices: self.choices()?,
+            length: self.kimg.map_or(TrainingLength::Iterations(self.iters), TrainingLength::Kimg),
+            out: self.out.clone(),
+            grid: self.grid.clone(),
+            save_every: self.save_every,
+            labeler: self.labeler.as_deref().map(|path| self.labeler_args.spec(path)),
+            card: self.card(),
+        })
     }
 }
 
@@ -241,47 +210,23 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if args.resolution.is_some_and(|side| !side.is_power_of_two() || !(8..=LARGEST).contains(&side)) {
         bail!(Unusable(format!("--resolution must be a power of two from 8 to {LARGEST}")));
     }
+    let request = args.request()?;
     let mut bar = Bar::new();
     let interrupts = super::progress::interrupts()?;
-    let labeler = args.labeler.as_deref().map(|path| args.labeler_args.spec(path).open()).transpose()?;
-    let mut training = args.open(&bar)?;
-    let batch = training.state().choices.batch;
-    let of = args.kimg.map_or(args.iters, |kimg| (kimg * 1000).div_ceil(batch));
-    let first = training.state().iteration;
-    let start = Instant::now();
-    let mut stopped = false;
-    while training.state().iteration < of && !stopped {
-        if let Err(loss) = training.step() {
-            args.save(&training)?;
-            let reached = training.state().iteration;
-            bail!("the {loss} is no finite number any more; {} holds iteration {reached}", args.out.display());
-        }
-        let done = training.state().iteration;
-        let each = start.elapsed().as_secs_f64() / (done - first) as f64;
-        bar.show(&Progress { phase: Phase::Train, done, of, seconds_left: Some(each * (of - done) as f64) });
-        stopped = interrupts.try_recv().is_ok();
-        if done.is_multiple_of(args.save_every) && done < of && !stopped {
-            args.save(&training)?;
-        }
-    }
-    // The training is safe before it is measured.
-    args.save(&training)?;
-    bar.finish();
-    let fidelity = match &labeler {
-        Some(labeler) if !stopped => {
-            let text = training.measure(labeler, MEASURED)?.to_string();
-            args.save(&training)?;
-            Some(text)
-        }
+    let engine = Engine::start(args.device.open()?)?;
+    engine.send(Command::Train(Box::new(request)));
+    let report = wait(&engine, &interrupts, &mut bar, "", |event| match event {
+        Event::Trained(report) => Some(report),
         _ => None,
-    };
-    for path in [Some(&args.out), args.grid.as_ref()].into_iter().flatten() {
+    })?;
+    bar.finish();
+    let TrainReport { out, grid, done, of, fidelity } = *report;
+    for path in [Some(&out), grid.as_ref()].into_iter().flatten() {
         super::say(path.display())?;
     }
     if let Some(fidelity) = fidelity {
         super::say(fidelity)?;
     }
-    let done = training.state().iteration;
     if done < of {
         super::say(resume_hint(args, done, of))?;
     }

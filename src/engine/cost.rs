@@ -1,7 +1,6 @@
 //! What a run will take, before it starts: a rough answer from shapes and from how fast samples are drawn.
 
-use super::model::ModelCard;
-use crate::unlearn::Settings;
+use crate::{model::ModelCard, unlearn::Plan};
 
 /// An adversarial iteration with all its passes takes about as long as drawing this many of its batches.
 ///
@@ -15,7 +14,7 @@ const KEPT_MAPS: f64 = 8.0;
 /// An estimate of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
-    /// Wall time of both stages, once the speed of drawing or of an iteration is known.
+    /// Wall time of the method, once the speed of drawing or of an iteration is known.
     pub seconds: Option<f64>,
     /// Memory at its highest, in bytes.
     pub bytes: f64,
@@ -30,16 +29,13 @@ pub struct Speed {
     pub per_iteration: Option<(f64, usize)>,
 }
 
-/// The cost of a run with these settings that keeps `snapshots` states.
-pub fn cost(card: &ModelCard, settings: &Settings, snapshots: usize, speed: Speed) -> Cost {
+/// The cost of a run with so much to do that keeps `snapshots` states.
+pub fn cost(card: &ModelCard, plan: Plan, snapshots: usize, speed: Speed) -> Cost {
     let per_image = match speed {
         Speed { per_iteration: Some((seconds, batch)), .. } => Some(seconds / batch.max(1) as f64),
         Speed { per_sample: Some(seconds), .. } => Some(seconds * BATCHES_PER_ITERATION),
         _ => None,
     };
-    let images = settings.adapted * settings.adapt.iterations * settings.adapt.train.batch
-        + settings.unlearn.iterations * settings.unlearn.train.batch;
-
     let generator = card.generator_parameters as f64 * 4.0;
     let discriminator = card.discriminator_parameters.unwrap_or(card.generator_parameters) as f64 * 4.0;
     // Two layers at each resolution.
@@ -49,16 +45,11 @@ pub fn cost(card: &ModelCard, settings: &Settings, snapshots: usize, speed: Spee
         .enumerate()
         .map(|(level, &channels)| 2.0 * channels as f64 * f64::from(4u32 << level.min(16)).powi(2) * 4.0)
         .sum();
-    let pass = |train: &crate::train::TrainConfig| match train.micro_batch {
-        0 => train.batch,
-        micro => micro.min(train.batch),
-    };
-    let pass = pass(&settings.adapt.train).max(pass(&settings.unlearn.train)) as f64;
     let bytes = COPIES * (generator + discriminator)
-        + settings.adapted as f64 * generator
+        + plan.auxiliary as f64 * generator
         + snapshots as f64 * (2.0 * generator + discriminator)
-        + KEPT_MAPS * maps * pass;
-    Cost { seconds: per_image.map(|seconds| seconds * images as f64), bytes }
+        + KEPT_MAPS * maps * plan.pass as f64;
+    Cost { seconds: per_image.map(|seconds| seconds * plan.samples as f64), bytes }
 }
 
 /// How many snapshots a run may keep without taking more than about a gigabyte.
@@ -70,7 +61,13 @@ pub fn affordable_snapshots(card: &ModelCard, wanted: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unlearn::Preset;
+    use crate::unlearn::Settings;
+
+    fn plan(change: &[(&str, usize)]) -> Plan {
+        let mut settings = Settings::default();
+        change.iter().for_each(|(key, value)| settings.set(key, *value).unwrap());
+        settings.plan().unwrap()
+    }
 
     fn card(parameters: usize) -> ModelCard {
         ModelCard {
@@ -95,29 +92,25 @@ mod tests {
 
     #[test]
     fn time_grows_with_iterations_and_is_exact_once_it_was_measured() {
-        let mut settings = Settings::preset(Preset::Quick);
-        let none = cost(&card(100_000), &settings, 0, Speed::default());
+        let none = cost(&card(100_000), plan(&[]), 0, Speed::default());
         assert_eq!(none.seconds, None);
         let measured = Speed { per_iteration: Some((0.08, 16)), per_sample: Some(9.0) };
-        let seconds = cost(&card(100_000), &settings, 0, measured).seconds.unwrap();
-        assert!((seconds - 1000.0 * 0.08).abs() < 1e-9, "{seconds}");
-        settings.unlearn.iterations *= 2;
-        let twice = cost(&card(100_000), &settings, 0, measured).seconds.unwrap();
-        assert!((twice - 1900.0 * 0.08).abs() < 1e-9, "{twice}");
+        for (iterations, expected) in [(900, 1000.0), (1800, 1900.0)] {
+            let seconds = cost(&card(100_000), plan(&[("iters", iterations)]), 0, measured).seconds.unwrap();
+            assert!((seconds - expected * 0.08).abs() < 1e-9, "{seconds}");
+        }
     }
 
     #[test]
     fn memory_falls_with_smaller_passes_and_grows_with_snapshots() {
-        let mut settings = Settings::preset(Preset::Quick);
-        let bytes =
-            |settings: &Settings, snapshots| cost(&card(1_000_000), settings, snapshots, Speed::default()).bytes;
-        let whole = bytes(&settings, 0);
-        assert!((bytes(&settings, 10) - whole - 10.0 * 12e6).abs() < 1.0);
-        for stage in [&mut settings.adapt, &mut settings.unlearn] {
-            stage.train.micro_batch = 4;
-        }
+        let bytes = |change: &[(&str, usize)], snapshots| {
+            cost(&card(1_000_000), plan(change), snapshots, Speed::default()).bytes
+        };
+        let whole = bytes(&[], 0);
+        assert!((bytes(&[], 10) - whole - 10.0 * 12e6).abs() < 1.0);
+        let parts = bytes(&[("micro-batch", 4)], 0);
         // 2 layers of 32 channels at 4, 8, 16 and 32: 87040 values per image.
-        assert!((whole - bytes(&settings, 0) - 12.0 * KEPT_MAPS * 87_040.0 * 4.0).abs() < 1.0);
+        assert!((whole - parts - 12.0 * KEPT_MAPS * 87_040.0 * 4.0).abs() < 1.0);
         assert_eq!(affordable_snapshots(&card(1_000_000), 12), 12);
         assert_eq!(affordable_snapshots(&card(30_000_000), 12), 2);
     }

@@ -4,68 +4,27 @@ use std::path::PathBuf;
 
 use crate::{
     checkpoint::CheckpointError,
+    data::DataError,
     device::NoGpu,
-    metrics::{EvaluateError, LabelerError},
-    networks::ArchitectureError,
+    feedback::{FeedbackError, PoolError, ProbeError},
+    metrics::{EvaluateError, GridError, LabelerError},
+    model::ModelError,
     sanitize::sanitize,
-    unlearn::{feedback::FeedbackError, probe::ProbeError},
+    unlearn::MethodError,
 };
-
-fn no_class(class: usize, classes: usize) -> String {
-    match classes {
-        0 => format!("no class {class}, as this model draws no classes"),
-        _ => format!("no class {class}; this model draws the classes 0 to {}", classes - 1),
-    }
-}
 
 /// Why the engine could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// Opening, changing or writing a model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Finding negatives and positives.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// Reading or writing a model file.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The tensors are not a StyleGAN2.
-    #[error("{}: {source}", file.display())]
-    Architecture {
-        /// The model file.
-        file: PathBuf,
-        /// What does not fit.
-        source: ArchitectureError,
-    },
-    /// There is no generator.
-    #[error("{}: no generator in this file", file.display())]
-    NoGenerator {
-        /// The model file.
-        file: PathBuf,
-    },
-    /// There is no discriminator, and training needs one.
-    #[error("{}: no discriminator in this file, and going on training needs one", file.display())]
-    NoDiscriminator {
-        /// The model file.
-        file: PathBuf,
-    },
-    /// A class that the model does not have.
-    #[error("{}: {}", file.display(), no_class(*class, *classes))]
-    NoClass {
-        /// The model file.
-        file: PathBuf,
-        /// The class that was asked for.
-        class: usize,
-        /// Number of classes.
-        classes: usize,
-    },
-    /// A number of classes for a file that has its own.
-    #[error("{}: this file says itself how many classes its model has; none can be given", file.display())]
-    ClassesKnown {
-        /// The model file.
-        file: PathBuf,
-    },
-    /// The networks of one file do not belong together.
-    #[error("{}: its generators and discriminator do not belong together (their shapes disagree)", file.display())]
-    NetworksDisagree {
-        /// The model file.
-        file: PathBuf,
-    },
     /// A model that is no part of a larger one.
     #[error(
         "{}: it cannot be grown; give a model with g, g_ema and d whose resolution is half of what is asked for, and the \
@@ -90,20 +49,71 @@ pub enum EngineError {
     /// No GPU where one was asked for.
     #[error(transparent)]
     Device(#[from] NoGpu),
-    /// Too few samples on one side to train on.
+    /// Settings that cannot be run.
     #[error("{0}")]
-    TooFew(String),
-    /// A loss was not a number.
+    Settings(String),
+    /// A method that could not begin.
+    #[error(transparent)]
+    Method(#[from] MethodError),
+    /// A number was not finite.
     #[error(
-        "{stage}, iteration {iteration}: the {loss} is not finite; the last good state is kept, try a lower learning rate"
+        "{at}, iteration {iteration}: the {what} is not finite; the last good state is kept, try a lower learning rate"
     )]
     NonFinite {
-        /// Which stage.
-        stage: String,
+        /// Where.
+        at: String,
         /// Number of the iteration, from 1.
         iteration: usize,
+        /// Which number.
+        what: &'static str,
+    },
+    /// A training from scratch whose loss was not finite.
+    #[error("the {what} is no finite number any more; {} holds iteration {reached}", out.display())]
+    Diverged {
+        /// The model file.
+        out: PathBuf,
         /// Which loss.
-        loss: &'static str,
+        what: &'static str,
+        /// The last good iteration.
+        reached: usize,
+    },
+    /// A file that no training can go on from, or not with this data.
+    #[error("{}: {reason}", file.display())]
+    CannotResume {
+        /// The model file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Two models that cannot be compared.
+    #[error("{} and {} have latents of different length and cannot be compared", before.display(), after.display())]
+    NotAlike {
+        /// The original.
+        before: PathBuf,
+        /// The other.
+        after: PathBuf,
+    },
+    /// Rounding would be seen.
+    #[error("{}: rounding to 16 bits changes a pixel by {change}/255; nothing was written", file.display())]
+    TooCoarse {
+        /// The file that was to be written.
+        file: PathBuf,
+        /// By how many 255ths a pixel changes.
+        change: u8,
+    },
+    /// Training data that cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A picture that cannot be drawn or written.
+    #[error(transparent)]
+    Picture(#[from] GridError),
+    /// A file of latents that does not fit.
+    #[error("{}: {reason}", file.display())]
+    Latents {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// A command that does not fit the engine's state.
     #[error("{0}")]
@@ -119,5 +129,44 @@ impl EngineError {
         /// Characters of a sentence.
         const LONGEST: usize = 2000;
         sanitize(&self.to_string(), LONGEST)
+    }
+}
+
+/// What a panic becomes for a person.
+pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
+    let reason = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    let reason = reason.lines().next().unwrap_or_default();
+    let lower = reason.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let advice = if says(&["out of memory", "outofmemory", "out_of_memory", "not enough memory", "capacity overflow"]) {
+        "; the device's memory is too small for this: choose a smaller batch or micro-batch, or another device"
+    } else if says(&["device lost", "device is lost", "devicelost", "device_lost"]) {
+        "; the device was lost: choose another one, or start the program again"
+    } else {
+        ""
+    };
+    format!("the computation failed ({reason}){advice}; the last good state is kept")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::panic_sentence;
+
+    #[test]
+    fn a_failure_says_what_to_change() {
+        let table = [
+            ("wgpu error: Out of Memory\nmore", "smaller batch"),
+            ("Parent device is lost", "choose another one"),
+            ("index out of bounds", "(index out of bounds); the last good state is kept"),
+        ];
+        for (reason, expected) in table {
+            let sentence = panic_sentence(&reason);
+            assert!(sentence.contains(expected) && !sentence.contains('\n'), "{sentence}");
+            assert!(sentence.ends_with("the last good state is kept"), "{sentence}");
+        }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use super::{error::EngineError, evaluate::label_samples, model::Model};
+use super::{error::EngineError, evaluate::label_samples};
 use crate::{
     metrics::{Labeler, Labels, Target, evaluate},
+    model::Model,
     networks::{FlatParams, Generator},
 };
 
-/// Samples of a look in between: a tenth of a second on the demo models, and a PUL within a few percent.
+/// Samples of an estimate in between: a tenth of a second on the demo models, and a PUL within a few percent.
 const SAMPLES: usize = 256;
 
 /// Compares the state of a run with the model it started from, over few samples.
@@ -26,7 +27,7 @@ impl Estimator {
     }
 
     /// PUL and Fréchet distance of these weights.
-    pub(super) fn look(
+    pub(super) fn estimate(
         &self,
         generator: &Generator,
         weights: &FlatParams,

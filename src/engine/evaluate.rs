@@ -2,9 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use super::{error::EngineError, sampler::Sampler};
+use burn::tensor::Device;
+
+use super::{
+    error::EngineError,
+    job::JobControl,
+    phase::{Phase, Progress},
+    request::CompareRequest,
+};
 use crate::{
     metrics::{Evaluation, Labeler, Labels, Target, evaluate},
+    model::{Model, Sampler},
     networks::{FlatParams, Generator},
 };
 
@@ -67,4 +75,26 @@ pub fn compare(
     }
     let [before, after] = labels.as_slice() else { return Ok(None) };
     Ok(Some(evaluate(before, after, target)?))
+}
+
+/// Compares two model files; `None` if it was stopped.
+pub(super) fn compare_files(
+    request: &CompareRequest,
+    device: &Device,
+    control: &mut JobControl,
+) -> Result<Option<Evaluation>, EngineError> {
+    let CompareRequest { before, after, class, evaluation } = request;
+    let open = |path| -> Result<Model, EngineError> { Ok(Model::load(path, device)?) };
+    let (mut before, mut after) = (open(before)?, open(after)?);
+    before.set_class(*class)?;
+    after.set_class(*class)?;
+    if before.generator.latent_dim() != after.generator.latent_dim() {
+        return Err(EngineError::NotAlike { before: before.path, after: after.path });
+    }
+    let labeler = evaluation.labeler.open()?;
+    let target = labeler.target(&evaluation.forget)?;
+    let of = 2 * evaluation.samples;
+    let mut progress = |done| control.progress(Progress { phase: Phase::Evaluate, done, of, seconds_left: None });
+    let models = [(&before.generator, &before.g_ema), (&after.generator, &after.g_ema)];
+    compare(models, &labeler, &target, evaluation.seed, evaluation.samples, &mut progress)
 }

@@ -1,41 +1,47 @@
-//! The background worker: commands in, events out.
+//! The background worker: commands in, events out; one file a job.
 //!
-//! Imports everything below it and knows no window. One thread owns the networks; whoever holds the [`Engine`] sends
-//! [`Command`]s and receives [`Event`]s. Requests for samples are answered between iterations, and of several requests
-//! of one kind only the latest. A panic or an error inside the worker becomes [`Event::Failed`]; what was loaded and
-//! reached before stays.
+//! Imports everything below it and knows no window and no terminal. One thread owns the networks; whoever holds the
+//! [`Engine`] sends [`Command`]s and receives [`Event`]s. Requests for samples are answered between iterations, and of
+//! several requests of one kind only the latest. A panic or an error inside the worker becomes [`Event::Failed`]; what was
+//! loaded and reached before stays.
+//!
+//! The jobs (`open`, `sample`, `draw`, `suggest`, `run`, `evaluate`, `train`, `export`, `files`) take values ([`request`])
+//! and give values; what lasts between them is the session's.
 
-pub mod clicks;
-pub mod command;
+mod command;
 mod control;
 pub mod cost;
+mod draw;
 mod error;
 mod estimate;
 pub mod evaluate;
-mod features;
-pub mod feedback_source;
-pub mod fidelity;
-pub mod files;
-mod heap;
-pub mod model;
-pub mod report;
+mod event;
+mod export;
+mod files;
+mod halve;
+mod job;
+mod open;
+mod phase;
+mod report;
+pub mod request;
+mod results;
 mod run;
-pub mod sampler;
-pub mod scratch;
+mod sample;
 mod session;
-mod shrink;
-pub mod suggest;
-pub mod training_card;
-pub mod warm_up;
+mod suggest;
+mod tiles;
+mod train;
+pub mod training;
+mod warm_up;
+mod weights;
 mod worker;
 
-pub use command::{
-    Command, Event, Phase, Progress, RunRequest, SampleKind, SampleRequest, SuggestRequest, Tiles, Weights,
-};
-pub use error::EngineError;
-pub use feedback_source::{FeedbackSource, LabelerSpec};
-pub use files::{FileJob, LabelerCard};
-pub use model::{Model, ModelCard};
-pub use report::RunReport;
-pub use suggest::{Learned, Ranked, Suggestions};
-pub use worker::{Engine, panic_sentence};
+pub use command::Command;
+pub use error::{EngineError, panic_sentence};
+pub use event::{Event, LabelerCard, RenderedTiles};
+pub use phase::{Phase, Progress};
+pub use report::{RunReport, Seconds};
+pub use request::{EvaluationRequest, FileJob, PictureRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest};
+pub use warm_up::WarmUp;
+pub use weights::Weights;
+pub use worker::Engine;

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{feedback_source::FeedbackSummary, warm_up::WarmUp};
-use crate::{metrics::Evaluation, train::Losses, unlearn::Settings};
+use super::warm_up::WarmUp;
+use crate::{
+    feedback::FeedbackSummary,
+    metrics::Evaluation,
+    unlearn::{Method, Settings, StageRound},
+};
 
 /// A run's report.
 #[derive(Clone, Debug, Serialize)]
@@ -18,7 +23,7 @@ pub struct RunReport {
     pub model_sha256: String,
     /// The compute device.
     pub device: String,
-    /// All settings.
+    /// The method and all settings.
     pub settings: Settings,
     /// The feedback that was used.
     pub feedback: FeedbackSummary,
@@ -26,10 +31,12 @@ pub struct RunReport {
     pub stopped: bool,
     /// The error that ended the run early, if one did.
     pub failed: Option<String>,
-    /// Iterations of stage 2 that ran.
+    /// Where the method was in the end.
+    pub reached: Option<StageRound>,
+    /// Iterations that made the result.
     pub iterations: usize,
-    /// Losses of the last iteration of stage 2.
-    pub last_losses: Option<Losses>,
+    /// What the last one of them measured, by name.
+    pub last_losses: IndexMap<&'static str, f32>,
     /// Wall time of each phase.
     pub seconds: Seconds,
     /// The discriminator's warm-up, if the file had none.
@@ -39,14 +46,13 @@ pub struct RunReport {
 }
 
 /// Wall time of each phase, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Seconds {
     /// Rendering and labelling samples.
     pub label: f64,
-    /// Stage 1, all members.
-    pub adapt: f64,
-    /// Stage 2.
-    pub unlearn: f64,
+    /// Each stage of the method.
+    #[serde(flatten)]
+    pub stages: IndexMap<&'static str, f64>,
     /// Measuring the result.
     pub evaluate: f64,
 }
@@ -54,14 +60,11 @@ pub struct Seconds {
 impl Seconds {
     /// Everything but the measurement, which is not part of the method.
     pub fn method(&self) -> f64 {
-        self.label + self.adapt + self.unlearn
+        self.label + self.stages.values().sum::<f64>()
     }
 }
 
-/// Name of the method, for provenance.
-pub const METHOD: &str = "Adapt then Unlearn (arXiv 2309.14054)";
-
-/// Name and version of this program, for provenance.
-pub fn program() -> String {
-    format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+/// A method's name and where it was published, for provenance.
+pub(super) fn provenance_of(method: &dyn Method) -> String {
+    format!("{} ({})", method.name(), method.reference())
 }

@@ -1,34 +1,30 @@
-//! One run of the method, start to end: feedback, adapt, unlearn, measure.
+//! One run of a method, start to end: feedback, the method, a measurement.
 
-use std::{sync::Arc, time::Instant};
+use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
-    clicks::{Person, by_clicks},
-    command::{Command, Event, Phase, RunRequest},
-    control::Control,
+    command::Command,
+    control::RunControl,
     error::EngineError,
     estimate::Estimator,
     evaluate::compare,
-    feedback_source::{FeedbackSource, FeedbackSummary, POOL_PSI, Pools, by_labeler, by_marks},
-    report::{METHOD, RunReport, Seconds, program},
+    event::Event,
+    phase::Phase,
+    report::{RunReport, Seconds, provenance_of},
+    request::{EvaluationRequest, RunRequest},
     session::Session,
-    suggest::{Reference, by_probe},
-    warm_up,
+    warm_up::{WarmUp, warm_up},
 };
 use crate::{
-    networks::FlatParams,
-    train::{Losses, Trainer},
-    unlearn::{
-        Ended, Flow, Gan, Iteration, Monitor, Settings, Stage,
-        feedback::Feedback,
-        pool::ImagePool,
-        stages::{adapt, unlearn},
-    },
+    feedback::{FeedbackSummary, Pools, collect},
+    metrics::{Labeler, Target},
+    model::program,
+    unlearn::{Base, Ended, Plan, Request, Settings},
 };
 
-/// Runs the method on the session's model; the result stays in the session. `quit` is set if the worker should end.
+/// Runs a method on the session's model; the result stays in the session. `quit` is set if the worker should end.
 pub(super) fn run(
     session: &mut Session,
     request: RunRequest,
@@ -36,62 +32,66 @@ pub(super) fn run(
     events: &Sender<Event>,
     quit: &mut bool,
 ) -> Result<RunReport, EngineError> {
-    if let Some(number) = request.from {
-        session.kept(number)?;
-    }
     // What can be wrong with the request is found before anything is computed.
-    let evaluation = match &request.evaluation {
-        None => None,
-        Some(wanted) => {
-            let labeler = Arc::new(wanted.labeler.open()?);
-            let target = labeler.target(&wanted.forget)?;
-            Some((labeler, target, wanted))
-        }
-    };
-    let settings = request.settings.clone();
-    let to_train = settings.adapted * settings.adapt.iterations + settings.unlearn.iterations;
-    let mut control = Control::new(session, commands, events, quit, to_train);
-    let mut seconds = Seconds::default();
-
-    if let Some((labeler, target, wanted)) = evaluation.as_ref().filter(|_| control.session.auto_snapshots > 0) {
+    if let Some(number) = request.from {
+        session.results.snapshot(number)?;
+    }
+    let measurement = request.evaluation.clone().map(Measurement::open).transpose()?;
+    let settings = &request.settings;
+    settings.check().map_err(EngineError::Settings)?;
+    let method = settings.method();
+    let plan = settings.plan().ok_or(EngineError::State("these settings cannot be run"))?;
+    let mut control = RunControl::new(session, commands, events, quit, plan);
+    if let Some(m) = measurement.as_ref().filter(|_| control.session.auto_snapshots > 0) {
         let model = control.session.model()?;
-        control.estimator = Some(Estimator::new(&model, labeler.clone(), target.clone(), wanted.seed)?);
+        control.estimator = Some(Estimator::new(&model, m.labeler.clone(), m.target.clone(), m.request.seed)?);
     }
 
     let clock = Instant::now();
-    let pools = collect(&mut control, &request)?;
-    seconds.label = clock.elapsed().as_secs_f64();
-    let Some(Pools { mut negatives, mut positives, feedback, learned }) = pools else {
-        return Err(EngineError::State("stopped before training began; nothing was changed"));
-    };
-    if let Some(doubt) = learned.and_then(|learned| learned.quality.doubt()) {
-        control.tell(Event::Warning(doubt));
-    }
+    let Pools { mut negatives, mut positives, feedback, learned } = find_pools(&mut control, &request)?;
+    let label = clock.elapsed().as_secs_f64();
     let feedback = FeedbackSummary {
         negatives: feedback.negatives().count(),
         positives: feedback.positives().count(),
         sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
         learned,
     };
-    let warm_up = warm_up::ensure(&mut control, &settings)?;
+    let warm_up = match method.needs(settings.values()).discriminator {
+        true => ensure_discriminator(&mut control, plan, settings)?,
+        false => None,
+    };
     let model = control.session.model()?;
-    let mut gan = model.gan()?.clone();
-    if let Some(number) = request.from {
-        // The optimizers are the checkpoint's: a snapshot holds networks only.
-        let kept = control.session.kept(number)?.clone();
-        (gan.g_ema, gan.g, gan.d) = (kept.g_ema, kept.g, kept.d);
-    }
+    let base = base(&control, &request)?;
     let (path, sha256, original) = (model.path.clone(), model.sha256.clone(), model.g_ema.clone());
     drop(model);
-    control.session.adapted.clear();
-    let provenance = vec![
+    control.session.results.auxiliary.clear();
+    control.session.results.method = Some(method);
+    control.provenance = vec![
         ("program".to_owned(), program()),
-        ("method".to_owned(), METHOD.to_owned()),
+        ("method".to_owned(), provenance_of(method)),
         ("source_sha256".to_owned(), sha256.clone()),
         ("feedback_sha256".to_owned(), feedback.sha256.clone()),
-        ("settings".to_owned(), serde_json::to_string(&settings).map_err(|e| EngineError::Internal(e.to_string()))?),
+        ("settings".to_owned(), serde_json::to_string(settings).map_err(|e| EngineError::Internal(e.to_string()))?),
     ];
 
+    control.begin();
+    let values = settings.values();
+    let request = Request { base: &base, negatives: &mut negatives, positives: &mut positives, values };
+    let outcome = method.run(request, &mut control)?;
+    let failed = match outcome.ended {
+        Ended::Done | Ended::Stopped => None,
+        Ended::NonFinite { at, iteration, what } => {
+            control.reached = Some(at);
+            let error = EngineError::NonFinite { at: at.to_string(), iteration: iteration + 1, what };
+            Some(error.sentence())
+        }
+    };
+    if let Some(state) = outcome.state {
+        control.session.results.set(state);
+        control.session.results.provenance.clone_from(&control.provenance);
+    }
+    let mut stages: indexmap::IndexMap<_, _> = method.stages().iter().map(|stage| (stage.id, 0.0)).collect();
+    stages.extend(std::mem::take(&mut control.seconds));
     let mut report = RunReport {
         program: program(),
         model: path,
@@ -99,145 +99,96 @@ pub(super) fn run(
         device: control.session.device.name.clone(),
         settings: settings.clone(),
         feedback,
-        stopped: false,
-        failed: None,
-        iterations: 0,
-        last_losses: None,
-        seconds,
+        stopped: control.stopped,
+        failed,
+        reached: control.reached,
+        iterations: control.iterations,
+        last_losses: std::mem::take(&mut control.last),
+        seconds: Seconds { label, stages, evaluate: 0.0 },
         warm_up,
         evaluation: None,
     };
 
-    let clock = Instant::now();
-    for member in 0..settings.adapted {
-        if control.stopped {
-            break;
-        }
-        let ended = adapt(&gan, &mut negatives, &settings, member, &mut control);
-        let state = take(ended, Stage::Adapt { member }, &mut report);
-        if report.failed.is_some() {
-            break;
-        }
-        control.session.adapted.push(state.g_ema);
-    }
-    report.seconds.adapt = clock.elapsed().as_secs_f64();
-    if !control.stopped && report.failed.is_none() {
-        let clock = Instant::now();
-        // The result of an earlier run keeps its own provenance until this one has a result.
-        control.session.provenance = provenance;
-        train(&mut control, &gan, [&mut positives, &mut negatives], &settings, &mut report);
-        report.seconds.unlearn = clock.elapsed().as_secs_f64();
-    }
-    report.stopped = control.stopped;
-
     // Who stops a run wants it to end: measuring can take longer than training did.
     let finished = !report.stopped && report.failed.is_none();
-    if let (Some((labeler, target, wanted)), Some(trained), true) =
-        (&evaluation, control.session.trained.clone(), finished)
-    {
+    let trained = control.session.results.state.as_ref().map(|state| state.g_ema().clone());
+    if let (Some(Measurement { labeler, target, request }), Some(trained), true) = (&measurement, trained, finished) {
         let clock = Instant::now();
-        let weights = [(&gan.networks.generator, &original), (&gan.networks.generator, &trained.g_ema)];
-        let of = 2 * wanted.samples;
+        let weights = [(&base.generator, &original), (&base.generator, &trained)];
+        let of = 2 * request.samples;
         let mut progress = |done| control.step(Phase::Evaluate, done, of);
-        report.evaluation = compare(weights, labeler, target, wanted.seed, wanted.samples, &mut progress)?;
+        report.evaluation = compare(weights, labeler, target, request.seed, request.samples, &mut progress)?;
         report.seconds.evaluate = clock.elapsed().as_secs_f64();
         report.stopped = control.stopped;
     }
     Ok(report)
 }
 
-/// Stage 2; its state goes into the session.
-fn train(
-    control: &mut Control,
-    gan: &Gan,
-    [positives, negatives]: [&mut ImagePool; 2],
-    settings: &Settings,
-    report: &mut RunReport,
-) {
-    let adapted: Vec<_> = control.session.adapted.iter().map(|a: &FlatParams| a.values.clone()).collect();
-    let mut last = Recorder { control, losses: None, iterations: 0 };
-    let ended = unlearn(gan, positives, negatives, &adapted, settings, &mut last);
-    report.iterations = last.iterations;
-    report.last_losses = last.losses;
-    let state = take(ended, Stage::Unlearn, report);
-    control.session.trained = Some(Box::new(state));
+/// A measurement whose labeler is open.
+struct Measurement {
+    labeler: Arc<Labeler>,
+    target: Target,
+    request: EvaluationRequest,
 }
 
-/// The state a stage reached; one that failed gives its last good state, and the report says so.
-fn take(ended: Ended, stage: Stage, report: &mut RunReport) -> Trainer {
-    match ended {
-        Ended::Done(state) | Ended::Stopped(state) => *state,
-        Ended::NonFinite { last_good, loss, iteration } => {
-            let error = EngineError::NonFinite { stage: stage.to_string(), iteration: iteration + 1, loss };
-            report.failed = Some(error.sentence());
-            *last_good
-        }
+impl Measurement {
+    fn open(request: EvaluationRequest) -> Result<Self, EngineError> {
+        let labeler = Arc::new(request.labeler.open()?);
+        let target = labeler.target(&request.forget)?;
+        Ok(Self { labeler, target, request })
     }
 }
 
-/// Remembers the last iteration for the report and passes everything on.
-struct Recorder<'a, 'b> {
-    control: &'a mut Control<'b>,
-    losses: Option<Losses>,
-    iterations: usize,
-}
+const STOPPED_EARLY: EngineError = EngineError::State("stopped before training began; nothing was changed");
 
-impl Monitor for Recorder<'_, '_> {
-    fn after(&mut self, iteration: &Iteration, state: &Trainer) -> Flow {
-        self.losses = Some(iteration.losses);
-        self.iterations = iteration.index + 1;
-        self.control.after(iteration, state)
-    }
-}
-
-/// The images to train on; `None` if the run was stopped meanwhile.
-fn collect(control: &mut Control, request: &RunRequest) -> Result<Option<Pools>, EngineError> {
-    let settings = &request.settings;
-    match &request.feedback {
-        FeedbackSource::Labeler { labeler, forget } => {
-            let labeler = labeler.open()?;
-            let target = labeler.target(forget)?;
-            let model = control.session.model()?;
-            let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-            by_labeler(&model, &labeler, &target, settings, &mut progress)
-        }
-        FeedbackSource::File(path) => {
-            let model = control.session.model()?;
-            by_few_or_many(control, &Feedback::load(path, &model.sha256)?, request)
-        }
-        FeedbackSource::Marks(feedback) => by_few_or_many(control, feedback, request),
-        FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features } => {
-            let labeler = labeler.open()?;
-            let model = control.session.model()?;
-            let target = labeler.target(forget)?;
-            // The classifier answers for the person: unasked, its features would whisper the answers to the probe.
-            if *features && !labeler.has_features() {
-                return Err(EngineError::State("the labeler has no output called features to show to the probe"));
-            }
-            let features = features.then_some(&labeler);
-            let (clicks, rest_may_stay) = (*clicks, *rest_may_stay);
-            let person = Person { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
-            let reference = Reference::new(&model, (settings.seed, POOL_PSI), features)?;
-            let marks = by_clicks(&model, &reference, &person, settings)?;
-            let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-            by_probe(&model, &reference, &marks, features, settings, &mut progress)
-        }
-    }
-}
-
-/// Marks as they are, or, where they are few, what a probe learns from them: with the features of the labeler that measures
-/// the result, if there is one.
-fn by_few_or_many(
-    control: &mut Control,
-    feedback: &Feedback,
-    request: &RunRequest,
-) -> Result<Option<Pools>, EngineError> {
-    let (model, settings) = (control.session.model()?, &request.settings);
-    if feedback.len() >= settings.few_marks {
-        return by_marks(&model, feedback.clone()).map(Some);
-    }
-    let labeler = request.evaluation.as_ref().map(|evaluation| evaluation.labeler.open()).transpose()?;
-    let reference = Reference::new(&model, (settings.seed, POOL_PSI), labeler.as_ref())?;
+/// The images to train on, and a warning where a probe that found them is unsure.
+fn find_pools(control: &mut RunControl, request: &RunRequest) -> Result<Pools, EngineError> {
+    let model = control.session.model()?;
+    let settings = request.settings.collect().map_err(EngineError::Settings)?;
+    let helper = request.evaluation.as_ref().map(|evaluation| &evaluation.labeler);
     let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-    by_probe(&model, &reference, feedback, labeler.as_ref(), settings, &mut progress)
+    let pools = collect(&model, &request.feedback, &settings, helper, &mut progress)?.ok_or(STOPPED_EARLY)?;
+    if let Some(doubt) = pools.learned.and_then(|learned| learned.quality.doubt()) {
+        control.send_event(Event::Warning(doubt));
+    }
+    Ok(pools)
+}
+
+/// Gives the session's model a discriminator if it has none; `None` if it has one.
+fn ensure_discriminator(
+    control: &mut RunControl,
+    plan: Plan,
+    settings: &Settings,
+) -> Result<Option<WarmUp>, EngineError> {
+    let model = control.session.model()?;
+    if model.gan.is_some() {
+        return Ok(None);
+    }
+    control.send_event(Event::Warning(format!(
+        "{}: no discriminator in this file; one is warmed up on the generator's own samples first",
+        model.path.display()
+    )));
+    let seed = settings.collect().map_err(EngineError::Settings)?.seed;
+    let mut progress = |done, of| control.step(Phase::WarmUp, done, of);
+    let (params, warm_up) = match warm_up(&model, (plan.batch, plan.micro_batch), seed, &mut progress)? {
+        ControlFlow::Continue(made) => made,
+        ControlFlow::Break(()) => return Err(STOPPED_EARLY),
+    };
+    drop(model);
+    control.session.model_mut()?.adopt_discriminator(params)?;
+    Ok(Some(warm_up))
+}
+
+/// What the method starts from: the model as it was loaded, or a snapshot in its place.
+fn base(control: &RunControl, request: &RunRequest) -> Result<Base, EngineError> {
+    let mut base = Base::of(&*control.session.model()?);
+    let Some(number) = request.from else { return Ok(base) };
+    let snapshot = control.session.results.snapshot(number)?.clone();
+    base.g_ema = snapshot.g_ema.clone();
+    if let Some(gan) = &mut base.gan {
+        // The optimizers are the checkpoint's: a snapshot holds networks only.
+        gan.g_ema = snapshot.g_ema.clone();
+        (gan.g, gan.d) = snapshot.trained.unwrap_or((snapshot.g_ema, gan.d.clone()));
+    }
+    Ok(base)
 }

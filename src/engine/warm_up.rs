@@ -1,19 +1,19 @@
 //! A discriminator for a generator that came without one.
 //!
 //! It is trained to tell the generator's own samples from those of copies whose parameters were disturbed, a little or a
-//! lot. So it learns what this generator's images look like and which way leads back to them, which is what both stages
-//! need of it; that it was never told what the generator itself was trained on, nobody can change.
+//! lot. So it learns what this generator's images look like and which way leads back to them, which is what training
+//! needs of it; that it was never told what the generator itself was trained on, nobody can change.
 
-use std::time::Instant;
+use std::{ops::ControlFlow, time::Instant};
 
 use burn::tensor::{Tensor, TensorData};
 use serde::Serialize;
 
-use super::{command::Phase, control::Control, error::EngineError, model::Model};
+use super::error::EngineError;
 use crate::{
+    model::{Model, ModelError},
     networks::{Architecture, FlatParams, Generator, NormalSource, Params, flat::to_vec, read_discriminator},
     train::{Draw, Labels, Networks, TrainConfig, Trainer},
-    unlearn::Settings,
 };
 
 /// Iterations of the warm-up.
@@ -22,7 +22,7 @@ const ITERATIONS: usize = 300;
 const HELD_OUT: usize = 64;
 /// Disturbances are this part of a parameter tensor's own root mean square, at least and at most.
 const DISTURBANCE: [f64; 2] = [0.03, 0.5];
-/// The stream of the run's seed that the warm-up draws from; those below 100 are the stages'.
+/// The stream of the run's seed that the warm-up draws from; those below 100 are the methods'.
 const STREAM: u64 = 200;
 
 /// How a discriminator was made and how good it is.
@@ -32,31 +32,21 @@ pub struct WarmUp {
     pub iterations: usize,
     /// Share of new samples, half of them the generator's own and half of disturbed copies, that it tells apart; 0.5
     /// would be guessing.
-    pub told_apart: f32,
+    #[serde(rename = "told_apart")]
+    pub accuracy: f32,
     /// Wall time in seconds.
     pub seconds: f64,
 }
 
-/// Gives the session's model a discriminator if it has none; `None` if it has one.
-pub(super) fn ensure(control: &mut Control, settings: &Settings) -> Result<Option<WarmUp>, EngineError> {
-    let model = control.session.model()?;
-    if model.gan.is_some() {
-        return Ok(None);
-    }
+/// A new discriminator for a model's generator, trained; `progress` is told the iterations done and to do, and may stop.
+pub(super) fn warm_up(
+    model: &Model,
+    (batch, micro_batch): (usize, usize),
+    seed: u64,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<ControlFlow<(), (Params, WarmUp)>, EngineError> {
     let clock = Instant::now();
-    control.tell(super::Event::Warning(format!(
-        "{}: no discriminator in this file; one is warmed up on the generator's own samples first",
-        model.path.display()
-    )));
-    let (params, told_apart) = train(control, &model, settings)?;
-    drop(model);
-    control.session.adopt_discriminator(params)?;
-    Ok(Some(WarmUp { iterations: ITERATIONS, told_apart, seconds: clock.elapsed().as_secs_f64() }))
-}
-
-/// The parameters of a new discriminator, trained, and the share it tells apart.
-fn train(control: &mut Control, model: &Model, settings: &Settings) -> Result<(Params, f32), EngineError> {
-    let mut rng = NormalSource::new(settings.seed, STREAM);
+    let mut rng = NormalSource::new(seed, STREAM);
     let generator = &model.generator;
     let architecture = Architecture {
         channels: widths(generator),
@@ -67,9 +57,8 @@ fn train(control: &mut Control, model: &Model, settings: &Settings) -> Result<(P
     let fresh = architecture.discriminator(&mut rng);
     let device = model.g_ema.device();
     let discriminator = read_discriminator(&fresh, &device)
-        .map_err(|source| EngineError::Architecture { file: model.path.clone(), source })?;
+        .map_err(|source| ModelError::Architecture { file: model.path.clone(), source })?;
     let networks = Networks { generator: generator.clone(), discriminator };
-    let TrainConfig { batch, micro_batch, .. } = settings.unlearn.train;
     let config = TrainConfig { batch, micro_batch, ..TrainConfig::default() };
     let (own, scale) = (model.g_ema.clone(), scales(&model.g_ema));
     let d = FlatParams::from_host(networks.discriminator.layout(), &fresh, &device);
@@ -86,18 +75,19 @@ fn train(control: &mut Control, model: &Model, settings: &Settings) -> Result<(P
             trainer.r1_step(real);
             if to_vec(loss).iter().any(|loss| !loss.is_finite()) {
                 return Err(EngineError::NonFinite {
-                    stage: "warm-up".to_owned(),
+                    at: "warm-up".to_owned(),
                     iteration: index + 1,
-                    loss: "discriminator loss",
+                    what: "discriminator loss",
                 });
             }
         }
-        if control.step(Phase::WarmUp, index + 1, ITERATIONS).is_break() {
-            return Err(EngineError::State("stopped before training began; nothing was changed"));
+        if progress(index + 1, ITERATIONS).is_break() {
+            return Ok(ControlFlow::Break(()));
         }
     }
-    let told_apart = measure(&trainer, &own, &scale, &mut rng);
-    Ok((trainer.d.to_host(&fresh), told_apart))
+    let accuracy = measure(&trainer, &own, &scale, &mut rng);
+    let made = WarmUp { iterations: ITERATIONS, accuracy, seconds: clock.elapsed().as_secs_f64() };
+    Ok(ControlFlow::Continue((trainer.d.to_host(&fresh), made)))
 }
 
 /// Channels of the discriminator at 4x4, 8x8, ... up to the images' side: the generator's own. A family whose last layer

@@ -1,25 +1,30 @@
 //! The worker thread: commands in, events out, one after the other.
 
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     thread::JoinHandle,
-    time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use super::{
-    command::{Command, Event, SampleRequest},
-    control::PendingSamples,
-    error::EngineError,
-    model::Model,
-    run,
+    command::Command,
+    draw::draw,
+    error::{EngineError, panic_sentence},
+    evaluate::compare_files,
+    event::Event,
+    export::{convert, export, export_weights},
+    files::do_file_job,
+    job::{JobControl, send_event},
+    open::open,
+    run::run,
     session::Session,
+    suggest::suggest,
+    tiles::{PendingSamples, send_tiles},
+    train::train,
 };
-use crate::{device::ComputeDevice, networks::FlatParams};
-
-/// Time between two [`Event::Opening`]; small files are open before the first.
-const OPENING_NEWS: Duration = Duration::from_millis(100);
+use crate::device::ComputeDevice;
 
 /// A handle to the worker thread. Dropping it ends the worker after its current iteration.
 pub struct Engine {
@@ -95,81 +100,114 @@ fn yield_to_others() {
     let _ = rayon::ThreadPoolBuilder::new().build_global();
 }
 
+/// What the worker's loop knows.
+struct Worker<'a> {
+    session: Session,
+    commands: &'a Receiver<Command>,
+    events: &'a Sender<Event>,
+    /// Commands that came while a job was in progress and are for after it.
+    waiting: VecDeque<Command>,
+    pending: PendingSamples,
+}
+
 fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<Event>) {
-    let mut session = Session::new(device);
-    let mut pending = PendingSamples::default();
-    loop {
-        // Everything that waits is read first, so that of several sample requests only the latest is rendered.
-        let command = match pending.take() {
-            None => match commands.recv() {
-                Ok(command) => command,
-                Err(_) => return,
-            },
-            Some(request) => match commands.try_recv() {
+    let (session, pending) = (Session::new(device), PendingSamples::default());
+    let mut worker = Worker { session, commands, events, waiting: VecDeque::new(), pending };
+    while let Some(command) = worker.next() {
+        if !worker.handle_command(command) {
+            return;
+        }
+    }
+}
+
+impl Worker<'_> {
+    /// The next command; `None` if nobody is there any more. Samples are rendered when no other command waits: everything
+    /// that waits is read first, so that of several requests for samples only the latest is answered.
+    fn next(&mut self) -> Option<Command> {
+        loop {
+            if let Some(command) = self.waiting.pop_front() {
+                return Some(command);
+            }
+            let Some(request) = self.pending.take() else { return self.commands.recv().ok() };
+            match self.commands.try_recv() {
                 Ok(command) => {
-                    pending.put_if_absent(request);
-                    command
+                    self.pending.put_if_absent(request);
+                    return Some(command);
                 }
-                Err(_) => {
-                    tell_tiles(events, &mut session, request, None);
-                    continue;
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                    send_tiles(self.events, &mut self.session, request, None);
                 }
-            },
-        };
+            }
+        }
+    }
+
+    /// Does what is asked; `false` if the worker is to end.
+    fn handle_command(&mut self, command: Command) -> bool {
+        let Self { session, commands, events, waiting, pending } = self;
         match command {
-            Command::Quit => return,
+            Command::Quit => return false,
             Command::Sample(request) => pending.put(request),
             Command::Start(request) => {
                 let mut quit = false;
-                answer(events, || {
-                    let report = run::run(&mut session, *request, commands, events, &mut quit)?;
-                    Ok(Event::Done(Box::new(report)))
-                });
-                let _ = events.send(Event::Idle);
-                if quit {
-                    return;
-                }
+                answer(events, || Ok(Event::Done(Box::new(run(session, *request, commands, events, &mut quit)?))));
+                send_event(events, Event::Idle);
+                return !quit;
             }
             Command::Load(path) => {
                 answer(events, || {
-                    let mut told = Instant::now();
-                    let model = Model::load_watched(&path, &session.device.device, &mut |read, of| {
-                        if told.elapsed() >= OPENING_NEWS {
-                            told = Instant::now();
-                            let _ = events.send(Event::Opening { read, of });
-                        }
-                    })?;
+                    let report = |read, of| send_event(events, Event::Opening { read, of });
+                    let model = open(&path, &session.device.device, report)?;
                     let card = model.card();
                     session.replace(model);
                     Ok(Event::Loaded(Box::new(card)))
                 });
-                let _ = events.send(Event::Idle);
+                send_event(events, Event::Idle);
             }
             Command::AutoSnapshots(count) => session.auto_snapshots = count,
-            Command::File(job) => answer(events, || session.file(*job, None)),
+            Command::File(job) => answer(events, || do_file_job(session, *job, None)),
             Command::ExportWeights(path, weights) => answer(events, || {
-                session.export_weights(&path, weights, None)?;
+                export_weights(&*session.model()?, &session.results, None, weights, &path)?;
                 Ok(Event::Exported(path))
             }),
             Command::Suggest(request) => answer(events, || {
-                let suggestions = session.suggest(&request)?;
-                Ok(Event::Suggested(Box::new(suggestions)))
+                let model = session.model()?;
+                Ok(Event::Suggested(Box::new(suggest(&model, &request, &mut session.reference)?)))
             }),
             Command::Class(class) => answer(events, || {
                 session.set_class(class)?;
                 Ok(Event::Class(class))
             }),
             Command::Export(path) => answer(events, || {
-                session.export(&path, None)?;
+                export(&*session.model()?, &session.results, None, &path)?;
                 Ok(Event::Exported(path))
             }),
+            Command::Convert(request) => answer(events, || {
+                let change = convert(&*session.model()?, &request)?;
+                Ok(Event::Converted { path: request.out, change })
+            }),
+            Command::Draw(request) => answer(events, || {
+                draw(&*session.model()?, &request)?;
+                Ok(Event::Exported(request.out))
+            }),
+            Command::Compare(request) => {
+                let mut control = JobControl::new(commands, events, waiting);
+                answer(events, || {
+                    let evaluation = compare_files(&request, &session.device.device, &mut control)?;
+                    Ok(Event::Compared(evaluation.map(Box::new)))
+                });
+            }
+            Command::Train(request) => {
+                let mut control = JobControl::new(commands, events, waiting);
+                answer(events, || Ok(Event::Trained(Box::new(train(&request, &session.device.device, &mut control)?))));
+            }
             Command::Snapshot => answer(events, || {
                 let (number, iteration) =
-                    session.snapshot(None).ok_or(EngineError::State("nothing was trained yet"))?;
+                    session.results.keep(None).ok_or(EngineError::State("nothing was trained yet"))?;
                 Ok(Event::Snapshot { number, iteration })
             }),
             Command::Pause | Command::Resume | Command::Stop => {}
         }
+        true
     }
 }
 
@@ -180,75 +218,20 @@ fn answer(events: &Sender<Event>, f: impl FnOnce() -> Result<Event, EngineError>
         Ok(Err(error)) => Event::Failed(error.sentence()),
         Err(panic) => Event::Failed(panic_sentence(panic.as_ref())),
     };
-    let _ = events.send(event);
-}
-
-/// Answers one request for samples.
-pub(super) fn tell_tiles(
-    events: &Sender<Event>,
-    session: &mut Session,
-    request: SampleRequest,
-    current: Option<&FlatParams>,
-) {
-    let asked = request.clone();
-    let event = match catch_unwind(AssertUnwindSafe(|| session.tiles(request, current))) {
-        Ok(Ok(tiles)) => Event::Tiles(Box::new(tiles)),
-        Ok(Err(error)) => refuse(events, asked, error.sentence()),
-        Err(panic) => refuse(events, asked, panic_sentence(panic.as_ref())),
-    };
-    let _ = events.send(event);
-}
-
-fn refuse(events: &Sender<Event>, request: SampleRequest, sentence: String) -> Event {
-    let _ = events.send(Event::NoTiles(Box::new(request)));
-    Event::Failed(sentence)
-}
-
-/// What a panic becomes for a person.
-pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
-    let reason = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no reason given");
-    let reason = reason.lines().next().unwrap_or_default();
-    let lower = reason.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let advice = if says(&["out of memory", "outofmemory", "out_of_memory", "not enough memory", "capacity overflow"]) {
-        "; the device's memory is too small for this: choose a smaller batch or micro-batch, or another device"
-    } else if says(&["device lost", "device is lost", "devicelost", "device_lost"]) {
-        "; the device was lost: choose another one, or start the program again"
-    } else {
-        ""
-    };
-    format!("the computation failed ({reason}){advice}; the last good state is kept")
+    send_event(events, event);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, answer, panic_sentence};
+    use super::{Event, answer};
 
     #[test]
     fn a_panic_in_a_command_is_a_failure_and_not_the_end() {
-        let (events, heard) = crossbeam_channel::unbounded();
+        let (events, received) = crossbeam_channel::unbounded();
         answer(&events, || panic!("boom"));
         answer(&events, || Ok(Event::Paused));
-        let failed = heard.try_recv();
+        let failed = received.try_recv();
         assert!(matches!(&failed, Ok(Event::Failed(sentence)) if sentence.contains("boom")), "{failed:?}");
-        assert!(matches!(heard.try_recv(), Ok(Event::Paused)));
-    }
-
-    #[test]
-    fn a_failure_says_what_to_change() {
-        let table = [
-            ("wgpu error: Out of Memory\nmore", "smaller batch"),
-            ("Parent device is lost", "choose another one"),
-            ("index out of bounds", "(index out of bounds); the last good state is kept"),
-        ];
-        for (reason, expected) in table {
-            let sentence = panic_sentence(&reason);
-            assert!(sentence.contains(expected) && !sentence.contains('\n'), "{sentence}");
-            assert!(sentence.ends_with("the last good state is kept"), "{sentence}");
-        }
+        assert!(matches!(received.try_recv(), Ok(Event::Paused)));
     }
 }

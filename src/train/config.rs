@@ -58,6 +58,14 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// Samples in one pass at most.
+    pub fn pass(&self) -> usize {
+        match self.micro_batch {
+            0 => self.batch,
+            micro => micro.min(self.batch),
+        }
+    }
+
     /// Number of unwanted images among the discriminator's fakes; at least one fake is always generated.
     pub fn unwanted_fakes(&self) -> usize {
         ((self.batch as f64 * self.unwanted_share).round() as usize).min(self.batch.saturating_sub(1))

@@ -1,17 +1,22 @@
-//! The method, *Adapt then Unlearn* (Tiwary, Guha, Panda, Prathosh; arXiv 2309.14054): feedback, EWC, repulsion, the
-//! two stages, extrapolation.
+//! The methods, each in a folder of its own behind one trait ([`Method`]), and the settings of a run.
 //!
-//! Imports `train` and `networks`. In: a [`stages::Gan`], pools of negative and positive images, [`Settings`]. Out: the
-//! trained state, through a [`stages::Monitor`] that sees every iteration.
+//! Imports `feedback`, `model`, `train` and `networks`. In: a [`Base`], pools of negatives and positives, [`Settings`].
+//! Out: an [`Outcome`], and on the way, through a [`Monitor`], every iteration. What stages a method has, what it
+//! measures and what it can be set to, it declares itself ([`Stage`], [`Chart`], [`Field`]); nobody else knows it.
 
-pub mod ewc;
-pub mod extrapolate;
-pub mod feedback;
-pub mod pool;
-pub mod probe;
-pub mod repulsion;
-pub mod settings;
-pub mod stages;
+pub mod adapt;
+mod chart;
+mod field;
+mod method;
+mod monitor;
+mod registry;
+mod settings;
+mod values;
 
-pub use settings::{Preset, Settings, StageConfig, Start};
-pub use stages::{Ended, Flow, Gan, Iteration, Monitor, Stage};
+pub use chart::{Chart, Curve, Meaning};
+pub use field::{Choice, Field, FieldKind};
+pub use method::{Base, Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, Slider};
+pub use monitor::{Auxiliary, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef};
+pub use registry::{DEFAULT, METHODS, method};
+pub use settings::{COLLECT_FIELDS, SEED, Settings};
+pub use values::Values;

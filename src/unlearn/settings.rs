@@ -1,227 +1,264 @@
-//! Every number of the method in one place, and the presets.
+//! All settings of a run: which method, its own settings, and how negatives and positives are looked for.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser::SerializeMap};
+use serde_json::{Map, Value};
 
-use super::repulsion::{Distance, RepulsionConfig, RepulsionLoss};
-use crate::{networks::discriminator::BATCH_GROUP, train::TrainConfig};
+use super::{
+    field::{Field, FieldKind},
+    method::{Method, Plan},
+    registry::{DEFAULT, method},
+    values::Values,
+};
+use crate::feedback::CollectSettings;
 
-/// One stage of the method.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StageConfig {
-    /// Number of adversarial iterations.
-    pub iterations: usize,
-    /// The learning rate falls from its start to this fraction of it along half a cosine; 1 keeps it constant.
-    pub final_lr: f64,
-    /// The adversarial iteration.
-    pub train: TrainConfig,
-}
+/// The key of the method's name; without it, in files of earlier versions, the method is the first.
+const METHOD: &str = "method";
 
-impl StageConfig {
-    /// Factor on the learning rate in iteration `index`.
-    pub fn lr_factor(&self, index: usize) -> f64 {
-        let progress = index as f64 / self.iterations.max(1) as f64;
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        self.final_lr + (1.0 - self.final_lr) * cosine
-    }
-}
+/// The seed, which stands beside the settings that matter most.
+pub const SEED: Field = Field {
+    key: "seed",
+    paths: &["seed"],
+    label: "Seed",
+    help: "The same seed and settings give the same result on the same device.",
+    group: "",
+    kind: FieldKind::Integer { min: 0, max: u64::MAX, step: 1.0 },
+};
 
-/// Which of the checkpoint's two generators stage 2 starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Start {
-    /// The trained generator `g`: the authors' code.
-    Trained,
-    /// The averaged generator `g_ema`, which is what is shown: nothing moves before training moves it.
-    Averaged,
-}
+/// How negatives and positives are looked for.
+pub const COLLECT_FIELDS: &[Field] = &[
+    Field {
+        key: "few-marks",
+        paths: &["few_marks"],
+        label: "Find more below",
+        help: "With fewer marks than this, the program learns from them and finds more samples by itself. 0 turns this \
+               off.",
+        group: COLLECT,
+        kind: FieldKind::Integer { min: 0, max: 100_000, step: 5.0 },
+    },
+    Field {
+        key: "labelled",
+        paths: &["labelled"],
+        label: "Samples to sort",
+        help: "How many samples the labeler, or what was learned from a few marks, sorts.",
+        group: COLLECT,
+        kind: FieldKind::Integer { min: 1, max: 1_000_000, step: 50.0 },
+    },
+    Field {
+        key: "positive-below",
+        paths: &["positive_below"],
+        label: "May stay below",
+        help: "A sample may stay if the labeler sees what must go in it with at most this probability.",
+        group: COLLECT,
+        kind: FieldKind::Real { min: 0.0, max: 1.0, step: 0.01, decimals: 3 },
+    },
+];
+const COLLECT: &str = "Marks and labeler";
 
 /// All settings of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone)]
 pub struct Settings {
-    /// Number of adapted generators.
-    pub adapted: usize,
-    /// Stage 1.
-    pub adapt: StageConfig,
-    /// Weight of EWC in stage 1.
-    pub ewc_lambda: f64,
-    /// Samples of which the Fisher information is the mean.
-    pub fisher_samples: usize,
-    /// Stage 2.
-    pub unlearn: StageConfig,
-    /// Where stage 2 starts.
-    pub start: Start,
-    /// Extrapolation of stage 2's start away from the adapted generators; 1 starts at the original.
-    pub extrapolate: f64,
-    /// The generator's own term in stage 2.
-    pub repulsion: RepulsionConfig,
-    /// Samples a labeler looks at to find negatives and positives.
-    pub labelled: usize,
-    /// A labelled sample counts as positive if its probability of the forgotten class is at most this.
-    pub positive_below: f32,
-    /// Fewer marked samples than this are not trained on as they are: a probe learns from them and marks those of
-    /// `labelled` others that it is sure of. 0 never does. Not part of the published method.
-    #[serde(default)]
-    pub few_marks: usize,
-    /// Seed of everything that is drawn.
-    pub seed: u64,
-}
-
-/// A named set of settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// The authors' values.
-    Paper,
-    /// Reaches a good result in the least time.
-    Quick,
+    method: &'static dyn Method,
+    values: Values,
 }
 
 impl Settings {
-    /// The settings of a preset.
-    pub fn preset(preset: Preset) -> Self {
-        match preset {
-            Preset::Paper => Self::paper(),
-            Preset::Quick => Self::quick(),
-        }
+    /// The settings of a method's preset, by their names.
+    pub fn preset(method: &'static dyn Method, preset: &str) -> Option<Self> {
+        Some(Self { method, values: method.preset(preset)? })
     }
 
-    /// Checks that the settings can be run; the error is one sentence.
-    pub fn check(&self) -> Result<(), String> {
-        for (stage, name) in [(&self.adapt, "stage 1"), (&self.unlearn, "stage 2")] {
-            let train = &stage.train;
-            let batch = train.batch;
-            if batch == 0 || (batch > BATCH_GROUP && !batch.is_multiple_of(BATCH_GROUP)) {
-                return Err(format!(
-                    "{name}: a batch of {batch} does not divide into groups of {BATCH_GROUP}; take at most \
-                     {BATCH_GROUP} or a multiple of it"
-                ));
-            }
-            if stage.iterations == 0 {
-                return Err(format!("{name}: there must be at least one iteration"));
-            }
-            if !(0.0..1.0).contains(&train.unwanted_share) {
-                return Err(format!("{name}: the share of unwanted fakes must be at least 0 and below 1"));
-            }
-            if !(train.retain >= 0.0 && train.retain.is_finite()) {
-                return Err(format!("{name}: the weight of retention must be a number of at least 0"));
-            }
-            if !(train.lr > 0.0 && train.lr.is_finite()) {
-                return Err(format!("{name}: the learning rate must be a positive number"));
-            }
-            if train.d_reg_every == 0 || train.g_reg_every == 0 {
-                return Err(format!("{name}: regularisers run every 1st, 2nd, ... iteration, not every 0th"));
-            }
-            if !(0.0..1.0).contains(&train.ema_decay) {
-                return Err(format!("{name}: the decay of the average must be at least 0 and below 1"));
-            }
+    /// The settings of a method's default preset.
+    pub fn of(method: &'static dyn Method) -> Self {
+        Self { method, values: method.preset(method.default_preset()).unwrap_or_default() }
+    }
+
+    /// The method.
+    pub fn method(&self) -> &'static dyn Method {
+        self.method
+    }
+
+    /// All values.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Every setting that a person may change, in the order in which they are shown.
+    pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
+        let own = self.method.fields();
+        let (main, others) = own.split_at(own.iter().position(|field| !field.group.is_empty()).unwrap_or(own.len()));
+        main.iter().chain([&SEED]).chain(others).chain(COLLECT_FIELDS)
+    }
+
+    /// The setting of this key; `_` stands for `-`.
+    pub fn field(&self, key: &str) -> Option<&'static Field> {
+        let key = key.replace('_', "-");
+        self.fields().find(|field| field.key == key)
+    }
+
+    /// Sets the setting of this key; the error is one sentence.
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) -> Result<(), String> {
+        let field = self.field(key).ok_or_else(|| self.no_setting(key))?;
+        field.set(&mut self.values, value.into())
+    }
+
+    /// Sets the setting of this key (or at this path of the values) to what a text stands for; the error is one sentence.
+    pub fn set_text(&mut self, key: &str, text: &str) -> Result<(), String> {
+        if let Some(field) = self.field(key) {
+            let value = field.parse(text)?;
+            return field.set(&mut self.values, value);
         }
-        let numbers = [self.ewc_lambda, self.extrapolate, self.repulsion.gamma, self.repulsion.weight];
-        if numbers.iter().any(|n| !n.is_finite()) {
-            return Err("every setting must be a finite number".to_owned());
+        let mut changed = self.values.clone();
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+        if !changed.set(key, value) {
+            return Err(self.no_setting(key));
         }
-        if self.fisher_samples == 0 && self.ewc_lambda != 0.0 {
-            return Err("the Fisher information needs one sample at least".to_owned());
-        }
-        if self.fisher_samples > BATCH_GROUP && !self.fisher_samples.is_multiple_of(BATCH_GROUP) {
-            let fits = format!("at most {BATCH_GROUP} or a multiple of it");
-            return Err(format!("the Fisher information takes {fits} samples, not {}", self.fisher_samples));
-        }
-        if self.adapted == 0 {
-            return Err("there must be at least one adapted generator".to_owned());
-        }
-        if self.labelled == 0 {
-            return Err("a labeler must look at one sample at least".to_owned());
-        }
+        self.values = self.method.normalize(&changed).map_err(|reason| format!("{key}: {reason}"))?;
         Ok(())
     }
 
-    /// Takes the weights of R1 and path length that a checkpoint was trained with, where its training arguments name
-    /// them: fine-tuning with other ones moves the whole network.
-    pub fn follow(&mut self, args: &serde_json::Map<String, serde_json::Value>) {
-        let weight = |key: &str| args.get(key)?.as_f64().filter(|w| w.is_finite() && *w >= 0.0);
-        for train in [&mut self.adapt.train, &mut self.unlearn.train] {
-            train.r1 = weight("r1").unwrap_or(train.r1);
-            train.path_regularize = weight("path_regularize").unwrap_or(train.path_regularize);
-        }
+    fn no_setting(&self, key: &str) -> String {
+        let keys: Vec<&str> = self.fields().map(|field| field.key).collect();
+        format!("{} has no setting `{key}`; it has {}", self.method.name(), keys.join(", "))
     }
 
-    fn paper() -> Self {
-        Self {
-            adapted: 2,
-            adapt: StageConfig { iterations: 2000, final_lr: 1.0, train: TrainConfig::default() },
-            ewc_lambda: 5e8,
-            fisher_samples: 32,
-            unlearn: StageConfig { iterations: 1000, final_lr: 1.0, train: TrainConfig::default() },
-            start: Start::Trained,
-            extrapolate: 1.0,
-            repulsion: RepulsionConfig {
-                loss: RepulsionLoss::El2,
-                distance: Distance::Mean,
-                gamma: 1.0,
-                weight: 100.0,
-            },
-            labelled: 5000,
-            positive_below: 0.5,
-            few_marks: 0,
-            seed: 0,
-        }
+    /// The value of the setting of this key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.field(key)?.get(&self.values)
     }
 
-    /// What drives what was measured (see `benches/README.md`): light regularisation ([`Settings::follow`] takes the
-    /// checkpoint's own), since a change of it alone moves a small network; a learning rate that falls to zero and a short
-    /// EMA, so that what is shown is neither shaken nor late; unwanted fakes for PUL, retention for the Fréchet
-    /// distance; IL2 over the summed distance, whose gradient is large only near the adapted generator.
-    fn quick() -> Self {
-        let train = TrainConfig { r1: 2.0, path_regularize: 0.0, ..TrainConfig::default() };
-        Self {
-            adapted: 1,
-            adapt: StageConfig {
-                iterations: 100,
-                final_lr: 1.0,
-                train: TrainConfig { lr: 0.001, ema_decay: 0.98, ..train.clone() },
-            },
-            unlearn: StageConfig {
-                iterations: 900,
-                final_lr: 0.0,
-                train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_share: 0.5, retain: 2.0, ..train },
-            },
-            start: Start::Averaged,
-            repulsion: RepulsionConfig {
-                loss: RepulsionLoss::Il2,
-                distance: Distance::Sum,
-                gamma: 30.0,
-                weight: 100.0,
-            },
-            positive_below: 0.2,
-            few_marks: 1000,
-            ..Self::paper()
+    /// Whether these settings can be run; the error is one sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let collect: CollectSettings = self.values.read()?;
+        if collect.labelled == 0 {
+            return Err("a labeler must look at one sample at least".to_owned());
         }
+        self.method.check(&self.values)
+    }
+
+    /// How much there is to do; `None` if these settings cannot be run.
+    pub fn plan(&self) -> Option<Plan> {
+        self.method.plan(&self.values)
+    }
+
+    /// How negatives and positives are looked for; the error is one clause.
+    pub fn collect(&self) -> Result<CollectSettings, String> {
+        self.values.read()
+    }
+
+    /// Takes what a checkpoint says of its own training over into a preset that wants it.
+    pub fn follow(&mut self, preset: &str, args: &Map<String, Value>) {
+        self.method.follow(preset, &mut self.values, args);
+    }
+}
+
+impl Default for Settings {
+    /// The default preset of the default method.
+    fn default() -> Self {
+        Self::of(DEFAULT)
+    }
+}
+
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        self.method.id() == other.method.id() && self.values == other.values
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field(METHOD, &self.method.id()).field("values", &self.values).finish()
+    }
+}
+
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(METHOD, self.method.id())?;
+        for (name, value) in self.values.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Settings {
+    /// Values that are missing are those of the method's default preset; values that no setting has are left out.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut values = Values::deserialize(deserializer)?;
+        let found = match values.remove(METHOD) {
+            None => Self::default(),
+            Some(name) => {
+                let known = name.as_str().and_then(method);
+                let method = known.ok_or_else(|| D::Error::custom(format!("there is no method {name}")))?;
+                Self::of(method)
+            }
+        };
+        let Self { method, values: mut complete } = found;
+        complete.merge(values);
+        Ok(Self { method, values: method.normalize(&complete).map_err(D::Error::custom)? })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::registry::METHODS, *};
 
     #[test]
-    fn presets_can_be_run_and_the_quick_one_follows_the_checkpoint() {
-        for preset in [Preset::Paper, Preset::Quick] {
-            assert_eq!(Settings::preset(preset).check(), Ok(()));
+    fn every_preset_can_be_run_and_comes_back_from_a_file() {
+        for method in METHODS {
+            for preset in method.presets() {
+                let settings = Settings::preset(*method, preset.id).unwrap();
+                assert_eq!(settings.check(), Ok(()), "{}", preset.id);
+                assert!(settings.plan().is_some_and(|plan| plan.iterations >= plan.result_iterations));
+                let text = serde_json::to_string(&settings).unwrap();
+                assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+            }
         }
-        let paper = Settings::preset(Preset::Paper).unlearn.train;
-        assert_eq!((paper.unwanted_fakes(), paper.retain), (0, 0.0), "the published method has neither");
-        assert_eq!(Settings::preset(Preset::Paper).few_marks, 0, "nor a probe");
-        let mut quick = Settings::preset(Preset::Quick);
-        quick.follow(&serde_json::from_str(r#"{"r1": 7.5, "path_regularize": -1, "lr": 9}"#).unwrap());
-        assert_eq!((quick.adapt.train.r1, quick.unlearn.train.r1), (7.5, 7.5));
-        assert_eq!((quick.unlearn.train.path_regularize, quick.unlearn.train.lr), (0.0, 0.0015));
     }
 
     #[test]
-    fn the_learning_rate_falls_along_half_a_cosine() {
-        let stage = StageConfig { iterations: 100, final_lr: 0.2, train: TrainConfig::default() };
-        for (index, expected) in [(0, 1.0), (50, 0.6), (100, 0.2)] {
-            assert!((stage.lr_factor(index) - expected).abs() < 1e-12);
+    fn every_field_leads_to_a_value_of_its_kind_and_has_a_key_of_its_own() {
+        for method in METHODS {
+            let settings = Settings::preset(*method, method.presets()[0].id).unwrap();
+            let mut keys = std::collections::HashSet::new();
+            for field in settings.fields() {
+                assert!(keys.insert(field.key), "{} twice", field.key);
+                let value = field.get(&settings.values).unwrap_or_else(|| panic!("{} has no value", field.key));
+                let mut same = settings.clone();
+                field.set(&mut same.values, value.clone()).unwrap();
+                assert!(field.paths.len() > 1 || same == settings, "{}", field.key);
+                assert!(field.help.ends_with('.') && !field.label.is_empty(), "{}", field.key);
+            }
         }
+    }
+
+    #[test]
+    fn what_a_file_lacks_is_the_default_and_what_nobody_knows_is_left_out() {
+        let read = |text: &str| serde_json::from_str::<Settings>(text);
+        assert_eq!(read("{}").unwrap(), Settings::default());
+        assert_eq!(read(r#"{"an earlier": 1, "adapt": {"later": 2}}"#).unwrap(), Settings::default());
+        let other = read(r#"{"seed": 9, "unlearn": {"train": {"lr": 1}}}"#).unwrap();
+        assert_eq!((other.get("seed"), other.get("unlearn_lr")), (Some(&9.into()), Some(&1.0.into())));
+        for (text, expected) in [
+            (r#"{"method": "magic"}"#, "there is no method \"magic\""),
+            (r#"{"seed": "none"}"#, "invalid type: string \"none\", expected u64"),
+            ("[]", "invalid type"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_is_found_by_key_or_path() {
+        let mut settings = Settings::default();
+        settings.set_text("unlearn-lr", "0.5").unwrap();
+        settings.set_text("adapt.train.lr", "0.25").unwrap();
+        assert_eq!((settings.get("unlearn_lr"), settings.get("adapt-lr")), (Some(&0.5.into()), Some(&0.25.into())));
+        settings.set("seed", 4).unwrap();
+        assert_eq!(settings.collect().unwrap().seed, 4);
+        let error = settings.set_text("magic", "1").unwrap_err();
+        assert!(error.starts_with("Adapt then Unlearn has no setting `magic`; it has iters, "), "{error}");
+        assert!(settings.set_text("adapt.train.lr", "fast").is_err());
     }
 }

@@ -10,9 +10,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use unlearn_studio::{
     checkpoint::read_tensors,
     device::{self, DeviceChoice},
-    engine::Model,
+    model::{Gan, Model},
     networks::{FlatParams, HostTensor},
-    unlearn::Gan,
 };
 
 /// The folder of golden checkpoints: the repository's own, or the one `UNLEARN_GOLDEN` names.

@@ -14,11 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use unlearn_studio::{
-    checkpoint::save,
-    device,
-    engine::{EngineError, Model},
-};
+use unlearn_studio::{checkpoint::save, device, model::Model};
 
 /// Mutations of each format, unless `UNLEARN_MUTATIONS` (first..last) asks for others.
 const MUTATIONS: Range<u64> = 0..20_000;
@@ -45,7 +41,6 @@ fn open(path: &Path, what: &str) -> Result<Model, String> {
     assert!(used < LARGEST, "{what}: took {used} bytes");
     match opened {
         Err(_) => panic!("{what}: panicked"),
-        Ok(Err(EngineError::Internal(sentence))) => panic!("{what}: {sentence}"),
         Ok(Err(error)) => {
             let sentence = error.to_string();
             assert!(!sentence.contains(char::is_control), "{what}: not one plain sentence: {sentence:?}");

@@ -9,7 +9,7 @@ use unlearn_studio::{
         state::tiles::{Source, sample_at},
     },
     checkpoint,
-    unlearn::feedback::{Feedback, Mark},
+    feedback::{Feedback, Mark},
 };
 
 use crate::{skip::skip, support::*};

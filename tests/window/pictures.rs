@@ -3,7 +3,7 @@
 use egui_kittest::SnapshotOptions;
 use unlearn_studio::{
     app::state::{prefs::Theme, tiles::Source, view::Compare},
-    unlearn::feedback::Mark,
+    feedback::Mark,
 };
 
 use crate::{skip::skip, support::*};

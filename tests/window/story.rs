@@ -8,7 +8,7 @@ use unlearn_studio::{
     app::state::{prefs::Theme, tiles::Source, view::Compare},
     checkpoint,
     device::DeviceChoice,
-    unlearn::feedback::Mark,
+    feedback::Mark,
 };
 
 use crate::support::*;
@@ -25,17 +25,21 @@ fn the_whole_story() {
     tiny_run(&mut window, 3, 120);
     window.run_ok();
     press_button(&mut window, "Unlearn");
-    until(&mut window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
+    until(&mut window, "unlearning", |app| !app.studio().charts.values("unlearn", "discriminator").is_empty());
     press_button(&mut window, "Pause");
     until(&mut window, "a pause", |app| {
         app.studio().run.in_progress().is_some_and(|run| run.description() == "Paused")
     });
-    let paused_at = app(&mut window).studio().charts.d.values().len();
+    let paused_at = app(&mut window).studio().charts.values("unlearn", "discriminator").len();
     for _ in 0..20 {
         window.step();
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(app(&mut window).studio().charts.d.values().len(), paused_at, "no iteration while paused_at");
+    assert_eq!(
+        app(&mut window).studio().charts.values("unlearn", "discriminator").len(),
+        paused_at,
+        "no iteration while paused_at"
+    );
     press_button(&mut window, "Resume");
     until(&mut window, "two snapshots", |app| app.studio().timeline.snapshots().len() >= 2);
     press_button(&mut window, "Stop");
@@ -56,7 +60,7 @@ fn the_whole_story() {
     until(&mut window, "extrapolated samples", |app| {
         let studio = app.studio();
         assert!(studio.timeline.shown() != Source::Current);
-        studio.sample(0).is_some_and(|s| studio.has_tile(Source::Extrapolated(1500), s))
+        studio.sample(0).is_some_and(|s| studio.has_tile(Source::Slider(1500), s))
     });
     press(&mut window, "Now: the latest result");
 
@@ -179,7 +183,7 @@ fn a_rectangle_marks_what_it_touches() {
 fn settings_are_kept_as_presets() {
     let mut window = window();
     assert!(!app(&mut window).studio().is_preset_modified());
-    app(&mut window).studio().settings.unlearn.iterations = 123;
+    app(&mut window).studio().settings.set("iters", 123).expect("iterations");
     window.run_ok();
     press(&mut window, "Save preset\u{2026}");
     window.get_by_label("Preset name").focus();
@@ -188,7 +192,7 @@ fn settings_are_kept_as_presets() {
     window.run_ok();
     press(&mut window, "Save preset");
     let studio = app(&mut window).studio();
-    assert_eq!(studio.prefs.presets["mine"].unlearn.iterations, 123);
+    assert_eq!(studio.prefs.presets["mine"].get("iters"), Some(&123.into()));
     assert!(!studio.is_preset_modified());
 }
 
@@ -278,7 +282,7 @@ fn a_key_that_ends_typing_is_not_meant_for_the_grid() {
     window.key_press(Key::Enter);
     window.run_ok();
     let studio = app(&mut window).studio();
-    assert_eq!((studio.settings.unlearn.iterations, &studio.detail), (37, &None));
+    assert_eq!((studio.settings.get("iters"), &studio.detail), (Some(&37.into()), &None));
     press(&mut window, "Sample 4");
     assert_eq!(app(&mut window).studio().marks.counts(), (1, 0));
 }

@@ -102,12 +102,15 @@ pub fn press_button(window: &mut Window, label: &str) {
 /// Few and quick iterations; the settings' form is tried elsewhere.
 pub fn tiny_run(window: &mut Window, adapt: usize, unlearn: usize) {
     let settings = &mut app(window).studio().settings;
-    (settings.adapt.iterations, settings.unlearn.iterations) = (adapt, unlearn);
     // The marks themselves are trained on.
-    (settings.adapted, settings.fisher_samples, settings.few_marks) = (1, 2, 0);
-    for stage in [&mut settings.adapt, &mut settings.unlearn] {
-        (stage.train.batch, stage.train.lr, stage.train.ema_decay) = (4, 0.01, 0.5);
+    let counts = [("adapt-iters", adapt), ("iters", unlearn), ("adapted", 1), ("fisher-samples", 2), ("few-marks", 0)];
+    for (key, value) in counts.into_iter().chain([("batch", 4)]) {
+        settings.set(key, value).expect(key);
     }
+    for (path, text) in [("adapt-lr", "0.01"), ("unlearn-lr", "0.01"), ("adapt.train.ema_decay", "0.5")] {
+        settings.set_text(path, text).expect(path);
+    }
+    settings.set("ema-decay", 0.5).expect("a decay");
 }
 
 pub fn mark_some(window: &mut Window) {
@@ -194,5 +197,5 @@ pub fn endless_run(window: &mut Window) {
     tiny_run(window, 1, 1_000_000);
     window.run_ok();
     press_button(window, "Unlearn");
-    until(window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
+    until(window, "unlearning", |app| !app.studio().charts.values("unlearn", "discriminator").is_empty());
 }

@@ -2,10 +2,10 @@
 
 use crate::{
     app::{
-        state::{studio::Studio, view::View},
+        state::{notices::Level, studio::Studio, view::View},
         views::grid_view::GridView,
     },
-    unlearn::feedback::Mark,
+    feedback::Mark,
 };
 
 /// Samples that are scrolled through.
@@ -103,7 +103,9 @@ impl Benchmark {
             studio.marks.set(samples, Some(mark));
         }
         // The marks themselves are trained on: nobody looked at what they show.
-        studio.settings.few_marks = 0;
+        if let Err(problem) = studio.settings.set("few-marks", 0) {
+            studio.notify(Level::Error, problem);
+        }
         studio.start();
         self.begin(BenchmarkStep::Train, studio);
     }

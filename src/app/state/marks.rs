@@ -1,6 +1,6 @@
 //! What the user marked, with undo and redo.
 
-use crate::unlearn::feedback::{Feedback, Mark, Sample};
+use crate::feedback::{Feedback, Mark, Sample};
 
 /// One step that can be undone: what each sample was and became.
 type Change = Vec<(Sample, Option<Mark>, Option<Mark>)>;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{atomic_file, device::DeviceChoice, engine::ModelCard, unlearn::Settings};
+use crate::{atomic_file, device::DeviceChoice, model::ModelCard, unlearn::Settings};
 
 /// Files in the list of recent ones.
 const RECENT: usize = 8;
@@ -110,7 +110,7 @@ fn speed_key(device: &str, card: &ModelCard) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unlearn::Preset;
+    use crate::unlearn::DEFAULT;
 
     #[test]
     fn what_is_remembered_comes_back() {
@@ -118,7 +118,9 @@ mod tests {
         let mut prefs = Prefs::load(Some(folder.path().join("new")));
         assert!(prefs.recent.is_empty());
         prefs.theme = Theme::Light;
-        prefs.presets.insert("mine".to_owned(), Settings { seed: 9, ..Settings::preset(Preset::Paper) });
+        let mut settings = Settings::preset(DEFAULT, "paper").unwrap();
+        settings.set("seed", 9).unwrap();
+        prefs.presets.insert("mine".to_owned(), settings);
         for i in 0..20 {
             prefs.recent.retain(|_| true);
             prefs.add_recent(Path::new(&format!("/models/{}.pt", i % 10)));

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use crate::engine::{Phase, Progress, RunReport};
+use crate::{
+    engine::{Phase, Progress, RunReport},
+    unlearn::Stage,
+};
 
 /// Where a run stands.
 #[derive(Debug, Default)]
@@ -29,7 +32,7 @@ pub struct RunInProgress {
     pub status: RunStatus,
     /// What it is made of.
     pub plan: RunPlan,
-    /// When iterations of stage 2 began to be counted, and how many there were: the first ones warm up.
+    /// When iterations that make the result began to be counted, and how many there were: the first ones warm up.
     timed_from: Option<(Instant, usize)>,
 }
 
@@ -38,8 +41,8 @@ pub struct RunInProgress {
 pub struct RunPlan {
     /// Where its samples come from.
     pub collection: Collection,
-    /// Adapted generators in the ensemble.
-    pub members: usize,
+    /// The method's stages.
+    pub stages: &'static [Stage],
     /// Whether it is measured in the end.
     pub measured: bool,
 }
@@ -102,11 +105,7 @@ impl RunInProgress {
                     Collection::LikeMarks => "Finding more samples like those you marked".to_owned(),
                     Collection::Marks => "Collecting the samples you marked".to_owned(),
                 },
-                Phase::Adapt(member) if self.plan.members > 1 => {
-                    format!("Learning what must go ({} of {})", member + 1, self.plan.members)
-                }
-                Phase::Adapt(_) => "Learning what must go".to_owned(),
-                Phase::Unlearn => "Unlearning".to_owned(),
+                Phase::Method(at) => at.doing(),
                 Phase::Evaluate => "Measuring the result".to_owned(),
                 Phase::Train => "Training".to_owned(),
             },
@@ -118,7 +117,7 @@ impl RunInProgress {
         self.progress.map_or(0.0, |progress| progress.done as f32 / progress.of.max(1) as f32)
     }
 
-    /// An iteration of stage 2 is done; `index` counts from 0.
+    /// An iteration that makes the result is done; `index` counts from 0.
     pub fn count_iteration(&mut self, index: usize) {
         self.timed_from.get_or_insert((Instant::now(), index));
     }
@@ -128,7 +127,7 @@ impl RunInProgress {
         self.timed_from = None;
     }
 
-    /// Seconds of an iteration of stage 2, if enough of them went by undisturbed until `index`.
+    /// Seconds of such an iteration, if enough of them went by undisturbed until `index`.
     pub fn seconds_per_iteration(&self, index: usize) -> Option<f64> {
         let (since, from) = self.timed_from?;
         let done = index.checked_sub(from).filter(|&done| done >= 8)?;
@@ -139,6 +138,7 @@ impl RunInProgress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unlearn::{DEFAULT, StageRound};
 
     #[test]
     fn every_stage_has_a_description() {
@@ -147,14 +147,15 @@ mod tests {
             (Collection::LikeMarks, "Finding more samples like those you marked"),
             (Collection::Marks, "Collecting the samples you marked"),
         ] {
-            let mut state = RunState::start(RunPlan { collection, members: 2, measured: true });
+            let mut state = RunState::start(RunPlan { collection, stages: DEFAULT.stages(), measured: true });
             let run = state.in_progress_mut().unwrap();
             assert_eq!((run.description().as_str(), run.fraction()), ("Preparing", 0.0));
             for (done, expected) in [(3, expected), (9, "Preparing to learn")] {
                 run.progress = Some(Progress { phase: Phase::Label, done, of: 9, seconds_left: None });
                 assert_eq!(run.description(), expected);
             }
-            run.progress = Some(Progress { phase: Phase::Adapt(1), done: 3, of: 12, seconds_left: None });
+            let phase = Phase::Method(StageRound { stage: &DEFAULT.stages()[0], round: 1, rounds: 2 });
+            run.progress = Some(Progress { phase, done: 3, of: 12, seconds_left: None });
             assert_eq!((run.description().as_str(), run.fraction()), ("Learning what must go (2 of 2)", 0.25));
             for (status, expected) in [(RunStatus::Pausing, "Pausing after this step"), (RunStatus::Paused, "Paused")] {
                 run.status = status;
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_speed_needs_eight_iterations_without_a_pause() {
-        let plan = RunPlan { collection: Collection::Marks, members: 1, measured: false };
+        let plan = RunPlan { collection: Collection::Marks, stages: DEFAULT.stages(), measured: false };
         let mut state = RunState::start(plan);
         let run = state.in_progress_mut().unwrap();
         assert_eq!(run.seconds_per_iteration(100), None);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{engine::Weights, networks::LatentAddress, unlearn::feedback::Sample};
+use crate::{engine::Weights, feedback::Sample, networks::LatentAddress};
 
 /// Bytes of all tiles that are kept.
 const BUDGET: usize = 256 << 20;
@@ -16,8 +16,8 @@ pub enum Source {
     Current,
     /// A snapshot of a run.
     Snapshot(usize),
-    /// Extrapolated by this many thousandths.
-    Extrapolated(i32),
+    /// The method's slider at this many thousandths.
+    Slider(i32),
 }
 
 impl Source {
@@ -27,7 +27,7 @@ impl Source {
             Self::Original => Weights::Original,
             Self::Current => Weights::Current,
             Self::Snapshot(number) => Weights::Snapshot(number),
-            Self::Extrapolated(thousandths) => Weights::Extrapolated(f64::from(thousandths) / 1000.0),
+            Self::Slider(thousandths) => Weights::Slider(f64::from(thousandths) / 1000.0),
         }
     }
 
@@ -37,8 +37,8 @@ impl Source {
             Weights::Original => Some(Self::Original),
             Weights::Current => Some(Self::Current),
             Weights::Snapshot(number) => Some(Self::Snapshot(number)),
-            Weights::Extrapolated(gamma) => Some(Self::Extrapolated((gamma * 1000.0).round() as i32)),
-            Weights::Adapted(_) => None,
+            Weights::Slider(value) => Some(Self::Slider((value * 1000.0).round() as i32)),
+            Weights::Auxiliary(_) => None,
         }
     }
 }
@@ -258,9 +258,9 @@ mod tests {
 
     #[test]
     fn weights_survive_being_a_key() {
-        for weights in [Weights::Original, Weights::Current, Weights::Snapshot(3), Weights::Extrapolated(-0.35)] {
+        for weights in [Weights::Original, Weights::Current, Weights::Snapshot(3), Weights::Slider(-0.35)] {
             assert_eq!(Source::of(weights).map(Source::weights), Some(weights));
         }
-        assert_eq!(Source::of(Weights::Adapted(0)), None);
+        assert_eq!(Source::of(Weights::Auxiliary(0)), None);
     }
 }

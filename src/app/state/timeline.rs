@@ -1,6 +1,7 @@
 //! The snapshots of all runs, and which weights the window shows as "after".
 
 use super::tiles::Source;
+use crate::unlearn::Slider;
 
 /// Snapshots that a run takes by itself, if memory allows.
 pub const AUTO_SNAPSHOTS: usize = 12;
@@ -10,7 +11,7 @@ pub const AUTO_SNAPSHOTS: usize = 12;
 pub struct TimelineSnapshot {
     /// Its number in the engine.
     pub number: usize,
-    /// Iterations of stage 2 that led to it.
+    /// Iterations that led to it.
     pub iteration: usize,
     /// Which run it belongs to, from 0.
     pub run: usize,
@@ -22,12 +23,12 @@ pub struct Timeline {
     snapshots: Vec<TimelineSnapshot>,
     shown: Source,
     runs: usize,
-    can_extrapolate: bool,
+    slider: Option<&'static Slider>,
 }
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { snapshots: Vec::new(), shown: Source::Current, runs: 0, can_extrapolate: false }
+        Self { snapshots: Vec::new(), shown: Source::Current, runs: 0, slider: None }
     }
 }
 
@@ -42,16 +43,16 @@ impl Timeline {
         self.shown
     }
 
-    /// Whether there are adapted generators to extrapolate from.
-    pub fn can_extrapolate(&self) -> bool {
-        self.can_extrapolate
+    /// The slider through weights that need no training, if there is one.
+    pub fn slider(&self) -> Option<&'static Slider> {
+        self.slider
     }
 
     /// A run begins: the latest state is what one wants to see.
     pub fn begin_run(&mut self) {
         self.runs += 1;
         self.shown = Source::Current;
-        self.can_extrapolate = false;
+        self.slider = None;
     }
 
     /// A snapshot was taken.
@@ -59,9 +60,9 @@ impl Timeline {
         self.snapshots.push(TimelineSnapshot { number, iteration, run: self.runs.saturating_sub(1) });
     }
 
-    /// There are adapted generators from now on.
-    pub fn enable_extrapolation(&mut self) {
-        self.can_extrapolate = true;
+    /// There is such a slider from now on.
+    pub fn set_slider(&mut self, slider: Option<&'static Slider>) {
+        self.slider = slider;
     }
 
     /// Shows other weights, if there are such.
@@ -69,7 +70,7 @@ impl Timeline {
         let exists = match source {
             Source::Original | Source::Current => true,
             Source::Snapshot(number) => self.snapshots.iter().any(|snapshot| snapshot.number == number),
-            Source::Extrapolated(_) => self.can_extrapolate,
+            Source::Slider(_) => self.slider.is_some(),
         };
         if exists {
             self.shown = source;
@@ -97,7 +98,10 @@ impl Timeline {
                 let snapshot = self.snapshots.iter().find(|snapshot| snapshot.number == number);
                 snapshot.map_or_else(String::new, |snapshot| format!("after {} steps", snapshot.iteration))
             }
-            Source::Extrapolated(thousandths) => format!("pushed further, {:.2}", f64::from(thousandths) / 1000.0),
+            Source::Slider(thousandths) => {
+                let caption = self.slider.map_or("", |slider| slider.caption);
+                format!("{caption}, {:.2}", f64::from(thousandths) / 1000.0)
+            }
         }
     }
 }
@@ -105,6 +109,7 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unlearn::DEFAULT;
 
     #[test]
     fn one_walks_from_before_to_now_and_no_further() {
@@ -128,16 +133,16 @@ mod tests {
     fn only_what_exists_is_shown() {
         let mut timeline = Timeline::default();
         timeline.show(Source::Snapshot(0));
-        timeline.show(Source::Extrapolated(1500));
+        timeline.show(Source::Slider(1500));
         assert_eq!((timeline.shown(), timeline.caption().as_str()), (Source::Current, "nothing unlearned yet"));
         timeline.begin_run();
-        timeline.enable_extrapolation();
-        timeline.show(Source::Extrapolated(1500));
+        timeline.set_slider(DEFAULT.slider());
+        timeline.show(Source::Slider(1500));
         assert_eq!(timeline.caption(), "pushed further, 1.50");
         timeline.add(4, 30);
         timeline.show(Source::Snapshot(4));
         assert_eq!(timeline.caption(), "after 30 steps");
         timeline.begin_run();
-        assert_eq!((timeline.shown(), timeline.can_extrapolate()), (Source::Current, false));
+        assert_eq!((timeline.shown(), timeline.slider()), (Source::Current, None));
     }
 }

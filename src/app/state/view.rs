@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::unlearn::feedback::Sample;
+use crate::feedback::Sample;
 
 /// How the grid compares before with after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

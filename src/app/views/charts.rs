@@ -10,7 +10,10 @@ use super::{
     theme::{Palette, palette},
     widgets,
 };
-use crate::app::state::{series::Series, studio::Studio};
+use crate::{
+    app::state::{charts::Charts, series::Series, studio::Studio},
+    unlearn::{self, Meaning, Stage},
+};
 
 const HEIGHT: f32 = 118.0;
 
@@ -50,57 +53,50 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
 
 fn charts(studio: &Studio, p: Palette) -> Vec<Chart<'_>> {
     let c = &studio.charts;
-    let stage_2 = !c.d.values().is_empty();
-    let mut all = vec![
-        Chart {
-            title: "Share gone (%)",
-            help: "Percentage of unlearning (PUL), measured by the labeler: 100 means that nothing is left.",
-            curves: vec![(&c.pul, "gone %", p.after)],
-            legend: Corner::RightTop,
-            can_log: false,
-        },
-        Chart {
-            title: "Change in everything else (Fr\u{e9}chet distance)",
-            help: "Distance of all samples from the original ones that may stay: lower is better.",
-            curves: vec![(&c.frechet, "distance", p.before)],
-            legend: Corner::RightTop,
-            can_log: true,
-        },
-        Chart {
-            title: "Adversarial losses",
-            help: "They should stay close to each other. If one runs away, the learning rate is too high.",
-            curves: vec![(&c.d, "discriminator", p.before), (&c.g, "generator", p.after)],
-            legend: Corner::RightTop,
-            can_log: true,
-        },
-        Chart {
-            title: "Repulsion and retention",
-            help: "What pushes away from what must go, and what protects everything else.",
-            curves: vec![(&c.repulsion, "repulsion", p.negative), (&c.retain, "retention", p.positive)],
-            legend: Corner::RightTop,
-            can_log: true,
-        },
-        Chart {
-            title: "Distance of the weights",
-            help: "From the copies that generate what must go, and from the original model.",
-            curves: vec![(&c.to_adapted, "to what must go", p.negative), (&c.to_original, "to the original", p.before)],
-            legend: Corner::RightBottom,
-            can_log: true,
-        },
-    ];
-    if !stage_2 {
-        all.insert(
-            0,
-            Chart {
-                title: "Drift from the original",
-                help: "How far the copies have moved where their weights matter (EWC).",
-                curves: vec![(&c.ewc, "EWC", p.negative)],
-                legend: Corner::RightTop,
-                can_log: true,
-            },
-        );
-    }
+    let Some((result, before)) = c.stages() else { return Vec::new() };
+    let of = |stage: &Stage| c.charts_of(stage).map(|chart| drawn(c, chart, p)).collect::<Vec<_>>();
+    // What led to the result is looked at only until there is one.
+    let mut all = match c.of_stage(result).is_empty() {
+        true => before.iter().flat_map(of).collect(),
+        false => Vec::new(),
+    };
+    all.push(Chart {
+        title: "Share gone (%)",
+        help: "Percentage of unlearning (PUL), measured by the labeler: 100 means that nothing is left.",
+        curves: vec![(&c.pul, "gone %", p.after)],
+        legend: Corner::RightTop,
+        can_log: false,
+    });
+    all.push(Chart {
+        title: "Change in everything else (Fr\u{e9}chet distance)",
+        help: "Distance of all samples from the original ones that may stay: lower is better.",
+        curves: vec![(&c.frechet, "distance", p.before)],
+        legend: Corner::RightTop,
+        can_log: true,
+    });
+    all.extend(of(result));
     all
+}
+
+/// A chart as the method describes it.
+fn drawn<'a>(charts: &'a Charts, chart: &'static unlearn::Chart, p: Palette) -> Chart<'a> {
+    let colour = |meaning: Meaning| match meaning {
+        Meaning::Before => p.before,
+        Meaning::After => p.after,
+        Meaning::Negative => p.negative,
+        Meaning::Positive => p.positive,
+    };
+    let curve = |curve: &unlearn::Curve| {
+        let series = charts.series(chart.stage, curve.name)?;
+        Some((series, curve.label, colour(curve.meaning)))
+    };
+    Chart {
+        title: chart.title,
+        help: chart.help,
+        curves: chart.curves.iter().filter_map(curve).collect(),
+        legend: if chart.rises { Corner::RightBottom } else { Corner::RightTop },
+        can_log: true,
+    }
 }
 
 fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {

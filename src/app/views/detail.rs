@@ -5,7 +5,7 @@ use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, Text
 use super::{theme::palette, widgets};
 use crate::{
     app::state::{studio::Studio, tiles::sample_at, view::DetailTile},
-    unlearn::feedback::{Mark, Sample},
+    feedback::{Mark, Sample},
 };
 
 /// Textures of the sample that is looked at.

@@ -12,10 +12,7 @@ use super::{
 use crate::{
     app::state::{studio::Studio, tiles::Source},
     engine::SampleKind,
-    unlearn::{
-        feedback::{Mark, Sample},
-        probe::Confidence,
-    },
+    feedback::{Mark, Sample, probe::Confidence},
 };
 
 /// Thumbnails of each kind that are shown; the rest is a number.

@@ -14,8 +14,7 @@ use crate::{
         run_state::{RunInProgress, RunState, RunStatus},
         studio::{Studio, TUNING},
     },
-    engine::RunReport,
-    unlearn::Preset,
+    engine::{Phase, RunReport},
 };
 
 /// The panel's own state.
@@ -44,9 +43,11 @@ impl RunPanel {
     }
 
     fn preset(&mut self, ui: &mut Ui, studio: &mut Studio) {
+        let presets = studio.settings.method().presets();
         let name = |choice: &PresetChoice| match choice {
-            PresetChoice::BuiltIn(Preset::Quick) => "Quick".to_owned(),
-            PresetChoice::BuiltIn(Preset::Paper) => "Paper".to_owned(),
+            PresetChoice::BuiltIn(id) => {
+                presets.iter().find(|preset| preset.id == *id).map_or(*id, |preset| preset.name).to_owned()
+            }
             PresetChoice::Custom(name) => name.clone(),
         };
         let changed = studio.is_preset_modified();
@@ -56,13 +57,9 @@ impl RunPanel {
             let label = ui.label(RichText::new("Preset").weak());
             let shown = name(&studio.preset) + if changed { " (changed)" } else { "" };
             let combo = ComboBox::from_id_salt("preset").selected_text(shown).width(140.0).show_ui(ui, |ui| {
-                let built = [
-                    (Preset::Quick, "A good result in the least time."),
-                    (Preset::Paper, "The authors' settings: thorough but slow."),
-                ];
-                for (preset, help) in built {
-                    let this = PresetChoice::BuiltIn(preset);
-                    let response = ui.selectable_label(studio.preset == this, name(&this)).on_hover_text(help);
+                for preset in presets {
+                    let this = PresetChoice::BuiltIn(preset.id);
+                    let response = ui.selectable_label(studio.preset == this, preset.name).on_hover_text(preset.help);
                     if response.clicked() {
                         choice = Some(this);
                     }
@@ -212,18 +209,19 @@ fn progress(ui: &mut Ui, studio: &mut Studio) {
 
 /// The stages of a run in a line, the present one in colour.
 fn stages(ui: &mut Ui, run: &RunInProgress) {
-    use crate::engine::Phase;
+    let stages = run.plan.stages;
     let here = match run.progress.map(|progress| progress.phase) {
-        None | Some(Phase::Label | Phase::WarmUp) => 0,
-        Some(Phase::Adapt(_)) => 1,
-        Some(Phase::Unlearn | Phase::Train) => 2,
-        Some(Phase::Evaluate) => 3,
+        None | Some(Phase::Label | Phase::WarmUp | Phase::Train) => 0,
+        Some(Phase::Method(at)) => 1 + stages.iter().position(|stage| stage.id == at.stage.id).unwrap_or(0),
+        Some(Phase::Evaluate) => 1 + stages.len(),
     };
     let p = palette(ui.style());
-    let names = ["Collect", "Learn", "Unlearn", "Measure"];
-    let count = if run.plan.measured { 4 } else { 3 };
+    let mut names = vec!["Collect"];
+    names.extend(stages.iter().map(|stage| stage.title));
+    names.extend(run.plan.measured.then_some("Measure"));
+    let count = names.len();
     ui.horizontal(|ui| {
-        for (stage, name) in names.into_iter().take(count).enumerate() {
+        for (stage, name) in names.into_iter().enumerate() {
             let colour = match stage.cmp(&here) {
                 std::cmp::Ordering::Less => p.text,
                 std::cmp::Ordering::Equal => p.after,

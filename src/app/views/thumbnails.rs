@@ -11,7 +11,7 @@ use crate::{
         tiles::{Source, TileKey, sample_at},
     },
     engine::SampleKind,
-    unlearn::feedback::Sample,
+    feedback::Sample,
 };
 
 /// Textures that are kept.

@@ -9,9 +9,9 @@ use super::{
     widgets,
 };
 use crate::{
-    app::state::{studio::Studio, tiles::Source},
+    app::state::{notices::Level, studio::Studio, tiles::Source},
     engine::SampleKind,
-    unlearn::feedback::Sample,
+    feedback::Sample,
 };
 
 const SIDE: f32 = 50.0;
@@ -20,7 +20,7 @@ const NARROW: f32 = 480.0;
 
 /// Whether there is anything to show.
 pub(crate) fn is_empty(studio: &Studio) -> bool {
-    studio.model.is_none() || (studio.timeline.snapshots().is_empty() && !studio.timeline.can_extrapolate())
+    studio.model.is_none() || (studio.timeline.snapshots().is_empty() && studio.timeline.slider().is_none())
 }
 
 pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, dialogs: &mut Dialogs) {
@@ -44,7 +44,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
     ui.add_space(2.0);
     ui.horizontal_top(|ui| {
         let narrow = ui.available_width() < NARROW;
-        let slider = match (studio.timeline.can_extrapolate(), narrow) {
+        let slider = match (studio.timeline.slider().is_some(), narrow) {
             (false, _) => 0.0,
             (true, false) => 250.0,
             (true, true) => 170.0,
@@ -60,7 +60,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
         });
         if slider > 0.0 {
             ui.add_space(10.0);
-            ui.vertical(|ui| extrapolation(ui, studio, if narrow { 70.0 } else { 150.0 }));
+            ui.vertical(|ui| weights_slider(ui, studio, if narrow { 70.0 } else { 150.0 }));
         }
     });
 }
@@ -128,29 +128,31 @@ fn starting_point(ui: &mut Ui, studio: &mut Studio) {
     }
 }
 
-fn extrapolation(ui: &mut Ui, studio: &mut Studio, width: f32) {
+fn weights_slider(ui: &mut Ui, studio: &mut Studio, width: f32) {
+    let Some(slider) = studio.timeline.slider() else { return };
     let shown = match studio.timeline.shown() {
-        Source::Extrapolated(thousandths) => Some(f64::from(thousandths) / 1000.0),
+        Source::Slider(thousandths) => Some(f64::from(thousandths) / 1000.0),
         _ => None,
     };
-    let mut gamma = shown.unwrap_or(1.0);
+    let mut value = shown.unwrap_or(slider.original);
     ui.spacing_mut().slider_width = width;
-    let label = ui.label(RichText::new("Push further (no training)").weak()).on_hover_text(
-        "Moves the weights away from what must go: 0 generates it, 1 is the original model, more leads away from it.\n\n\
-         Details: theta_N + gamma (theta_G - theta_N), where theta_G is the original and theta_N generates what must go.",
-    );
-    let slider = Slider::new(&mut gamma, 0.0..=3.0).fixed_decimals(2).step_by(0.02);
-    let response = ui.add(slider).labelled_by(label.id).accessible_name("Push further");
+    let title = format!("{} (no training)", slider.name);
+    let label = ui.label(RichText::new(title).weak()).on_hover_text(slider.help);
+    let control = Slider::new(&mut value, slider.min..=slider.max).fixed_decimals(2).step_by(slider.step);
+    let response = ui.add(control).labelled_by(label.id).accessible_name(slider.name);
     if response.changed() {
-        studio.timeline.show(Source::Extrapolated((gamma * 1000.0).round() as i32));
+        studio.timeline.show(Source::Slider((value * 1000.0).round() as i32));
     }
+    let Some(setting) = slider.setting else { return };
     // It is always there, so that nothing moves when the slider does.
     ui.add_enabled_ui(shown.is_some(), |ui| {
         let help = "The next run starts from these weights.";
         let button = widgets::minor_button(ui, "Use as starting point");
         let button = button.accessible_name("Use pushed weights as starting point");
-        if button.on_hover_text(help).on_disabled_hover_text("Move the slider first.").clicked() {
-            studio.settings.extrapolate = gamma;
+        if button.on_hover_text(help).on_disabled_hover_text("Move the slider first.").clicked()
+            && let Err(problem) = studio.settings.set(setting, value)
+        {
+            studio.notify(Level::Error, problem);
         }
     });
 }

@@ -20,8 +20,10 @@ use crate::{
         },
     },
     device::{DeviceCard, DeviceChoice},
-    engine::{Command, ModelCard, Suggestions, Tiles},
-    unlearn::{Preset, Settings},
+    engine::{Command, RenderedTiles},
+    feedback::Suggestions,
+    model::ModelCard,
+    unlearn::Settings,
 };
 
 /// What is said while the GPU's kernels are compiled and timed.
@@ -63,7 +65,7 @@ pub struct Studio {
     /// The tiles.
     pub tiles: TileCache,
     /// Thumbnails that arrived, to be made into textures.
-    pub thumbnails: Vec<Tiles>,
+    pub thumbnails: Vec<RenderedTiles>,
     /// The sample looked at closely.
     pub detail: Option<Detail>,
     /// The run.
@@ -128,8 +130,8 @@ impl Studio {
             thumbnails: Vec::new(),
             detail: None,
             run: RunState::None,
-            settings: Settings::preset(Preset::Quick),
-            preset: PresetChoice::BuiltIn(Preset::Quick),
+            settings: Settings::default(),
+            preset: PresetChoice::BuiltIn(Settings::default().method().default_preset()),
             starting_snapshot: None,
             charts: Charts::default(),
             timeline: Timeline::default(),

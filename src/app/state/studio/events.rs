@@ -14,8 +14,9 @@ use crate::{
         },
     },
     device::Kind,
-    engine::{Command, Event, ModelCard, Phase, RunReport, SampleKind, SampleRequest, Tiles},
-    unlearn::{Iteration, Stage},
+    engine::{Command, Event, RenderedTiles, RunReport, SampleKind, SampleRequest},
+    model::ModelCard,
+    unlearn::Iteration,
 };
 
 /// The part of the time that may go into showing a run while it goes on.
@@ -62,19 +63,12 @@ impl Studio {
             }
             Event::Class(class) => self.view.class = class.and_then(|class| u32::try_from(class).ok()),
             Event::Progress(progress) => {
-                let stage_1_done = matches!(progress.phase, Phase::Unlearn | Phase::Evaluate);
-                if stage_1_done && !self.timeline.can_extrapolate() {
-                    self.timeline.enable_extrapolation();
-                }
                 if let Some(run) = self.run.in_progress_mut() {
                     run.progress = Some(progress);
                 }
             }
             Event::Iteration(iteration) => self.handle_iteration(&iteration),
-            Event::Distances { index, to_adapted, to_original } => {
-                self.charts.to_adapted.push(index as f64, f64::from(to_adapted));
-                self.charts.to_original.push(index as f64, f64::from(to_original));
-            }
+            Event::Auxiliary { .. } => {}
             Event::Estimate { index, pul, frechet } => {
                 if let Some(pul) = pul {
                     self.charts.pul.push(index as f64, pul * 100.0);
@@ -94,6 +88,8 @@ impl Studio {
                     self.unsaved = false;
                 }
             }
+            // Nothing in the window asks for these.
+            Event::Converted { .. } | Event::Compared(_) | Event::Trained(_) => {}
             Event::Feedback(path, feedback) => {
                 self.reading = None;
                 self.marks.replace(&feedback);
@@ -141,7 +137,7 @@ impl Studio {
         self.opening = None;
         self.model = Some(card);
         self.tiles.forget(|_| true);
-        self.charts = Charts { log: self.charts.log, ..Charts::default() };
+        self.charts = Charts::of(self.settings.method(), self.charts.log);
         self.timeline = Default::default();
         (self.run, self.starting_snapshot, self.detail, self.unsaved) = (RunState::None, None, None, false);
         (self.suggestions, self.suggesting) = (None, false);
@@ -152,31 +148,22 @@ impl Studio {
     }
 
     fn handle_iteration(&mut self, iteration: &Iteration) {
-        let (x, losses) = (iteration.index as f64, iteration.losses);
-        match iteration.stage {
-            Stage::Adapt { member } => {
-                let before = member * iteration.of;
-                self.charts.ewc.push(before as f64 + x, f64::from(losses.term.unwrap_or(0.0)));
-            }
-            Stage::Unlearn => {
-                self.epoch += 1;
-                self.unsaved = true;
-                self.charts.d.push(x, f64::from(losses.d));
-                self.charts.g.push(x, f64::from(losses.g));
-                let terms = [(&mut self.charts.repulsion, losses.term), (&mut self.charts.retain, losses.retain)];
-                for (series, value) in terms {
-                    if let Some(value) = value {
-                        series.push(x, f64::from(value));
-                    }
-                }
-                if let Some(run) = self.run.in_progress_mut() {
-                    run.count_iteration(iteration.index);
-                }
-            }
+        for (name, value) in &iteration.values {
+            self.charts.push(iteration.at.stage.id, name, iteration.place(), *value);
+        }
+        if !iteration.is_result() {
+            return;
+        }
+        // Everything that the slider starts from is there before the result is worked on.
+        self.timeline.set_slider(self.settings.method().slider());
+        self.epoch += 1;
+        self.unsaved = true;
+        if let Some(run) = self.run.in_progress_mut() {
+            run.count_iteration(iteration.index);
         }
     }
 
-    fn handle_tiles(&mut self, tiles: Tiles) {
+    fn handle_tiles(&mut self, tiles: RenderedTiles) {
         match tiles.request.kind {
             SampleKind::Grid => {
                 let pending = self.pending_tiles.take();
@@ -255,7 +242,7 @@ impl Studio {
         if let (Some(seconds), Some(card), Some(device), false) =
             (seconds, &self.model, &self.device, report.failed.is_some())
         {
-            let batch = report.settings.unlearn.train.batch;
+            let batch = report.settings.plan().map_or(1, |plan| plan.batch);
             self.prefs.record_speed(&device.name, card, seconds, batch);
         }
         if let Some(evaluation) = &report.evaluation {

@@ -11,8 +11,8 @@ use crate::{
         series::csv,
         tiles::{Source, TileKey},
     },
-    engine::{Command, FileJob, LabelerCard, LabelerSpec, files::PictureRequest},
-    unlearn::feedback::{Mark, Sample},
+    engine::{Command, FileJob, LabelerCard, PictureRequest},
+    feedback::{LabelerSpec, Mark, Sample},
 };
 
 /// Samples in a saved picture, and in a row of it.
@@ -102,23 +102,15 @@ impl Studio {
         self.write(Command::File(Box::new(FileJob::Animation(path, picture))));
     }
 
-    /// Writes the curves of the last run as a table.
+    /// Writes the curves of the last run as tables: first what belongs to the result, then the stages before it.
     pub fn save_charts(&mut self, path: PathBuf) {
         let charts = &self.charts;
-        let stage_2 = [
-            &charts.d,
-            &charts.g,
-            &charts.repulsion,
-            &charts.retain,
-            &charts.to_adapted,
-            &charts.to_original,
-            &charts.pul,
-            &charts.frechet,
-        ];
-        let mut text = csv("iteration", &stage_2);
-        if !charts.ewc.values().is_empty() {
-            text.push_str("\nstage 1\n");
-            text.push_str(&csv("iteration", &[&charts.ewc]));
+        let Some((result, before)) = charts.stages() else { return };
+        let mut curves = charts.of_stage(result);
+        curves.extend([&charts.pul, &charts.frechet]);
+        let mut text = csv("iteration", &curves);
+        for stage in before {
+            text.push_str(&format!("\n{}\n{}", stage.name, csv("iteration", &charts.of_stage(stage))));
         }
         self.write(Command::File(Box::new(FileJob::Text(path, text))));
     }

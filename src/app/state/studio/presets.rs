@@ -1,43 +1,34 @@
 //! Choosing, keeping and forgetting settings to start from.
 
 use super::data::Studio;
-use crate::{
-    app::state::preset::PresetChoice,
-    unlearn::{Preset, Settings},
-};
+use crate::{app::state::preset::PresetChoice, unlearn::Settings};
 
 impl Studio {
+    /// The settings of a preset, for the open model; `None` if there is no such preset.
+    fn preset_settings(&self, choice: &PresetChoice) -> Option<Settings> {
+        match choice {
+            PresetChoice::BuiltIn(preset) => {
+                let mut settings = Settings::preset(self.settings.method(), preset)?;
+                if let Some(card) = &self.model {
+                    settings.follow(preset, &card.args);
+                }
+                Some(settings)
+            }
+            PresetChoice::Custom(name) => self.prefs.presets.get(name).cloned(),
+        }
+    }
+
     /// Takes settings from a preset.
     pub fn choose_preset(&mut self, choice: PresetChoice) {
-        let settings = match &choice {
-            PresetChoice::BuiltIn(preset) => {
-                let mut settings = Settings::preset(*preset);
-                if let (Preset::Quick, Some(card)) = (preset, &self.model) {
-                    settings.follow(&card.args);
-                }
-                settings
-            }
-            PresetChoice::Custom(name) => match self.prefs.presets.get(name) {
-                Some(settings) => settings.clone(),
-                None => return,
-            },
-        };
-        self.settings = settings;
-        self.preset = choice;
+        if let Some(settings) = self.preset_settings(&choice) {
+            self.settings = settings;
+            self.preset = choice;
+        }
     }
 
     /// Whether the settings differ from the preset they started from.
     pub fn is_preset_modified(&self) -> bool {
-        match &self.preset {
-            PresetChoice::Custom(name) => self.prefs.presets.get(name) != Some(&self.settings),
-            PresetChoice::BuiltIn(preset) => {
-                let mut settings = Settings::preset(*preset);
-                if let (Preset::Quick, Some(card)) = (preset, &self.model) {
-                    settings.follow(&card.args);
-                }
-                settings != self.settings
-            }
-        }
+        self.preset_settings(&self.preset).as_ref() != Some(&self.settings)
     }
 
     /// Keeps the settings as a preset of the user's own.
@@ -55,7 +46,7 @@ impl Studio {
         self.prefs.presets.remove(name);
         self.prefs.save();
         if self.preset == PresetChoice::Custom(name.to_owned()) {
-            self.preset = PresetChoice::BuiltIn(Preset::Quick);
+            self.preset = PresetChoice::BuiltIn(self.settings.method().default_preset());
         }
     }
 }

@@ -11,12 +11,11 @@ use crate::{
     },
     device::Kind,
     engine::{
-        Command, FeedbackSource, RunRequest,
-        command::EvaluationRequest,
+        Command, EvaluationRequest, RunRequest,
         cost::{Cost, Speed, affordable_snapshots, cost},
         evaluate::EVALUATION_SEED,
     },
-    unlearn::probe::FEWEST,
+    feedback::{FeedbackSource, probe::FEWEST},
 };
 
 /// Samples the result is measured on.
@@ -60,7 +59,8 @@ impl Studio {
     /// Whether there are so few marks that a run learns from them and finds more samples by itself.
     fn learns_from_few_marks(&self) -> bool {
         let (negatives, positives) = self.marks.counts();
-        negatives + positives < self.settings.few_marks
+        let few = self.settings.collect().map_or(0, |collect| collect.few_marks);
+        negatives + positives < few
     }
 
     /// What the next run removes and by whose word; `None` while nobody has said anything.
@@ -102,7 +102,7 @@ impl Studio {
         let card = self.model.as_ref()?;
         let device = self.device.as_ref().map_or("", |card| card.name.as_str());
         let speed = Speed { per_sample: self.per_sample_at_best, per_iteration: self.prefs.speed(device, card) };
-        Some(cost(card, &self.settings, self.planned_snapshots(), speed))
+        Some(cost(card, self.settings.plan()?, self.planned_snapshots(), speed))
     }
 
     /// Bytes that a run may take on the compute device, as far as they are known: what is free in the machine, or all that
@@ -148,11 +148,11 @@ impl Studio {
             _ if self.learns_from_few_marks() => Collection::LikeMarks,
             _ => Collection::Marks,
         };
-        let (members, measured) = (self.settings.adapted, evaluation.is_some());
-        self.run = RunState::start(RunPlan { collection, members, measured });
-        self.charts = Charts { log: self.charts.log, ..Charts::default() };
+        let (method, measured) = (self.settings.method(), evaluation.is_some());
+        self.run = RunState::start(RunPlan { collection, stages: method.stages(), measured });
+        self.charts = Charts::of(method, self.charts.log);
         self.timeline.begin_run();
-        self.tiles.forget(|source| matches!(source, Source::Extrapolated(_)));
+        self.tiles.forget(|source| matches!(source, Source::Slider(_)));
         self.send(Command::AutoSnapshots(self.planned_snapshots()));
         let request =
             RunRequest { feedback, settings: self.settings.clone(), evaluation, from: self.starting_snapshot };

@@ -7,11 +7,8 @@ use crate::{
         view::{Compare, Detail},
     },
     engine::{Command, SampleKind, SampleRequest, SuggestRequest},
+    feedback::{Feedback, Sample, probe::FEWEST},
     networks::latents::class_at,
-    unlearn::{
-        feedback::{Feedback, Sample},
-        probe::FEWEST,
-    },
 };
 
 /// Samples that one seed shows.

@@ -20,7 +20,7 @@ use crate::{
         },
         views::theme::palette,
     },
-    unlearn::feedback::Sample,
+    feedback::Sample,
 };
 
 impl GridView {

@@ -5,7 +5,7 @@ use eframe::egui::{Key, Modifiers, Ui};
 use super::{page, view::GridView};
 use crate::{
     app::state::{layout::TileLayout, studio::Studio, view::Compare},
-    unlearn::feedback::Mark,
+    feedback::Mark,
 };
 
 pub(super) fn handle_keys(view: &mut GridView, ui: &Ui, layout: &TileLayout, studio: &mut Studio) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::view::GridView;
 use crate::{
     app::state::{layout::TileLayout, studio::Studio},
-    unlearn::feedback::{Mark, Sample},
+    feedback::{Mark, Sample},
 };
 
 /// Room around the tiles, in points.

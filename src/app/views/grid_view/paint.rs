@@ -18,7 +18,7 @@ use crate::{
         },
         views::theme::{self, palette},
     },
-    unlearn::feedback::{Mark, Sample},
+    feedback::{Mark, Sample},
 };
 
 /// Bytes that are copied to the window's GPU in a frame; the rest waits for the next one.

@@ -5,7 +5,7 @@ use eframe::egui::{self, PointerButton, Pos2, Rect, Response, Role, Ui, WidgetIn
 use super::view::GridView;
 use crate::{
     app::state::{layout::TileLayout, studio::Studio},
-    unlearn::feedback::{Mark, Sample},
+    feedback::{Mark, Sample},
 };
 
 impl GridView {

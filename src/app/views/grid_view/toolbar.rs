@@ -8,7 +8,7 @@ use crate::{
         state::{studio::Studio, view::Compare},
         views::theme::palette,
     },
-    unlearn::feedback::Mark,
+    feedback::Mark,
 };
 
 /// Below this width the choice between before and after is a menu.

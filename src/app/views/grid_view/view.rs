@@ -7,7 +7,7 @@ use crate::{
         grid::atlas::Atlas,
         state::{layout::TileLayout, tiles::Source},
     },
-    unlearn::feedback::{Mark, Sample},
+    feedback::{Mark, Sample},
 };
 
 /// The grid's own state.

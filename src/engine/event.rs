@@ -1,0 +1,118 @@
+//! What the engine answers.
+
+use std::path::PathBuf;
+
+use super::{phase::Progress, report::RunReport, request::SampleRequest, training::TrainReport};
+use crate::{
+    feedback::{Feedback, LabelerSpec, Suggestions},
+    metrics::{Evaluation, Head},
+    model::ModelCard,
+    unlearn::Iteration,
+};
+
+/// Rendered samples, 8-bit RGB.
+#[derive(Clone, Debug)]
+pub struct RenderedTiles {
+    /// The request they answer.
+    pub request: SampleRequest,
+    /// Width and height of a tile in pixels.
+    pub side: usize,
+    /// `[tiles, side, side, 3]`.
+    pub rgb: Vec<u8>,
+    /// State of the weights: it changes whenever [`Weights::Current`](super::Weights::Current) do.
+    pub version: u64,
+    /// Seconds that rendering took.
+    pub seconds: f64,
+}
+
+/// A labeler that can be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelerCard {
+    /// The classifier.
+    pub spec: LabelerSpec,
+    /// What it can say, with names.
+    pub heads: Vec<Head>,
+    /// Whether it has features for a Fréchet distance.
+    pub features: bool,
+    /// Its input: channels, height, width.
+    pub input: [usize; 3],
+}
+
+/// An answer of the engine.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// How far the opening of a large file is: bytes read, of those there are to read.
+    Opening {
+        /// Bytes read so far.
+        read: u64,
+        /// Bytes there are to read.
+        of: u64,
+    },
+    /// A model was opened.
+    Loaded(Box<ModelCard>),
+    /// How far the job is.
+    Progress(Progress),
+    /// One iteration of a method and what it measured.
+    Iteration(Iteration),
+    /// The method has weights beside the result, from now on to be had as
+    /// [`Weights::Auxiliary`](super::Weights::Auxiliary) and by its slider.
+    Auxiliary {
+        /// Their number, from 0.
+        number: usize,
+        /// What they are.
+        name: String,
+    },
+    /// Samples are of this class from now on, or of all classes.
+    Class(Option<usize>),
+    /// Rendered samples.
+    Tiles(Box<RenderedTiles>),
+    /// What was learned from the marks.
+    Suggested(Box<Suggestions>),
+    /// The result seen by the labeler of the run's measurement, over fewer samples, while the run goes on.
+    Estimate {
+        /// Iteration of what makes the result, from 0.
+        index: usize,
+        /// Part of the negatives that is gone.
+        pul: Option<f64>,
+        /// Distance to the kept samples, if the labeler has features.
+        frechet: Option<f64>,
+    },
+    /// This request for samples cannot be answered; why stands in the [`Event::Failed`] that follows.
+    NoTiles(Box<SampleRequest>),
+    /// A snapshot was taken.
+    Snapshot {
+        /// Its number, from 0.
+        number: usize,
+        /// Iterations that led to it.
+        iteration: usize,
+    },
+    /// A file was written.
+    Exported(PathBuf),
+    /// The loaded model was written as another file.
+    Converted {
+        /// The file.
+        path: PathBuf,
+        /// Where numbers were rounded: by how many 255ths a pixel changes at most, over this many samples.
+        change: Option<(u8, u64)>,
+    },
+    /// Two models were compared; `None` if that was stopped.
+    Compared(Option<Box<Evaluation>>),
+    /// A training from scratch is over.
+    Trained(Box<TrainReport>),
+    /// A feedback file was read.
+    Feedback(PathBuf, Box<Feedback>),
+    /// A labeler can be used.
+    Labeler(Box<LabelerCard>),
+    /// Loading or a run is over, however it ended: the next one can start.
+    Idle,
+    /// Something the person should know, in one sentence.
+    Warning(String),
+    /// The run is held.
+    Paused,
+    /// The run goes on.
+    Resumed,
+    /// The run ended, by itself or because it was stopped.
+    Done(Box<RunReport>),
+    /// A command failed, in one sentence; the last good state stays.
+    Failed(String),
+}

@@ -1,0 +1,51 @@
+//! What every job that takes a while does between two steps.
+
+use std::{collections::VecDeque, ops::ControlFlow};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{command::Command, event::Event, phase::Progress};
+
+/// Sends an event. Nobody listening is no reason to fail: what was reached still counts.
+pub(super) fn send_event(events: &Sender<Event>, event: Event) {
+    let _ = events.send(event);
+}
+
+/// The worker's side of a job that shows nothing while it goes on: it can be stopped, and all other commands wait.
+pub(super) struct JobControl<'a> {
+    commands: &'a Receiver<Command>,
+    events: &'a Sender<Event>,
+    waiting: &'a mut VecDeque<Command>,
+    stopped: bool,
+}
+
+impl<'a> JobControl<'a> {
+    pub(super) fn new(
+        commands: &'a Receiver<Command>,
+        events: &'a Sender<Event>,
+        waiting: &'a mut VecDeque<Command>,
+    ) -> Self {
+        Self { commands, events, waiting, stopped: false }
+    }
+
+    /// Says how far the job is, and whether it may go on.
+    pub(super) fn progress(&mut self, progress: Progress) -> ControlFlow<()> {
+        send_event(self.events, Event::Progress(progress));
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Stop => self.stopped = true,
+                Command::Quit => {
+                    self.stopped = true;
+                    self.waiting.push_back(Command::Quit);
+                }
+                command => self.waiting.push_back(command),
+            }
+        }
+        if self.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Says something to the person.
+    pub(super) fn warn(&self, sentence: String) {
+        send_event(self.events, Event::Warning(sentence));
+    }
+}

@@ -1,0 +1,51 @@
+//! How far a job is.
+
+use serde::{Serialize, Serializer};
+
+use crate::unlearn::StageRound;
+
+/// What a job is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Training a discriminator for a generator that came without one.
+    WarmUp,
+    /// Sorting samples into negatives and positives.
+    Label,
+    /// A stage of the method.
+    Method(StageRound),
+    /// Measuring the result.
+    Evaluate,
+    /// Training from scratch.
+    Train,
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::WarmUp => f.write_str("warm up"),
+            Self::Label => f.write_str("label"),
+            Self::Method(at) => at.fmt(f),
+            Self::Evaluate => f.write_str("evaluate"),
+            Self::Train => f.write_str("train"),
+        }
+    }
+}
+
+impl Serialize for Phase {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Steps done in this phase.
+    pub done: usize,
+    /// Steps in this phase.
+    pub of: usize,
+    /// Estimate for the rest of the training, in seconds, once there is something to estimate from.
+    pub seconds_left: Option<f64>,
+}

@@ -1,0 +1,251 @@
+//! What jobs are given: plain values.
+
+use std::path::PathBuf;
+
+use super::{
+    training::{Card, ChosenChoices},
+    weights::Weights,
+};
+use crate::{
+    feedback::{Feedback, FeedbackSource, LabelerSpec},
+    unlearn::Settings,
+};
+
+/// Marks to learn from.
+#[derive(Clone, Debug)]
+pub struct SuggestRequest {
+    /// The marked samples.
+    pub feedback: Feedback,
+    /// Seed of the samples that are ranked: the first [`crate::feedback::REFERENCE`] of it.
+    pub seed: u64,
+    /// Their truncation.
+    pub psi: f32,
+    /// A classifier whose features may help, whatever its classes are.
+    pub labeler: Option<LabelerSpec>,
+    /// Number of samples to propose.
+    pub count: usize,
+}
+
+/// One run of a method.
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    /// Where negatives and positives come from.
+    pub feedback: FeedbackSource,
+    /// The method and all settings.
+    pub settings: Settings,
+    /// Measure the result with a labeler afterwards.
+    pub evaluation: Option<EvaluationRequest>,
+    /// Go on from this snapshot instead of the model as it was loaded.
+    pub from: Option<usize>,
+}
+
+/// A measurement by a labeler, over latents that were not trained on.
+#[derive(Clone, Debug)]
+pub struct EvaluationRequest {
+    /// The classifier.
+    pub labeler: LabelerSpec,
+    /// What should be gone, as [`Labeler::target`](crate::metrics::Labeler::target) takes it.
+    pub forget: String,
+    /// Number of samples.
+    pub samples: usize,
+    /// Seed of their latents.
+    pub seed: u64,
+}
+
+/// Two model files to compare.
+#[derive(Clone, Debug)]
+pub struct CompareRequest {
+    /// The original model.
+    pub before: PathBuf,
+    /// The unlearned model.
+    pub after: PathBuf,
+    /// Compare samples of one class only.
+    pub class: Option<usize>,
+    /// How.
+    pub evaluation: EvaluationRequest,
+}
+
+/// Requests of one kind replace each other; those of different kinds do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SampleKind {
+    /// The visible tiles of the grid.
+    Grid,
+    /// One enlarged sample.
+    Detail,
+    /// Thumbnails of marked samples.
+    Feedback,
+    /// Thumbnails of snapshots.
+    Timeline,
+    /// Pictures that are written to a file.
+    Picture,
+}
+
+impl SampleKind {
+    /// Tiles that are looked at small are made no larger than this; `None` leaves them as the generator makes them.
+    pub fn max_side(self) -> Option<usize> {
+        match self {
+            Self::Grid => Some(256),
+            Self::Feedback | Self::Timeline => Some(96),
+            Self::Detail | Self::Picture => None,
+        }
+    }
+}
+
+/// Samples to render.
+#[derive(Clone, Debug)]
+pub struct SampleRequest {
+    /// What they are for.
+    pub kind: SampleKind,
+    /// Who makes them.
+    pub weights: Weights,
+    /// Seed of the latents.
+    pub seed: u64,
+    /// Indices of the latents.
+    pub indices: Vec<u64>,
+    /// Truncation.
+    pub psi: f32,
+    /// The class that all of them are drawn with; `None` draws each with the class of its address.
+    pub class: Option<u32>,
+}
+
+/// Samples of the open model to write to a file: a picture (.png) or exact numbers (.safetensors).
+#[derive(Clone, Debug)]
+pub struct DrawRequest {
+    /// The file.
+    pub out: PathBuf,
+    /// Which samples.
+    pub latents: Latents,
+    /// Truncation.
+    pub psi: f32,
+}
+
+/// Where latents come from.
+#[derive(Clone, Debug)]
+pub enum Latents {
+    /// The first of a seed.
+    Seed {
+        /// The seed.
+        seed: u64,
+        /// How many.
+        count: u64,
+    },
+    /// A .safetensors file with a tensor `z` [count, latent] (and, for a class-conditional model, `c` [count, classes]).
+    File(PathBuf),
+}
+
+/// How the open model is written as another file.
+#[derive(Clone, Debug)]
+pub struct ConvertRequest {
+    /// The file.
+    pub out: PathBuf,
+    /// Round all numbers to 16 bits (.safetensors only); refused if a pixel changes by more than 1/255.
+    pub half: bool,
+    /// Leave out the optimizers' states and where a training stood.
+    pub networks_only: bool,
+}
+
+/// Feedback, labelers, pictures, text: a file to read or to write that is no model.
+#[derive(Clone, Debug)]
+pub enum FileJob {
+    /// Read feedback for the open model; the answer is [`Event::Feedback`](super::Event::Feedback).
+    OpenFeedback(PathBuf),
+    /// Write feedback.
+    SaveFeedback(PathBuf, Feedback),
+    /// Open a labeler to see whether it can be used; the answer is [`Event::Labeler`](super::Event::Labeler).
+    OpenLabeler(LabelerSpec),
+    /// Write one picture of samples as PNG.
+    Grid(PathBuf, PictureRequest),
+    /// Write a GIF that shows the same samples with one set of weights after the other.
+    Animation(PathBuf, PictureRequest),
+    /// Write text, such as a table of numbers.
+    Text(PathBuf, String),
+}
+
+/// What is in a picture.
+#[derive(Clone, Debug)]
+pub struct PictureRequest {
+    /// Sets of weights. A PNG shows the first, or the first two side by side; a GIF shows all in turn.
+    pub weights: Vec<Weights>,
+    /// Seed of the latents.
+    pub seed: u64,
+    /// Indices of the latents.
+    pub indices: Vec<u64>,
+    /// Truncation.
+    pub psi: f32,
+    /// The class of all of them, see [`SampleRequest::class`].
+    pub class: Option<u32>,
+    /// Samples in a row.
+    pub columns: usize,
+    /// Which samples get a red frame, by position.
+    pub negatives: Vec<bool>,
+}
+
+/// A training from scratch.
+#[derive(Clone, Debug)]
+pub struct TrainRequest {
+    /// What to train on.
+    pub data: TrainingData,
+    /// Where it begins.
+    pub start: TrainingStart,
+    /// Hyperparameters that are not the start's own.
+    pub choices: ChosenChoices,
+    /// How long.
+    pub length: TrainingLength,
+    /// The file that is written.
+    pub out: PathBuf,
+    /// A picture that is written with it.
+    pub grid: Option<PathBuf>,
+    /// It is written after every so many iterations.
+    pub save_every: usize,
+    /// Compares samples of the finished model with the data.
+    pub labeler: Option<LabelerSpec>,
+    /// For the model's card.
+    pub card: Card,
+}
+
+/// Training images.
+#[derive(Clone, Debug)]
+pub enum TrainingData {
+    /// The drawn avatars.
+    Avatars,
+    /// A folder of pictures.
+    Folder(PathBuf),
+    /// An IDX file.
+    Idx(PathBuf),
+}
+
+/// Where a training begins.
+#[derive(Clone, Debug)]
+pub enum TrainingStart {
+    /// With new networks.
+    Fresh {
+        /// Side of the images in pixels; the data's own or 64.
+        resolution: Option<usize>,
+        /// Channels at 4x4, 8x8, ...: one number for all, one for each, or none for the usual ones.
+        channels: Vec<usize>,
+        /// Length of the latents.
+        latent: usize,
+        /// Layers of the mapping network.
+        mapping: usize,
+        /// Seed of weights, data order and draws.
+        seed: u64,
+        /// A model of half the resolution that is taken over; latent and mapping are then its own.
+        grow: Option<PathBuf>,
+    },
+    /// Where the training that wrote this file ended.
+    Resume {
+        /// The file.
+        model: PathBuf,
+        /// Side of the images, if it was asked for: it must be the model's.
+        resolution: Option<usize>,
+    },
+}
+
+/// How long a training is, what came before included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrainingLength {
+    /// Iterations.
+    Iterations(usize),
+    /// Thousands of images.
+    Kimg(usize),
+}

@@ -1,0 +1,63 @@
+//! Rendering samples.
+
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+
+use super::{error::EngineError, event::RenderedTiles, halve::halve, request::SampleRequest, weights::Weights};
+use crate::{
+    metrics::to_rgb8,
+    model::{Model, ModelError, Sampler},
+    networks::FlatParams,
+};
+
+/// Centres of truncation that are remembered.
+const CENTRES: usize = 8;
+
+/// Centres of truncation of the weights that were asked for latest: finding one takes a moment.
+#[derive(Default)]
+pub(super) struct Centres(Vec<((Weights, u64), Tensor<2>)>);
+
+impl Centres {
+    fn get(&self, key: (Weights, u64)) -> Option<Tensor<2>> {
+        self.0.iter().find(|(known, _)| *known == key).map(|(_, centre)| centre.clone())
+    }
+
+    fn put(&mut self, key: (Weights, u64), centre: Tensor<2>) {
+        self.0.push((key, centre));
+        let extra = self.0.len().saturating_sub(CENTRES);
+        self.0.drain(..extra);
+    }
+}
+
+/// Renders samples of the weights `params`, which are the request's; `version` counts their changes.
+pub(super) fn render(
+    model: &Model,
+    params: &FlatParams,
+    request: SampleRequest,
+    version: u64,
+    centres: &mut Centres,
+) -> Result<RenderedTiles, EngineError> {
+    let clock = Instant::now();
+    // Of the weights that can be asked for, only the current ones and those of the last run change.
+    let key = (request.weights, if request.weights == Weights::Original { 0 } else { version });
+    let centre = centres.get(key);
+    let known = centre.is_some();
+    let class = request.class.map(|class| class as usize);
+    let classes = model.generator.classes();
+    if let Some(class) = class.filter(|class| *class >= classes) {
+        return Err(ModelError::NoClass { file: model.path.clone(), class, classes }.into());
+    }
+    // What is asked for, whatever a run would draw.
+    let generator = model.generator.clone().with_class(class);
+    let mut sampler = Sampler::new(&generator, params).with_centre(centre);
+    let images = sampler.render_at(request.seed, request.indices.iter().copied(), request.psi);
+    if let (Some(centre), false) = (sampler.centre(), known) {
+        centres.put(key, centre);
+    }
+    let [channels, side, _] = sampler.image_shape();
+    let rgb = to_rgb8(&images, [request.indices.len(), channels, side, side])
+        .ok_or(EngineError::State("images of this many channels cannot be shown"))?;
+    let (rgb, side) = halve(rgb, side, request.kind.max_side().unwrap_or(side));
+    Ok(RenderedTiles { request, side, rgb, version, seconds: clock.elapsed().as_secs_f64() })
+}

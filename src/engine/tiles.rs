@@ -1,0 +1,63 @@
+//! Requests for samples, answered: of several of one kind only the latest.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crossbeam_channel::Sender;
+use indexmap::IndexMap;
+
+use super::{
+    error::{EngineError, panic_sentence},
+    event::{Event, RenderedTiles},
+    job::send_event,
+    request::{SampleKind, SampleRequest},
+    sample::render,
+    session::Session,
+};
+use crate::unlearn::StateRef;
+
+/// The latest sample request of each kind.
+#[derive(Default)]
+pub(super) struct PendingSamples(IndexMap<SampleKind, SampleRequest>);
+
+impl PendingSamples {
+    pub(super) fn put(&mut self, request: SampleRequest) {
+        self.0.insert(request.kind, request);
+    }
+
+    /// Puts a request back unless a newer one of its kind has arrived.
+    pub(super) fn put_if_absent(&mut self, request: SampleRequest) {
+        self.0.entry(request.kind).or_insert(request);
+    }
+
+    pub(super) fn take(&mut self) -> Option<SampleRequest> {
+        self.0.shift_remove_index(0).map(|(_, request)| request)
+    }
+}
+
+/// Answers one request for samples; `current` is the state of a run in progress.
+pub(super) fn send_tiles(
+    events: &Sender<Event>,
+    session: &mut Session,
+    request: SampleRequest,
+    current: Option<StateRef<'_>>,
+) {
+    let asked = request.clone();
+    let failed = match catch_unwind(AssertUnwindSafe(|| tiles(session, request, current))) {
+        Ok(Ok(tiles)) => return send_event(events, Event::Tiles(Box::new(tiles))),
+        Ok(Err(error)) => error.sentence(),
+        Err(panic) => panic_sentence(panic.as_ref()),
+    };
+    send_event(events, Event::NoTiles(Box::new(asked)));
+    send_event(events, Event::Failed(failed));
+}
+
+/// Renders samples of the session's weights.
+pub(super) fn tiles(
+    session: &mut Session,
+    request: SampleRequest,
+    current: Option<StateRef<'_>>,
+) -> Result<RenderedTiles, EngineError> {
+    let model = session.model()?;
+    let weights = session.results.weights(&model.g_ema, request.weights, current)?;
+    render(&model, &weights, request, session.results.version, &mut session.centres)
+}

@@ -1,0 +1,16 @@
+//! Which weights are meant.
+
+/// A set of the generator's weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Weights {
+    /// The model as it was loaded.
+    Original,
+    /// The result so far; the original if nothing was trained.
+    Current,
+    /// Weights that the method made on the way, by their number.
+    Auxiliary(usize),
+    /// A snapshot of the run.
+    Snapshot(usize),
+    /// A place of the method's slider.
+    Slider(f64),
+}

@@ -1,0 +1,141 @@
+//! From a handful of marks to pools: what a probe that learned from them is sure of.
+
+use std::ops::ControlFlow;
+
+use super::{
+    error::PoolError,
+    features::FeatureExtractor,
+    marks::{Feedback, Mark},
+    pools::{Learned, Pools, by_marks},
+    probe::Probe,
+    reference::{Ranked, Reference, addresses, rank},
+    settings::CollectSettings,
+};
+use crate::{
+    metrics::labeler::Labeler,
+    model::{Model, Sample},
+};
+
+/// Expected share of positives in the negatives' pool at most: a positive there is driven out with the negatives, and a few
+/// dozen negatives do.
+const IMPURE_NEGATIVES: f64 = 0.05;
+/// Part of the samples looked at that become negatives even if that makes the pool less pure.
+const FEWEST_NEGATIVES: f64 = 0.01;
+/// The least probable samples become positives: all but this multiple of what may be negative, or this part of what may be
+/// positive if that is more. A negative among the positives is taught to the GAN again, so the margin is wide; but too few
+/// would be too much alike.
+const MARGIN: f64 = 2.0;
+const FEWEST_POSITIVES: f64 = 0.8;
+/// Turns marks into pools: a probe looks at `settings.labelled` samples, the reference's first, and takes those it is sure of.
+/// `progress` is told the samples looked at and may stop.
+pub fn by_probe(
+    model: &Model,
+    reference: &Reference,
+    marks: &Feedback,
+    labeler: Option<&Labeler>,
+    settings: &CollectSettings,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Pools>, PoolError> {
+    let probe = reference.probe(model, marks, labeler)?;
+    let mut extractor = FeatureExtractor::new(model, labeler);
+    let chunk = extractor.chunk() * 4;
+    let mut start = reference.samples.len().min(settings.labelled);
+    let mut candidates: Vec<Ranked> =
+        rank(&probe, (&reference.samples[..start], &reference.rows[..start]), marks).collect();
+    while progress(start).is_continue() {
+        if start == settings.labelled {
+            return pools(model, marks, candidates, &probe, settings).map(Some);
+        }
+        let end = (start + chunk).min(settings.labelled);
+        let samples = addresses(model, reference.seed, reference.psi, start as u64..end as u64);
+        let rows = reference.space.apply(&extractor.see(&samples)?, samples.len());
+        candidates.extend(rank(&probe, (&samples, &rows), marks));
+        start = end;
+    }
+    Ok(None)
+}
+
+/// The marks and the candidates that the probe is sure of, as pools.
+fn pools(
+    model: &Model,
+    marks: &Feedback,
+    candidates: Vec<Ranked>,
+    probe: &Probe,
+    settings: &CollectSettings,
+) -> Result<Pools, PoolError> {
+    let mut feedback = marks.clone();
+    for (sample, mark) in confident_samples(candidates, probe.quality.share_at_most) {
+        feedback.mark(sample, mark);
+    }
+    let learned = Learned { quality: probe.quality, looked_at: settings.labelled };
+    Ok(Pools { learned: Some(learned), ..by_marks(model, feedback)? })
+}
+
+/// The candidates a probe is sure enough of, and what it takes them for, where at most this share of them is negative.
+pub(super) fn confident_samples(mut candidates: Vec<Ranked>, share_at_most: f64) -> Vec<(Sample, Mark)> {
+    candidates.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    let count = candidates.len();
+    let part = |part: f64| ((part * count as f64).ceil() as usize).min(count);
+    let wrong = |p: f64| 1.0 - p;
+    let negatives =
+        longest(candidates.iter().map(|c| wrong(c.probability)), IMPURE_NEGATIVES).max(part(FEWEST_NEGATIVES));
+    let positives =
+        part((1.0 - MARGIN * share_at_most).max(FEWEST_POSITIVES * (1.0 - share_at_most))).min(count - negatives);
+    let of = |ranked: &[Ranked], mark| ranked.iter().map(move |c| (c.sample, mark)).collect::<Vec<_>>();
+    let mut out = of(&candidates[..negatives], Mark::Negative);
+    out.extend(of(&candidates[count - positives..], Mark::Positive));
+    out
+}
+
+/// Length of the longest run from the front whose mean is at most `limit`, for values that ascend.
+fn longest(values: impl Iterator<Item = f64>, limit: f64) -> usize {
+    let mut sum = 0.0;
+    values
+        .enumerate()
+        .take_while(|(i, value)| {
+            sum += value;
+            sum <= limit * (*i + 1) as f64
+        })
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networks::LatentAddress;
+
+    fn ranked(probabilities: &[f64]) -> Vec<Ranked> {
+        let samples = (0..probabilities.len() as u64)
+            .map(|index| Sample::new(LatentAddress { seed: 0, index }, 1.0).expect("a usable psi"));
+        samples.zip(probabilities).map(|(sample, &probability)| Ranked { sample, probability }).collect()
+    }
+
+    fn sorted(probabilities: &[f64], share_at_most: f64) -> (Vec<u64>, Vec<u64>) {
+        let of = |wanted: Mark| {
+            let all = confident_samples(ranked(probabilities), share_at_most);
+            let mut found: Vec<u64> =
+                all.iter().filter(|(_, mark)| *mark == wanted).map(|(s, _)| s.address().index).collect();
+            found.sort_unstable();
+            found
+        };
+        (of(Mark::Negative), of(Mark::Positive))
+    }
+
+    #[test]
+    fn negatives_stay_pure_and_positives_keep_away() {
+        // Negatives: 0.99 and 0.93 are wrong by 0.04 on average, with 0.5 by 0.19. Positives: all but twice an eighth.
+        let (negatives, positives) = sorted(&[0.93, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001], 0.125);
+        assert_eq!((negatives, positives), (vec![0, 2], vec![1, 3, 4, 5, 6, 7]));
+        // Where half are negative, four fifths of the other half.
+        let (negatives, positives) = sorted(&[0.93, 0.001, 0.99, 0.5, 0.02, 0.001, 0.3, 0.001], 0.5);
+        assert_eq!((negatives, positives), (vec![0, 2], vec![1, 4, 5, 7]));
+    }
+
+    #[test]
+    fn an_unsure_probe_still_fills_both_pools() {
+        let (negatives, positives) = sorted(&[0.5, 0.4, 0.45, 0.41, 0.42, 0.43, 0.44, 0.46, 0.47, 0.48], 0.5);
+        assert_eq!((negatives, positives), (vec![0], vec![1, 3, 4, 5]));
+        assert_eq!(sorted(&[], 0.5), (vec![], vec![]));
+        assert_eq!(sorted(&[0.5], 0.5), (vec![0], vec![]));
+    }
+}

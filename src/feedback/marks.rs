@@ -1,0 +1,125 @@
+//! Feedback: which samples a person or a labeler marked negative or positive.
+//!
+//! Samples are addresses, not pictures: the model named by its SHA-256 draws the same picture from
+//! `(seed, index, psi)` everywhere. Their JSON file is `file.rs`'s.
+
+use std::collections::BTreeMap;
+
+use crate::model::Sample;
+
+/// What a sample shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// It shows what must be forgotten.
+    Negative,
+    /// It does not.
+    Positive,
+}
+
+/// The samples of one model that were marked. A sample has one mark or none.
+///
+/// Iteration goes by seed, index and psi, whatever the order of marking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feedback {
+    model_sha256: String,
+    marks: BTreeMap<Sample, Mark>,
+}
+
+impl Feedback {
+    /// No marks yet, for the model file with this SHA-256 (hexadecimal).
+    pub fn new(model_sha256: &str) -> Self {
+        Self { model_sha256: model_sha256.to_ascii_lowercase(), marks: BTreeMap::new() }
+    }
+
+    /// SHA-256 of the model file, lower-case hexadecimal.
+    pub fn model_sha256(&self) -> &str {
+        &self.model_sha256
+    }
+
+    /// Marks a sample and returns its mark before; a sample marked otherwise moves over.
+    pub fn mark(&mut self, sample: Sample, mark: Mark) -> Option<Mark> {
+        self.marks.insert(sample, mark)
+    }
+
+    /// Removes a sample's mark and returns it.
+    pub fn clear(&mut self, sample: Sample) -> Option<Mark> {
+        self.marks.remove(&sample)
+    }
+
+    /// The mark of a sample.
+    pub fn get(&self, sample: Sample) -> Option<Mark> {
+        self.marks.get(&sample).copied()
+    }
+
+    /// All marked samples in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Sample, Mark)> + '_ {
+        self.marks.iter().map(|(&sample, &mark)| (sample, mark))
+    }
+
+    /// The negative samples in order.
+    pub fn negatives(&self) -> impl Iterator<Item = Sample> + '_ {
+        self.marked(Mark::Negative)
+    }
+
+    /// The positive samples in order.
+    pub fn positives(&self) -> impl Iterator<Item = Sample> + '_ {
+        self.marked(Mark::Positive)
+    }
+
+    /// Number of marked samples.
+    pub fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether nothing is marked.
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    fn marked(&self, wanted: Mark) -> impl Iterator<Item = Sample> + '_ {
+        self.iter().filter(move |&(_, mark)| mark == wanted).map(|(sample, _)| sample)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::networks::LatentAddress;
+
+    pub const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    pub fn sample(seed: u64, index: u64, psi: f32) -> Sample {
+        Sample::new(LatentAddress { seed, index }, psi).unwrap()
+    }
+
+    pub fn some_feedback() -> Feedback {
+        let mut feedback = Feedback::new(SHA);
+        feedback.mark(sample(2, 9, 0.7), Mark::Positive);
+        feedback.mark(sample(0, 12, 0.7), Mark::Negative);
+        feedback.mark(sample(0, 3, 1.0), Mark::Negative);
+        feedback.mark(sample(u64::MAX, u64::MAX, -0.1), Mark::Positive);
+        feedback
+    }
+
+    #[test]
+    fn a_sample_has_one_mark() {
+        let mut feedback = some_feedback();
+        let moved = sample(2, 9, 0.7);
+        assert_eq!(feedback.mark(moved, Mark::Negative), Some(Mark::Positive));
+        assert_eq!((feedback.negatives().count(), feedback.positives().count(), feedback.len()), (3, 1, 4));
+        assert_eq!(feedback.get(moved), Some(Mark::Negative));
+        assert_eq!(feedback.clear(moved), Some(Mark::Negative));
+        assert_eq!((feedback.get(moved), feedback.clear(moved), feedback.len()), (None, None, 3));
+    }
+
+    #[test]
+    fn psi_counts_to_the_last_bit() {
+        let next = f32::from_bits(0.7f32.to_bits() + 1);
+        let mut feedback = Feedback::new(SHA);
+        feedback.mark(sample(0, 0, 0.7), Mark::Negative);
+        assert_eq!(feedback.mark(sample(0, 0, next), Mark::Positive), None);
+        assert_eq!(sample(0, 0, -0.0), sample(0, 0, 0.0));
+        assert_eq!(Sample::new(LatentAddress { seed: 0, index: 0 }, f32::NAN), None);
+        assert_eq!(Sample::new(LatentAddress { seed: 0, index: 0 }, f32::INFINITY), None);
+    }
+}

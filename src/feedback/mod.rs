@@ -1,0 +1,36 @@
+//! Which samples show what must be forgotten and which do not: marks and their files, labelers' answers, the probe that
+//! learns from a few marks, and the images all that leads to.
+//!
+//! Imports `model`, `metrics` and `networks`; for a pool's batches also `train`. In: a [`Model`](crate::model::Model), a
+//! [`FeedbackSource`]. Out: [`Pools`] of images and the [`Feedback`] they stand for; [`Suggestions`] what to mark next.
+
+mod by_probe;
+mod collect;
+mod error;
+mod features;
+mod file;
+mod image_pool;
+mod labeler_spec;
+mod marks;
+mod pools;
+pub mod probe;
+pub mod probe_test;
+mod reference;
+mod settings;
+mod simulated_user;
+mod source;
+
+pub use collect::collect;
+pub use error::PoolError;
+pub use file::FeedbackError;
+pub use image_pool::{ImagePool, Origin};
+pub use labeler_spec::LabelerSpec;
+pub use marks::{Feedback, Mark};
+pub use pools::{FeedbackSummary, Learned, Pools, by_labeler, by_marks};
+pub use probe::ProbeError;
+pub use reference::{REFERENCE, Ranked, Reference, Suggestions};
+pub use settings::CollectSettings;
+pub use simulated_user::SimulatedUser;
+pub use source::FeedbackSource;
+
+pub use crate::model::Sample;

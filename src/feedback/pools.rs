@@ -1,0 +1,133 @@
+//! Negatives and positives as images: from a labeler's answers, or from marks.
+
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use super::{
+    error::PoolError,
+    image_pool::{ImagePool, Origin},
+    marks::{Feedback, Mark},
+    probe::ProbeQuality,
+    settings::CollectSettings,
+};
+use crate::{
+    metrics::{Labeler, Labels, Target},
+    model::{Model, Sample, Sampler},
+    networks::latents::LatentAddress,
+};
+
+/// Samples of the pool's seed are drawn at this truncation: none.
+pub(super) const POOL_PSI: f32 = 1.0;
+
+/// What a run learned from marks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Learned {
+    /// How sure the probe was.
+    #[serde(flatten)]
+    pub quality: ProbeQuality,
+    /// Samples it looked at to fill the pools.
+    pub looked_at: usize,
+}
+
+/// The images that a method trains on.
+#[derive(Clone, Debug)]
+pub struct Pools {
+    /// Images that show what must be forgotten.
+    pub negatives: ImagePool,
+    /// Images that do not.
+    pub positives: ImagePool,
+    /// The samples they show, for the report and for saving.
+    pub feedback: Feedback,
+    /// What was learned, if a probe turned a few marks into these pools.
+    pub learned: Option<Learned>,
+}
+
+/// How much feedback a run used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FeedbackSummary {
+    /// Number of negative samples.
+    pub negatives: usize,
+    /// Number of positive samples.
+    pub positives: usize,
+    /// SHA-256 of the feedback file's canonical form.
+    pub sha256: String,
+    /// What was learned from how many marks, if a probe marked the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Learned>,
+}
+
+/// Renders and sorts `settings.labelled` samples by a labeler. `progress` is told the samples done and may stop.
+pub fn by_labeler(
+    model: &Model,
+    labeler: &Labeler,
+    target: &Target,
+    settings: &CollectSettings,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Pools>, PoolError> {
+    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
+    let shape = sampler.image_shape();
+    let size = shape.iter().product::<usize>();
+    let mut feedback = Feedback::new(&model.sha256);
+    let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
+    let chunk = sampler.chunk() * 8;
+    let mut start = 0;
+    while start < settings.labelled {
+        let end = (start + chunk).min(settings.labelled);
+        let images = sampler.render_at(settings.seed, start as u64..end as u64, POOL_PSI);
+        let labels = labeler.label_head(target.head_number(), &images, [end - start, shape[0], shape[1], shape[2]])?;
+        for (i, image) in images.chunks_exact(size).enumerate() {
+            let Some(mark) = mark(&labels, i, target, settings) else { continue };
+            let pool = if mark == Mark::Negative { &mut negatives } else { &mut positives };
+            let address = LatentAddress { seed: settings.seed, index: (start + i) as u64 };
+            pool.push(image, Origin { z: model.generator.latent(address), psi: POOL_PSI });
+            if let Some(sample) = Sample::new(address, POOL_PSI) {
+                let class = model.generator.class().and_then(|class| u32::try_from(class).ok());
+                feedback.mark(sample.with_class(class), mark);
+            }
+        }
+        start = end;
+        if progress(start).is_break() {
+            return Ok(None);
+        }
+    }
+    pools(negatives, positives, feedback).map(Some)
+}
+
+/// How image `i` is marked by its labels; who is in doubt whether it is positive does not mark it.
+pub(super) fn mark(labels: &Labels, i: usize, target: &Target, settings: &CollectSettings) -> Option<Mark> {
+    if labels.classes.get(i).is_some_and(|&class| target.holds(class)) {
+        return Some(Mark::Negative);
+    }
+    let sure = labels.target_probability(i, target).is_some_and(|p| p <= settings.positive_below as f32);
+    sure.then_some(Mark::Positive)
+}
+
+/// Renders the samples of a feedback file.
+pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, PoolError> {
+    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
+    let shape = sampler.image_shape();
+    let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
+    let size = shape.iter().product::<usize>();
+    let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
+    for (samples, marks) in samples.chunks(sampler.chunk()).zip(marks.chunks(sampler.chunk())) {
+        let images = sampler.render_samples(model, samples)?;
+        for ((sample, mark), image) in samples.iter().zip(marks).zip(images.chunks_exact(size)) {
+            let pool = match mark {
+                Mark::Negative => &mut negatives,
+                Mark::Positive => &mut positives,
+            };
+            pool.push(image, Origin { z: model.latent(*sample)?, psi: sample.psi() });
+        }
+    }
+    pools(negatives, positives, feedback)
+}
+
+fn pools(negatives: ImagePool, positives: ImagePool, feedback: Feedback) -> Result<Pools, PoolError> {
+    for (pool, kind) in [(&negatives, "negative"), (&positives, "positive")] {
+        if pool.is_empty() {
+            return Err(PoolError::None { kind });
+        }
+    }
+    Ok(Pools { negatives, positives, feedback, learned: None })
+}

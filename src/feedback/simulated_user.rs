@@ -1,0 +1,152 @@
+//! A simulated user who marks a handful of samples, a labeler answering for them.
+
+use super::{
+    error::PoolError,
+    marks::{Feedback, Mark},
+    pools::{POOL_PSI, mark},
+    reference::{Reference, addresses},
+    settings::CollectSettings,
+};
+use crate::{
+    metrics::{Labels, Target, labeler::Labeler},
+    model::{Model, Sample, Sampler},
+};
+
+/// Clicks the user makes before asking for suggestions (again).
+const ROUND: usize = 12;
+/// Samples on a page.
+const PAGE: usize = 64;
+/// Pages the user leafs through at most to find both kinds.
+const PAGES: u64 = 40;
+
+/// A simulated user.
+#[derive(Clone, Copy, Debug)]
+pub struct SimulatedUser<'a> {
+    /// Who answers for the user.
+    pub labeler: &'a Labeler,
+    /// What must go.
+    pub target: &'a Target,
+    /// Number of samples that are clicked: half of each kind, if the pages show both, or negatives alone where the rest of
+    /// each page may stay.
+    pub clicks: usize,
+    /// Whether the user also says of the pages looked at that their rest may stay, as one can in the window.
+    pub rest_may_stay: bool,
+    /// Whose features the probe sees besides the GAN's own.
+    pub features: Option<&'a Labeler>,
+}
+
+/// Marks of a user who looks at the first pages of a seed, clicks a dozen samples, and goes on with pages of suggestions,
+/// until enough are clicked.
+pub fn by_clicks(
+    model: &Model,
+    reference: &Reference,
+    user: &SimulatedUser,
+    settings: &CollectSettings,
+) -> Result<Feedback, PoolError> {
+    let mut feedback = Feedback::new(&model.sha256);
+    let sampler = Sampler::new(&model.generator, &model.g_ema);
+    let mut pages = Pages { model, user, settings, sampler, turned: 0, suggested: None };
+    let mut clicked = 0;
+    while clicked < user.clicks {
+        // Without suggestions (at first, or while nothing can be learned yet) the user turns the page.
+        if clicked > 0 {
+            let probe = reference.probe(model, &feedback, user.features).ok();
+            pages.suggested = probe.map(|probe| reference.suggest(&probe, &feedback, PAGE).proposals);
+        }
+        let round = ROUND.min(user.clicks - clicked);
+        let made = match user.rest_may_stay {
+            true => click_negatives(&mut pages, round, &mut feedback)?,
+            false => click_both(&mut pages, round, &mut feedback)?,
+        };
+        if made == 0 {
+            break;
+        }
+        clicked += made;
+    }
+    Ok(feedback)
+}
+
+/// What the user looks at.
+struct Pages<'a> {
+    model: &'a Model,
+    user: &'a SimulatedUser<'a>,
+    settings: &'a CollectSettings,
+    sampler: Sampler<'a>,
+    /// Pages of the seed seen so far.
+    turned: u64,
+    /// A page of suggestions, looked at first.
+    suggested: Option<Vec<Sample>>,
+}
+
+impl Pages<'_> {
+    /// The next page's samples and what they are, without those that are in doubt; `None` after the last page.
+    fn next(&mut self) -> Result<Option<Vec<(Sample, Mark)>>, PoolError> {
+        let page = match self.suggested.take() {
+            Some(page) => page,
+            None if self.turned == PAGES => return Ok(None),
+            None => {
+                let start = self.turned * PAGE as u64;
+                self.turned += 1;
+                addresses(self.model, self.settings.seed, POOL_PSI, start..start + PAGE as u64)
+            }
+        };
+        let SimulatedUser { labeler, target, .. } = *self.user;
+        let labels = label(self.model, &page, &mut self.sampler, labeler, target)?;
+        let marks = page.iter().enumerate().filter_map(|(i, &sample)| {
+            let mark = mark(&labels, i, target, self.settings)?;
+            Some((sample, mark))
+        });
+        Ok(Some(marks.collect()))
+    }
+}
+
+/// Clicks up to half a round of each kind; gives the number of clicks.
+fn click_both(pages: &mut Pages, round: usize, feedback: &mut Feedback) -> Result<usize, PoolError> {
+    let mut seen: Vec<(Sample, Mark)> = Vec::new();
+    let count = |seen: &[(Sample, Mark)], kind: Mark| seen.iter().filter(|(_, mark)| *mark == kind).count();
+    while count(&seen, Mark::Negative) < round / 2 || count(&seen, Mark::Positive) < round / 2 {
+        let Some(page) = pages.next()? else { break };
+        seen.extend(page.into_iter().filter(|(sample, _)| feedback.get(*sample).is_none()));
+    }
+    let mut left = [round / 2, round - round / 2];
+    for (sample, mark) in seen {
+        let left = &mut left[usize::from(mark == Mark::Positive)];
+        if *left > 0 && feedback.mark(sample, mark).is_none() {
+            *left -= 1;
+        }
+    }
+    Ok(round - left.iter().sum::<usize>())
+}
+
+/// Clicks up to a round of negatives, the positives looked at on the way being marked without a click; gives the number of
+/// clicks.
+fn click_negatives(pages: &mut Pages, round: usize, feedback: &mut Feedback) -> Result<usize, PoolError> {
+    let mut clicked = 0;
+    while let Some(page) = pages.next()? {
+        for (sample, mark) in page {
+            if feedback.mark(sample, mark).is_none() && mark == Mark::Negative {
+                clicked += 1;
+            }
+            if clicked == round {
+                return Ok(clicked);
+            }
+        }
+    }
+    Ok(clicked)
+}
+
+/// What a labeler says of samples.
+pub(super) fn label(
+    model: &Model,
+    samples: &[Sample],
+    sampler: &mut Sampler,
+    labeler: &Labeler,
+    target: &Target,
+) -> Result<Labels, PoolError> {
+    let [channels, height, width] = sampler.image_shape();
+    let mut images = Vec::new();
+    for part in samples.chunks(sampler.chunk()) {
+        images.extend(sampler.render_samples(model, part)?);
+    }
+    Ok(labeler.label_head(target.head_number(), &images, [samples.len(), channels, height, width])?)
+}

@@ -1,0 +1,46 @@
+//! What a person wants to know about a model file.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::networks::Details;
+
+/// What a person wants to know about a model file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelCard {
+    /// The file.
+    pub file: PathBuf,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// Family of the architecture.
+    pub family: &'static str,
+    /// Side of the images in pixels.
+    pub resolution: usize,
+    /// Channels of the images.
+    pub image_channels: usize,
+    /// Length of `z`.
+    pub latent: usize,
+    /// Number of classes; 0 in unconditional networks.
+    pub classes: usize,
+    /// Whether the file left open how many classes there are, so that a person may have to say it.
+    pub can_be_conditional: bool,
+    /// Length of `w`.
+    pub w_dim: usize,
+    /// What the family says of the architecture beside that.
+    #[serde(flatten)]
+    pub details: Details,
+    /// Channels of the generator at 4x4, 8x8, ...
+    pub channels: Vec<usize>,
+    /// Number of the generator's parameters.
+    pub generator_parameters: usize,
+    /// Number of the discriminator's parameters, if there is one.
+    pub discriminator_parameters: Option<usize>,
+    /// Which networks and optimizer states are in the file.
+    pub contents: Vec<&'static str>,
+    /// The training script's arguments.
+    pub args: serde_json::Map<String, Value>,
+    /// Architecture and provenance as the writer noted them.
+    pub metadata: std::collections::BTreeMap<String, String>,
+}

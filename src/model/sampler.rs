@@ -1,0 +1,122 @@
+//! Images at latent addresses.
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::{error::ModelError, opened::Model, sample::Sample};
+use crate::networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec};
+
+/// Renders samples of one set of weights.
+pub struct Sampler<'a> {
+    generator: &'a Generator,
+    leaves: Leaves,
+    w_mean: Option<Tensor<2>>,
+}
+
+impl<'a> Sampler<'a> {
+    /// A sampler for these weights.
+    pub fn new(generator: &'a Generator, weights: &FlatParams) -> Self {
+        Self { generator, leaves: weights.constants(), w_mean: None }
+    }
+
+    /// A sampler that already knows the centre of truncation of these weights, see [`Sampler::centre`].
+    pub fn with_centre(self, w_mean: Option<Tensor<2>>) -> Self {
+        Self { w_mean, ..self }
+    }
+
+    /// The centre of truncation `[1, style]`, if it was needed so far. Finding it takes a moment, so it is worth keeping.
+    pub fn centre(&self) -> Option<Tensor<2>> {
+        self.w_mean.clone()
+    }
+
+    /// Shape of one image: channels, height, width.
+    pub fn image_shape(&self) -> [usize; 3] {
+        let side = self.generator.resolution();
+        [self.generator.image_channels(), side, side]
+    }
+
+    /// Samples that are rendered in one pass: 64 of 32x32, fewer of larger ones.
+    pub fn chunk(&self) -> usize {
+        let pixels = self.generator.resolution().pow(2);
+        (64 * 32 * 32 / pixels).clamp(1, 64)
+    }
+
+    /// Images of latents `z [count, latent_dim]` (row-major, classes behind them), `[count, channels, side, side]` row-major, nominally in
+    /// `[-1, 1]`; constant noise.
+    pub fn render(&mut self, z: &[f32], psi: f32) -> Vec<f32> {
+        let dim = self.generator.latent_dim();
+        let chunk = self.chunk() * dim;
+        let mut out = Vec::with_capacity(z.len() / dim * self.image_shape().iter().product::<usize>());
+        for part in z.chunks(chunk) {
+            out.extend(to_vec(self.render_chunk(part, psi)));
+        }
+        out
+    }
+
+    /// Images at the addresses `(seed, index)`.
+    pub fn render_at(&mut self, seed: u64, indices: impl IntoIterator<Item = u64>, psi: f32) -> Vec<f32> {
+        let z = self.generator.latents(seed, indices);
+        self.render(&z, psi)
+    }
+
+    /// Images of a model's samples, of any seeds, classes and truncations, in their order.
+    pub fn render_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
+        let mut out = Vec::new();
+        for run in samples.chunk_by(|a, b| a.psi() == b.psi()) {
+            let Some(first) = run.first() else { continue };
+            out.extend(self.render(&latents(model, run)?, first.psi()));
+        }
+        Ok(out)
+    }
+
+    /// The generator's own features of a model's samples ([`GeneratorNetwork::trunk`](crate::networks::GeneratorNetwork::trunk)),
+    /// `[samples, features]` row-major; none if its family has no such maps.
+    pub fn features_of_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
+        let mut out = Vec::new();
+        let chunk = self.chunk();
+        for run in samples.chunk_by(|a, b| a.psi() == b.psi()).flat_map(|run| run.chunks(chunk)) {
+            let Some(first) = run.first() else { continue };
+            let ws = self.styles(&latents(model, run)?, first.psi());
+            out.extend(self.generator.trunk(&self.leaves, &ws).map(to_vec).unwrap_or_default());
+        }
+        Ok(out)
+    }
+
+    fn render_chunk(&mut self, z: &[f32], psi: f32) -> Tensor<4> {
+        let ws = self.styles(z, psi);
+        self.generator.synthesize(&self.leaves, &ws, &Noise::Constant).value
+    }
+
+    /// The mapped and truncated latents of every layer.
+    fn styles(&mut self, z: &[f32], psi: f32) -> Vec<Dual<2>> {
+        let mut w = self.map(z);
+        if psi != 1.0 {
+            w = self.generator.truncate(w, self.w_mean(), psi);
+        }
+        self.generator.broadcast(w).into_iter().map(Dual::from).collect()
+    }
+
+    fn map(&self, z: &[f32]) -> Tensor<2> {
+        let dim = self.generator.latent_dim();
+        let z = TensorData::new(z.to_vec(), [z.len() / dim, dim]);
+        let device = self.leaves.device();
+        self.generator.map(&self.leaves, Tensor::from_data(z, &device))
+    }
+
+    fn w_mean(&mut self) -> Tensor<2> {
+        if let Some(mean) = &self.w_mean {
+            return mean.clone();
+        }
+        let mean = self.generator.w_mean(&self.leaves);
+        self.w_mean = Some(mean.clone());
+        mean
+    }
+}
+
+/// The latents of a model's samples, `[samples, latent_dim]` row-major.
+fn latents(model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
+    let mut z = Vec::with_capacity(samples.len() * model.generator.latent_dim());
+    for sample in samples {
+        z.extend(model.latent(*sample)?);
+    }
+    Ok(z)
+}

@@ -1,0 +1,71 @@
+//! The stages, what they measure and how that is drawn.
+
+use crate::unlearn::{
+    chart::{Chart, Curve, Meaning},
+    monitor::Stage,
+};
+
+/// Stage 1. What it trains makes what is to be forgotten, so nothing of it is a result.
+pub(super) const ADAPT: Stage = Stage {
+    id: "adapt",
+    name: "stage 1",
+    title: "Learn",
+    doing: "Learning what must go",
+    repeats: true,
+    is_result: false,
+};
+/// Stage 2.
+pub(super) const UNLEARN: Stage =
+    Stage { id: "unlearn", name: "stage 2", title: "Unlearn", doing: "Unlearning", repeats: false, is_result: true };
+pub(super) const STAGES: &[Stage] = &[ADAPT, UNLEARN];
+
+pub(super) const DISCRIMINATOR: &str = "discriminator";
+pub(super) const GENERATOR: &str = "generator";
+pub(super) const EWC: &str = "ewc";
+pub(super) const REPULSION: &str = "repulsion";
+pub(super) const RETENTION: &str = "retention";
+pub(super) const R1: &str = "r1";
+pub(super) const PATH_LENGTH: &str = "path_length";
+pub(super) const TO_ADAPTED: &str = "to_adapted";
+pub(super) const TO_ORIGINAL: &str = "to_original";
+
+const fn curve(name: &'static str, label: &'static str, meaning: Meaning) -> Curve {
+    Curve { name, label, meaning }
+}
+
+pub(super) const CHARTS: &[Chart] = &[
+    Chart {
+        title: "Drift from the original",
+        help: "How far the copies have moved where their weights matter (EWC).",
+        stage: ADAPT.id,
+        curves: &[curve(EWC, "EWC", Meaning::Negative)],
+        rises: false,
+    },
+    Chart {
+        title: "Adversarial losses",
+        help: "They should stay close to each other. If one runs away, the learning rate is too high.",
+        stage: UNLEARN.id,
+        curves: &[
+            curve(DISCRIMINATOR, "discriminator", Meaning::Before),
+            curve(GENERATOR, "generator", Meaning::After),
+        ],
+        rises: false,
+    },
+    Chart {
+        title: "Repulsion and retention",
+        help: "What pushes away from what must go, and what protects everything else.",
+        stage: UNLEARN.id,
+        curves: &[curve(REPULSION, "repulsion", Meaning::Negative), curve(RETENTION, "retention", Meaning::Positive)],
+        rises: false,
+    },
+    Chart {
+        title: "Distance of the weights",
+        help: "From the copies that generate what must go, and from the original model.",
+        stage: UNLEARN.id,
+        curves: &[
+            curve(TO_ADAPTED, "to what must go", Meaning::Negative),
+            curve(TO_ORIGINAL, "to the original", Meaning::Before),
+        ],
+        rises: true,
+    },
+];

@@ -1,0 +1,82 @@
+//! Settings to start from.
+
+use super::{
+    repulsion::{Distance, RepulsionConfig, RepulsionLoss},
+    settings::{AdaptSettings, StageConfig, Start},
+};
+use crate::{feedback::CollectSettings, train::TrainConfig, unlearn::method::Preset};
+
+pub(super) const QUICK: &str = "quick";
+pub(super) const PAPER: &str = "paper";
+
+pub(super) const PRESETS: &[Preset] = &[
+    Preset { id: QUICK, name: "Quick", help: "A good result in the least time." },
+    Preset { id: PAPER, name: "Paper", help: "The authors' settings: thorough but slow." },
+];
+
+/// The settings of a preset, and how it looks for negatives and positives.
+pub(super) fn preset(id: &str) -> Option<(AdaptSettings, CollectSettings)> {
+    let collect = CollectSettings { labelled: 5000, positive_below: 0.5, few_marks: 0, seed: 0 };
+    match id {
+        PAPER => Some((paper(), collect)),
+        QUICK => Some((quick(), CollectSettings { positive_below: 0.2, few_marks: 1000, ..collect })),
+        _ => None,
+    }
+}
+
+/// The authors' values.
+pub fn paper() -> AdaptSettings {
+    AdaptSettings {
+        adapted: 2,
+        adapt: StageConfig { iterations: 2000, final_lr: 1.0, train: TrainConfig::default() },
+        ewc_lambda: 5e8,
+        fisher_samples: 32,
+        unlearn: StageConfig { iterations: 1000, final_lr: 1.0, train: TrainConfig::default() },
+        start: Start::Trained,
+        extrapolate: 1.0,
+        repulsion: RepulsionConfig { loss: RepulsionLoss::El2, distance: Distance::Mean, gamma: 1.0, weight: 100.0 },
+        seed: 0,
+    }
+}
+
+/// What drives what was measured (see `benches/README.md`): light regularisation ([`AdaptSettings::follow`] takes the
+/// checkpoint's own), since a change of it alone moves a small network; a learning rate that falls to zero and a short
+/// EMA, so that what is shown is neither shaken nor late; unwanted fakes for PUL, retention for the Fréchet
+/// distance; IL2 over the summed distance, whose gradient is large only near the adapted generator.
+pub fn quick() -> AdaptSettings {
+    let train = TrainConfig { r1: 2.0, path_regularize: 0.0, ..TrainConfig::default() };
+    AdaptSettings {
+        adapted: 1,
+        adapt: StageConfig {
+            iterations: 100,
+            final_lr: 1.0,
+            train: TrainConfig { lr: 0.001, ema_decay: 0.98, ..train.clone() },
+        },
+        unlearn: StageConfig {
+            iterations: 900,
+            final_lr: 0.0,
+            train: TrainConfig { lr: 0.0015, ema_decay: 0.99, unwanted_share: 0.5, retain: 2.0, ..train },
+        },
+        start: Start::Averaged,
+        repulsion: RepulsionConfig { loss: RepulsionLoss::Il2, distance: Distance::Sum, gamma: 30.0, weight: 100.0 },
+        ..paper()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paper_has_nothing_that_is_not_published_and_the_quick_one_follows_the_checkpoint() {
+        let (settings, collect) = preset(PAPER).unwrap();
+        let train = settings.unlearn.train;
+        assert_eq!((train.unwanted_fakes(), train.retain), (0, 0.0), "the published method has neither");
+        assert_eq!(collect.few_marks, 0, "nor a probe");
+        let mut quick = quick();
+        quick.follow(&serde_json::from_str(r#"{"r1": 7.5, "path_regularize": -1, "lr": 9}"#).unwrap());
+        assert_eq!((quick.adapt.train.r1, quick.unlearn.train.r1), (7.5, 7.5));
+        assert_eq!((quick.unlearn.train.path_regularize, quick.unlearn.train.lr), (0.0, 0.0015));
+        assert!(preset("").is_none());
+    }
+}

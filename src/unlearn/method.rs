@@ -1,0 +1,205 @@
+//! What a method is.
+
+use serde_json::{Map, Value};
+
+use super::{
+    chart::Chart,
+    field::Field,
+    monitor::{Monitor, Stage, StageRound, State},
+    values::Values,
+};
+use crate::{
+    feedback::ImagePool,
+    model::{Gan, Model},
+    networks::{FlatParams, Generator},
+};
+
+/// A way to make a generator forget.
+///
+/// Its settings are [`Values`]; [`Method::fields`] describes those that a person may change. Everything else about them,
+/// like everything else about its stages, is the method's own business.
+pub trait Method: Send + Sync {
+    /// Its name in commands and files.
+    fn id(&self) -> &'static str;
+
+    /// Its name for people.
+    fn name(&self) -> &'static str;
+
+    /// Where it was published.
+    fn reference(&self) -> &'static str;
+
+    /// Settings to start from, the default first.
+    fn presets(&self) -> &'static [Preset];
+
+    /// The id of the default preset.
+    fn default_preset(&self) -> &'static str {
+        self.presets().first().map_or("", |preset| preset.id)
+    }
+
+    /// All settings of a run with this preset, the method's own and those of looking for feedback.
+    fn preset(&self, id: &str) -> Option<Values>;
+
+    /// Takes what a checkpoint says of its own training over into a preset that wants it.
+    fn follow(&self, preset: &str, values: &mut Values, args: &Map<String, Value>);
+
+    /// The method's own settings, in the order in which they are shown.
+    fn fields(&self) -> &'static [Field];
+
+    /// The settings, each with a value of its own kind; the error is one clause.
+    fn normalize(&self, values: &Values) -> Result<Values, String>;
+
+    /// Whether settings can be run; the error is one sentence.
+    fn check(&self, values: &Values) -> Result<(), String>;
+
+    /// What it works on.
+    fn needs(&self, values: &Values) -> Needs;
+
+    /// How much there is to do; `None` for settings that cannot be run.
+    fn plan(&self, values: &Values) -> Option<Plan>;
+
+    /// Its stages in their order; the last one makes the result.
+    fn stages(&self) -> &'static [Stage];
+
+    /// How what it measures is drawn.
+    fn charts(&self) -> &'static [Chart];
+
+    /// A slider through weights that need no training, once the auxiliary weights of a run are there.
+    fn slider(&self) -> Option<&'static Slider>;
+
+    /// The weights at a place of the slider; `None` if there is nothing to make them from.
+    fn slide(&self, original: &FlatParams, auxiliary: &[FlatParams], value: f64) -> Option<FlatParams>;
+
+    /// Makes the base forget what the negatives show and keep what the positives show.
+    fn run(&self, request: Request<'_>, monitor: &mut dyn Monitor) -> Result<Outcome, MethodError>;
+}
+
+/// A named set of settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name in commands and files.
+    pub id: &'static str,
+    /// Its name for people.
+    pub name: &'static str,
+    /// What it is good for.
+    pub help: &'static str,
+}
+
+/// What a method works on, beside a generator and samples of what must go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// A discriminator; one is warmed up where there is none.
+    pub discriminator: bool,
+    /// Samples of what must stay.
+    pub positives: bool,
+    /// A class-conditional generator.
+    pub classes: bool,
+}
+
+/// How much a method will do, for estimates of time and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Iterations of all stages.
+    pub iterations: usize,
+    /// Iterations that make the result.
+    pub result_iterations: usize,
+    /// Samples in one of these.
+    pub batch: usize,
+    /// Samples in one of their passes; 0 means the whole batch.
+    pub micro_batch: usize,
+    /// Samples of all iterations.
+    pub samples: usize,
+    /// Samples in one pass at most.
+    pub pass: usize,
+    /// Generators that are kept beside the result.
+    pub auxiliary: usize,
+}
+
+/// What a method starts from. Tensors are shared, not copied.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// The generator's architecture.
+    pub generator: Generator,
+    /// Its averaged parameters: what is shown.
+    pub g_ema: FlatParams,
+    /// All that adversarial training needs, where there is a discriminator.
+    pub gan: Option<Gan>,
+}
+
+impl Base {
+    /// A model as it was opened.
+    pub fn of(model: &Model) -> Self {
+        Self { generator: model.generator.clone(), g_ema: model.g_ema.clone(), gan: model.gan.clone() }
+    }
+
+    /// All that adversarial training needs.
+    pub fn gan(&self) -> Result<&Gan, MethodError> {
+        self.gan.as_ref().ok_or_else(|| MethodError("this method needs a discriminator".to_owned()))
+    }
+}
+
+/// What a method is asked to do.
+pub struct Request<'a> {
+    /// What it starts from.
+    pub base: &'a Base,
+    /// Images that show what must be forgotten.
+    pub negatives: &'a mut ImagePool,
+    /// Images that show what must stay.
+    pub positives: &'a mut ImagePool,
+    /// All settings.
+    pub values: &'a Values,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The last good state of the stage that makes the result; `None` if it was not reached.
+    pub state: Option<State>,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// How a method ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It did all it had to do.
+    Done,
+    /// The monitor stopped it.
+    Stopped,
+    /// A number was not finite any more.
+    NonFinite {
+        /// Where.
+        at: StageRound,
+        /// In which iteration, from 0.
+        iteration: usize,
+        /// Which number.
+        what: &'static str,
+    },
+}
+
+/// A way through weights that is not training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slider {
+    /// What it does.
+    pub name: &'static str,
+    /// What its places mean.
+    pub help: &'static str,
+    /// What weights made by it are called; a comma and the place follow.
+    pub caption: &'static str,
+    /// What a file says of weights made by it; the place follows.
+    pub note: &'static str,
+    /// Its lowest place.
+    pub min: f64,
+    /// Its highest place.
+    pub max: f64,
+    /// Distance between places.
+    pub step: f64,
+    /// The place that is the original.
+    pub original: f64,
+    /// The key of the setting that starts a run at a place.
+    pub setting: Option<&'static str>,
+}
+
+/// Why a method could not begin, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct MethodError(pub String);
