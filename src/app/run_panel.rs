@@ -246,7 +246,10 @@ fn over(ui: &mut Ui, report: &RunReport) {
             let names = names.join(", ");
             widgets::explain(ui, format!("{}, {names}: {before} before, {after} after, of {samples}.", seen.head));
             if let (Some(distance), Some(floor)) = (seen.frechet, seen.frechet_floor) {
-                widgets::explain(ui, format!("The rest moved by {distance:.1}; {floor:.1} is chance (Fr\u{e9}chet)."));
+                let decimals = seen.frechet_on.decimals();
+                let note = seen.frechet_on.note().map_or(String::new(), |note| format!(", {note}"));
+                let moved = format!("The rest moved by {distance:.decimals$}; {floor:.decimals$} is chance");
+                widgets::explain(ui, format!("{moved} (Fr\u{e9}chet{note})."));
             }
         }
     });
