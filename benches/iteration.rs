@@ -7,14 +7,20 @@ use burn::tensor::{Device, Tensor, TensorData};
 use divan::Bencher;
 use unlearn_studio::{
     device::{self, DeviceChoice},
-    networks::{Architecture, FlatParams, flat::to_vec, latents::NormalSource, read_discriminator, read_generator},
+    networks::{
+        Architecture, FlatParams, HostTensor, Params, dcgan::keys, flat::to_vec, latents::NormalSource,
+        read_discriminator, read_generator,
+    },
     train::{Draw, Extras, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
     unlearn::{Preset, Settings, repulsion::Repulsion},
 };
 
 const BATCH: usize = 16;
 
-/// Name, channels at 4x4, 8x8, ...
+/// A DCGAN of PyTorch's tutorial: 64x64, 64 channels in the last layer before the image, a latent of 100.
+const DCGAN: &str = "DCGAN 64x64, ngf 64";
+
+/// Name, channels at 4x4, 8x8, ... of StyleGAN2s.
 const SIZES: [(&str, &[usize]); 4] = [
     ("32x32, 32 channels", &[32; 4]),
     ("32x32, 64 channels", &[64; 4]),
@@ -36,20 +42,18 @@ struct Setup {
 impl Setup {
     fn new(name: &str) -> Self {
         let device = device();
-        let channels = SIZES.iter().find(|(n, _)| *n == name).map_or(SIZES[0].1, |(_, channels)| channels);
-        let a = Architecture { channels: channels.to_vec(), image_channels: 3, latent: 128, mapping_layers: 8 };
         let mut rng = NormalSource::new(1, 0);
-        let (g, d) = (a.generator(&mut rng), a.discriminator(&mut rng));
+        let (g, d) = networks(name, &mut rng);
         let networks = Networks {
             generator: read_generator(&g, &device).expect("a generator"),
-            discriminator: read_discriminator(&d).expect("a discriminator"),
+            discriminator: read_discriminator(&d, &device).expect("a discriminator"),
         };
         let g = FlatParams::from_host(networks.generator.layout(), &g, &device);
         let d = FlatParams::from_host(networks.discriminator.layout(), &d, &device);
         let config = TrainConfig::default();
         let draw = |rng: &mut NormalSource, n| Draw::random(&networks.generator, n, 0.0, true, rng, &device);
         let (full, half) = (draw(&mut rng, BATCH), draw(&mut rng, BATCH / 2));
-        let side = a.resolution();
+        let side = networks.generator.resolution();
         let mut images = |n: usize| {
             let data = TensorData::new(rng.normals(n * 3 * side * side), [n, 3, side, side]);
             Tensor::from_data(data, &device)
@@ -68,6 +72,41 @@ impl Setup {
     }
 }
 
+/// Fresh parameters of a generator and a discriminator.
+fn networks(name: &str, rng: &mut NormalSource) -> (Params, Params) {
+    if name == DCGAN {
+        return dcgan(rng);
+    }
+    let channels = SIZES.iter().find(|(n, _)| *n == name).map_or(SIZES[0].1, |(_, channels)| channels);
+    let a = Architecture { channels: channels.to_vec(), image_channels: 3, latent: 128, mapping_layers: 8 };
+    (a.generator(rng), a.discriminator(rng))
+}
+
+/// As the tutorial initialises them: weights of deviation 0.02, batch normalisation around 1.
+fn dcgan(rng: &mut NormalSource) -> (Params, Params) {
+    let widths = |widths: [usize; 6], up: bool, rng: &mut NormalSource| {
+        let mut params = Params::new();
+        let mut put = |key: String, shape: Vec<usize>, data: Vec<f32>| {
+            params.insert(key, HostTensor::new(shape, data));
+        };
+        for (layer, pair) in widths.windows(2).enumerate() {
+            let [inputs, outputs] = [pair[0], pair[1]];
+            let shape = if up { [inputs, outputs, 4, 4] } else { [outputs, inputs, 4, 4] };
+            let values = rng.normals(inputs * outputs * 16).into_iter().map(|v| v * 0.02).collect();
+            put(keys::weight(layer), shape.to_vec(), values);
+            let bare = if up { layer == 4 } else { layer == 0 || layer == 4 };
+            for (name, value) in [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)] {
+                if !bare {
+                    put(keys::norm(layer, name), vec![outputs], vec![value; outputs]);
+                }
+            }
+        }
+        params
+    };
+    let g = widths([100, 512, 256, 128, 64, 3], true, rng);
+    (g, widths([3, 64, 128, 256, 512, 1], false, rng))
+}
+
 fn device() -> Device {
     match std::env::var("UNLEARN_DEVICE").as_deref() {
         Ok("gpu") => DeviceChoice::Gpu.open().expect("a GPU").device,
@@ -76,6 +115,11 @@ fn device() -> Device {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
+    SIZES.iter().map(|(name, _)| *name).chain([DCGAN])
+}
+
+/// Those of the families that have path lengths.
+fn with_path_length() -> impl Iterator<Item = &'static str> {
     SIZES.iter().map(|(name, _)| *name)
 }
 
@@ -111,7 +155,7 @@ fn g_step(bencher: Bencher, size: &str) {
     bencher.bench_local(|| s.sync(s.trainer.generator_loss_and_gradient(&s.draw).1));
 }
 
-#[divan::bench(args = names(), sample_count = 5, sample_size = 2)]
+#[divan::bench(args = with_path_length(), sample_count = 5, sample_size = 2)]
 fn path_length(bencher: Bencher, size: &str) {
     let s = Setup::new(size);
     bencher.bench_local(|| s.sync(s.trainer.path_length_penalty_and_gradient(&s.half, s.path_noise.clone()).1));

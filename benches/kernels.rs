@@ -128,8 +128,8 @@ fn apply(light: Light, x: &Tensor<4>, s: &Tensor<2>) -> Tensor<4> {
         Light::Blur => ops::upfirdn2d(x, &taps, 1, 1, 2, 1),
         Light::Upsample => ops::upfirdn2d(x, &taps, 2, 1, 2, 1),
         Light::Downsample => ops::upfirdn2d(x, &taps, 1, 2, 1, 1),
-        Light::BiasAct => ops::bias_leaky_relu(x, row(0)),
-        Light::SlopeMul => ops::leaky_slope_mul(x.clone(), x),
+        Light::BiasAct => ops::bias_activation(x, row(0), ops::Activation::LEAKY),
+        Light::SlopeMul => ops::activation_slope_mul(x.clone(), x, ops::Activation::LEAKY),
         Light::ScaleChannels => ops::scale_channels(x, s.clone()),
         Light::LayerTail => {
             let noise = x.clone().slice([0..16, 0..1, 0..32, 0..32]);

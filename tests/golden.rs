@@ -1,8 +1,9 @@
 //! Agreement with the authors' PyTorch code, key by key.
 //!
-//! Runs over every checkpoint `NAME.pt` (rosinality layout) or `NAME.pkl` (stylegan2-ada-pytorch) with a `NAME.expected.safetensors` in `tests/fixtures/golden`, or in the
-//! folder that `UNLEARN_GOLDEN` names. `UNLEARN_DEVICE=gpu` runs it on the GPU. Prints one line per checkpoint and
-//! key group with the largest relative error.
+//! Runs over every checkpoint in `tests/fixtures/golden`, or in the folder that `UNLEARN_GOLDEN` names. Files that share a
+//! name up to the first dot share one `NAME.expected.safetensors`. A checkpoint that no reader takes is a failure, unless
+//! its family is in [`LATER`]. `UNLEARN_DEVICE=gpu` runs it on the GPU. Prints one line per checkpoint and key group with
+//! the largest relative error.
 
 mod common;
 
@@ -11,6 +12,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{Golden, golden_folder};
 use unlearn_studio::{
+    checkpoint,
+    engine::Model,
     networks::{Dual, FlatParams, Noise, flat::to_vec, read_generator},
     train::{Draw, GeneratorTerm, TrainConfig, Trainer, losses},
     unlearn::{
@@ -23,6 +26,9 @@ use unlearn_studio::{
 const VALUES: f32 = 1e-4;
 const GRADIENTS: f32 = 1e-3;
 const TRAJECTORY: f32 = 1e-2;
+
+/// Families that are not read yet, by the beginning of their checkpoints' names. What is in here must be refused.
+const LATER: [&str; 2] = ["stylegan3-", "vit-mae-"];
 
 /// `|a - b| / |b|` in the 2-norm.
 fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
@@ -63,31 +69,55 @@ impl Checks<'_> {
     }
 }
 
+impl Checks<'_> {
+    /// Every parameter of a flat vector against `PREFIX.NAME`, NAME being the file's for the parameter.
+    fn renamed(
+        &mut self,
+        group: &'static str,
+        bar: f32,
+        prefix: &str,
+        (names, like): (&BTreeMap<&str, &str>, &FlatParams),
+        flat: Tensor<1>,
+    ) {
+        let values = to_vec(flat);
+        for (key, _, range) in like.layout.iter() {
+            let name = names[key];
+            self.check(group, bar, &format!("{prefix}{name}"), &values[range]);
+        }
+    }
+}
+
 fn golden_run(golden: &Golden, device: &Device) -> Vec<String> {
-    let gan = &golden.gan;
     let mut checks = Checks { golden, worst: BTreeMap::new(), seen: Vec::new() };
-    if golden.is_pickle() {
-        network_pickle(golden, gan, device, &mut checks);
+    if golden.model.generator.family() == "DCGAN" {
+        dcgan(golden, device, &mut checks);
+    } else if golden.is_pickle() {
+        network_pickle(golden, golden.gan(), device, &mut checks);
     } else {
+        let gan = golden.gan();
         forward(golden, gan, device, &mut checks);
         adversarial(golden, gan, device, &mut checks);
         method(golden, gan, device, &mut checks);
         trajectory(golden, gan, device, &mut checks);
     }
 
-    let inputs = ["meta", "z", "c", "z2", "real", "w_mean", "pl_noise", "pl_mean_in"];
+    // `image_train`: what batch normalisation gives by a batch's own statistics, which nothing here does.
+    let inputs = ["meta", "z", "c", "z2", "real", "w_mean", "pl_noise", "pl_mean_in", "image_train"];
+    // A file without a discriminator has none of its numbers; another form of the same checkpoint has.
+    let without_d = golden.model.gan.is_none();
     let mut failures = Vec::new();
     for key in golden.keys() {
         let input = inputs.contains(&key)
             || key.starts_with("ewc_theta.")
             || (key.starts_with("traj")
                 && [".z_d", ".z_g", ".z_pl", ".real", ".pl_noise"].iter().any(|e| key.ends_with(e)));
-        if !input && !checks.seen.iter().any(|seen| seen == key) {
+        let of_d = ["d_", "r1"].iter().any(|start| key.starts_with(start));
+        if !input && !(without_d && of_d) && !checks.seen.iter().any(|seen| seen == key) {
             failures.push(format!("{}: {key} was not compared", golden.name));
         }
     }
     for (group, (error, bar, key)) in &checks.worst {
-        println!("{:<16} {group:<22} {error:9.2e}  (bar {bar:.0e}; worst: {key})", golden.name);
+        println!("{:<20} {group:<22} {error:9.2e}  (bar {bar:.0e}; worst: {key})", golden.name);
         if error.is_nan() || error > bar {
             failures.push(format!("{}: {group} is off by {error:.2e} at {key}, bar {bar:.0e}", golden.name));
         }
@@ -118,6 +148,37 @@ fn forward(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
     checks.check("d", VALUES, "d_real", &score(golden.tensor("real", device)));
     let fake = generator.forward(&p, golden.tensor("z", device), &Noise::Constant);
     checks.check("d", VALUES, "d_fake", &score(fake));
+}
+
+/// What a DCGAN of PyTorch's tutorial computes.
+fn dcgan(golden: &Golden, device: &Device, checks: &mut Checks) {
+    let file =
+        checkpoint::load(&golden.folder.join(&golden.name)).expect("a checkpoint").dcgan.expect("a DCGAN's file");
+    let names: BTreeMap<&str, &str> = file.names("g_ema").collect();
+    let generator = &golden.model.generator;
+    let parameters = golden.model.g_ema.leaves();
+    let images = generator.forward(&parameters, golden.tensor("z", device), &Noise::Constant);
+    checks.check("image", VALUES, "image", &to_vec(images.clone().inner()));
+    let gradient = parameters.gradient(&mut images.clone().square().mean().backward());
+    checks.renamed("image.grad", GRADIENTS, "image.grad.", (&names, &golden.model.g_ema), gradient);
+
+    let Some(gan) = &golden.model.gan else { return };
+    let names: BTreeMap<&str, &str> = file.names("d").collect();
+    let real: Tensor<4> = golden.tensor("real", device);
+    let parameters = gan.d.leaves();
+    let logits = gan.networks.discriminator.forward(&parameters, real.clone().into()).value;
+    checks.check("d", VALUES, "d_real", &to_vec(logits.clone().inner()));
+    let probabilities = to_vec(burn::tensor::activation::sigmoid(logits.clone().inner()));
+    checks.check("d", VALUES, "d_prob_real", &probabilities);
+    let gradient = parameters.gradient(&mut logits.mean().backward());
+    checks.renamed("d_logit.grad", GRADIENTS, "d_logit.grad.", (&names, &gan.d), gradient);
+    let fake = gan.networks.discriminator.forward(&gan.d.constants(), images.inner().into()).value;
+    checks.check("d", VALUES, "d_fake", &to_vec(fake));
+
+    let batch = real.dims()[0] as f64;
+    let r1 = unlearn_studio::train::r1::r1_penalty(&gan.networks.discriminator, &gan.d, real, None);
+    checks.check("r1", VALUES, "r1", &to_vec(r1.value / batch));
+    checks.renamed("r1.grad", GRADIENTS, "r1.grad.", (&names, &gan.d), r1.gradient / batch);
 }
 
 /// What a stylegan2-ada-pytorch network pickle computes. Each of its generators has its own mean of `w`.
@@ -191,7 +252,7 @@ fn repulsion(golden: &Golden, device: &Device, loss: RepulsionLoss) -> Repulsion
     let gamma = golden.metadata("gamma").parse().expect("gamma is a number");
     let config = RepulsionConfig { loss, distance: Distance::Mean, gamma, weight: 100.0 };
     let adapted = golden.adapted(device);
-    Repulsion::new(config, &golden.gan.g.layout, adapted).expect("two adapted generators")
+    Repulsion::new(config, &golden.gan().g.layout, adapted).expect("two adapted generators")
 }
 
 fn method(golden: &Golden, gan: &Gan, device: &Device, checks: &mut Checks) {
@@ -270,8 +331,17 @@ fn agrees_with_the_published_code() {
     let (device, folder): (Device, PathBuf) = (common::device(), golden_folder());
     let checkpoints = common::checkpoints(&folder);
     assert!(!checkpoints.is_empty(), "no golden checkpoint in {}", folder.display());
-    let failures: Vec<String> =
-        checkpoints.iter().flat_map(|name| golden_run(&Golden::open(&folder, name, &device), &device)).collect();
+    let mut failures = Vec::new();
+    for name in &checkpoints {
+        if LATER.iter().any(|family| name.starts_with(family)) {
+            println!("{name}: its family is not read yet");
+            if Model::load(&folder.join(name), &device).is_ok() {
+                failures.push(format!("{name} is read, but its family is still in the list of those that are not"));
+            }
+            continue;
+        }
+        failures.extend(golden_run(&Golden::open(&folder, name, &device), &device));
+    }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

@@ -23,9 +23,9 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f32 {
 /// Losses, parameters and the image of the fixed latents after one iteration with every regulariser.
 fn one_iteration(device: &Device) -> Vec<Vec<f32>> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
-    let golden = Golden::open(&folder, "stylegan2-16", device);
+    let golden = Golden::open(&folder, "stylegan2-16.pt", device);
     let z: Tensor<2> = golden.tensor("z", device);
-    let gan = &golden.gan;
+    let gan = golden.gan();
     let image = gan.networks.generator.forward(&gan.g.constants(), z.clone(), &Noise::Constant);
     let error = relative_error(&to_vec(image), &golden.expected("image").data);
     assert!(error < 1e-4, "images are off by {error:.1e} on {device:?}");

@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use crate::networks::HostTensor;
 
 /// A number format with little-endian storage.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Element {
     F64,
     F32,

@@ -31,6 +31,9 @@ pub enum CheckpointError {
         file.display()
     )]
     NotACheckpoint { file: PathBuf, found: String },
+    /// A readable file with a network that is neither of the two families such files hold.
+    #[error("{}: neither a StyleGAN2 checkpoint in the rosinality layout nor a DCGAN: {reason}", file.display())]
+    NotADcgan { file: PathBuf, reason: String },
     /// A network pickle of an architecture that is not read.
     #[error("{}: it holds {found}, which is not read; open a StyleGAN2 with a `skip` generator", file.display())]
     Declined { file: PathBuf, found: String },
@@ -72,6 +75,10 @@ impl CheckpointError {
 
     pub(super) fn mismatch(file: &Path, reason: impl ToString) -> Self {
         Self::Mismatch { file: file.to_owned(), reason: sanitize(&reason.to_string(), LONGEST) }
+    }
+
+    pub(super) fn not_a_dcgan(file: &Path, reason: &str) -> Self {
+        Self::NotADcgan { file: file.to_owned(), reason: sanitize(reason, LONGEST) }
     }
 
     pub(super) fn declined(file: &Path, found: &str) -> Self {

@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 
 pub use crate::networks::is_buffer;
-use crate::networks::{HostTensor, Params};
+use crate::networks::{HostTensor, Params, dcgan::is_dcgan};
 
 /// Children in the order the modules of `rosinality/stylegan2-pytorch` register them. Within every module of both
 /// networks a module's own parameters come first, its own buffers next, its children last; one list serves all levels.
@@ -75,6 +75,9 @@ pub(super) fn is_bare_generator(has: impl Fn(&str) -> bool) -> bool {
 
 /// The first key every network of this kind has and this one has not.
 pub(super) fn missing_key(network: &str, params: &Params) -> Option<&'static str> {
+    if is_dcgan(params) {
+        return None;
+    }
     let required: &[&str] = match network {
         "d" => &["convs.0.0.weight", "final_conv.0.weight", "final_linear.1.weight"],
         _ => &["style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.conv.weight"],

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod atomic;
+mod dcgan;
 mod digest;
 mod element;
 mod error;
@@ -16,6 +17,7 @@ mod pt_read;
 mod pt_values;
 mod pt_write;
 mod safetensors_file;
+mod torch_file;
 mod zip_repair;
 
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ use serde_json::{Map, Value};
 
 use crate::networks::{HostTensor, Params};
 
+pub use dcgan::DcganFile;
 pub use digest::{sha256, sha256_watched};
 pub use error::CheckpointError;
 pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
@@ -53,6 +56,8 @@ pub struct Checkpoint {
     pub ada_aug_p: Option<f64>,
     /// Architecture, provenance and whatever else the writer said about the file.
     pub metadata: BTreeMap<String, String>,
+    /// The file that a DCGAN came in, which is written again with new weights.
+    pub dcgan: Option<DcganFile>,
 }
 
 /// The state of one Adam optimizer.
@@ -112,7 +117,10 @@ pub fn load_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoin
 /// the same bytes; when writing fails, a file that was already there stays as it was.
 pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
     match Format::of_extension(path) {
-        Some(Format::PyTorch) => pt_write::save(path, checkpoint),
+        Some(Format::PyTorch) => match &checkpoint.dcgan {
+            Some(file) => dcgan::save(path, checkpoint, file),
+            None => pt_write::save(path, checkpoint),
+        },
         Some(Format::Safetensors) => safetensors_file::save(path, checkpoint, Precision::Single),
         Some(Format::Pickle) | None => Err(CheckpointError::UnknownExtension { file: path.to_owned() }),
     }

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use pytorch_reader::{DType, PytorchError, PytorchReader, Tensor};
 
 use super::assemble::{assemble, is_ours, not_a_checkpoint};
+use super::dcgan::{self, Found};
 use super::element::Element;
 use super::layout::{is_bare_generator, state_dict_order};
 use super::pt_values::{has_compressed_storages, integer_steps, picks_few, plain_values, read_extras};
@@ -33,12 +34,19 @@ pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint
     }
     let reader = opened.map_err(|error| from_pytorch(path, &error))?;
     let plain = plain.map_err(|error| CheckpointError::damaged(path, error))?;
+    let why_no_dcgan = match dcgan::load(path, &plain, watch)? {
+        Found::Dcgan(checkpoint) => return Ok(*checkpoint),
+        Found::Other(reason) => reason,
+    };
     let mut tensors: Vec<(String, Tensor)> = reader.into_tensors().into_iter().collect();
     tensors.sort_by_cached_key(|(name, _)| state_dict_order(name));
     if tensors.iter().any(|(name, _)| is_ours(name)) {
         tensors.retain(|(name, _)| is_ours(name));
     } else if !is_bare_generator(|key| tensors.iter().any(|(name, _)| name == key)) {
-        return Err(not_a_checkpoint(path, plain.entries(plain.root()).map(|(key, _)| key)));
+        return Err(match why_no_dcgan {
+            Some(reason) => CheckpointError::not_a_dcgan(path, &reason),
+            None => not_a_checkpoint(path, plain.entries(plain.root()).map(|(key, _)| key)),
+        });
     }
     if picks_few(&plain) {
         return Err(CheckpointError::damaged(path, "a tensor takes few numbers out of a large storage"));

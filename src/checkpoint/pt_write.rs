@@ -12,7 +12,7 @@ use super::assemble::{Entry, LATENT_AVG};
 use super::atomic::write_atomically;
 use super::pickle_write::PickleWriter;
 use super::{Checkpoint, CheckpointError, OptimState};
-use crate::networks::{Params, stylegan2::extension};
+use crate::networks::{Params, dcgan::is_dcgan, stylegan2::extension};
 
 /// The folder inside the archive; PyTorch's own name for an archive written to a buffer.
 const FOLDER: &str = "archive";
@@ -68,6 +68,9 @@ fn io_error(error: ZipError) -> io::Error {
 /// What the rosinality layout has no place for, if the checkpoint has any of it: its code would compute something else.
 fn unrepresentable(checkpoint: &Checkpoint) -> Option<&'static str> {
     let generators = [&checkpoint.g_ema, &checkpoint.g].into_iter().flatten();
+    if generators.clone().any(is_dcgan) {
+        return Some("a DCGAN that was not opened from a .pt or .pth file");
+    }
     let networks = generators.clone().chain(&checkpoint.d);
     let extended = networks.flat_map(Params::keys).find_map(|key| match key.as_str() {
         extension::CONV_CLAMP => Some("clamped convolutions (`conv_clamp`)"),
@@ -94,7 +97,7 @@ fn unrepresentable(checkpoint: &Checkpoint) -> Option<&'static str> {
 
 /// The pickle, and the storages its tensors refer to by place.
 fn describe(checkpoint: &Checkpoint) -> (Vec<u8>, Vec<&[u8]>) {
-    let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = checkpoint;
+    let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan: _ } = checkpoint;
     let mut pickle = PickleWriter::new();
     let mut storages = Vec::new();
     pickle.dict(|pickle| {

@@ -81,6 +81,7 @@ mod tests {
             image_channels: 3,
             latent: 64,
             classes: 0,
+            can_be_conditional: false,
             w_dim: 64,
             details: Default::default(),
             channels: vec![32; 4],

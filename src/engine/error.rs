@@ -54,6 +54,12 @@ pub enum EngineError {
         /// Number of classes.
         classes: usize,
     },
+    /// A number of classes for a file that has its own.
+    #[error("{}: this file says itself how many classes its model has; none can be given", file.display())]
+    ClassesKnown {
+        /// The model file.
+        file: PathBuf,
+    },
     /// The networks of one file do not belong together.
     #[error("{}: its generators and discriminator do not belong together (their shapes disagree)", file.display())]
     NetworksDisagree {

@@ -12,7 +12,7 @@ use crate::{
     checkpoint::{self, AdamMoments, Checkpoint, OptimState},
     networks::{
         Details, FlatParams, Generator, HostTensor, ParamLayout, Params, flat::to_vec, is_buffer, read_discriminator,
-        read_generator,
+        read_generator, set_classes,
     },
     train::{Adam, Networks, Trainer, adam::AdamConfig},
     unlearn::{Gan, feedback::Sample},
@@ -52,6 +52,8 @@ pub struct ModelCard {
     pub latent: usize,
     /// Number of classes; 0 in unconditional networks.
     pub classes: usize,
+    /// Whether the file left open how many classes there are, so that a person may have to say it.
+    pub can_be_conditional: bool,
     /// Length of `w`.
     pub w_dim: usize,
     /// What the family says of the architecture beside that.
@@ -80,10 +82,28 @@ impl Model {
     /// Opens a model file; `watch` is told again and again how many bytes were read and how many there are to read. These
     /// are twice the file's: its tensors are read, then its digest is taken.
     pub fn load_watched(path: &Path, device: &Device, watch: &mut dyn FnMut(u64, u64)) -> Result<Self, EngineError> {
+        Self::load_with_classes(path, None, device, watch)
+    }
+
+    /// As [`load_watched`](Self::load_watched), for a file that does not say how many classes its generator has: they stand
+    /// one-hot behind `z`.
+    pub fn load_with_classes(
+        path: &Path,
+        classes: Option<usize>,
+        device: &Device,
+        watch: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, EngineError> {
         let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         returning_memory(|| {
-            let checkpoint = checkpoint::load_watched(path, &mut |read| watch(read.min(length), 2 * length))?;
+            let mut checkpoint = checkpoint::load_watched(path, &mut |read| watch(read.min(length), 2 * length))?;
             let sha256 = checkpoint::sha256_watched(path, &mut |read| watch(length + read.min(length), 2 * length))?;
+            if let Some(classes) = classes {
+                for generator in [&mut checkpoint.g_ema, &mut checkpoint.g].into_iter().flatten() {
+                    if !set_classes(generator, classes) {
+                        return Err(EngineError::ClassesKnown { file: path.to_owned() });
+                    }
+                }
+            }
             Self::new(path, sha256, checkpoint, device)
         })
     }
@@ -154,6 +174,7 @@ impl Model {
             image_channels: self.generator.image_channels(),
             latent: self.generator.z_dim(),
             classes: self.generator.classes(),
+            can_be_conditional: self.generator.can_be_conditional(),
             w_dim: self.generator.w_dim(),
             details: self.generator.details(),
             channels: self.generator.channels(),
@@ -212,7 +233,7 @@ impl Model {
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
     /// that training does not touch stay bit for bit.
     pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {
-        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata } = &self.template;
+        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan } = &self.template;
         let averaged = g_ema.as_ref().or(g.as_ref());
         let groups =
             |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
@@ -225,6 +246,7 @@ impl Model {
             args: args.clone(),
             ada_aug_p: *ada_aug_p,
             metadata: metadata.clone(),
+            dcgan: dcgan.clone(),
         }
     }
 }
@@ -240,7 +262,7 @@ fn gan(
     let device = g_ema.device();
     let disagree = || EngineError::NetworksDisagree { file: path.to_owned() };
     let discriminator =
-        read_discriminator(d).map_err(|source| EngineError::Architecture { file: path.to_owned(), source })?;
+        read_discriminator(d, &device).map_err(|source| EngineError::Architecture { file: path.to_owned(), source })?;
     let sides = (generator.resolution(), generator.image_channels());
     if sides != (discriminator.resolution(), discriminator.image_channels()) {
         return Err(disagree());

@@ -66,22 +66,36 @@ impl<'a> Sampler<'a> {
         let mut out = Vec::new();
         for run in samples.chunk_by(|a, b| a.psi() == b.psi()) {
             let Some(first) = run.first() else { continue };
-            let mut z = Vec::with_capacity(run.len() * self.generator.latent_dim());
-            for sample in run {
-                z.extend(model.latent(*sample)?);
-            }
-            out.extend(self.render(&z, first.psi()));
+            out.extend(self.render(&latents(model, run)?, first.psi()));
+        }
+        Ok(out)
+    }
+
+    /// The generator's own features of a model's samples ([`GeneratorNetwork::trunk`](crate::networks::GeneratorNetwork::trunk)),
+    /// `[samples, features]` row-major; none if its family has no such maps.
+    pub fn features_of_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, EngineError> {
+        let mut out = Vec::new();
+        let chunk = self.chunk();
+        for run in samples.chunk_by(|a, b| a.psi() == b.psi()).flat_map(|run| run.chunks(chunk)) {
+            let Some(first) = run.first() else { continue };
+            let ws = self.styles(&latents(model, run)?, first.psi());
+            out.extend(self.generator.trunk(&self.leaves, &ws).map(to_vec).unwrap_or_default());
         }
         Ok(out)
     }
 
     fn render_chunk(&mut self, z: &[f32], psi: f32) -> Tensor<4> {
+        let ws = self.styles(z, psi);
+        self.generator.synthesize(&self.leaves, &ws, &Noise::Constant).value
+    }
+
+    /// The mapped and truncated latents of every layer.
+    fn styles(&mut self, z: &[f32], psi: f32) -> Vec<Dual<2>> {
         let mut w = self.map(z);
         if psi != 1.0 {
             w = self.generator.truncate(w, self.w_mean(), psi);
         }
-        let ws: Vec<_> = self.generator.broadcast(w).into_iter().map(Dual::from).collect();
-        self.generator.synthesize(&self.leaves, &ws, &Noise::Constant).value
+        self.generator.broadcast(w).into_iter().map(Dual::from).collect()
     }
 
     fn map(&self, z: &[f32]) -> Tensor<2> {
@@ -99,4 +113,13 @@ impl<'a> Sampler<'a> {
         self.w_mean = Some(mean.clone());
         mean
     }
+}
+
+/// The latents of a model's samples, `[samples, latent_dim]` row-major.
+fn latents(model: &Model, samples: &[Sample]) -> Result<Vec<f32>, EngineError> {
+    let mut z = Vec::with_capacity(samples.len() * model.generator.latent_dim());
+    for sample in samples {
+        z.extend(model.latent(*sample)?);
+    }
+    Ok(z)
 }

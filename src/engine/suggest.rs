@@ -79,7 +79,7 @@ pub(super) struct Reference {
 impl Reference {
     /// Looks at the first samples of a seed.
     pub(super) fn new(model: &Model, (seed, psi): (u64, f32), labeler: Option<&Labeler>) -> Result<Self, EngineError> {
-        let mut extractor = FeatureExtractor::new(model, labeler)?;
+        let mut extractor = FeatureExtractor::new(model, labeler);
         let samples = addresses(model, seed, psi, 0..REFERENCE as u64);
         let seen = extractor.see(&samples)?;
         let space = Space::fit(&seen, samples.len()).ok_or(ProbeError::Features)?;
@@ -100,7 +100,7 @@ impl Reference {
         labeler: Option<&Labeler>,
     ) -> Result<Probe, EngineError> {
         let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
-        let seen = FeatureExtractor::new(model, labeler)?.see(&samples)?;
+        let seen = FeatureExtractor::new(model, labeler).see(&samples)?;
         let rows = self.space.apply(&seen, samples.len());
         let marked: Vec<_> = rows.into_iter().zip(marks).collect();
         Ok(Probe::fit(&marked, &self.rows)?)
@@ -114,7 +114,7 @@ impl Reference {
         samples: &[Sample],
         labeler: Option<&Labeler>,
     ) -> Result<Vec<f64>, EngineError> {
-        let rows = self.space.apply(&FeatureExtractor::new(model, labeler)?.see(samples)?, samples.len());
+        let rows = self.space.apply(&FeatureExtractor::new(model, labeler).see(samples)?, samples.len());
         Ok(rows.iter().map(|row| probe.probability(row)).collect())
     }
 
@@ -164,7 +164,7 @@ pub(super) fn by_probe(
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, EngineError> {
     let probe = reference.probe(model, marks, labeler)?;
-    let mut extractor = FeatureExtractor::new(model, labeler)?;
+    let mut extractor = FeatureExtractor::new(model, labeler);
     let chunk = extractor.chunk() * 4;
     let mut start = reference.samples.len().min(settings.labelled);
     let mut candidates: Vec<Ranked> =

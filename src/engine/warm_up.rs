@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{command::Phase, control::Control, error::EngineError, model::Model};
 use crate::{
-    networks::{Architecture, FlatParams, NormalSource, Params, flat::to_vec, read_discriminator},
+    networks::{Architecture, FlatParams, Generator, NormalSource, Params, flat::to_vec, read_discriminator},
     train::{Draw, Labels, Networks, TrainConfig, Trainer},
     unlearn::Settings,
 };
@@ -59,15 +59,15 @@ fn train(control: &mut Control, model: &Model, settings: &Settings) -> Result<(P
     let mut rng = NormalSource::new(settings.seed, STREAM);
     let generator = &model.generator;
     let architecture = Architecture {
-        channels: generator.channels(),
+        channels: widths(generator),
         image_channels: generator.image_channels(),
         latent: generator.z_dim(),
         mapping_layers: 1,
     };
     let fresh = architecture.discriminator(&mut rng);
     let device = model.g_ema.device();
-    let discriminator =
-        read_discriminator(&fresh).map_err(|source| EngineError::Architecture { file: model.path.clone(), source })?;
+    let discriminator = read_discriminator(&fresh, &device)
+        .map_err(|source| EngineError::Architecture { file: model.path.clone(), source })?;
     let networks = Networks { generator: generator.clone(), discriminator };
     let TrainConfig { batch, micro_batch, .. } = settings.unlearn.train;
     let config = TrainConfig { batch, micro_batch, ..TrainConfig::default() };
@@ -98,6 +98,23 @@ fn train(control: &mut Control, model: &Model, settings: &Settings) -> Result<(P
     }
     let told_apart = measure(&trainer, &own, &scale, &mut rng);
     Ok((trainer.d.to_host(&fresh), told_apart))
+}
+
+/// Channels of the discriminator at 4x4, 8x8, ... up to the images' side: the generator's own. A family whose last layer
+/// gives the image at once has none there, and is wide in small maps where that costs much and helps little.
+fn widths(generator: &Generator) -> Vec<usize> {
+    /// Channels at most where they are not the generator's own.
+    const WIDEST: usize = 128;
+    let mut channels = generator.channels();
+    let levels = generator.resolution().ilog2() as usize - 1;
+    if channels.len() == levels {
+        return channels;
+    }
+    while channels.len() < levels {
+        channels.push(channels.last().map_or(WIDEST, |last| (last / 2).max(1)));
+    }
+    channels.truncate(levels);
+    channels.into_iter().map(|width| width.min(WIDEST)).collect()
 }
 
 /// The root mean square of every value's parameter tensor, `[parameters]`.

@@ -6,10 +6,10 @@
 
 use burn::tensor::{Tensor, activation::leaky_relu};
 
-use super::ops;
+use super::ops::{self, Activation};
 
 /// Slope of the leaky ReLU for negative inputs.
-const LEAKY_SLOPE: f64 = ops::NEGATIVE_SLOPE as f64;
+const LEAKY_SLOPE: f64 = Activation::LEAKY.negative_slope as f64;
 
 /// A tensor and, if it depends on the direction that is differentiated along, its tangent of the same shape.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ impl Dual<4> {
                     (Some(a), Some(b)) => Some(a + b),
                     (a, b) => a.or(b),
                 };
-                sum.map(|t| ops::leaky_slope_mul(value.clone(), t))
+                sum.map(|t| ops::activation_slope_mul(value.clone(), t, Activation::LEAKY))
             }
         };
         Self { value, tangent }
@@ -114,8 +114,13 @@ impl Dual<4> {
 
     /// `leaky_relu(x + bias[c], 0.2) * sqrt(2)`.
     pub fn bias_leaky_relu(self, bias: Tensor<1>) -> Self {
-        let value = ops::bias_leaky_relu(self.value, bias);
-        let tangent = self.tangent.map(|t| ops::leaky_slope_mul(value.clone(), t));
+        self.bias_activation(bias, Activation::LEAKY)
+    }
+
+    /// The activation of `x + bias[c]`.
+    pub fn bias_activation(self, bias: Tensor<1>, act: Activation) -> Self {
+        let value = ops::bias_activation(self.value, bias, act);
+        let tangent = self.tangent.map(|t| ops::activation_slope_mul(value.clone(), t, act));
         Self { value, tangent }
     }
 }

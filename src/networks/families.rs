@@ -3,9 +3,10 @@
 use burn::tensor::Device;
 
 use super::{
+    dcgan,
     discriminator::Discriminator,
     generator::Generator,
-    params::{ArchitectureError, Params},
+    params::{ArchitectureError, HostTensor, Params},
     stylegan2,
 };
 
@@ -14,16 +15,32 @@ pub use super::stylegan2::Architecture;
 
 /// Reads a generator's architecture off its tensors; buffers go to `device`.
 pub fn read_generator(params: &Params, device: &Device) -> Result<Generator, ArchitectureError> {
-    Ok(Generator::new(stylegan2::Generator::read(params, device)?))
+    Ok(match dcgan::is_dcgan(params) {
+        true => Generator::new(dcgan::Generator::read(params, device)?),
+        false => Generator::new(stylegan2::Generator::read(params, device)?),
+    })
 }
 
-/// Reads a discriminator's architecture off its tensors.
-pub fn read_discriminator(params: &Params) -> Result<Discriminator, ArchitectureError> {
-    Ok(Discriminator::new(stylegan2::Discriminator::read(params)?))
+/// Reads a discriminator's architecture off its tensors; buffers go to `device`.
+pub fn read_discriminator(params: &Params, device: &Device) -> Result<Discriminator, ArchitectureError> {
+    Ok(match dcgan::is_dcgan(params) {
+        true => Discriminator::new(dcgan::Discriminator::read(params, device)?),
+        false => Discriminator::new(stylegan2::Discriminator::read(params)?),
+    })
+}
+
+/// Notes that a generator is one of so many classes, where its family's files do not say so themselves; `false` where they
+/// do.
+pub fn set_classes(generator: &mut Params, classes: usize) -> bool {
+    if !dcgan::is_dcgan(generator) {
+        return false;
+    }
+    generator.insert(dcgan::keys::CLASSES.to_owned(), HostTensor::new(Vec::new(), vec![classes as f32]));
+    true
 }
 
 /// Whether a tensor of this name is a buffer (carried through files unchanged) rather than a trained parameter, in any
 /// family.
 pub fn is_buffer(key: &str) -> bool {
-    stylegan2::is_buffer(key)
+    stylegan2::is_buffer(key) || dcgan::is_buffer(key)
 }

@@ -47,6 +47,11 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     /// Number of classes; 0 in unconditional networks.
     fn classes(&self) -> usize;
 
+    /// Whether a file may leave open how many classes there are: nothing in it says so, and a person must.
+    fn can_be_conditional(&self) -> bool {
+        false
+    }
+
     /// Length of `w`.
     fn w_dim(&self) -> usize;
 
@@ -87,6 +92,12 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
 
     /// `num_ws` mapped latents `[batch, w_dim]` to images `[batch, channels, side, side]`, nominally in `[-1, 1]`.
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4>;
+
+    /// What the generator itself makes of a sample on its way to the image, `[batch, channels, 8, 8]`: features for whoever
+    /// learns from a few marks where there is no discriminator. `None` if the family has no such maps.
+    fn trunk(&self, _p: &Leaves, _ws: &[Dual<2>]) -> Option<Tensor<4>> {
+        None
+    }
 
     /// Whether the values of this parameter stay on the host when the others move to the device, for [`buffers`](Self::buffers).
     fn is_kept_on_host(&self, _parameter: &str) -> bool {

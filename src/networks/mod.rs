@@ -5,6 +5,7 @@
 //! [`read_discriminator`]); weights live apart from them as flat vectors ([`FlatParams`]), because the methods are
 //! arithmetic on whole parameter vectors. Images are `[batch, channels, height, width]`, nominally in `[-1, 1]`.
 
+pub mod dcgan;
 mod detail;
 pub mod discriminator;
 pub mod dual;
@@ -19,7 +20,7 @@ pub mod stylegan2;
 pub use detail::Details;
 pub use discriminator::{Discriminator, DiscriminatorNetwork};
 pub use dual::Dual;
-pub use families::{Architecture, is_buffer, read_discriminator, read_generator};
+pub use families::{Architecture, is_buffer, read_discriminator, read_generator, set_classes};
 pub use flat::{FlatParams, Leaves, ParamLayout};
 pub use generator::{Generator, GeneratorNetwork, Noise};
 pub use latents::{LatentAddress, NormalSource, SourceState};

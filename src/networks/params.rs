@@ -71,6 +71,16 @@ pub enum ArchitectureError {
         /// The number in the file, as text.
         value: String,
     },
+    /// More classes than a class-conditional generator's input has room for.
+    #[error(
+        "{classes} classes do not fit into the generator's input of {inputs} numbers, of which some must be left to z"
+    )]
+    Classes {
+        /// The classes that were asked for.
+        classes: usize,
+        /// Length of the input.
+        inputs: usize,
+    },
     /// A blur kernel that is not the outer product of one row of taps with itself.
     #[error("the {network}'s blur kernel `{key}` is not separable")]
     Kernel {

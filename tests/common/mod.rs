@@ -29,46 +29,50 @@ pub fn device() -> Device {
     }
 }
 
-/// Names of the checkpoints `NAME.pt` and `NAME.pkl` that have expected numbers.
+/// The checkpoints of a folder, by file name: every file of PyTorch or pickle, every folder. Files that share a name up to
+/// the first dot share one `NAME.expected.safetensors`.
 pub fn checkpoints(folder: &Path) -> Vec<String> {
+    let is_checkpoint = |path: &Path, name: &str| {
+        let named = ["pt", "pth", "pkl"].iter().any(|extension| path.extension().is_some_and(|e| e == *extension));
+        (named || path.is_dir()) && !name.contains(".adapted")
+    };
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .expect("the golden folder exists")
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|file| file.strip_suffix(".expected.safetensors").map(str::to_owned))
-        .filter(|name| {
-            let readable = checkpoint_file(folder, name).is_some();
-            if !readable {
-                println!("{name}: skipped, no .pt or .pkl file of this name");
-            }
-            readable
-        })
+        .map(|entry| entry.expect("an entry"))
+        .map(|entry| (entry.path(), entry.file_name().into_string().expect("a name in UTF-8")))
+        .filter(|(path, name)| is_checkpoint(path, name))
+        .map(|(_, name)| name)
         .collect();
     names.sort();
     names
 }
 
-fn checkpoint_file(folder: &Path, name: &str) -> Option<PathBuf> {
-    ["pt", "pkl"].iter().map(|extension| folder.join(format!("{name}.{extension}"))).find(|path| path.is_file())
-}
-
 /// A golden checkpoint with its expected numbers.
 pub struct Golden {
+    /// The name of its file.
     pub name: String,
     pub folder: PathBuf,
-    pub gan: Gan,
     pub model: Model,
     tensors: BTreeMap<String, HostTensor>,
     metadata: BTreeMap<String, String>,
 }
 
 impl Golden {
+    /// The checkpoint in the file (or folder) `name`.
     pub fn open(folder: &Path, name: &str, device: &Device) -> Self {
+        let stem = name.split('.').next().expect("a name");
         let (tensors, metadata) =
-            read_tensors(&folder.join(format!("{name}.expected.safetensors"))).expect("expected numbers");
-        let file = checkpoint_file(folder, name).expect("a golden checkpoint");
-        let model = Model::load(&file, device).expect("a golden checkpoint");
-        let gan = model.gan.clone().expect("a discriminator");
-        Self { name: name.to_owned(), folder: folder.to_owned(), gan, model, tensors, metadata }
+            read_tensors(&folder.join(format!("{stem}.expected.safetensors"))).expect("expected numbers");
+        // No file of a DCGAN says how many classes it has.
+        let classes = metadata.get("classes").and_then(|classes| classes.parse().ok()).filter(|classes| *classes > 0);
+        let opened = Model::load_with_classes(&folder.join(name), classes, device, &mut |_, _| {});
+        let model = opened.expect("a golden checkpoint");
+        Self { name: name.to_owned(), folder: folder.to_owned(), model, tensors, metadata }
+    }
+
+    /// Everything that training needs.
+    pub fn gan(&self) -> &Gan {
+        self.model.gan().expect("a discriminator")
     }
 
     /// Whether the checkpoint is an NVlabs network pickle.
@@ -100,12 +104,12 @@ impl Golden {
     /// The parameters of the adapted generators beside the checkpoint, each `[parameters]`.
     pub fn adapted(&self, device: &Device) -> Vec<Tensor<1>> {
         (0..)
-            .map(|k| self.folder.join(format!("{}.adapted{k}.pt", self.name)))
+            .map(|k| self.folder.join(format!("{}.adapted{k}.pt", self.name.trim_end_matches(".pt"))))
             .take_while(|path| path.is_file())
             .map(|path| {
                 let checkpoint = unlearn_studio::checkpoint::load(&path).expect("an adapted generator");
                 let params = checkpoint.g_ema.expect("g_ema");
-                FlatParams::from_host(&self.gan.g.layout, &params, device).values
+                FlatParams::from_host(&self.gan().g.layout, &params, device).values
             })
             .collect()
     }

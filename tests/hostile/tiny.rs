@@ -32,5 +32,6 @@ pub fn checkpoint() -> Checkpoint {
         args,
         ada_aug_p: Some(0.5),
         metadata,
+        dcgan: None,
     }
 }

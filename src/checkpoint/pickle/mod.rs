@@ -120,6 +120,11 @@ impl Pickle {
         }
     }
 
+    /// The places of all values.
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+
     /// All lists, tuples and sets, wherever they stand.
     pub(super) fn sequences(&self) -> impl Iterator<Item = &[NodeId]> {
         (0..self.nodes.len()).map(|place| self.items(NodeId(place)))

@@ -10,6 +10,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, TensorMetadata};
 
+use super::activation::Activation;
 use super::extension::GanOps;
 use super::fir::Fir;
 
@@ -90,21 +91,21 @@ impl<B: GanOps> Backward<B, 1> for Resample {
 struct BiasAct;
 
 impl<B: GanOps> Backward<B, 2> for BiasAct {
-    type State = FloatTensor<B>;
+    type State = (FloatTensor<B>, Activation);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let y = ops.state;
+        let (y, act) = ops.state;
         let grad = grads.consume::<B>(&ops.node);
 
         match ops.parents {
             [node_x, Some(node_bias)] => {
-                let (dx, dbias) = B::bias_act_grad(y, grad);
+                let (dx, dbias) = B::bias_act_grad(y, grad, act);
                 if let Some(node) = node_x {
                     grads.register::<B>(node.id, dx);
                 }
                 grads.register::<B>(node_bias.id, dbias);
             }
-            [Some(node), None] => grads.register::<B>(node.id, B::slope_mul(y, grad)),
+            [Some(node), None] => grads.register::<B>(node.id, B::slope_mul(y, grad, act)),
             [None, None] => {}
         }
     }
@@ -114,11 +115,11 @@ impl<B: GanOps> Backward<B, 2> for BiasAct {
 struct SlopeMul;
 
 impl<B: GanOps> Backward<B, 1> for SlopeMul {
-    type State = FloatTensor<B>;
+    type State = (FloatTensor<B>, Activation);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let y = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::slope_mul(y, grad));
+        let (y, act) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::slope_mul(y, grad, act));
     }
 }
 
@@ -163,7 +164,7 @@ impl<B: GanOps> Backward<B, 4> for NoiseAct {
         let grad = grads.consume::<B>(&ops.node);
 
         if let [Some(node), None, None, None] = &ops.parents {
-            let grad = B::scale(B::slope_mul(y, grad), scale);
+            let grad = B::scale(B::slope_mul(y, grad, Activation::LEAKY), scale);
             grads.register::<B>(node.id, grad);
             return;
         }
@@ -222,21 +223,21 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
         }
     }
 
-    fn bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
         let prep = BiasAct.prepare::<C>([x.node(), bias.node()]);
-        let output = B::bias_act(x.into_primitive(), bias.into_primitive());
+        let output = B::bias_act(x.into_primitive(), bias.into_primitive(), act);
         match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(output.clone(), output),
+            OpsKind::Tracked(prep) => prep.finish((output.clone(), act), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }
 
-    fn slope_mul(y: FloatTensor<Self>, t: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn slope_mul(y: FloatTensor<Self>, t: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
         let y = y.into_primitive();
         let prep = SlopeMul.prepare::<C>([t.node()]);
-        let output = B::slope_mul(y.clone(), t.into_primitive());
+        let output = B::slope_mul(y.clone(), t.into_primitive(), act);
         match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(y, output),
+            OpsKind::Tracked(prep) => prep.finish((y, act), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }

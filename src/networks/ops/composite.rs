@@ -7,8 +7,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, FloatDType, Scalar, Shape, Slice, TensorMetadata, get_or_init_device_settings};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 
+use super::activation::Activation;
 use super::fir::Fir;
-use super::{ACTIVATION_GAIN, NEGATIVE_SLOPE};
 
 /// The four dimensions of an image tensor.
 fn dims4<B: Backend>(x: &FloatTensor<B>) -> [usize; 4] {
@@ -145,21 +145,25 @@ fn sum_to_planes<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     B::float_reshape(B::float_sum_dims(x, &[2, 3]), Shape::from([n, c]))
 }
 
-pub fn bias_act<B: Backend>(x: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
+pub fn bias_act<B: Backend>(x: FloatTensor<B>, bias: FloatTensor<B>, act: Activation) -> FloatTensor<B> {
     let z = B::float_add(x, per_channel::<B>(bias));
-    slope_mul::<B>(z.clone(), z)
+    slope_mul::<B>(z.clone(), z, act)
 }
 
-pub fn bias_act_grad<B: Backend>(y: FloatTensor<B>, grad: FloatTensor<B>) -> (FloatTensor<B>, FloatTensor<B>) {
-    let dx = slope_mul::<B>(y, grad);
+pub fn bias_act_grad<B: Backend>(
+    y: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    act: Activation,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let dx = slope_mul::<B>(y, grad, act);
     (dx.clone(), sum_to_channels::<B>(dx))
 }
 
-pub fn slope_mul<B: Backend>(y: FloatTensor<B>, t: FloatTensor<B>) -> FloatTensor<B> {
+pub fn slope_mul<B: Backend>(y: FloatTensor<B>, t: FloatTensor<B>, act: Activation) -> FloatTensor<B> {
     let bool_dtype = get_or_init_device_settings::<B>(&y.device()).bool_dtype;
     let positive = B::float_greater_elem(y, Scalar::from(0.0f32), bool_dtype);
-    let low = B::float_mul_scalar(t.clone(), Scalar::from(NEGATIVE_SLOPE * ACTIVATION_GAIN));
-    let high = B::float_mul_scalar(t, Scalar::from(ACTIVATION_GAIN));
+    let low = B::float_mul_scalar(t.clone(), Scalar::from(act.factor(false)));
+    let high = B::float_mul_scalar(t, Scalar::from(act.factor(true)));
     B::float_mask_where(low, positive, high)
 }
 
@@ -185,7 +189,7 @@ pub fn noise_act<B: Backend>(
 ) -> FloatTensor<B> {
     let noise = B::float_mul(noise, per_channel::<B>(strength));
     let x = B::float_add(scale::<B>(x, s), noise);
-    bias_act::<B>(x, bias)
+    bias_act::<B>(x, bias, Activation::LEAKY)
 }
 
 #[allow(clippy::type_complexity)] // Mirrors the extension's signature.
@@ -196,7 +200,7 @@ pub fn noise_act_grad<B: Backend>(
     noise: FloatTensor<B>,
     grad: FloatTensor<B>,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
-    let (dz, dbias) = bias_act_grad::<B>(y, grad);
+    let (dz, dbias) = bias_act_grad::<B>(y, grad, Activation::LEAKY);
     let dstrength = B::float_reshape(B::float_sum(B::float_mul(dz.clone(), noise)), Shape::from([1]));
     let (dx, ds) = scale_grad::<B>(x, s, dz);
     (dx, ds, dstrength, dbias)

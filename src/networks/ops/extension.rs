@@ -6,6 +6,7 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, backend_extension};
 
+use super::activation::Activation;
 use super::composite;
 use super::fir::Fir;
 
@@ -56,22 +57,26 @@ pub trait GanOps: Backend {
         composite::fir::<Self>(x, fir)
     }
 
-    /// `leaky_relu(x + bias[c]) * sqrt(2)`.
+    /// The activation of `x + bias[c]`.
     #[fusion(default)]
-    fn bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        composite::bias_act::<Self>(x, bias)
+    fn bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
+        composite::bias_act::<Self>(x, bias, act)
     }
 
     /// The gradients of `bias_act` for `x` and `bias`, from its output `y`.
     #[fusion(default)]
-    fn bias_act_grad(y: FloatTensor<Self>, grad: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        composite::bias_act_grad::<Self>(y, grad)
+    fn bias_act_grad(
+        y: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        act: Activation,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composite::bias_act_grad::<Self>(y, grad, act)
     }
 
-    /// `t * slope(y) * sqrt(2)`.
+    /// `t` times the slope of the activation at its output `y`.
     #[fusion(default)]
-    fn slope_mul(y: FloatTensor<Self>, t: FloatTensor<Self>) -> FloatTensor<Self> {
-        composite::slope_mul::<Self>(y, t)
+    fn slope_mul(y: FloatTensor<Self>, t: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
+        composite::slope_mul::<Self>(y, t, act)
     }
 
     /// `x * s[n, c]`.

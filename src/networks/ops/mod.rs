@@ -1,4 +1,4 @@
-//! The tensor operations a StyleGAN2 spends its time in, as one Burn backend extension.
+//! The tensor operations GANs spend their time in, as one Burn backend extension.
 //!
 //! In: `f32` tensors `[batch, channels, height, width]` on any device of the crate. Out: the same.
 //! Every function works on plain and on autodiff devices; gradients are first order, and each is
@@ -11,6 +11,7 @@
 //!
 //! This folder imports Burn and nothing else of the crate.
 
+mod activation;
 mod autodiff;
 mod composite;
 mod extension;
@@ -23,14 +24,9 @@ mod tests;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+pub use activation::Activation;
 pub use extension::GanOps;
 pub use fir::Fir;
-
-/// The slope of the leaky ReLU on the negative side.
-pub const NEGATIVE_SLOPE: f32 = 0.2;
-
-/// The gain after the leaky ReLU, which restores unit variance.
-pub const ACTIVATION_GAIN: f32 = std::f32::consts::SQRT_2;
 
 /// Two-dimensional convolution (correlation) without bias.
 ///
@@ -61,19 +57,18 @@ pub fn upfirdn2d(x: Tensor<4>, taps: &[f32], up: usize, down: usize, pad0: isize
     Tensor::from_dispatch(Dispatch::fir(x.into_dispatch(), fir))
 }
 
-/// `leaky_relu(x + bias[c], 0.2) * sqrt(2)` with `bias: [channels]`.
+/// The activation of `x + bias[c]` with `bias: [channels]`.
 ///
 /// The backward pass keeps only the output, whose sign gives the slope.
-pub fn bias_leaky_relu(x: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::bias_act(x.into_dispatch(), bias.into_dispatch()))
+pub fn bias_activation(x: Tensor<4>, bias: Tensor<1>, act: Activation) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::bias_act(x.into_dispatch(), bias.into_dispatch(), act))
 }
 
-/// `t * slope(y) * sqrt(2)`, the tangent of [`bias_leaky_relu`] at its output `y`.
+/// `t` times the slope (gain included) of [`bias_activation`] at its output `y`: the tangent.
 ///
-/// `slope(y)` is 1 where `y > 0` and 0.2 elsewhere; `y` is a constant here: only `t` receives a
-/// gradient.
-pub fn leaky_slope_mul(y: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::slope_mul(y.into_dispatch(), t.into_dispatch()))
+/// `y` is a constant here: only `t` receives a gradient.
+pub fn activation_slope_mul(y: Tensor<4>, t: Tensor<4>, act: Activation) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::slope_mul(y.into_dispatch(), t.into_dispatch(), act))
 }
 
 /// Multiplies each plane of `x: [n, c, h, w]` by its own factor of `s: [n, c]`.

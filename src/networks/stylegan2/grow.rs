@@ -135,7 +135,7 @@ mod tests {
         let seen = |params: &Params, side: usize| {
             let colours = [0.7, -0.9, 0.2].into_iter().flat_map(|c| std::iter::repeat_n(c, side * side)).collect();
             let image = Tensor::<4>::from_data(TensorData::new(colours, [1, 3, side, side]), &device);
-            let discriminator = read_discriminator(params).unwrap();
+            let discriminator = read_discriminator(params, &device).unwrap();
             let weights = FlatParams::from_host(discriminator.layout(), params, &device).constants();
             let maps = discriminator.trunk(&weights, image.into()).value;
             to_vec(maps.slice([0..1, 0..5, 1..3, 1..3]).reshape([20]))

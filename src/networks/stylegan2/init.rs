@@ -149,7 +149,7 @@ mod tests {
             let mut rng = NormalSource::new(7, 0);
             let (g, d) = (a.generator(&mut rng), a.discriminator(&mut rng));
             let generator = read_generator(&g, &device).unwrap();
-            let discriminator = read_discriminator(&d).unwrap();
+            let discriminator = read_discriminator(&d, &device).unwrap();
             assert_eq!(generator.resolution(), a.resolution());
             assert_eq!(discriminator.resolution(), a.resolution());
             assert_eq!(
@@ -196,6 +196,6 @@ mod tests {
             error(&|g| g["to_rgbs.0.upsample.kernel"].data[3] = 9.0),
             "the generator's blur kernel `to_rgbs.0.upsample.kernel` is not separable"
         );
-        assert!(read_discriminator(&g).is_err() && read_generator(&d, &device).is_err());
+        assert!(read_discriminator(&g, &device).is_err() && read_generator(&d, &device).is_err());
     }
 }

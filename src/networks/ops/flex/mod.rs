@@ -15,6 +15,7 @@ mod simd;
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 
+use super::activation::Activation;
 use super::extension::GanOps;
 use super::fir::Fir;
 
@@ -37,16 +38,16 @@ impl GanOps for Flex {
         resample::fir(&x, &fir)
     }
 
-    fn bias_act(x: Image, bias: Image) -> Image {
-        pointwise::bias_act(&x, &bias)
+    fn bias_act(x: Image, bias: Image, act: Activation) -> Image {
+        pointwise::bias_act(&x, &bias, act)
     }
 
-    fn bias_act_grad(y: Image, grad: Image) -> (Image, Image) {
-        pointwise::bias_act_grad(&y, &grad)
+    fn bias_act_grad(y: Image, grad: Image, act: Activation) -> (Image, Image) {
+        pointwise::bias_act_grad(&y, &grad, act)
     }
 
-    fn slope_mul(y: Image, t: Image) -> Image {
-        pointwise::slope_mul(&y, &t)
+    fn slope_mul(y: Image, t: Image, act: Activation) -> Image {
+        pointwise::slope_mul(&y, &t, act)
     }
 
     fn scale(x: Image, s: Image) -> Image {

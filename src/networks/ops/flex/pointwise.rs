@@ -6,7 +6,7 @@
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::super::{ACTIVATION_GAIN, NEGATIVE_SLOPE};
+use super::super::activation::Activation;
 use super::memory::{Output, Values, Writer, tensor};
 use super::simd::{Isa, Kernel, Vector};
 
@@ -16,9 +16,7 @@ const TASK_FLOATS: usize = 16 * 1024;
 /// Lanes of a plane's sum.
 const LANES: usize = 64;
 
-const LOW_GAIN: f32 = NEGATIVE_SLOPE * ACTIVATION_GAIN;
-
-pub fn bias_act(x: &FlexTensor, bias: &FlexTensor) -> FlexTensor {
+pub fn bias_act(x: &FlexTensor, bias: &FlexTensor, act: Activation) -> FlexTensor {
     let (x, bias) = (Values::of(x), Values::of(bias));
     let shape @ [_, c, ..] = x.dims::<4>();
     assert_eq!(bias.dims(), [c], "bias_leaky_relu: one bias a channel");
@@ -26,13 +24,13 @@ pub fn bias_act(x: &FlexTensor, bias: &FlexTensor) -> FlexTensor {
     let out = map(shape, |at, out| {
         let bias = bias[at.plane % c];
         for (out, x) in out.iter_mut().zip(at.of(x)) {
-            *out = activate(x + bias);
+            *out = activate(x + bias, act);
         }
     });
     tensor(out, shape)
 }
 
-pub fn bias_act_grad(y: &FlexTensor, grad: &FlexTensor) -> (FlexTensor, FlexTensor) {
+pub fn bias_act_grad(y: &FlexTensor, grad: &FlexTensor, act: Activation) -> (FlexTensor, FlexTensor) {
     let (y, grad) = (Values::of(y), Values::of(grad));
     let shape @ [_, c, ..] = y.dims::<4>();
     assert_eq!(grad.dims(), shape, "bias_leaky_relu: shape of the gradient");
@@ -40,7 +38,7 @@ pub fn bias_act_grad(y: &FlexTensor, grad: &FlexTensor) -> (FlexTensor, FlexTens
     let (dx, sums) = map_sum(shape, |at, out| {
         let mut sum = Sum::default();
         sum.each(out, at.of(grad), at.of(y), |grad, y| {
-            let dz = grad * gain(y);
+            let dz = grad * act.factor(y > 0.0);
             (dz, dz)
         });
         [sum.total()]
@@ -48,14 +46,14 @@ pub fn bias_act_grad(y: &FlexTensor, grad: &FlexTensor) -> (FlexTensor, FlexTens
     (tensor(dx, shape), tensor(per_channel(&sums, c, 0), [c]))
 }
 
-pub fn slope_mul(y: &FlexTensor, t: &FlexTensor) -> FlexTensor {
+pub fn slope_mul(y: &FlexTensor, t: &FlexTensor, act: Activation) -> FlexTensor {
     let (y, t) = (Values::of(y), Values::of(t));
     let shape = y.dims::<4>();
     assert_eq!(t.dims(), shape, "leaky_slope_mul: shapes");
     let (y, t) = (y.as_slice(), t.as_slice());
     let out = map(shape, |at, out| {
         for ((out, t), y) in out.iter_mut().zip(at.of(t)).zip(at.of(y)) {
-            *out = t * gain(*y);
+            *out = t * act.factor(*y > 0.0);
         }
     });
     tensor(out, shape)
@@ -108,7 +106,7 @@ pub fn noise_act(
     let out = map(shape, |at, out| {
         let (scale, bias) = (scale[at.plane], bias[at.plane % c]);
         for ((out, x), noise) in out.iter_mut().zip(at.of(x)).zip(noise.of(at.plane)) {
-            *out = activate(x * scale + strength * noise + bias);
+            *out = activate(x * scale + strength * noise + bias, Activation::LEAKY);
         }
     });
     tensor(out, shape)
@@ -133,7 +131,7 @@ pub fn noise_act_grad(
         let (mut dscale, mut dstrength, mut dbias) = (Sum::default(), Sum::default(), Sum::default());
         // First the gradient before the activation, then from it, still in the cache, the rest.
         dbias.each(out, at.of(grad), at.of(y), |grad, y| {
-            let dz = grad * gain(y);
+            let dz = grad * Activation::LEAKY.factor(y > 0.0);
             (dz, dz)
         });
         dscale.products(out, at.of(x));
@@ -172,13 +170,8 @@ impl<'a> Noise<'a> {
 }
 
 #[inline(always)]
-fn gain(y: f32) -> f32 {
-    if y > 0.0 { ACTIVATION_GAIN } else { LOW_GAIN }
-}
-
-#[inline(always)]
-fn activate(z: f32) -> f32 {
-    z * gain(z)
+fn activate(z: f32, act: Activation) -> f32 {
+    z * act.factor(z > 0.0)
 }
 
 /// A sum in [`LANES`] lanes.

@@ -6,8 +6,8 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Autodiff, AutodiffBackend, BackendTypes, Flex};
 use burn::tensor::{Device, Tensor};
 
-use super::{Inputs, assert_close};
-use crate::networks::ops::{self, Fir, GanOps, composite};
+use super::{ACTIVATIONS, Inputs, assert_close};
+use crate::networks::ops::{self, Activation, Fir, GanOps, composite};
 
 type Ad = Autodiff<Flex, NoCheckpointing>;
 type AdTensor = <Ad as BackendTypes>::FloatTensorPrimitive;
@@ -77,24 +77,26 @@ fn gradients_agree_with_those_of_the_composites() {
     }
     let (s, bias) = (inputs.tensor(&[n, c]), inputs.tensor(&[c]));
     let shape = [n, c, h, w];
-    assert_same_gradients(
-        "bias_act",
-        &[x.clone(), bias.clone()],
-        shape,
-        &|t| Ad::bias_act(t[0].clone(), t[1].clone()),
-        &|t| composite::bias_act::<Ad>(t[0].clone(), t[1].clone()),
-    );
+    let y = inputs.tensor(&shape);
+    for act in ACTIVATIONS {
+        assert_same_gradients(
+            "bias_act",
+            &[x.clone(), bias.clone()],
+            shape,
+            &|t| Ad::bias_act(t[0].clone(), t[1].clone(), act),
+            &|t| composite::bias_act::<Ad>(t[0].clone(), t[1].clone(), act),
+        );
+        assert_same_gradients(
+            "slope_mul",
+            std::slice::from_ref(&x),
+            shape,
+            &|t| Ad::slope_mul(Ad::from_inner(y.clone()), t[0].clone(), act),
+            &|t| composite::slope_mul::<Ad>(Ad::from_inner(y.clone()), t[0].clone(), act),
+        );
+    }
     assert_same_gradients("scale", &[x.clone(), s.clone()], shape, &|t| Ad::scale(t[0].clone(), t[1].clone()), &|t| {
         composite::scale::<Ad>(t[0].clone(), t[1].clone())
     });
-    let y = inputs.tensor(&shape);
-    assert_same_gradients(
-        "slope_mul",
-        std::slice::from_ref(&x),
-        shape,
-        &|t| Ad::slope_mul(Ad::from_inner(y.clone()), t[0].clone()),
-        &|t| composite::slope_mul::<Ad>(Ad::from_inner(y.clone()), t[0].clone()),
-    );
     let (noise, strength) = (inputs.tensor(&[n, 1, h, w]), inputs.tensor(&[1]));
     let noise = || Ad::from_inner(noise.clone());
     assert_same_gradients(
@@ -117,7 +119,7 @@ fn a_constant_receives_no_gradient() {
     let bias = Tensor::<1>::zeros([4], &device);
     let run = |x: &Tensor<4>, weight: &Tensor<4>| {
         let y = ops::conv2d(x.clone(), weight.clone(), 1, 1);
-        let grads = ops::bias_leaky_relu(y, bias.clone()).sum().backward();
+        let grads = ops::bias_activation(y, bias.clone(), Activation::LEAKY).sum().backward();
         (x.grad(&grads).is_some(), weight.grad(&grads).is_some())
     };
     assert_eq!(run(&x.clone().require_grad(), &weight), (true, false));

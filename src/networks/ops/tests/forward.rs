@@ -4,8 +4,8 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Backend, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Inputs, assert_close, values};
-use crate::networks::ops::{self, Fir, GanOps, composite};
+use super::{ACTIVATIONS, Inputs, assert_close, values};
+use crate::networks::ops::{self, Activation, Fir, GanOps, composite};
 
 /// Batch, channels in and out, height, width, kernel, stride, padding.
 const CONVOLUTIONS: &[[usize; 8]] = &[
@@ -128,22 +128,24 @@ fn pointwise_operations_agree_with_the_composite() {
                 assert_close(name, a, b, area * c);
             }
         };
-        pairs(
-            vec![
-                Flex::bias_act(x.clone(), bias.clone()),
-                Flex::slope_mul(y.clone(), x.clone()),
-                Flex::scale(x.clone(), s.clone()),
-            ],
-            vec![
-                composite::bias_act::<Flex>(x.clone(), bias.clone()),
-                composite::slope_mul::<Flex>(y.clone(), x.clone()),
-                composite::scale::<Flex>(x.clone(), s.clone()),
-            ],
-            "forward",
-        );
-        let (dx, db) = Flex::bias_act_grad(y.clone(), grad.clone());
-        let (ex, eb) = composite::bias_act_grad::<Flex>(y.clone(), grad.clone());
-        pairs(vec![dx, db], vec![ex, eb], "bias_act_grad");
+        for act in ACTIVATIONS {
+            pairs(
+                vec![
+                    Flex::bias_act(x.clone(), bias.clone(), act),
+                    Flex::slope_mul(y.clone(), x.clone(), act),
+                    Flex::scale(x.clone(), s.clone()),
+                ],
+                vec![
+                    composite::bias_act::<Flex>(x.clone(), bias.clone(), act),
+                    composite::slope_mul::<Flex>(y.clone(), x.clone(), act),
+                    composite::scale::<Flex>(x.clone(), s.clone()),
+                ],
+                "forward",
+            );
+            let (dx, db) = Flex::bias_act_grad(y.clone(), grad.clone(), act);
+            let (ex, eb) = composite::bias_act_grad::<Flex>(y.clone(), grad.clone(), act);
+            pairs(vec![dx, db], vec![ex, eb], "bias_act_grad");
+        }
         let (dx, ds) = Flex::scale_grad(x.clone(), s.clone(), grad.clone());
         let (ex, es) = composite::scale_grad::<Flex>(x.clone(), s.clone(), grad.clone());
         pairs(vec![dx, ds], vec![ex, es], "scale_grad");
@@ -167,9 +169,11 @@ fn pointwise_operations_agree_with_the_composite() {
 fn the_slope_at_zero_is_the_negative_one() {
     let device = Device::flex();
     let zero = Tensor::<4>::zeros([1, 1, 1, 1], &device);
-    let y = ops::leaky_slope_mul(zero.clone(), zero + 1.0);
-    let expected = ops::NEGATIVE_SLOPE * ops::ACTIVATION_GAIN;
-    y.into_data().assert_eq(&TensorData::from([[[[expected]]]]), true);
+    for act in ACTIVATIONS {
+        let y = ops::activation_slope_mul(zero.clone(), zero.clone() + 1.0, act);
+        let expected = act.negative_slope * act.gain;
+        y.into_data().assert_eq(&TensorData::from([[[[expected]]]]), true);
+    }
 }
 
 #[test]
@@ -180,7 +184,7 @@ fn results_repeat_bit_for_bit() {
     let weight = inputs.tensor(&[32, 32, 3, 3]);
     let y = inputs.tensor(&[16, 32, 16, 16]);
     let run = || {
-        let (dx, db) = Flex::bias_act_grad(y.clone(), grad.clone());
+        let (dx, db) = Flex::bias_act_grad(y.clone(), grad.clone(), Activation::LEAKY);
         [
             Flex::conv_forward(x.clone(), weight.clone(), 1, 1),
             Flex::conv_input_grad(weight.clone(), grad.clone(), [16, 16], 1, 1),

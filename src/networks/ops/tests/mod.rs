@@ -10,6 +10,11 @@ use burn::tensor::TensorData;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::Activation;
+
+/// Every activation that a family uses.
+const ACTIVATIONS: [Activation; 3] = [Activation::LEAKY, Activation::PLAIN_LEAKY, Activation::RELU];
+
 /// Random test inputs.
 pub struct Inputs(ChaCha8Rng);
 

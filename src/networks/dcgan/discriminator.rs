@@ -1,0 +1,85 @@
+//! DCGAN discriminator as PyTorch's tutorial writes it, read off tensor shapes. Its last layer's sigmoid is left out: what
+//! the losses take are logits.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+
+use super::{
+    keys::{FAMILY, layout, weight},
+    layer::{Direction, KERNEL, Layer},
+};
+use crate::networks::{
+    ArchitectureError, DiscriminatorNetwork, Dual, Leaves, ParamLayout, Params,
+    ops::{self, Activation},
+    params::ShapeReader,
+};
+
+/// Layers that halve the side, each with batch normalisation (but the first) and leaky ReLU, down to 4x4; then one number.
+#[derive(Clone, Debug)]
+pub struct Discriminator {
+    layout: Arc<ParamLayout>,
+    halving: Vec<Layer>,
+    last: Layer,
+}
+
+impl Discriminator {
+    /// Reads the architecture off the tensors' shapes; running statistics go to `device`.
+    pub fn read(params: &Params, device: &Device) -> Result<Self, ArchitectureError> {
+        let layout = layout(params);
+        let mut shapes = ShapeReader::new("discriminator", params);
+        let mut layers: Vec<Layer> = Vec::new();
+        while shapes.contains(&weight(layers.len())) {
+            let inputs = layers.last().map(|layer: &Layer| layer.outputs);
+            layers.push(Layer::read(&mut shapes, &layout, Direction::Down, layers.len(), inputs, device)?);
+        }
+        let key = weight(layers.len().saturating_sub(1));
+        let (Some(last), Some(first)) = (layers.pop(), layers.first()) else {
+            shapes.tensor::<4>(&weight(layers.len()))?;
+            return Err(shapes.misfit(&key, "several layers".to_owned()));
+        };
+        if last.outputs != 1 {
+            return Err(shapes.misfit(&key, format!("[1, {}, {KERNEL}, {KERNEL}]", last.inputs)));
+        }
+        if ![1, 3].contains(&first.inputs) {
+            return Err(shapes.misfit(&weight(0), "one or three image channels".to_owned()));
+        }
+        shapes.finish()?;
+        Ok(Self { layout, halving: layers, last })
+    }
+}
+
+impl DiscriminatorNetwork for Discriminator {
+    fn family(&self) -> &'static str {
+        FAMILY
+    }
+
+    fn layout(&self) -> &Arc<ParamLayout> {
+        &self.layout
+    }
+
+    fn resolution(&self) -> usize {
+        KERNEL << self.halving.len()
+    }
+
+    fn image_channels(&self) -> usize {
+        self.halving.first().map_or(self.last.inputs, |first| first.inputs)
+    }
+
+    fn forward_labelled(&self, p: &Leaves, images: Dual<4>, _labels: Option<Tensor<2>>) -> Dual<2> {
+        let x = self.trunk(p, images);
+        let [batch, channels, height, width] = x.value.dims();
+        let (weight, bias) = self.last.folded(p);
+        // A convolution that leaves one pixel is a matrix product.
+        let weight = weight.reshape([channels * height * width, 1]);
+        let x = x.linear(|x| x.reshape([batch, channels * height * width]).matmul(weight.clone()));
+        x.plus_constant(bias.reshape([1, 1]))
+    }
+
+    fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4> {
+        self.halving.iter().fold(images, |x, layer| {
+            let (weight, bias) = layer.folded(p);
+            x.linear(|x| ops::conv2d(x, weight.clone(), 2, 1)).bias_activation(bias, Activation::PLAIN_LEAKY)
+        })
+    }
+}
