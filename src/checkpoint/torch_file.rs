@@ -78,7 +78,7 @@ fn rebuilt(pickle: &Pickle, id: NodeId) -> Option<(NodeId, NodeId, NodeId, NodeI
 }
 
 /// Key and type of `('storage', torch.FloatStorage, key, device, count, ...)`, a persistent id.
-fn storage_id<'a>(pickle: &'a Pickle, storage: NodeId) -> Option<(&'a str, Element)> {
+fn storage_id(pickle: &Pickle, storage: NodeId) -> Option<(&str, Element)> {
     let Node::Persistent(id) = pickle.node(storage) else { return None };
     let [_, class, key, ..] = pickle.items(*id) else { return None };
     let Node::Class(class) = pickle.node(*class) else { return None };

@@ -104,6 +104,16 @@ fn mutated_network_pickles() {
     mutate_all("pkl", include_bytes!("../fixtures/golden/ada-8-conditional.pkl"));
 }
 
+#[test]
+fn mutated_dcgan_files() {
+    mutate_all("pth", include_bytes!("../fixtures/dcgan/strided-16.pt"));
+}
+
+#[test]
+fn mutated_dcgan_files_of_the_older_format() {
+    mutate_all("pth", include_bytes!("../fixtures/dcgan/strided-16.legacy.pth"));
+}
+
 /// The fuzz targets begin with these; one is in PyTorch's older container.
 #[test]
 fn seeds_of_the_fuzz_targets_are_models() {
