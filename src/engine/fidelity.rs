@@ -63,11 +63,11 @@ impl Fidelity {
             let numbers: Vec<usize> = (start..(start + chunk).min(count)).map(|i| i * images.len() / count).collect();
             append(&mut of_data, label(images.images(&numbers))?);
         }
-        let [data, samples] = [&of_data, &of_samples].map(|labels| labels.first().and_then(Labels::frechet_features));
-        let (frechet, floor, frechet_on) = match (data, samples) {
-            (Some((data, basis)), Some((samples, _))) if data.rows() >= 4 => {
+        let [data, seen] = [&of_data, &of_samples].map(|labels| labels.first().and_then(Labels::frechet_features));
+        let (frechet, floor, frechet_on) = match (data, seen) {
+            (Some((data, basis)), Some((seen, _))) if data.rows() >= 4 => {
                 let distance = |a: &Features, b: &Features| frechet_distance(a, b).map_err(unmeasurable);
-                (Some(distance(&data, &samples)?), Some(frechet_floor(&data).map_err(unmeasurable)?), basis)
+                (Some(distance(&data, &seen)?), Some(frechet_floor(&data).map_err(unmeasurable)?), basis)
             }
             _ => (None, None, FrechetBasis::default()),
         };
