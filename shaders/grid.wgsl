@@ -5,7 +5,7 @@
 // 0 after, 1 before, 2 split, 3 difference, 4 heat.
 override MODE: u32 = 0;
 // Pictures are drawn smaller than they are.
-override SHRUNK: bool = false;
+override MINIFIED: bool = false;
 
 struct Globals {
     // Size of the grid on the screen, in points.
@@ -40,7 +40,7 @@ const NEGATIVE: u32 = 1u;
 const POSITIVE: u32 = 2u;
 const CURSOR: u32 = 4u;
 const HOVERED: u32 = 8u;
-const CAUGHT: u32 = 16u;
+const SELECTED: u32 = 16u;
 const NONE: u32 = 0xffffffffu;
 
 @group(0) @binding(0) var<uniform> globals: Globals;
@@ -75,7 +75,7 @@ const PLAIN_MARGIN: f32 = 1.0;
 fn vertex(@builtin(vertex_index) index: u32, instance: Instance) -> Corner {
     let unit = vec2<f32>(f32(index & 1u), f32(index >> 1u));
     let half = instance.rect.zw * 0.5;
-    let around = select(PLAIN_MARGIN, MARGIN, (instance.flags & (CURSOR | HOVERED | CAUGHT)) != 0u);
+    let around = select(PLAIN_MARGIN, MARGIN, (instance.flags & (CURSOR | HOVERED | SELECTED)) != 0u);
     let at = (unit * 2.0 - 1.0) * (half + around);
     let point = (instance.rect.xy + half + at) / globals.size;
     var corner: Corner;
@@ -103,7 +103,7 @@ fn picture(slot: u32, uv: vec2<f32>) -> vec3<f32> {
 
 // The picture; where it is drawn smaller than it is, the mean of four points of a pixel, so that it does not flicker.
 fn sharp(slot: u32, uv: vec2<f32>, pixel: vec2<f32>) -> vec3<f32> {
-    if !SHRUNK {
+    if !MINIFIED {
         return picture(slot, uv);
     }
     let d = pixel * 0.25;
@@ -191,7 +191,7 @@ fn fragment(corner: Corner) -> @location(0) vec4<f32> {
         let ring = abs(dist - 2.5) - 1.0;
         out = over(out, globals.cursor.rgb, clamp(0.5 - ring / edge, 0.0, 1.0));
     }
-    if (corner.flags & CAUGHT) != 0u {
+    if (corner.flags & SELECTED) != 0u {
         let ring = abs(dist - 1.5) - 1.5;
         out = over(out, globals.cursor.rgb, 0.8 * clamp(0.5 - ring / edge, 0.0, 1.0));
     }

@@ -8,14 +8,14 @@ use crate::{
     engine::{Command, Engine, Event},
 };
 
-/// News for the window.
+/// What the window is told.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum LinkEvent {
     /// The engine runs on this device.
     Ready(DeviceCard),
-    /// The memory of this machine; told at the start and whenever a model was opened or a run is over.
+    /// The memory of this machine; sent at the start and whenever a model was opened or a run is over.
     Memory(SystemMemory),
-    /// The engine says something.
+    /// An event of the engine.
     Engine(Event),
     /// There is no engine, or no more, and why.
     Lost(String),
@@ -24,24 +24,24 @@ pub enum News {
 /// The window's end.
 pub struct Link {
     commands: Sender<Command>,
-    news: Receiver<News>,
+    events: Receiver<LinkEvent>,
 }
 
 impl Link {
-    /// Starts an engine on the device of choice; of several GPUs, on the one of this name. `wake` is called whenever there is
-    /// news.
+    /// Starts an engine on the device of choice; of several GPUs, on the one of this name. `wake` is called whenever there
+    /// is an event.
     pub fn start(choice: DeviceChoice, adapter: Option<String>, wake: impl Fn() + Send + 'static) -> Self {
         let (commands, inbox) = unbounded();
-        let (outbox, news) = unbounded();
-        let tell = move |news: News| {
-            let heard = outbox.send(news).is_ok();
+        let (outbox, events) = unbounded();
+        let send_event = move |event: LinkEvent| {
+            let delivered = outbox.send(event).is_ok();
             wake();
-            heard
+            delivered
         };
         let thread = std::thread::Builder::new().name("unlearn-link".to_owned());
-        // Without a thread there are no news either, which `next` tells.
-        let _ = thread.spawn(move || serve(choice, adapter.as_deref(), &inbox, &tell));
-        Self { commands, news }
+        // Without a thread there are no events either, which `next` then says.
+        let _ = thread.spawn(move || serve(choice, adapter.as_deref(), &inbox, &send_event));
+        Self { commands, events }
     }
 
     /// Sends a command; it waits until the engine is there.
@@ -49,22 +49,22 @@ impl Link {
         let _ = self.commands.send(command);
     }
 
-    /// The next news, if there is any.
-    pub fn next(&self) -> Option<News> {
-        self.news.try_recv().ok()
-    }
-
-    /// Waits for the next news, for tests.
-    pub fn wait(&self, patience: std::time::Duration) -> Option<News> {
-        self.news.recv_timeout(patience).ok()
+    /// The next event, if there is one.
+    pub fn next(&self) -> Option<LinkEvent> {
+        self.events.try_recv().ok()
     }
 }
 
-fn serve(choice: DeviceChoice, adapter: Option<&str>, inbox: &Receiver<Command>, tell: &impl Fn(News) -> bool) {
+fn serve(
+    choice: DeviceChoice,
+    adapter: Option<&str>,
+    inbox: &Receiver<Command>,
+    send_event: &impl Fn(LinkEvent) -> bool,
+) {
     let device = match open(choice, adapter) {
         Ok(device) => device,
         Err(error) => {
-            tell(News::Lost(format!("{error}; the CPU is used instead")));
+            send_event(LinkEvent::Lost(format!("{error}; using the CPU instead")));
             cpu()
         }
     };
@@ -72,13 +72,15 @@ fn serve(choice: DeviceChoice, adapter: Option<&str>, inbox: &Receiver<Command>,
     let engine = match Engine::start_in_background(device) {
         Ok(engine) => engine,
         Err(error) => {
-            tell(News::Lost(format!("the computing thread cannot be started ({error}); close other programs")));
+            send_event(LinkEvent::Lost(format!(
+                "the compute thread could not be started ({error}); close other programs and try again"
+            )));
             return;
         }
     };
-    tell(News::Ready(card));
-    let tell_memory = || system_memory().is_none_or(|memory| tell(News::Memory(memory)));
-    tell_memory();
+    send_event(LinkEvent::Ready(card));
+    let send_memory = || system_memory().is_none_or(|memory| send_event(LinkEvent::Memory(memory)));
+    send_memory();
     loop {
         select! {
             recv(inbox) -> command => match command {
@@ -92,14 +94,14 @@ fn serve(choice: DeviceChoice, adapter: Option<&str>, inbox: &Receiver<Command>,
             recv(engine.events) -> event => match event {
                 Ok(event) => {
                     let idle = matches!(event, Event::Idle);
-                    if !(tell(News::Engine(event)) && (!idle || tell_memory())) {
+                    if !(send_event(LinkEvent::Engine(event)) && (!idle || send_memory())) {
                         engine.send(Command::Quit);
                         engine.abandon();
                         return;
                     }
                 }
                 Err(_) => {
-                    tell(News::Lost("the computing thread ended unexpectedly; it is started again".to_owned()));
+                    send_event(LinkEvent::Lost("the compute thread stopped unexpectedly; it is being restarted".to_owned()));
                     return;
                 }
             },
@@ -108,6 +110,6 @@ fn serve(choice: DeviceChoice, adapter: Option<&str>, inbox: &Receiver<Command>,
 }
 
 /// Looks for GPUs without making anybody wait; `then` is given all of them, best first.
-pub fn look_for_gpus(then: impl FnOnce(Vec<DeviceCard>) + Send + 'static) {
+pub fn list_gpus(then: impl FnOnce(Vec<DeviceCard>) + Send + 'static) {
     std::thread::spawn(move || then(gpus().iter().map(ComputeDevice::card).collect()));
 }

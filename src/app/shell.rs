@@ -3,29 +3,33 @@
 use std::path::PathBuf;
 
 use eframe::{
-    egui::{self, Align2, Area, CentralPanel, Context, Frame, Id, Margin, Order, Panel, ScrollArea, Stroke, Ui, vec2},
+    egui::{self, Align2, CentralPanel, Context, Frame, Id, Margin, Order, Panel, ScrollArea, Stroke, Ui},
     wgpu,
 };
 
 use super::{
-    Options, bundled_model, charts_view,
-    close::Closing,
-    detail::DetailView,
-    dialogs::Dialogs,
-    feedback_panel,
-    frame_log::{self, FrameLog},
-    grid_view::GridView,
-    ground::ground,
-    model_card,
-    notices::Level,
-    prefs::Prefs,
-    run_panel::RunPanel,
-    studio::Studio,
-    theme::{self, palette},
-    thumbnails::Thumbnails,
-    timeline_view,
-    top_bar::{self, TopBar},
-    tour::Tour,
+    grid::background::background,
+    measure::{
+        benchmark::Benchmark,
+        frame_log::{FrameLog, FrameRecord},
+    },
+    options::Options,
+    state::{bundled::bundled_model, notices::Level, prefs::Prefs, studio::Studio},
+    views::{
+        charts,
+        close::Closing,
+        detail::DetailView,
+        dialogs::Dialogs,
+        feedback_panel,
+        grid_view::GridView,
+        model_card, notices,
+        run_panel::RunPanel,
+        theme::{self, palette},
+        thumbnails::Thumbnails,
+        timeline,
+        top_bar::{self, TopBar},
+        widgets,
+    },
 };
 
 /// The window.
@@ -39,7 +43,7 @@ pub struct App {
     dialogs: Dialogs,
     closing: Closing,
     frame_log: Option<FrameLog>,
-    tour: Option<Tour>,
+    benchmark: Option<Benchmark>,
     title: String,
 }
 
@@ -61,7 +65,7 @@ impl App {
             Ok(log) => log,
             Err(error) => {
                 let path = path.unwrap_or(std::path::Path::new("the frame log")).display();
-                studio.say(Level::Error, format!("{path}: cannot be written ({error})"));
+                studio.notify(Level::Error, format!("{path}: cannot be written ({error})"));
                 None
             }
         };
@@ -73,9 +77,9 @@ impl App {
             detail: DetailView::default(),
             thumbnails: Thumbnails::default(),
             dialogs: Dialogs::default(),
-            closing: Closing::No,
+            closing: Closing::Idle,
             frame_log,
-            tour: options.measure.then(Tour::new),
+            benchmark: options.measure.then(Benchmark::new),
             title: String::new(),
         }
     }
@@ -87,7 +91,7 @@ impl App {
 
     /// Asks for files in the window itself, never through the system's dialogs.
     pub fn without_system_dialogs(mut self) -> Self {
-        self.dialogs.plain = true;
+        self.dialogs.in_window = true;
         self
     }
 
@@ -95,7 +99,7 @@ impl App {
     pub fn show(&mut self, ui: &mut Ui, cpu: Option<f32>) {
         let ctx = ui.ctx().clone();
         self.studio.now = ctx.input(|input| input.time);
-        self.studio.listen();
+        self.studio.poll_events();
         self.thumbnails.update(&ctx, &mut self.studio);
         self.measure(&ctx, cpu);
         self.grid.keyboard_is_free = ctx.memory(|memory| memory.focused().is_none());
@@ -107,22 +111,22 @@ impl App {
         self.detail.ui(&ctx, &mut self.studio);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
-        self.notices(&ctx);
+        notices::ui(&ctx, &mut self.studio);
         self.name_window(&ctx);
     }
 
-    /// Notes the frame, and goes on with the tour.
+    /// Notes the frame, and goes on with the benchmark.
     fn measure(&mut self, ctx: &Context, cpu: Option<f32>) {
         let Some(log) = &mut self.frame_log else { return };
-        let Self { studio, grid, tour, .. } = self;
-        let leg = tour.as_ref().map_or("open", Tour::leg);
+        let Self { studio, grid, benchmark, .. } = self;
+        let step = benchmark.as_ref().map_or("open", Benchmark::name);
         let (training, tiles, filled) = (studio.is_training(), grid.drawn, grid.filled);
-        log.frame(frame_log::Frame { cpu, leg, training, tiles, filled });
-        if tour.as_mut().is_some_and(|tour| tour.step(studio, grid)) {
+        log.record(FrameRecord { cpu, step, training, tiles, filled });
+        if benchmark.as_mut().is_some_and(|benchmark| benchmark.advance(studio, grid)) {
             print!("{}", log.summary());
             studio.unsaved = false;
-            *tour = None;
-            self.closing = Closing::Agreed;
+            *benchmark = None;
+            self.closing = Closing::Confirmed;
         }
         // A measurement without frames measures nothing.
         ctx.request_repaint();
@@ -147,7 +151,7 @@ impl App {
                 ScrollArea::vertical().id_salt("left").auto_shrink(false).show(ui, |ui| {
                     Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
                         model_card::ui(ui, studio);
-                        super::widgets::gap(ui);
+                        widgets::gap(ui);
                         feedback_panel::ui(ui, studio, thumbnails, dialogs);
                     });
                 });
@@ -157,18 +161,18 @@ impl App {
             ScrollArea::vertical().id_salt("right").auto_shrink(false).show(ui, |ui| {
                 Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
                     run_panel.ui(ui, studio);
-                    charts_view::ui(ui, studio, dialogs);
+                    charts::ui(ui, studio, dialogs);
                 });
             });
         });
-        if !timeline_view::is_empty(studio) {
+        if !timeline::is_empty(studio) {
             let margin = Margin { left: 16, right: 16, top: 10, bottom: 10 };
             Panel::bottom("timeline").resizable(false).frame(frame(margin)).show(ui, |ui| {
-                timeline_view::ui(ui, studio, thumbnails, dialogs);
+                timeline::ui(ui, studio, thumbnails, dialogs);
             });
         }
         CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
-            ui.painter().add(ground(ui.max_rect(), p.canvas, grid.format()));
+            ui.painter().add(background(ui.max_rect(), p.canvas, grid.format()));
             grid.ui(ui, studio);
         });
     }
@@ -192,61 +196,6 @@ impl App {
         }
     }
 
-    fn notices(&mut self, ctx: &Context) {
-        if let Some(soon) = self.studio.notices.age(self.studio.now) {
-            ctx.request_repaint_after(std::time::Duration::from_secs_f64(soon.max(0.05)));
-        }
-        if self.studio.notices.all().is_empty() {
-            return;
-        }
-        let p = palette(&ctx.global_style());
-        let mut dismissed = None;
-        Area::new(Id::unique("notices"))
-            .order(Order::Foreground)
-            .anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -14.0))
-            .show(ctx, |ui| {
-                ui.set_max_width(380.0);
-                for (index, notice) in self.studio.notices.all().iter().enumerate() {
-                    let (colour, close) = match notice.level {
-                        Level::Done => (p.positive, "Hide notice"),
-                        Level::Warning => (p.before, "Hide notice"),
-                        Level::Error => (p.negative, "Dismiss error"),
-                    };
-                    let frame = Frame::new()
-                        .fill(theme::mix(p.card, colour, 0.08))
-                        .stroke(Stroke::new(1.0, theme::mix(p.line, colour, 0.5)))
-                        .corner_radius(8)
-                        .shadow(egui::Shadow {
-                            offset: [0, 3],
-                            blur: 14,
-                            spread: 0,
-                            color: egui::Color32::from_black_alpha(70),
-                        })
-                        .inner_margin(Margin::symmetric(12, 9));
-                    frame.show(ui, |ui| {
-                        ui.horizontal_top(|ui| {
-                            super::widgets::dot(ui, colour);
-                            let times = notice.times;
-                            let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
-                            let text = format!("{}{times}", capitalized(&notice.text));
-                            let down = egui::Layout::top_down(egui::Align::Min);
-                            ui.allocate_ui_with_layout(vec2(290.0, 0.0), down, |ui| {
-                                ui.set_width(290.0);
-                                ui.add(egui::Label::new(text).wrap());
-                            });
-                            if ui.small_button("\u{d7}").accessible_name(close).clicked() {
-                                dismissed = Some(index);
-                            }
-                        });
-                    });
-                    ui.add_space(2.0);
-                }
-            });
-        if let Some(index) = dismissed {
-            self.studio.notices.dismiss(index);
-        }
-    }
-
     fn name_window(&mut self, ctx: &Context) {
         let name = self.studio.model.as_ref().and_then(|card| card.file.file_stem());
         let star = if self.studio.unsaved { "*" } else { "" };
@@ -266,16 +215,6 @@ impl App {
     }
 }
 
-/// A sentence as it stands alone. What begins with a file's name stays as it is.
-fn capitalized(sentence: &str) -> String {
-    let first = sentence.split_whitespace().next().unwrap_or_default();
-    if !first.chars().all(char::is_alphabetic) {
-        return sentence.to_owned();
-    }
-    let mut letters = sentence.chars();
-    letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).collect())
-}
-
 impl eframe::App for App {
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
         visuals.panel_fill.to_normalized_gamma_f32()
@@ -283,7 +222,7 @@ impl eframe::App for App {
 
     fn logic(&mut self, _ctx: &Context, _frame: &mut eframe::Frame) {
         // Also while the window is hidden: what a run reports must not pile up.
-        self.studio.listen();
+        self.studio.poll_events();
     }
 
     fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {

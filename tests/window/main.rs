@@ -1,6 +1,8 @@
-//! The window, driven through AccessKit as a screen reader or a person would, on tiny models.
+//! The window, driven through AccessKit as a screen reader or a user would, on tiny models.
 
 mod failures;
 mod pictures;
+#[path = "../common/skip.rs"]
+mod skip;
 mod story;
 mod support;

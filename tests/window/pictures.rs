@@ -1,21 +1,21 @@
 //! Pictures of the main states, in both themes.
 
-use std::time::{Duration, Instant};
-
 use egui_kittest::SnapshotOptions;
 use unlearn_studio::{
-    app::{prefs::Theme, studio::Compare, tiles::Source},
+    app::state::{prefs::Theme, tiles::Source, view::Compare},
     unlearn::feedback::Mark,
 };
 
-use crate::support::*;
+use crate::{skip::skip, support::*};
 
 const THEMES: [(Theme, &str); 2] = [(Theme::Dark, "dark"), (Theme::Light, "light")];
+
+/// Why no picture can be drawn here.
+const NO_DRIVER: &str = "there is no Vulkan, Metal or DirectX driver to draw with";
 
 /// A window that is drawn; `None` where there is no driver that could.
 fn drawn(theme: Theme) -> Option<Window> {
     if unlearn_studio::device::gpus().is_empty() {
-        eprintln!("there is no Vulkan, Metal or DirectX here, so no picture was compared");
         return None;
     }
     let mut window = window_with([960.0, 540.0], theme, true, model());
@@ -33,11 +33,12 @@ fn looks(window: &mut Window, name: &str, sources: &[Source], differing: usize) 
             (0..6).all(|index| studio.sample(index).is_some_and(|sample| studio.has_tile(source, sample)))
         });
     }
-    let until_quiet = Instant::now() + Duration::from_millis(1200);
-    while Instant::now() < until_quiet {
+    until(window, "all thumbnails", |app| !app.studio().is_waiting_for_samples());
+    // A frame is a quarter of a second to the window: enough for every motion to end.
+    for _ in 0..8 {
         window.step();
-        std::thread::sleep(Duration::from_millis(10));
     }
+    until(window, "what these frames asked for", |app| !app.studio().is_waiting_for_samples());
     let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(differing);
     if let Err(error) = window.try_snapshot_options(name, &options) {
         panic!("{error}");
@@ -56,7 +57,7 @@ fn mark(window: &mut Window) {
 #[test]
 fn marks() {
     for (theme, name) in THEMES {
-        let Some(mut window) = drawn(theme) else { return };
+        let Some(mut window) = drawn(theme) else { skip!("{NO_DRIVER}") };
         mark(&mut window);
         looks(&mut window, &format!("marked-{name}"), &[Source::Original], 500);
     }
@@ -65,7 +66,7 @@ fn marks() {
 #[test]
 fn a_result() {
     for (theme, name) in THEMES {
-        let Some(mut window) = drawn(theme) else { return };
+        let Some(mut window) = drawn(theme) else { skip!("{NO_DRIVER}") };
         mark(&mut window);
         run_once(&mut window, 3, 24);
         let studio = app(&mut window).studio();
@@ -79,7 +80,7 @@ fn a_result() {
 #[test]
 fn a_question() {
     for (theme, name) in THEMES {
-        let Some(mut window) = drawn(theme) else { return };
+        let Some(mut window) = drawn(theme) else { skip!("{NO_DRIVER}") };
         app(&mut window).studio().unsaved = true;
         app(&mut window).open("broken.onnx".into());
         noticed(&mut window, "broken.onnx");

@@ -1,11 +1,11 @@
-//! What a person does, from opening a model to saving another.
+//! What a user does, from opening a model to saving another.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eframe::egui::{Key, Modifiers, accesskit::Role};
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
-    app::{prefs::Theme, studio::Compare, tiles::Source},
+    app::state::{prefs::Theme, tiles::Source, view::Compare},
     checkpoint,
     device::DeviceChoice,
     unlearn::feedback::Mark,
@@ -27,17 +27,19 @@ fn the_whole_story() {
     press_button(&mut window, "Unlearn");
     until(&mut window, "unlearning", |app| !app.studio().charts.d.values().is_empty());
     press_button(&mut window, "Pause");
-    until(&mut window, "a pause", |app| app.studio().run.going().is_some_and(|run| run.doing() == "Paused"));
-    let held = app(&mut window).studio().charts.d.values().len();
+    until(&mut window, "a pause", |app| {
+        app.studio().run.in_progress().is_some_and(|run| run.description() == "Paused")
+    });
+    let paused_at = app(&mut window).studio().charts.d.values().len();
     for _ in 0..20 {
         window.step();
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(app(&mut window).studio().charts.d.values().len(), held, "no iteration while held");
+    assert_eq!(app(&mut window).studio().charts.d.values().len(), paused_at, "no iteration while paused_at");
     press_button(&mut window, "Resume");
-    until(&mut window, "two snapshots", |app| app.studio().timeline.moments().len() >= 2);
+    until(&mut window, "two snapshots", |app| app.studio().timeline.snapshots().len() >= 2);
     press_button(&mut window, "Stop");
-    until(&mut window, "the end", |app| app.studio().run.going().is_none());
+    until(&mut window, "the end", |app| app.studio().run.in_progress().is_none());
     window.get_by_label("Stopped");
     assert!(app(&mut window).studio().unsaved);
 
@@ -47,10 +49,10 @@ fn the_whole_story() {
         let studio = app.studio();
         studio.sample(0).is_some_and(|s| studio.has_tile(Source::Original, s) && studio.has_tile(Source::Current, s))
     });
-    let first = app(&mut window).studio().timeline.moments()[0];
-    press(&mut window, &format!("Snapshot 1: after {} iterations", first.iteration));
+    let first = app(&mut window).studio().timeline.snapshots()[0];
+    press(&mut window, &format!("Snapshot 1: after {} steps", first.iteration));
     assert_eq!(app(&mut window).studio().timeline.shown(), Source::Snapshot(0));
-    window.get_by_role_and_label(Role::Slider, "Extrapolate, gamma").set_value_accesskit(1.5);
+    window.get_by_role_and_label(Role::Slider, "Push further").set_value_accesskit(1.5);
     until(&mut window, "extrapolated samples", |app| {
         let studio = app.studio();
         assert!(studio.timeline.shown() != Source::Current);
@@ -59,10 +61,10 @@ fn the_whole_story() {
     press(&mut window, "Now: the latest result");
 
     let others = [
-        ("Picture of the samples\u{2026}", "samples.png", &b"\x89PNG"[..]),
-        ("Animation of the run\u{2026}", "run.gif", b"GIF89a"),
-        ("Curves as a table\u{2026}", "curves.csv", b"iteration,discriminator,generator"),
-        ("Marks\u{2026}", "marks.json", b"{"),
+        ("Image (PNG)\u{2026}", "samples.png", &b"\x89PNG"[..]),
+        ("Animation (GIF)\u{2026}", "run.gif", b"GIF89a"),
+        ("Charts (CSV)\u{2026}", "charts.csv", b"iteration,discriminator,generator"),
+        ("Marks (JSON)\u{2026}", "marks.json", b"{"),
     ];
     for (entry, name, begins) in others {
         let path = files.path().join(name);
@@ -115,6 +117,45 @@ fn keys_mark_undo_and_turn_pages() {
     assert!(window.query_by_label("Copy address").is_none());
 }
 
+/// Right, Right, Space, Page Down, Space: the second Space marks a tile that is in view, not the first one once more.
+#[test]
+fn keys_never_act_on_a_tile_out_of_view() {
+    let mut window = window();
+    press(&mut window, "Sample 0");
+    press(&mut window, "Sample 0, must go");
+    for key in [Key::ArrowRight, Key::ArrowRight, Key::Space, Key::PageDown, Key::Space] {
+        window.key_press(key);
+        window.run_ok();
+    }
+    let marked: Vec<u64> =
+        app(&mut window).studio().marks.feedback().negatives().map(|sample| sample.address().index).collect();
+    let [first, second] = marked[..] else { panic!("two samples are marked: {marked:?}") };
+    assert_eq!(first, 2);
+    assert!(window.query_by_label("Sample 2, must go").is_none(), "it is out of view");
+    window.get_by_label(&format!("Sample {second}, must go"));
+    window.key_press(Key::PageUp);
+    window.run_ok();
+    assert_eq!(app(&mut window).studio().view.cursor, 2, "a page up leads back");
+
+    // The wheel leaves the cursor behind: a key first leads back to it.
+    let over_the_grid = window.get_by_label("Sample 2, must go").rect().center();
+    window.hover_at(over_the_grid);
+    window.run_ok();
+    for _ in 0..30 {
+        wheel(&mut window, -200.0);
+        window.step();
+    }
+    window.run_ok();
+    assert!(window.query_by_label("Sample 2, must go").is_none(), "it has scrolled");
+    window.key_press(Key::Delete);
+    window.run_ok();
+    assert_eq!(app(&mut window).studio().marks.counts(), (2, 0));
+    window.get_by_label("Sample 2, must go");
+    window.key_press(Key::Delete);
+    window.run_ok();
+    assert_eq!(app(&mut window).studio().marks.counts(), (1, 0));
+}
+
 #[test]
 fn a_rectangle_marks_what_it_touches() {
     let mut window = window();
@@ -137,18 +178,18 @@ fn a_rectangle_marks_what_it_touches() {
 #[test]
 fn settings_are_kept_as_presets() {
     let mut window = window();
-    assert!(!app(&mut window).studio().is_changed());
+    assert!(!app(&mut window).studio().is_preset_modified());
     app(&mut window).studio().settings.unlearn.iterations = 123;
     window.run_ok();
-    press(&mut window, "Keep\u{2026}");
-    window.get_by_label("Name of the preset").focus();
+    press(&mut window, "Save preset\u{2026}");
+    window.get_by_label("Preset name").focus();
     window.run_ok();
-    window.get_by_label("Name of the preset").type_text("mine");
+    window.get_by_label("Preset name").type_text("mine");
     window.run_ok();
-    press(&mut window, "Keep");
+    press(&mut window, "Save preset");
     let studio = app(&mut window).studio();
     assert_eq!(studio.prefs.presets["mine"].unlearn.iterations, 123);
-    assert!(!studio.is_changed());
+    assert!(!studio.is_preset_modified());
 }
 
 #[test]
@@ -170,7 +211,7 @@ fn one_class_of_a_model_that_draws_several() {
     press(&mut window, "Sample 0");
     window.get_by_label("Sample 0, must go");
     let path = files.path().join("marks.json");
-    save_as(&mut window, "Marks\u{2026}", &path);
+    save_as(&mut window, "Marks (JSON)\u{2026}", &path);
     let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("marks")).expect("JSON");
     let class = |index: u64| {
         let marks = saved["negatives"].as_array().expect("marks");
@@ -199,8 +240,8 @@ fn another_device_keeps_the_marks() {
     press_button(&mut window, "CPU");
     // On a machine with a GPU this would tune its kernels, which is tried elsewhere.
     if unlearn_studio::device::gpus().iter().all(|gpu| gpu.software) {
-        press(&mut window, "The best there is");
-        assert_eq!(app(&mut window).studio().wanted.0, DeviceChoice::Auto);
+        press(&mut window, "Best available");
+        assert_eq!(app(&mut window).studio().requested_device.0, DeviceChoice::Auto);
     } else {
         app(&mut window).studio().use_device(DeviceChoice::Cpu, None);
     }
@@ -215,7 +256,7 @@ fn enter_answers_the_question_for_a_path() {
     let (mut window, files) = (window(), files());
     press(&mut window, "Sample 0");
     press_button(&mut window, "Save");
-    press(&mut window, "Marks\u{2026}");
+    press(&mut window, "Marks (JSON)\u{2026}");
     let path = files.path().join("marks.json");
     type_path(&mut window, &path);
     window.key_press(Key::Enter);
@@ -228,7 +269,7 @@ fn enter_answers_the_question_for_a_path() {
 #[test]
 fn a_key_that_ends_typing_is_not_meant_for_the_grid() {
     let mut window = window();
-    window.get_by_role_and_label(Role::SpinButton, "Iterations").click();
+    window.get_by_role_and_label(Role::SpinButton, "Unlearning steps").click();
     window.run_ok();
     window.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
     window.run_ok();
@@ -253,10 +294,10 @@ fn a_recent_model_is_opened_again() {
     assert_eq!(app(&mut window).studio().marks.counts(), (1, 0), "the same model keeps its marks");
 }
 
-/// 4096 samples whose pictures are there scroll by, about 270 at a time. Prints what a frame takes in the program itself;
-/// the bound only notices work that does not belong into a frame, on a machine as busy as it may be.
+/// 4096 samples whose pictures are there scroll by, about 270 at a time; nothing is asked of the engine for them. What a
+/// frame takes is measured by `benches/window.sh`.
 #[test]
-fn thousands_of_samples_scroll_by() {
+fn thousands_of_samples_scroll_by_without_being_asked_for() {
     let mut window = window();
     let studio = app(&mut window).studio();
     studio.view.tile = 40.0;
@@ -265,24 +306,16 @@ fn thousands_of_samples_scroll_by() {
     studio.tiles.forget(|_| true);
     studio.tiles.put(Source::Original, &samples, 64, &rgb, (0, 0.0));
     window.run_ok();
+    until(&mut window, "what was asked before", |app| !app.studio().is_filling());
     let over_the_grid = window.get_by_label("Sample 40").rect().center();
     window.hover_at(over_the_grid);
     window.run_ok();
-    let mut frames = Vec::new();
-    for _ in 0..100 {
-        window.event(eframe::egui::Event::MouseWheel {
-            unit: eframe::egui::MouseWheelUnit::Point,
-            delta: eframe::egui::vec2(0.0, -100.0),
-            phase: eframe::egui::TouchPhase::Move,
-            source: eframe::egui::MouseWheelSource::Unknown,
-            modifiers: Modifiers::NONE,
-        });
-        let clock = Instant::now();
+    for frame in 0..100 {
+        wheel(&mut window, -100.0);
         window.step();
-        frames.push(clock.elapsed());
+        assert!(!app(&mut window).studio().is_filling(), "frame {frame} asks for samples whose pictures are there");
     }
-    frames.sort_unstable();
-    println!("a frame of scrolling: median {:.1?}, p99 {:.1?}, worst {:.1?}", frames[50], frames[98], frames[99]);
     assert!(window.query_by_label("Sample 40").is_none(), "it has scrolled");
-    assert!(frames[50] < Duration::from_millis(100), "median {:?}", frames[50]);
+    let seen = (0..4096).filter(|index| window.query_by_label(&format!("Sample {index}")).is_some()).count();
+    assert!(seen > 100, "{seen} samples are in view");
 }

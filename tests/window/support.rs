@@ -1,4 +1,4 @@
-//! A window for tests, and what a person does with it.
+//! A window for tests, and what a user does with it.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,12 +9,18 @@ use eframe::egui::{Key, Modifiers, ViewportEvent, ViewportId, accesskit::Role};
 use egui_kittest::{Harness, kittest::Queryable};
 use tempfile::TempDir;
 use unlearn_studio::{
-    app::{App, Options, prefs::Prefs, prefs::Theme, tiles::Source},
+    app::{
+        App, Options,
+        state::{
+            prefs::{Prefs, Theme},
+            tiles::Source,
+        },
+    },
     device::DeviceChoice,
 };
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(150);
+pub const PATIENCE: Duration = Duration::from_secs(150);
 
 pub type Window = Harness<'static, Option<App>>;
 
@@ -118,6 +124,17 @@ pub fn mark_some(window: &mut Window) {
     assert_eq!(app(window).studio().marks.counts(), (4, 4));
 }
 
+/// The mouse wheel turns by so many points.
+pub fn wheel(window: &mut Window, points: f32) {
+    window.event(eframe::egui::Event::MouseWheel {
+        unit: eframe::egui::MouseWheelUnit::Point,
+        delta: eframe::egui::vec2(0.0, points),
+        phase: eframe::egui::TouchPhase::Move,
+        source: eframe::egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    });
+}
+
 pub fn files() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
@@ -140,7 +157,7 @@ pub fn type_path(window: &mut Window, path: &Path) {
     window.run_ok();
 }
 
-/// The person closes the window.
+/// The user closes the window.
 pub fn close(window: &mut Window) {
     if let Some(viewport) = window.input_mut().viewports.get_mut(&ViewportId::ROOT) {
         viewport.events.push(ViewportEvent::Close);
@@ -159,7 +176,7 @@ pub fn run_once(window: &mut Window, adapt: usize, unlearn: usize) {
     tiny_run(window, adapt, unlearn);
     window.run_ok();
     press_button(window, "Unlearn");
-    until(window, "the end", |app| app.studio().run.going().is_none());
+    until(window, "the end", |app| app.studio().run.in_progress().is_none());
 }
 
 /// Chooses from the Save menu and answers the question for a path.

@@ -1,0 +1,14 @@
+//! What would lose weights that are in no file yet.
+
+use std::path::PathBuf;
+
+use crate::device::DeviceChoice;
+
+/// What is to be done once the user agrees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PendingAction {
+    /// Open another model.
+    OpenModel(PathBuf),
+    /// Compute on another device; of several GPUs, on the one of this name.
+    ChangeDevice(DeviceChoice, Option<String>),
+}

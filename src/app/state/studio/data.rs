@@ -1,0 +1,187 @@
+//! What the studio holds: the state of the window, without its drawing.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    app::{
+        link::Link,
+        state::{
+            charts::Charts,
+            labeler::LabelerChoice,
+            marks::Marks,
+            notices::{Level, Notices},
+            pending_action::PendingAction,
+            prefs::Prefs,
+            preset::PresetChoice,
+            run_state::{RunState, RunStatus},
+            tiles::TileCache,
+            timeline::Timeline,
+            view::{Detail, View},
+        },
+    },
+    device::{DeviceCard, DeviceChoice},
+    engine::{Command, ModelCard, Suggestions, Tiles},
+    unlearn::{Preset, Settings},
+};
+
+/// What is said while the GPU's kernels are compiled and timed.
+pub const TUNING: &str = "Tuning GPU kernels for this device\u{2026}";
+
+/// A request for tiles that is being answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PendingTiles {
+    pub(super) epoch: u64,
+    pub(super) refresh: bool,
+    /// When, in the window's seconds.
+    pub(super) at: f64,
+}
+
+/// The window without its drawing.
+pub struct Studio {
+    pub(super) link: Link,
+    pub(super) wake: Arc<dyn Fn() + Send + Sync>,
+    /// The compute device that was asked for; of several GPUs, its name.
+    pub requested_device: (DeviceChoice, Option<String>),
+    /// The compute device, once it is known.
+    pub device: Option<DeviceCard>,
+    /// Bytes of memory that programs may still take, as far as it is known.
+    pub free_memory: Option<u64>,
+    /// The open model.
+    pub model: Option<Box<ModelCard>>,
+    /// The model that is being opened.
+    pub opening: Option<PathBuf>,
+    /// How much of it was read, from 0 to 1.
+    pub opened: f32,
+    /// The labeler or feedback file that is being read.
+    pub reading: Option<PathBuf>,
+    /// What waits for the user's word, as it would lose weights.
+    pub pending_action: Option<PendingAction>,
+    /// What is marked.
+    pub marks: Marks,
+    /// What the grid shows.
+    pub view: View,
+    /// The tiles.
+    pub tiles: TileCache,
+    /// Thumbnails that arrived, to be made into textures.
+    pub thumbnails: Vec<Tiles>,
+    /// The sample looked at closely.
+    pub detail: Option<Detail>,
+    /// The run.
+    pub run: RunState,
+    /// Settings of the next run.
+    pub settings: Settings,
+    /// What they started from.
+    pub preset: PresetChoice,
+    /// The snapshot the next run goes on from.
+    pub starting_snapshot: Option<usize>,
+    /// The curves.
+    pub charts: Charts,
+    /// The snapshots.
+    pub timeline: Timeline,
+    /// The labeler.
+    pub labeler: Option<LabelerChoice>,
+    /// What to look at next, learned from the marks.
+    pub suggestions: Option<Suggestions>,
+    /// Whether suggestions are being made.
+    pub suggesting: bool,
+    /// What is to be said.
+    pub notices: Notices,
+    /// What is remembered.
+    pub prefs: Prefs,
+    /// Whether weights were trained that are in no file yet.
+    pub unsaved: bool,
+    /// Files that are being written.
+    pub writing: usize,
+    /// The window's clock, in seconds.
+    pub now: f64,
+    /// When the file that is being opened was asked for.
+    pub(super) opening_since: f64,
+    pub(super) epoch: u64,
+    pub(super) pending_tiles: Option<PendingTiles>,
+    pub(super) thumbnails_pending: [bool; 2],
+    /// When the grid may next be brought up to date while a run goes on.
+    pub(super) next_refresh: f64,
+    /// Seconds that a sample takes to draw.
+    pub(super) per_sample: Option<f64>,
+    /// The least it took: what the machine can do when it is not busy with other things.
+    pub(super) per_sample_at_best: Option<f64>,
+}
+
+impl Studio {
+    /// A studio with nothing open. `wake` asks for a frame, from any thread.
+    pub fn new(prefs: Prefs, device: DeviceChoice, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
+        Self {
+            link: link(device, prefs.gpu.clone(), &wake),
+            requested_device: (device, prefs.gpu.clone()),
+            wake,
+            device: None,
+            free_memory: None,
+            model: None,
+            opening: None,
+            opened: 0.0,
+            reading: None,
+            pending_action: None,
+            marks: Marks::new(""),
+            view: View::default(),
+            tiles: TileCache::default(),
+            thumbnails: Vec::new(),
+            detail: None,
+            run: RunState::None,
+            settings: Settings::preset(Preset::Quick),
+            preset: PresetChoice::BuiltIn(Preset::Quick),
+            starting_snapshot: None,
+            charts: Charts::default(),
+            timeline: Timeline::default(),
+            labeler: None,
+            suggestions: None,
+            suggesting: false,
+            notices: Notices::default(),
+            prefs,
+            unsaved: false,
+            writing: 0,
+            now: 0.0,
+            opening_since: 0.0,
+            epoch: 0,
+            pending_tiles: None,
+            thumbnails_pending: [false; 2],
+            next_refresh: 0.0,
+            per_sample: None,
+            per_sample_at_best: None,
+        }
+    }
+
+    /// Shows a notice to the user.
+    pub fn notify(&mut self, level: Level, text: impl Into<String>) {
+        self.notices.push(level, text, self.now);
+    }
+
+    pub(super) fn send(&self, command: Command) {
+        self.link.send(command);
+    }
+
+    /// Whether training goes on right now.
+    pub fn is_training(&self) -> bool {
+        self.run.in_progress().is_some_and(|run| run.status != RunStatus::Paused)
+    }
+
+    /// Begins anew with another engine, on the device of choice: the open model is opened again and keeps its marks.
+    pub(super) fn restart(&mut self) {
+        self.device = None;
+        let (choice, gpu) = self.requested_device.clone();
+        self.link = link(choice, gpu, &self.wake);
+        (self.pending_tiles, self.thumbnails_pending, self.writing, self.suggesting) = (None, [false; 2], 0, false);
+        self.reading = None;
+        if self.run.in_progress().is_some() {
+            self.run = RunState::Failed;
+        }
+        if let Some(path) = self.opening.take().or_else(|| self.model.as_ref().map(|card| card.file.clone())) {
+            self.load(path);
+        }
+    }
+}
+
+fn link(choice: DeviceChoice, adapter: Option<String>, wake: &Arc<dyn Fn() + Send + Sync>) -> Link {
+    let wake = wake.clone();
+    Link::start(choice, adapter, move || wake())
+}

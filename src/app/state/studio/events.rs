@@ -1,0 +1,275 @@
+//! What the engine says becomes what is shown.
+
+use super::data::Studio;
+use crate::{
+    app::{
+        link::LinkEvent,
+        state::{
+            charts::Charts,
+            marks::Marks,
+            notices::Level,
+            run_state::{RunState, RunStatus},
+            tiles::{Source, sample_at},
+            view::{Detail, DetailTile},
+        },
+    },
+    device::Kind,
+    engine::{Command, Event, ModelCard, Phase, RunReport, SampleKind, SampleRequest, Tiles},
+    unlearn::{Iteration, Stage},
+};
+
+/// The part of the time that may go into showing a run while it goes on.
+const SHOW_SHARE: f64 = 0.2;
+
+impl Studio {
+    /// Takes in everything that has arrived; called in every frame.
+    pub fn poll_events(&mut self) {
+        while let Some(event) = self.link.next() {
+            self.handle_event(event);
+        }
+    }
+
+    /// Takes in one event of the link.
+    pub fn handle_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Ready(card) => {
+                if card.kind == Kind::Software {
+                    self.notify(Level::Warning, format!("{} is a software GPU: the CPU is faster.", card.name));
+                }
+                self.device = Some(card);
+            }
+            LinkEvent::Memory(memory) => self.free_memory = Some(memory.available),
+            LinkEvent::Engine(event) => self.handle_engine_event(event),
+            LinkEvent::Lost(reason) => {
+                self.notify(Level::Error, reason);
+                let ended = self.device.is_some();
+                if ended {
+                    self.restart();
+                }
+            }
+        }
+    }
+
+    fn handle_engine_event(&mut self, event: Event) {
+        match event {
+            Event::Opening { read, of } => self.opened = read as f32 / of.max(1) as f32,
+            Event::Loaded(card) => self.handle_loaded(card),
+            Event::Idle => {
+                self.opening = None;
+                if self.run.in_progress().is_some() {
+                    self.run = RunState::Failed;
+                }
+            }
+            Event::Class(class) => self.view.class = class.and_then(|class| u32::try_from(class).ok()),
+            Event::Progress(progress) => {
+                let stage_1_done = matches!(progress.phase, Phase::Unlearn | Phase::Evaluate);
+                if stage_1_done && !self.timeline.can_extrapolate() {
+                    self.timeline.enable_extrapolation();
+                }
+                if let Some(run) = self.run.in_progress_mut() {
+                    run.progress = Some(progress);
+                }
+            }
+            Event::Iteration(iteration) => self.handle_iteration(&iteration),
+            Event::Distances { index, to_adapted, to_original } => {
+                self.charts.to_adapted.push(index as f64, f64::from(to_adapted));
+                self.charts.to_original.push(index as f64, f64::from(to_original));
+            }
+            Event::Estimate { index, pul, frechet } => {
+                if let Some(pul) = pul {
+                    self.charts.pul.push(index as f64, pul * 100.0);
+                }
+                if let Some(frechet) = frechet {
+                    self.charts.frechet.push(index as f64, frechet);
+                }
+            }
+            Event::Tiles(tiles) => self.handle_tiles(*tiles),
+            Event::NoTiles(request) => self.handle_no_tiles(&request),
+            Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
+            Event::Exported(path) => {
+                self.writing = self.writing.saturating_sub(1);
+                self.notify(Level::Done, format!("Saved {}", path.display()));
+                let model = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+                if matches!(model.as_deref(), Some("safetensors" | "pt" | "pth")) && self.run.in_progress().is_none() {
+                    self.unsaved = false;
+                }
+            }
+            Event::Feedback(path, feedback) => {
+                self.reading = None;
+                self.marks.replace(&feedback);
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                let (negatives, positives) = self.marks.counts();
+                self.notify(Level::Done, format!("{name}: {negatives} must go, {positives} may stay"));
+            }
+            Event::Suggested(suggestions) => {
+                self.suggesting = false;
+                self.suggestions = Some(*suggestions);
+            }
+            Event::Labeler(card) => {
+                self.reading = None;
+                self.set_labeler(*card);
+            }
+            Event::Warning(sentence) => self.notify(Level::Warning, sentence),
+            Event::Paused => {
+                if let Some(run) = self.run.in_progress_mut().filter(|run| run.status != RunStatus::Stopping) {
+                    run.status = RunStatus::Paused;
+                }
+            }
+            Event::Resumed => {
+                if let Some(run) = self.run.in_progress_mut().filter(|run| run.status != RunStatus::Stopping) {
+                    run.status = RunStatus::Running;
+                }
+            }
+            Event::Done(report) => self.handle_done(report),
+            Event::Failed(sentence) => {
+                (self.writing, self.suggesting, self.reading) = (0, false, None);
+                self.notify(Level::Error, sentence);
+            }
+        }
+    }
+
+    fn handle_loaded(&mut self, card: Box<ModelCard>) {
+        self.prefs.add_recent(&card.file);
+        // The same model again (on another device) keeps its marks.
+        if self.marks.feedback().model_sha256() != card.sha256 {
+            self.marks = Marks::new(&card.sha256);
+            self.view.class = None;
+        }
+        if let Some(class) = self.view.class {
+            self.send(Command::Class(Some(class as usize)));
+        }
+        self.opening = None;
+        self.model = Some(card);
+        self.tiles.forget(|_| true);
+        self.charts = Charts { log: self.charts.log, ..Charts::default() };
+        self.timeline = Default::default();
+        (self.run, self.starting_snapshot, self.detail, self.unsaved) = (RunState::None, None, None, false);
+        (self.suggestions, self.suggesting) = (None, false);
+        (self.epoch, self.pending_tiles, self.next_refresh) = (0, None, 0.0);
+        (self.per_sample, self.per_sample_at_best) = (None, None);
+        self.thumbnails.clear();
+        self.choose_preset(self.preset.clone());
+    }
+
+    fn handle_iteration(&mut self, iteration: &Iteration) {
+        let (x, losses) = (iteration.index as f64, iteration.losses);
+        match iteration.stage {
+            Stage::Adapt { member } => {
+                let before = member * iteration.of;
+                self.charts.ewc.push(before as f64 + x, f64::from(losses.term.unwrap_or(0.0)));
+            }
+            Stage::Unlearn => {
+                self.epoch += 1;
+                self.unsaved = true;
+                self.charts.d.push(x, f64::from(losses.d));
+                self.charts.g.push(x, f64::from(losses.g));
+                let terms = [(&mut self.charts.repulsion, losses.term), (&mut self.charts.retain, losses.retain)];
+                for (series, value) in terms {
+                    if let Some(value) = value {
+                        series.push(x, f64::from(value));
+                    }
+                }
+                if let Some(run) = self.run.in_progress_mut() {
+                    run.count_iteration(iteration.index);
+                }
+            }
+        }
+    }
+
+    fn handle_tiles(&mut self, tiles: Tiles) {
+        match tiles.request.kind {
+            SampleKind::Grid => {
+                let pending = self.pending_tiles.take();
+                let count = tiles.request.indices.len().max(1) as f64;
+                let seconds = tiles.seconds / count;
+                self.per_sample = Some(self.per_sample.map_or(seconds, |old| 0.7 * old + 0.3 * seconds));
+                self.per_sample_at_best = Some(self.per_sample_at_best.map_or(seconds, |best| best.min(seconds)));
+                let refresh = pending.is_some_and(|pending| pending.refresh);
+                if refresh {
+                    self.next_refresh = self.now + tiles.seconds * (1.0 / SHOW_SHARE - 1.0);
+                }
+                let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
+                let sample = |&index: &u64| Some(sample_at(*seed, index, *psi)?.with_class(*class));
+                let samples: Option<Vec<_>> = indices.iter().map(sample).collect();
+                if let (Some(source), Some(samples), Some(pending)) = (Source::of(*weights), samples, pending) {
+                    // What takes the place of an older picture does not fade in.
+                    self.tiles.put(source, &samples, tiles.side, &tiles.rgb, (pending.epoch, self.now));
+                }
+            }
+            SampleKind::Detail => {
+                let full = DetailTile { side: tiles.side, rgb: tiles.rgb.into() };
+                let source = Source::of(tiles.request.weights);
+                let after = self.compared_sources()[1];
+                let Some(Detail { sample, tiles: pictures }) = &mut self.detail else { return };
+                let SampleRequest { seed, indices, psi, class, .. } = &tiles.request;
+                let address = sample.address();
+                let wanted = (address.seed, &[address.index][..], sample.psi(), sample.class());
+                if (*seed, &indices[..], *psi, *class) != wanted {
+                    return;
+                }
+                if source == Some(Source::Original) {
+                    pictures[0] = Some(full.clone());
+                    match after {
+                        Source::Original => pictures[1] = Some(full),
+                        after => self.request_detail(after),
+                    }
+                } else {
+                    pictures[1] = Some(full);
+                }
+            }
+            SampleKind::Feedback | SampleKind::Timeline => {
+                self.thumbnails_pending[usize::from(tiles.request.kind == SampleKind::Timeline)] = false;
+                self.thumbnails.push(tiles);
+            }
+            SampleKind::Picture => {}
+        }
+    }
+
+    fn handle_no_tiles(&mut self, request: &SampleRequest) {
+        match request.kind {
+            SampleKind::Grid => {
+                self.pending_tiles = None;
+                // What cannot be shown is not pending for again and again.
+                self.timeline.show(if request.weights == Source::Original.weights() {
+                    self.timeline.shown()
+                } else if request.weights == Source::Current.weights() {
+                    Source::Original
+                } else {
+                    Source::Current
+                });
+                self.next_refresh = self.now + 2.0;
+            }
+            SampleKind::Feedback => self.thumbnails_pending[0] = false,
+            SampleKind::Timeline => self.thumbnails_pending[1] = false,
+            SampleKind::Detail => self.detail = None,
+            SampleKind::Picture => {}
+        }
+    }
+
+    fn handle_done(&mut self, report: Box<RunReport>) {
+        if let Some(failed) = &report.failed {
+            self.notify(Level::Error, failed.clone());
+        }
+        let last = report.iterations.saturating_sub(1);
+        let seconds = self.run.in_progress().and_then(|run| run.seconds_per_iteration(last));
+        if let (Some(seconds), Some(card), Some(device), false) =
+            (seconds, &self.model, &self.device, report.failed.is_some())
+        {
+            let batch = report.settings.unlearn.train.batch;
+            self.prefs.record_speed(&device.name, card, seconds, batch);
+        }
+        if let Some(evaluation) = &report.evaluation {
+            if let Some(pul) = evaluation.pul {
+                self.charts.pul.push(last as f64, pul * 100.0);
+            }
+            if let Some(frechet) = evaluation.frechet {
+                self.charts.frechet.push(last as f64, frechet);
+            }
+        }
+        if report.iterations > 0 {
+            self.epoch += 1;
+        }
+        self.next_refresh = 0.0;
+        self.run = RunState::Finished(report);
+    }
+}

@@ -1,0 +1,164 @@
+//! Opening and saving, which the engine's thread does.
+
+use std::path::{Path, PathBuf};
+
+use super::data::Studio;
+use crate::{
+    app::state::{
+        labeler::LabelerChoice,
+        notices::Level,
+        pending_action::PendingAction,
+        series::csv,
+        tiles::{Source, TileKey},
+    },
+    engine::{Command, FileJob, LabelerCard, LabelerSpec, files::PictureRequest},
+    unlearn::feedback::{Mark, Sample},
+};
+
+/// Samples in a saved picture, and in a row of it.
+const PICTURE: usize = 64;
+const COLUMNS: usize = 8;
+
+impl Studio {
+    /// Opens whatever this is: a model, a labeler or a feedback file, by its extension.
+    pub fn open(&mut self, path: PathBuf) {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        match extension.as_str() {
+            "onnx" => self.open_labeler(path),
+            "json" => self.open_feedback(path),
+            _ if self.run.in_progress().is_some() => {
+                self.notify(Level::Warning, "A run is in progress; stop it before opening another model.");
+            }
+            _ => self.perform_or_ask(PendingAction::OpenModel(path)),
+        }
+    }
+
+    /// Opens a model, whatever is open.
+    pub(super) fn load(&mut self, path: PathBuf) {
+        (self.opening, self.opening_since, self.opened) = (Some(path.clone()), self.now, 0.0);
+        self.send(Command::Load(path));
+    }
+
+    fn read(&mut self, path: &Path) {
+        (self.reading, self.opening_since) = (Some(path.to_owned()), self.now);
+    }
+
+    /// The file that is being opened and for how many seconds.
+    pub fn file_being_opened(&self) -> Option<(&Path, f64)> {
+        let path = self.opening.as_deref().or(self.reading.as_deref())?;
+        Some((path, self.now - self.opening_since))
+    }
+
+    fn open_labeler(&mut self, path: PathBuf) {
+        self.read(&path);
+        self.send(Command::File(Box::new(FileJob::OpenLabeler(LabelerSpec { path, mean: None, std: None }))));
+    }
+
+    fn open_feedback(&mut self, path: PathBuf) {
+        self.read(&path);
+        self.send(Command::File(Box::new(FileJob::OpenFeedback(path))));
+    }
+
+    pub(super) fn set_labeler(&mut self, card: LabelerCard) {
+        // The same file again keeps the choice; another one chooses nothing by itself, so that no mark is overridden.
+        if self.labeler.as_ref().is_none_or(|old| old.card != card) {
+            self.labeler = Some(LabelerChoice { card, head: 0, forget: Vec::new(), gives_feedback: false });
+        }
+    }
+
+    fn write(&mut self, command: Command) {
+        self.writing += 1;
+        self.send(command);
+    }
+
+    /// Writes the weights that are shown as "after".
+    pub fn save_model(&mut self, path: PathBuf) {
+        let shown = self.timeline.shown();
+        self.write(match shown {
+            Source::Current => Command::Export(path),
+            source => Command::ExportWeights(path, source.weights()),
+        });
+    }
+
+    /// Writes the marks.
+    pub fn save_feedback(&mut self, path: PathBuf) {
+        let job = FileJob::SaveFeedback(path, self.feedback());
+        self.write(Command::File(Box::new(job)));
+    }
+
+    /// Writes a picture of the samples from the cursor's row on: before and after side by side once there is an after.
+    pub fn save_grid(&mut self, path: PathBuf, first: usize) {
+        let [before, after] = self.compared_sources();
+        let sources = if before == after { vec![before] } else { vec![before, after] };
+        let picture = self.picture(sources, first);
+        self.write(Command::File(Box::new(FileJob::Grid(path, picture))));
+    }
+
+    /// Writes an animation of the same samples through all snapshots.
+    pub fn save_animation(&mut self, path: PathBuf, first: usize) {
+        let snapshots = self.timeline.snapshots().iter().map(|snapshot| Source::Snapshot(snapshot.number));
+        let sources = std::iter::once(Source::Original).chain(snapshots).chain([Source::Current]).collect();
+        let picture = self.picture(sources, first);
+        self.write(Command::File(Box::new(FileJob::Animation(path, picture))));
+    }
+
+    /// Writes the curves of the last run as a table.
+    pub fn save_charts(&mut self, path: PathBuf) {
+        let charts = &self.charts;
+        let stage_2 = [
+            &charts.d,
+            &charts.g,
+            &charts.repulsion,
+            &charts.retain,
+            &charts.to_adapted,
+            &charts.to_original,
+            &charts.pul,
+            &charts.frechet,
+        ];
+        let mut text = csv("iteration", &stage_2);
+        if !charts.ewc.values().is_empty() {
+            text.push_str("\nstage 1\n");
+            text.push_str(&csv("iteration", &[&charts.ewc]));
+        }
+        self.write(Command::File(Box::new(FileJob::Text(path, text))));
+    }
+
+    fn picture(&self, sources: Vec<Source>, first: usize) -> PictureRequest {
+        let indices: Vec<u64> = (first as u64..).take(PICTURE).collect();
+        let marked = |&index: &u64| -> Option<bool> {
+            let sample = self.sample(usize::try_from(index).ok()?)?;
+            Some(self.marks.get(sample) == Some(Mark::Negative))
+        };
+        PictureRequest {
+            weights: sources.into_iter().map(Source::weights).collect(),
+            seed: self.view.seed,
+            negatives: indices.iter().map(|index| marked(index).unwrap_or(false)).collect(),
+            indices,
+            psi: self.view.psi,
+            class: self.view.class,
+            columns: COLUMNS,
+        }
+    }
+
+    /// The name that a saved model is offered under.
+    pub fn suggested_name(&self, suffix: &str) -> String {
+        let stem = self.model.as_ref().and_then(|card| card.file.file_stem());
+        let stem = stem.map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+        format!("{stem}{suffix}")
+    }
+
+    /// The folder of the open model.
+    pub fn folder(&self) -> Option<&Path> {
+        self.model.as_ref().and_then(|card| card.file.parent()).filter(|folder| !folder.as_os_str().is_empty())
+    }
+
+    /// The sample whose change the timeline shows: the first that must go.
+    pub fn preview_sample(&self) -> Option<Sample> {
+        self.marks.feedback().negatives().next().or_else(|| self.sample(self.view.cursor))
+    }
+
+    /// Whether a picture of a sample is there.
+    pub fn has_tile(&mut self, source: Source, sample: Sample) -> bool {
+        self.tiles.get(TileKey { source, sample }).is_some()
+    }
+}

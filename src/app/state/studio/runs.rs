@@ -1,0 +1,190 @@
+//! Starting, holding and ending a run.
+
+use super::data::Studio;
+use crate::{
+    app::state::{
+        charts::Charts,
+        notices::Level,
+        run_state::{Collection, RunPlan, RunState, RunStatus},
+        tiles::Source,
+        timeline::AUTO_SNAPSHOTS,
+    },
+    device::Kind,
+    engine::{
+        Command, FeedbackSource, RunRequest,
+        command::EvaluationRequest,
+        cost::{Cost, Speed, affordable_snapshots, cost},
+        evaluate::EVALUATION_SEED,
+    },
+    unlearn::probe::FEWEST,
+};
+
+/// Samples the result is measured on.
+const MEASURED: usize = 2000;
+/// Seconds after which a run on a GPU that has done no iteration yet is tuning its kernels.
+const TUNING_AFTER: f64 = 3.0;
+
+impl Studio {
+    /// What keeps a run from starting, in one sentence.
+    pub fn obstacle(&self) -> Option<String> {
+        if self.model.is_none() {
+            return Some("Open a model first.".to_owned());
+        }
+        if self.run.in_progress().is_some() {
+            return Some("A run is in progress.".to_owned());
+        }
+        let (negatives, positives) = self.marks.counts();
+        match &self.labeler {
+            Some(labeler) if labeler.gives_feedback => {
+                if labeler.forget.is_empty() {
+                    return Some("Choose the classes that must go.".to_owned());
+                }
+            }
+            _ => {
+                // A few marks are learned from, which takes some of each kind.
+                let needed = if self.learns_from_few_marks() { FEWEST } else { 1 };
+                if negatives < needed {
+                    let more = if negatives > 0 { format!(" (at least {needed})") } else { String::new() };
+                    let or = if self.labeler.is_some() { ", or let the labeler decide" } else { "" };
+                    return Some(format!("Click the samples that must go{more}{or}."));
+                }
+                if positives < needed {
+                    let how = "right-click them, or choose Page \u{203a} The rest may stay";
+                    return Some(format!("Mark at least {needed} that may stay, too: {how}."));
+                }
+            }
+        }
+        self.settings.check().err().map(|reason| format!("Settings: {reason}."))
+    }
+
+    /// Whether there are so few marks that a run learns from them and finds more samples by itself.
+    fn learns_from_few_marks(&self) -> bool {
+        let (negatives, positives) = self.marks.counts();
+        negatives + positives < self.settings.few_marks
+    }
+
+    /// What the next run removes and by whose word; `None` while nobody has said anything.
+    pub fn removal_summary(&self) -> Option<String> {
+        let (negatives, positives) = self.marks.counts();
+        if let Some(labeler) = self.labeler.as_ref().filter(|labeler| labeler.gives_feedback) {
+            if labeler.forget.is_empty() {
+                return None;
+            }
+            let unused = match negatives + positives {
+                0 => String::new(),
+                1 => " Your mark is not used.".to_owned(),
+                marks => format!(" Your {marks} marks are not used."),
+            };
+            return Some(format!("Removes {}, as the labeler sees it.{unused}", labeler.removed_classes()));
+        }
+        let samples = match negatives {
+            0 => return None,
+            1 => "1 sample".to_owned(),
+            _ => format!("{negatives} samples"),
+        };
+        let measured = match &self.labeler {
+            None => String::new(),
+            Some(labeler) if labeler.forget.is_empty() => {
+                " Choose classes for the labeler to measure the result.".to_owned()
+            }
+            Some(labeler) => format!(" The labeler only measures {}.", labeler.removed_classes()),
+        };
+        Some(format!("Removes what you marked as must go ({samples}).{measured}"))
+    }
+
+    /// Snapshots that a run will take.
+    pub fn planned_snapshots(&self) -> usize {
+        self.model.as_ref().map_or(AUTO_SNAPSHOTS, |card| affordable_snapshots(card, AUTO_SNAPSHOTS))
+    }
+
+    /// What the next run will cost.
+    pub fn cost(&self) -> Option<Cost> {
+        let card = self.model.as_ref()?;
+        let device = self.device.as_ref().map_or("", |card| card.name.as_str());
+        let speed = Speed { per_sample: self.per_sample_at_best, per_iteration: self.prefs.speed(device, card) };
+        Some(cost(card, &self.settings, self.planned_snapshots(), speed))
+    }
+
+    /// Bytes that a run may take on the compute device, as far as they are known: what is free in the machine, or all that
+    /// a graphics card has.
+    pub fn memory(&self) -> Option<u64> {
+        match &self.device {
+            Some(card) if card.kind != Kind::Cpu => card.memory,
+            _ => self.free_memory,
+        }
+    }
+
+    /// Whether the run's first iteration is still to come because a GPU is busy with its kernels.
+    pub fn is_tuning_for_run(&self) -> bool {
+        let gpu = self.device.as_ref().is_some_and(|card| card.is_gpu());
+        let waits = self.run.in_progress().is_some_and(|run| {
+            let collected = run.progress.is_none_or(|progress| progress.done >= progress.of);
+            collected && run.status == RunStatus::Running && run.since.elapsed().as_secs_f64() > TUNING_AFTER
+        });
+        gpu && waits && self.charts.is_empty()
+    }
+
+    /// Starts a run.
+    pub fn start(&mut self) {
+        if let Some(obstacle) = self.obstacle() {
+            self.notify(Level::Warning, obstacle);
+            return;
+        }
+        let feedback = match &self.labeler {
+            Some(labeler) if labeler.gives_feedback => {
+                FeedbackSource::Labeler { labeler: labeler.card.spec.clone(), forget: labeler.target() }
+            }
+            _ => FeedbackSource::Marks(Box::new(self.feedback())),
+        };
+        let measuring = self.labeler.as_ref().filter(|labeler| !labeler.forget.is_empty());
+        let evaluation = measuring.map(|labeler| EvaluationRequest {
+            labeler: labeler.card.spec.clone(),
+            forget: labeler.target(),
+            samples: MEASURED,
+            seed: EVALUATION_SEED,
+        });
+        let collection = match &feedback {
+            FeedbackSource::Labeler { .. } => Collection::Labeler,
+            _ if self.learns_from_few_marks() => Collection::LikeMarks,
+            _ => Collection::Marks,
+        };
+        let (members, measured) = (self.settings.adapted, evaluation.is_some());
+        self.run = RunState::start(RunPlan { collection, members, measured });
+        self.charts = Charts { log: self.charts.log, ..Charts::default() };
+        self.timeline.begin_run();
+        self.tiles.forget(|source| matches!(source, Source::Extrapolated(_)));
+        self.send(Command::AutoSnapshots(self.planned_snapshots()));
+        let request =
+            RunRequest { feedback, settings: self.settings.clone(), evaluation, from: self.starting_snapshot };
+        self.send(Command::Start(Box::new(request)));
+    }
+
+    /// Holds the run after this iteration.
+    pub fn pause(&mut self) {
+        if let Some(run) = self.run.in_progress_mut().filter(|run| run.status == RunStatus::Running) {
+            run.status = RunStatus::Pausing;
+            run.reset_timing();
+            self.send(Command::Pause);
+        }
+    }
+
+    /// Goes on.
+    pub fn resume(&mut self) {
+        if self.run.in_progress().is_some_and(|run| matches!(run.status, RunStatus::Pausing | RunStatus::Paused)) {
+            self.send(Command::Resume);
+        }
+    }
+
+    /// Ends the run after this iteration; what was reached is kept.
+    pub fn stop(&mut self) {
+        if let Some(run) = self.run.in_progress_mut() {
+            run.status = RunStatus::Stopping;
+            self.send(Command::Stop);
+        }
+    }
+
+    /// Keeps the present state in the timeline.
+    pub fn take_snapshot(&mut self) {
+        self.send(Command::Snapshot);
+    }
+}

@@ -1,0 +1,178 @@
+//! Which samples are asked for, so that what is looked at is there first.
+
+use super::data::{PendingTiles, Studio};
+use crate::{
+    app::state::{
+        tiles::{Source, next_tile_request, sample_at},
+        view::{Compare, Detail},
+    },
+    engine::{Command, SampleKind, SampleRequest, SuggestRequest},
+    networks::latents::class_at,
+    unlearn::{
+        feedback::{Feedback, Sample},
+        probe::FEWEST,
+    },
+};
+
+/// Samples that one seed shows.
+pub const SAMPLES: usize = 10_000;
+/// Seconds of work that are asked for at once, so that what left the view is not computed.
+const REQUEST_SECONDS: f64 = 0.12;
+/// Samples that are suggested at once.
+const SUGGESTED: usize = 16;
+/// Seconds after which a GPU that has drawn nothing yet is tuning its kernels.
+const TUNING_AFTER: f64 = 1.0;
+
+impl Studio {
+    /// The sample under this number in the grid.
+    pub fn sample(&self, index: usize) -> Option<Sample> {
+        Some(sample_at(self.view.seed, index as u64, self.view.psi)?.with_class(self.view.class))
+    }
+
+    /// Draws samples of one class only, or (`None`) each with the class of its address.
+    pub fn choose_class(&mut self, class: Option<u32>) {
+        if self.view.class != class {
+            self.view.class = class;
+            self.send(Command::Class(class.map(|class| class as usize)));
+        }
+    }
+
+    /// The marks as the engine takes them. While it draws one class only, it would take a mark without a class for one of
+    /// that class, although the user saw the address's.
+    pub(super) fn feedback(&self) -> Feedback {
+        let marks = self.marks.feedback();
+        let classes = self.model.as_ref().map_or(0, |card| card.classes);
+        if classes == 0 || self.view.class.is_none() {
+            return marks.clone();
+        }
+        let mut feedback = Feedback::new(marks.model_sha256());
+        for (sample, mark) in marks.iter() {
+            let address = sample.address();
+            let own = || u32::try_from(class_at(address.seed, address.index, classes)).ok();
+            feedback.mark(sample.with_class(sample.class().or_else(own)), mark);
+        }
+        feedback
+    }
+
+    /// The weights that the grid needs, most wanted first.
+    pub fn needed_sources(&self) -> Vec<Source> {
+        // Until something was trained, after is before.
+        let after = match self.timeline.shown() {
+            Source::Current if self.epoch == 0 => Source::Original,
+            shown => shown,
+        };
+        match self.view.compare {
+            Compare::Before => vec![Source::Original],
+            Compare::After => vec![after],
+            _ if after == Source::Original => vec![after],
+            _ => vec![after, Source::Original],
+        }
+    }
+
+    /// The two weights that are compared: before, after.
+    pub fn compared_sources(&self) -> [Source; 2] {
+        let after = self.timeline.shown();
+        [Source::Original, if after == Source::Current && self.epoch == 0 { Source::Original } else { after }]
+    }
+
+    /// Asks for the tiles that are looked at and not there yet, best first. Called in every frame.
+    pub fn request_tiles(&mut self, visible: &[Sample]) {
+        if self.model.is_none() || self.pending_tiles.is_some() || visible.is_empty() {
+            return;
+        }
+        let limit = (REQUEST_SECONDS / self.per_sample.unwrap_or(REQUEST_SECONDS / 4.0)).clamp(1.0, 64.0) as usize;
+        let Some(wanted) = next_tile_request(&self.tiles, visible, &self.needed_sources(), self.epoch, limit) else {
+            return;
+        };
+        if wanted.refresh && self.is_training() && self.now < self.next_refresh {
+            return;
+        }
+        let Some(first) = wanted.samples.first() else { return };
+        let request = SampleRequest {
+            kind: SampleKind::Grid,
+            weights: wanted.source.weights(),
+            seed: first.address().seed,
+            indices: wanted.samples.iter().map(|sample| sample.address().index).collect(),
+            psi: first.psi(),
+            class: first.class(),
+        };
+        self.pending_tiles = Some(PendingTiles { epoch: self.epoch, refresh: wanted.refresh, at: self.now });
+        self.send(Command::Sample(request));
+    }
+
+    /// Whether any samples that were asked for are still to come: tiles, thumbnails, an enlarged sample.
+    pub fn is_waiting_for_samples(&self) -> bool {
+        let detail = self.detail.as_ref().is_some_and(|detail| detail.tiles.iter().any(Option::is_none));
+        self.pending_tiles.is_some() || self.thumbnails_pending.contains(&true) || detail
+    }
+
+    /// Whether tiles that are looked at are still to come.
+    pub fn is_filling(&self) -> bool {
+        self.pending_tiles.is_some_and(|asked| !asked.refresh)
+    }
+
+    /// Whether a GPU is busy with its kernels rather than with samples: none has come since the model was opened.
+    pub fn is_tuning_for_samples(&self) -> bool {
+        let gpu = self.device.as_ref().is_some_and(|card| card.is_gpu());
+        gpu && self.per_sample.is_none() && self.pending_tiles.is_some_and(|asked| self.now > asked.at + TUNING_AFTER)
+    }
+
+    /// Asks for thumbnails of one kind, unless some are being made.
+    pub fn request_thumbnails(&mut self, kind: SampleKind, source: Source, samples: &[Sample]) {
+        let slot = usize::from(kind == SampleKind::Timeline);
+        let Some(first) = samples.first() else { return };
+        if self.model.is_none() || self.thumbnails_pending[slot] {
+            return;
+        }
+        self.thumbnails_pending[slot] = true;
+        let row = |sample: &Sample| (sample.address().seed, sample.psi(), sample.class());
+        let (seed, psi, class) = row(first);
+        let alike = samples.iter().filter(|sample| row(sample) == row(first));
+        let indices = alike.take(16).map(|sample| sample.address().index).collect();
+        self.send(Command::Sample(SampleRequest { kind, weights: source.weights(), seed, indices, psi, class }));
+    }
+
+    /// Looks closely at a sample.
+    pub fn open_detail(&mut self, sample: Sample) {
+        self.detail = Some(Detail { sample, tiles: [None, None] });
+        self.request_detail(Source::Original);
+    }
+
+    pub(super) fn request_detail(&self, source: Source) {
+        let Some(detail) = &self.detail else { return };
+        let address = detail.sample.address();
+        self.send(Command::Sample(SampleRequest {
+            kind: SampleKind::Detail,
+            weights: source.weights(),
+            seed: address.seed,
+            indices: vec![address.index],
+            psi: detail.sample.psi(),
+            class: detail.sample.class(),
+        }));
+    }
+
+    /// What keeps suggestions from being made, in one sentence.
+    pub fn suggestion_obstacle(&self) -> Option<String> {
+        let (negatives, positives) = self.marks.counts();
+        if self.run.in_progress().is_some() {
+            return Some("A run is in progress.".to_owned());
+        }
+        let few = negatives < FEWEST || positives < FEWEST;
+        few.then(|| format!("Mark at least {FEWEST} of each kind first."))
+    }
+
+    /// Learns from the marks and asks what to look at next.
+    pub fn suggest(&mut self) {
+        if self.suggesting || self.suggestion_obstacle().is_some() {
+            return;
+        }
+        self.suggesting = true;
+        self.send(Command::Suggest(Box::new(SuggestRequest {
+            feedback: self.feedback(),
+            seed: self.view.seed,
+            psi: self.view.psi,
+            labeler: self.labeler.as_ref().map(|labeler| labeler.card.spec.clone()),
+            count: SUGGESTED,
+        })));
+    }
+}

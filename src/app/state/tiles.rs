@@ -1,0 +1,266 @@
+//! Tiles that were rendered: kept while they are looked at, forgotten when room is needed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{engine::Weights, networks::LatentAddress, unlearn::feedback::Sample};
+
+/// Bytes of all tiles that are kept.
+const BUDGET: usize = 256 << 20;
+
+/// Which weights made a tile. Unlike [`Weights`], it can be a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The model as it was loaded.
+    Original,
+    /// The result so far.
+    Current,
+    /// A snapshot of a run.
+    Snapshot(usize),
+    /// Extrapolated by this many thousandths.
+    Extrapolated(i32),
+}
+
+impl Source {
+    /// What the engine calls it.
+    pub fn weights(self) -> Weights {
+        match self {
+            Self::Original => Weights::Original,
+            Self::Current => Weights::Current,
+            Self::Snapshot(number) => Weights::Snapshot(number),
+            Self::Extrapolated(thousandths) => Weights::Extrapolated(f64::from(thousandths) / 1000.0),
+        }
+    }
+
+    /// What it is here; `None` for weights that the window never asks for.
+    pub fn of(weights: Weights) -> Option<Self> {
+        match weights {
+            Weights::Original => Some(Self::Original),
+            Weights::Current => Some(Self::Current),
+            Weights::Snapshot(number) => Some(Self::Snapshot(number)),
+            Weights::Extrapolated(gamma) => Some(Self::Extrapolated((gamma * 1000.0).round() as i32)),
+            Weights::Adapted(_) => None,
+        }
+    }
+}
+
+/// Which picture: who made it, from what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TileKey {
+    /// The weights.
+    pub source: Source,
+    /// The sample.
+    pub sample: Sample,
+}
+
+/// One picture.
+#[derive(Clone, Debug)]
+pub struct Tile {
+    /// `[side, side, 4]`.
+    pub rgba: Arc<[u8]>,
+    /// Width and height in pixels.
+    pub side: usize,
+    /// Which change of the weights it shows.
+    pub epoch: u64,
+    /// A number that no other picture has.
+    pub serial: u64,
+    /// When the first picture under this key arrived, in the window's seconds.
+    pub since: f64,
+    used: u64,
+}
+
+/// All tiles that are kept.
+#[derive(Debug, Default)]
+pub struct TileCache {
+    tiles: HashMap<TileKey, Tile>,
+    bytes: usize,
+    clock: u64,
+    budget: Option<usize>,
+}
+
+impl TileCache {
+    /// A cache of at most `budget` bytes.
+    pub fn with_budget(budget: usize) -> Self {
+        Self { budget: Some(budget), ..Self::default() }
+    }
+
+    /// A tile, if it is there; it counts as used.
+    pub fn get(&mut self, key: TileKey) -> Option<&Tile> {
+        self.clock += 1;
+        let clock = self.clock;
+        let tile = self.tiles.get_mut(&key)?;
+        tile.used = clock;
+        Some(tile)
+    }
+
+    /// Which change of the weights a tile shows, without counting as use.
+    pub fn epoch(&self, key: TileKey) -> Option<u64> {
+        self.tiles.get(&key).map(|tile| tile.epoch)
+    }
+
+    /// Keeps pictures `rgb` `[tiles, side, side, 3]` of these samples, in place of older ones.
+    pub fn put(&mut self, source: Source, samples: &[Sample], side: usize, rgb: &[u8], (epoch, now): (u64, f64)) {
+        for (&sample, rgb) in samples.iter().zip(rgb.chunks_exact((side * side * 3).max(1))) {
+            let rgba: Arc<[u8]> = rgb.chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
+            self.clock += 1;
+            self.bytes += rgba.len();
+            let key = TileKey { source, sample };
+            let since = self.tiles.get(&key).map_or(now, |tile| tile.since);
+            let tile = Tile { rgba, side, epoch, serial: self.clock, since, used: self.clock };
+            if let Some(old) = self.tiles.insert(key, tile) {
+                self.bytes -= old.rgba.len();
+            }
+        }
+        self.make_room();
+    }
+
+    /// Forgets the tiles of some weights.
+    pub fn forget(&mut self, gone: impl Fn(Source) -> bool) {
+        self.tiles.retain(|key, _| !gone(key.source));
+        self.bytes = self.tiles.values().map(|tile| tile.rgba.len()).sum();
+    }
+
+    /// Number of tiles.
+    pub fn len(&self) -> usize {
+        self.tiles.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tiles.is_empty()
+    }
+
+    /// Drops what was used longest ago, a quarter more than needed so that it is seldom.
+    fn make_room(&mut self) {
+        let budget = self.budget.unwrap_or(BUDGET);
+        if self.bytes <= budget {
+            return;
+        }
+        let mut ages: Vec<(u64, TileKey)> = self.tiles.iter().map(|(key, tile)| (tile.used, *key)).collect();
+        ages.sort_unstable_by_key(|(used, _)| *used);
+        for (_, key) in ages {
+            if self.bytes <= budget / 4 * 3 {
+                break;
+            }
+            if let Some(tile) = self.tiles.remove(&key) {
+                self.bytes -= tile.rgba.len();
+            }
+        }
+    }
+}
+
+/// What to ask the engine for next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TileRequest {
+    /// The weights.
+    pub source: Source,
+    /// The samples, all of one seed and truncation.
+    pub samples: Vec<Sample>,
+    /// Whether pictures are there already and only show older weights.
+    pub refresh: bool,
+}
+
+/// The next samples to render: first those of which nothing can be shown, then those that show older weights.
+///
+/// `visible` are the samples looked at, best first, all of one seed and truncation.
+pub fn next_tile_request(
+    cache: &TileCache,
+    visible: &[Sample],
+    sources: &[Source],
+    epoch: u64,
+    limit: usize,
+) -> Option<TileRequest> {
+    let missing = |source: Source| -> Vec<Sample> {
+        let unseen = |sample: &&Sample| cache.epoch(TileKey { source, sample: **sample }).is_none();
+        visible.iter().filter(unseen).take(limit.max(1)).copied().collect()
+    };
+    for &source in sources {
+        let samples = missing(source);
+        if !samples.is_empty() {
+            return Some(TileRequest { source, samples, refresh: false });
+        }
+    }
+    for &source in sources.iter().filter(|&&source| source == Source::Current) {
+        let shown = |&sample: &Sample| cache.epoch(TileKey { source, sample }).filter(|&seen| seen < epoch);
+        let mut stale: Vec<(u64, Sample)> = visible.iter().filter_map(|s| Some((shown(s)?, *s))).collect();
+        // The oldest first: where weights change faster than pictures are made, the last row would wait for ever.
+        stale.sort_by_key(|(seen, _)| *seen);
+        if !stale.is_empty() {
+            let samples = stale.into_iter().take(limit.max(1)).map(|(_, sample)| sample).collect();
+            return Some(TileRequest { source, samples, refresh: true });
+        }
+    }
+    None
+}
+
+/// The sample at an address; `None` if `psi` is not a finite number.
+pub fn sample_at(seed: u64, index: u64, psi: f32) -> Option<Sample> {
+    Sample::new(LatentAddress { seed, index }, psi)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(index: u64) -> Sample {
+        sample_at(0, index, 1.0).unwrap()
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first() {
+        // Tiles of 2x2: 16 bytes each.
+        let mut cache = TileCache::with_budget(16 * 8);
+        for index in 0..8 {
+            cache.put(Source::Original, &[sample(index)], 2, &[index as u8; 12], (0, 0.0));
+        }
+        assert_eq!(cache.len(), 8);
+        let key = |index| TileKey { source: Source::Original, sample: sample(index) };
+        assert_eq!(cache.get(key(0)).map(|tile| tile.rgba[..4].to_vec()), Some(vec![0, 0, 0, 255]));
+        cache.put(Source::Current, &[sample(0)], 2, &[9; 12], (0, 0.0));
+        assert_eq!(cache.len(), 6);
+        assert!(cache.get(key(0)).is_some() && cache.get(key(1)).is_none() && cache.get(key(3)).is_none());
+        assert!(cache.get(key(4)).is_some());
+        cache.forget(|source| source == Source::Original);
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn missing_tiles_come_before_old_ones() {
+        let visible: Vec<Sample> = (0..6).map(sample).collect();
+        let mut cache = TileCache::default();
+        let sources = [Source::Original, Source::Current];
+        let next = |cache: &TileCache, epoch, limit| {
+            next_tile_request(cache, &visible, &sources, epoch, limit).map(|w| (w.source, w.samples.len(), w.refresh))
+        };
+        assert_eq!(next(&cache, 0, 4), Some((Source::Original, 4, false)));
+        cache.put(Source::Original, &visible, 1, &[0; 18], (0, 0.0));
+        assert_eq!(next(&cache, 7, 9), Some((Source::Current, 6, false)), "the original never gets old");
+        cache.put(Source::Current, &visible[..4], 1, &[0; 12], (5, 0.0));
+        assert_eq!(next(&cache, 7, 9), Some((Source::Current, 2, false)));
+        cache.put(Source::Current, &visible[4..], 1, &[0; 6], (7, 0.0));
+        assert_eq!(next(&cache, 7, 3), Some((Source::Current, 3, true)));
+        cache.put(Source::Current, &visible, 1, &[0; 18], (7, 0.0));
+        assert_eq!(next(&cache, 7, 3), None);
+    }
+
+    #[test]
+    fn every_tile_has_its_turn_however_fast_the_weights_change() {
+        let visible: Vec<Sample> = (0..6).map(sample).collect();
+        let mut cache = TileCache::default();
+        cache.put(Source::Current, &visible, 1, &[0; 18], (0, 0.0));
+        for epoch in 1..=3 {
+            let wanted = next_tile_request(&cache, &visible, &[Source::Current], epoch, 2).expect("all are old");
+            cache.put(Source::Current, &wanted.samples, 1, &[0; 6], (epoch, 0.0));
+        }
+        let key = |&sample: &Sample| TileKey { source: Source::Current, sample };
+        let seen: Vec<_> = visible.iter().map(|sample| cache.epoch(key(sample))).collect();
+        assert_eq!(seen, [Some(1), Some(1), Some(2), Some(2), Some(3), Some(3)]);
+    }
+
+    #[test]
+    fn weights_survive_being_a_key() {
+        for weights in [Weights::Original, Weights::Current, Weights::Snapshot(3), Weights::Extrapolated(-0.35)] {
+            assert_eq!(Source::of(weights).map(Source::weights), Some(weights));
+        }
+        assert_eq!(Source::of(Weights::Adapted(0)), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! One sample at full size, before and after, and its address.
+
+use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, TextureOptions, Ui, Vec2};
+
+use super::{theme::palette, widgets};
+use crate::{
+    app::state::{studio::Studio, tiles::sample_at, view::DetailTile},
+    unlearn::feedback::{Mark, Sample},
+};
+
+/// Textures of the sample that is looked at.
+#[derive(Default)]
+pub(crate) struct DetailView {
+    of: Option<Sample>,
+    textures: [Option<TextureHandle>; 2],
+}
+
+impl DetailView {
+    pub(crate) fn is_open(studio: &Studio) -> bool {
+        studio.detail.is_some()
+    }
+
+    pub(crate) fn ui(&mut self, ctx: &Context, studio: &mut Studio) {
+        let Some(detail) = studio.detail.clone() else {
+            *self = Self::default();
+            return;
+        };
+        if self.of != Some(detail.sample) {
+            *self = Self { of: Some(detail.sample), textures: [None, None] };
+        }
+        for (texture, tile) in self.textures.iter_mut().zip(&detail.tiles) {
+            if let (None, Some(DetailTile { side, rgb })) = (&texture, tile) {
+                let image = ColorImage::from_rgb([*side; 2], rgb);
+                // Small pictures are shown as the pixels they are.
+                let options = if *side <= 128 { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
+                *texture = Some(ctx.load_texture("detail", image, options));
+            }
+        }
+        let response = widgets::question(ctx, "detail").show(ctx, |ui| self.content(ui, studio, detail.sample));
+        let step = |key| ctx.input(|input| input.key_pressed(key));
+        let by = i64::from(step(Key::ArrowRight)) - i64::from(step(Key::ArrowLeft));
+        let next = detail.sample.address().index.saturating_add_signed(by);
+        if response.inner || response.should_close() {
+            studio.detail = None;
+        } else if let Some(next) =
+            sample_at(detail.sample.address().seed, next, detail.sample.psi()).filter(|_| by != 0)
+        {
+            let next = next.with_class(detail.sample.class());
+            studio.view.cursor = next.address().index as usize;
+            studio.open_detail(next);
+        }
+    }
+
+    /// Whether it is to be closed.
+    fn content(&self, ui: &mut Ui, studio: &mut Studio, sample: Sample) -> bool {
+        let p = palette(ui.style());
+        let address = sample.address();
+        let [before, after] = studio.compared_sources();
+        let caption = studio.timeline.caption();
+        let pictures = if before == after { 1 } else { 2 };
+        let screen = ui.ctx().content_rect().size();
+        let side = (screen.y - 260.0).min((screen.x - 160.0) / pictures as f32).clamp(128.0, 512.0);
+        ui.set_width(side * pictures as f32 + 16.0 * (pictures - 1) as f32);
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(format!("Sample {}", address.index)).heading());
+            let class = sample.class().map_or_else(String::new, |class| format!(", class {class}"));
+            ui.label(RichText::new(format!("seed {}, psi {}{class}", address.seed, sample.psi())).weak());
+        });
+        ui.add_space(4.0);
+        let captions = [("Before", p.before, String::new()), ("After", p.after, caption)];
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = 16.0;
+            for (texture, (name, colour, more)) in self.textures.iter().zip(captions).take(pictures) {
+                ui.vertical(|ui| {
+                    match texture {
+                        Some(texture) => {
+                            let image =
+                                egui::Image::new(texture).fit_to_exact_size(Vec2::splat(side)).corner_radius(8.0);
+                            ui.add(image.alt_text(format!("Sample {} {name}", address.index)));
+                        }
+                        None => {
+                            let (rect, _) = ui.allocate_exact_size(Vec2::splat(side), egui::Sense::hover());
+                            ui.painter().rect_filled(rect, 8.0, p.lifted);
+                        }
+                    }
+                    if pictures > 1 {
+                        ui.horizontal(|ui| {
+                            widgets::dot(ui, colour);
+                            ui.label(name);
+                            ui.label(RichText::new(more).weak());
+                        });
+                    }
+                });
+            }
+        });
+        ui.add_space(8.0);
+        ui.horizontal_wrapped(|ui| {
+            let mark = studio.marks.get(sample);
+            for (this, name) in [(Mark::Negative, "Must go"), (Mark::Positive, "May stay")] {
+                if ui.selectable_label(mark == Some(this), name).clicked() {
+                    studio.marks.toggle(sample, this);
+                }
+            }
+            ui.add_space(8.0);
+            if ui
+                .button("Copy address")
+                .on_hover_text("Copies seed, index and psi as they are written in a feedback file")
+                .clicked()
+            {
+                let psi = sample.psi();
+                let (seed, index) = (address.seed, address.index);
+                let class = sample.class().map_or_else(String::new, |class| format!(",\"class\":{class}"));
+                ui.ctx().copy_text(format!("{{\"seed\":{seed},\"index\":{index},\"psi\":{psi}{class}}}"));
+            }
+            ui.button("Close").clicked()
+        })
+        .inner
+    }
+}

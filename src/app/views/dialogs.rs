@@ -1,0 +1,179 @@
+//! Asking for a file, through the system's own dialogs; where there are none, through a line to type a path into.
+
+use std::path::{Path, PathBuf};
+
+use crossbeam_channel::{Receiver, bounded};
+use eframe::egui::{Context, RichText, TextEdit, Ui};
+
+use super::{theme::palette, widgets};
+use crate::app::state::studio::Studio;
+
+/// What a file is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    OpenModel,
+    SaveModel,
+    OpenFeedback,
+    SaveFeedback,
+    OpenLabeler,
+    SaveGrid,
+    SaveAnimation,
+    SaveCharts,
+}
+
+impl Purpose {
+    /// Title, kind of file, extensions, and the name a new file is offered under, if one is written.
+    fn describe(self) -> (&'static str, &'static str, &'static [&'static str], Option<&'static str>) {
+        match self {
+            Self::OpenModel => ("Open a model", "Models", &["safetensors", "pt", "pth", "pkl"], None),
+            Self::SaveModel => ("Save the model", "Models", &["safetensors", "pt"], Some("-unlearned.safetensors")),
+            Self::OpenFeedback => ("Load marks", "Marks", &["json"], None),
+            Self::SaveFeedback => ("Save marks", "Marks", &["json"], Some("-marks.json")),
+            Self::OpenLabeler => ("Choose a labeler", "Classifiers", &["onnx"], None),
+            Self::SaveGrid => ("Save an image of the samples", "Images", &["png"], Some("-samples.png")),
+            Self::SaveAnimation => ("Save an animation of the run", "Animations", &["gif"], Some("-run.gif")),
+            Self::SaveCharts => ("Save the charts", "Tables", &["csv"], Some("-charts.csv")),
+        }
+    }
+}
+
+/// Questions that are open.
+#[derive(Default)]
+pub(crate) struct Dialogs {
+    waiting: Vec<(Purpose, Receiver<Option<PathBuf>>)>,
+    prompt: Option<(Purpose, String)>,
+    /// Never use the system's dialogs: there is nobody to answer them.
+    pub(crate) in_window: bool,
+}
+
+impl Dialogs {
+    /// Asks for a file.
+    pub(crate) fn ask(&mut self, purpose: Purpose, studio: &Studio) {
+        let (title, kind, extensions, suffix) = purpose.describe();
+        let name = suffix.map(|suffix| studio.suggested_name(suffix));
+        if self.in_window || !system_has_dialogs() {
+            let folder = studio.folder().map(Path::to_owned).unwrap_or_default();
+            let path = name.map_or_else(|| folder.clone(), |name| folder.join(name));
+            self.prompt = Some((purpose, path.display().to_string()));
+            return;
+        }
+        let mut dialog = rfd::AsyncFileDialog::new().set_title(title).add_filter(kind, extensions);
+        if let Some(folder) = studio.folder() {
+            dialog = dialog.set_directory(folder);
+        }
+        let (answer, waiting) = bounded(1);
+        let done = |file: Option<rfd::FileHandle>| file.map(|file| file.path().to_owned());
+        // The dialog is made here, as some systems demand, and waited for elsewhere.
+        match name {
+            Some(name) => {
+                let question = dialog.set_file_name(name).save_file();
+                std::thread::spawn(move || answer.send(done(pollster::block_on(question))));
+            }
+            None => {
+                let question = dialog.pick_file();
+                std::thread::spawn(move || answer.send(done(pollster::block_on(question))));
+            }
+        }
+        self.waiting.push((purpose, waiting));
+    }
+
+    /// Whether any question waits for its answer.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.prompt.is_some() || !self.waiting.is_empty()
+    }
+
+    /// Whether the line to type into is there.
+    pub(crate) fn is_open(&self) -> bool {
+        self.prompt.is_some()
+    }
+
+    /// Acts on answers, and shows the line to type into if there is one.
+    pub(crate) fn ui(&mut self, ctx: &Context, studio: &mut Studio, first: usize) {
+        let mut answers = Vec::new();
+        self.waiting.retain(|(purpose, waiting)| match waiting.try_recv() {
+            Ok(Some(path)) => {
+                answers.push((*purpose, path));
+                false
+            }
+            Ok(None) | Err(crossbeam_channel::TryRecvError::Disconnected) => false,
+            Err(crossbeam_channel::TryRecvError::Empty) => true,
+        });
+        if !self.waiting.is_empty() {
+            // Nothing else wakes the window when a dialog is answered.
+            ctx.request_repaint_after(std::time::Duration::from_millis(100));
+        }
+        if let Some((purpose, mut path)) = self.prompt.take() {
+            let response = widgets::question(ctx, "path").show(ctx, |ui| prompt(ui, purpose, &mut path));
+            match response.inner {
+                Some(true) => answers.push((purpose, PathBuf::from(path.trim()))),
+                Some(false) => {}
+                None if response.should_close() => {}
+                None => self.prompt = Some((purpose, path)),
+            }
+        }
+        for (purpose, path) in answers {
+            act(purpose, path, studio, first);
+        }
+    }
+}
+
+/// The answer, once there is one: whether to go on.
+fn prompt(ui: &mut Ui, purpose: Purpose, path: &mut String) -> Option<bool> {
+    let (title, _, extensions, suffix) = purpose.describe();
+    ui.set_width(460.0);
+    ui.label(RichText::new(title).heading());
+    let known: Vec<String> = extensions.iter().map(|extension| format!(".{extension}")).collect();
+    widgets::explain(ui, format!("A path ending in {}", known.join(" or ")));
+    ui.add_space(4.0);
+    let line = ui.add(TextEdit::singleline(path).desired_width(f32::INFINITY)).accessible_name("Path");
+    // Before the line is given the keyboard back, which would hide that it was lost.
+    let entered = line.lost_focus() && ui.input(|input| input.key_pressed(eframe::egui::Key::Enter));
+    if !ui.memory(|memory| memory.focused().is_some()) {
+        line.request_focus();
+    }
+    ui.add_space(8.0);
+    let usable = !path.trim().is_empty();
+    let mut answer = (entered && usable).then_some(true);
+    ui.horizontal(|ui| {
+        let go = if suffix.is_some() { "Save file" } else { "Open file" };
+        let colour = palette(ui.style()).after;
+        ui.add_enabled_ui(usable, |ui| {
+            if widgets::wide_button(ui, go, colour, 120.0).clicked() {
+                answer = Some(true);
+            }
+        });
+        if widgets::side_button(ui, "Cancel").clicked() {
+            answer = Some(false);
+        }
+    });
+    answer
+}
+
+fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
+    // A name without an extension gets the usual one.
+    let (_, _, extensions, suffix) = purpose.describe();
+    let path = match (suffix, path.extension(), extensions.first()) {
+        (Some(_), None, Some(extension)) => path.with_extension(extension),
+        _ => path,
+    };
+    match purpose {
+        Purpose::OpenModel | Purpose::OpenFeedback | Purpose::OpenLabeler => studio.open(path),
+        Purpose::SaveModel => studio.save_model(path),
+        Purpose::SaveFeedback => studio.save_feedback(path),
+        Purpose::SaveGrid => studio.save_grid(path, first),
+        Purpose::SaveAnimation => studio.save_animation(path, first),
+        Purpose::SaveCharts => studio.save_charts(path),
+    }
+}
+
+/// Whether the system can show a dialog. On Linux that takes a desktop portal on the session's bus, or `zenity`.
+fn system_has_dialogs() -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let has = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let bus = has("XDG_RUNTIME_DIR").is_some_and(|folder| Path::new(&folder).join("bus").exists());
+    let zenity =
+        has("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("zenity").is_file()));
+    has("DBUS_SESSION_BUS_ADDRESS").is_some() || bus || zenity
+}

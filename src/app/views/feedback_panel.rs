@@ -1,0 +1,262 @@
+//! What must go and what may stay: pictures first, numbers second.
+
+use eframe::egui::{self, ComboBox, RichText, ScrollArea, Stroke, StrokeKind, Ui, vec2};
+
+use super::{
+    dialogs::{Dialogs, Purpose},
+    format::group_digits,
+    theme::palette,
+    thumbnails::Thumbnails,
+    widgets,
+};
+use crate::{
+    app::state::{studio::Studio, tiles::Source},
+    engine::SampleKind,
+    unlearn::{
+        feedback::{Mark, Sample},
+        probe::Confidence,
+    },
+};
+
+/// Thumbnails of each kind that are shown; the rest is a number.
+const SHOWN: usize = 24;
+const SIDE: f32 = 36.0;
+
+pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, dialogs: &mut Dialogs) {
+    let (negatives, positives) = studio.marks.counts();
+    widgets::section(ui, "Feedback", |ui| menu(ui, studio, dialogs));
+    if negatives + positives == 0 {
+        ui.add_space(2.0);
+        widgets::explain(
+            ui,
+            "Click samples that must go. Right-click or Shift-click those that may stay. Drag to mark several at once; \
+             click again to clear a mark.",
+        );
+    }
+    // Above the marks, which grow with every answer: what is being clicked must not move.
+    suggestions(ui, studio, thumbnails);
+    let p = palette(ui.style());
+    for (mark, count, name, colour) in
+        [(Mark::Negative, negatives, "Must go", p.negative), (Mark::Positive, positives, "May stay", p.positive)]
+    {
+        ui.add_space(8.0);
+        ui.horizontal(|ui| {
+            widgets::dot(ui, colour);
+            ui.label(name);
+            ui.label(RichText::new(group_digits(count)).color(colour));
+        });
+        let feedback = studio.marks.feedback();
+        let samples: Vec<Sample> =
+            feedback.iter().filter(|&(_, m)| m == mark).map(|(sample, _)| sample).take(SHOWN).collect();
+        strip(ui, studio, thumbnails, &samples, mark);
+        if count > samples.len() {
+            widgets::explain(ui, format!("and {} more", group_digits(count - samples.len())));
+        }
+    }
+    labeler(ui, studio, dialogs);
+}
+
+/// More samples like the marked ones, to confirm or to reject.
+fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
+    let (negatives, positives) = studio.marks.counts();
+    if negatives + positives == 0 && studio.suggestions.is_none() {
+        return;
+    }
+    ui.add_space(4.0);
+    let obstacle = studio.suggestion_obstacle();
+    ui.horizontal(|ui| {
+        let again = studio.suggestions.is_some();
+        let name = if again { "Suggest others" } else { "Suggest more like these" };
+        let button = ui.add_enabled(obstacle.is_none() && !studio.suggesting, egui::Button::new(name));
+        let help = "Learns from your marks and shows the samples that are most worth marking next.";
+        let why = obstacle.unwrap_or_else(|| "Learning from your marks\u{2026}".to_owned());
+        if button.on_hover_text(help).on_disabled_hover_text(why).clicked() {
+            studio.suggest();
+        }
+        if studio.suggesting {
+            widgets::busy(ui, 16.0);
+        }
+    });
+    let Some(found) = &studio.suggestions else { return };
+    let quality = found.quality;
+    let proposals = found.proposals.clone();
+    let sure = match quality.confidence {
+        Confidence::High => "Your marks make clear what must go",
+        Confidence::Fair => "Your marks give a rough idea of what must go; more marks would help",
+        Confidence::Low => "Your marks do not make clear yet what must go: mark more before you unlearn",
+    };
+    let share = quality.share * 100.0;
+    let order = quality.auc * 100.0;
+    widgets::explain(
+        ui,
+        format!("{sure}. It looks like about {share:.0}% of all samples must go. Click or right-click these as well:"),
+    )
+    .on_hover_text(format!(
+        "Predicting each mark from the others puts {order:.0}% of pairs in the right order (chance: 50%)."
+    ));
+    let unmarked: Vec<Sample> =
+        proposals.iter().filter(|&&sample| studio.marks.get(sample).is_none()).copied().collect();
+    thumbnails.request(studio, SampleKind::Feedback, Source::Original, &proposals);
+    let p = palette(ui.style());
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        for &sample in &proposals {
+            let mark = studio.marks.get(sample);
+            let address = sample.address();
+            let state = match mark {
+                Some(Mark::Negative) => ", must go",
+                Some(Mark::Positive) => ", may stay",
+                None => "",
+            };
+            let name = format!("Suggested sample {}{state}", address.index);
+            let response = thumbnails.show(ui, Source::Original, sample, 50.0, &name);
+            let colour = match mark {
+                Some(Mark::Negative) => Some(p.negative),
+                Some(Mark::Positive) => Some(p.positive),
+                None if response.hovered() || response.has_focus() => Some(p.weak),
+                None => None,
+            };
+            if let Some(colour) = colour {
+                ui.painter().rect_stroke(response.rect, 4.0, Stroke::new(2.5, colour), StrokeKind::Inside);
+            }
+            let shift = ui.input(|input| input.modifiers.shift);
+            if response.clicked_by(egui::PointerButton::Secondary) || (response.clicked() && shift) {
+                studio.marks.toggle(sample, Mark::Positive);
+            } else if response.clicked() {
+                studio.marks.toggle(sample, Mark::Negative);
+            }
+            response.on_hover_text("Click: must go. Right-click: may stay.");
+        }
+    });
+    if !unmarked.is_empty() && unmarked.len() < proposals.len() {
+        let help = "Marks all other suggested samples as ones that may stay.";
+        if widgets::minor_button(ui, "The others may stay").on_hover_text(help).clicked() {
+            studio.marks.set(unmarked, Some(Mark::Positive));
+        }
+    }
+}
+
+fn menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    ui.menu_button("Marks", |ui| {
+        ui.set_min_width(200.0);
+        let open = studio.model.is_some();
+        if ui.add_enabled(open, egui::Button::new("Load marks\u{2026}")).clicked() {
+            dialogs.ask(Purpose::OpenFeedback, studio);
+        }
+        let any = !studio.marks.feedback().is_empty();
+        if ui.add_enabled(any, egui::Button::new("Save marks\u{2026}")).clicked() {
+            dialogs.ask(Purpose::SaveFeedback, studio);
+        }
+        ui.separator();
+        if ui.add_enabled(any, egui::Button::new("Clear all marks")).clicked() {
+            studio.marks.clear();
+        }
+    })
+    .response
+    .on_hover_text("Load, save and clear marks");
+}
+
+fn strip(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, samples: &[Sample], mark: Mark) {
+    if samples.is_empty() {
+        return;
+    }
+    thumbnails.request(studio, SampleKind::Feedback, Source::Original, samples);
+    let p = palette(ui.style());
+    let (colour, name) = match mark {
+        Mark::Negative => (p.negative, "must go"),
+        Mark::Positive => (p.positive, "may stay"),
+    };
+    let mut wanted = None;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        for &sample in samples {
+            let address = sample.address();
+            let name = format!("Marked sample {} of seed {}, {name}", address.index, address.seed);
+            let response = thumbnails.show(ui, Source::Original, sample, SIDE, &name);
+            if response.hovered() || response.has_focus() {
+                let stroke = Stroke::new(2.0, colour);
+                ui.painter().rect_stroke(response.rect, 4.0, stroke, StrokeKind::Inside);
+            }
+            if response.clicked_by(egui::PointerButton::Secondary) {
+                wanted = Some((sample, true));
+            } else if response.clicked() {
+                wanted = Some((sample, false));
+            }
+            response.on_hover_text(format!(
+                "Seed {}, sample {}, psi {}. Click to enlarge, right-click to clear the mark.",
+                address.seed,
+                address.index,
+                sample.psi()
+            ));
+        }
+    });
+    match wanted {
+        Some((sample, true)) => studio.marks.set([sample], None),
+        Some((sample, false)) => studio.open_detail(sample),
+        None => {}
+    }
+}
+
+fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    widgets::gap(ui);
+    let has = studio.labeler.is_some();
+    widgets::section(ui, "Labeler", |ui| {
+        let text = if has { "Remove" } else { "Choose\u{2026}" };
+        let name = if has { "Remove labeler" } else { "Choose labeler" };
+        if ui.button(text).accessible_name(name).clicked() {
+            if has {
+                studio.labeler = None;
+            } else {
+                dialogs.ask(Purpose::OpenLabeler, studio);
+            }
+        }
+    });
+    let Some(choice) = &mut studio.labeler else {
+        widgets::explain(ui, "A classifier (.onnx) can mark samples for you and measure the result.");
+        return;
+    };
+    let file = choice.card.spec.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    ui.label(RichText::new(file).weak());
+    if choice.card.heads.len() > 1 {
+        ui.horizontal(|ui| {
+            let label = ui.label("Attribute");
+            let shown = choice.card.heads.get(choice.head).map_or("", |head| head.name.as_str()).to_owned();
+            let before = choice.head;
+            ComboBox::from_id_salt("head")
+                .selected_text(shown)
+                .show_ui(ui, |ui| {
+                    for (number, head) in choice.card.heads.iter().enumerate() {
+                        ui.selectable_value(&mut choice.head, number, &head.name);
+                    }
+                })
+                .response
+                .labelled_by(label.id)
+                .accessible_name("Attribute of the labeler");
+            if choice.head != before {
+                choice.forget.clear();
+            }
+        });
+    }
+    let classes = choice.card.heads.get(choice.head).map_or(&[][..], |head| &head.classes);
+    ui.label("Must go");
+    ScrollArea::vertical().id_salt("classes").max_height(150.0).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+            for (number, class) in classes.iter().enumerate() {
+                let chosen = choice.forget.contains(&number);
+                let response = ui.selectable_label(chosen, class).accessible_name(format!("Class {class} must go"));
+                if response.clicked() {
+                    if chosen {
+                        choice.forget.retain(|&other| other != number);
+                    } else if choice.forget.len() + 2 <= classes.len() {
+                        choice.forget.push(number);
+                    }
+                }
+            }
+        });
+    });
+    ui.checkbox(&mut choice.gives_feedback, "Use the labeler instead of my marks").on_hover_text(
+        "The labeler decides: samples of the chosen classes must go. Otherwise your marks decide, and the labeler only \
+         measures the result.",
+    );
+}

@@ -1,0 +1,103 @@
+//! The grid in its scrolled area: which tiles are seen, who gets the pointer and the keys.
+
+use eframe::egui::{
+    self, EventFilter, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, scroll_area::ScrollSource,
+    style::ScrollAnimation, vec2,
+};
+
+use super::{
+    keys,
+    page::{MARGIN, page},
+    paint::VisibleGrid,
+    status, toolbar,
+    view::GridView,
+};
+use crate::{
+    app::{
+        state::{
+            layout::TileLayout,
+            studio::{SAMPLES, Studio},
+        },
+        views::theme::palette,
+    },
+    unlearn::feedback::Sample,
+};
+
+impl GridView {
+    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio) {
+        ui.add_space(8.0);
+        toolbar::ui(self, ui, studio);
+        if studio.model.is_none() {
+            self.filled = false;
+            status::empty(ui, studio);
+            return;
+        }
+        let mut area = ScrollArea::vertical().id_salt("samples").auto_shrink(false).scroll_source(ScrollSource {
+            drag: egui::containers::scroll_area::DragScroll::Never,
+            ..ScrollSource::ALL
+        });
+        if let Some(offset) = self.scroll_to.take() {
+            area = area.vertical_scroll_offset(offset.max(0.0));
+        }
+        let place = ui.available_rect_before_wrap();
+        area.show_viewport(ui, |ui, viewport| self.content(ui, viewport, studio));
+        status::ui(ui, place, studio, self.any_drawn);
+    }
+
+    fn content(&mut self, ui: &mut Ui, viewport: Rect, studio: &mut Studio) {
+        let layout = TileLayout::new(ui.available_width() - 2.0 * MARGIN, studio.view.tile, SAMPLES);
+        // The same samples stay in view when tiles get another size.
+        if layout.columns != self.layout.columns && self.visible_height > 0.0 {
+            let row = self.page.start / layout.columns;
+            self.scroll_to = Some(row as f32 * layout.pitch());
+        }
+        ui.set_height(layout.size().y + 2.0 * MARGIN);
+        let corner = ui.min_rect().min;
+        // The content's point that lies at the screen's `corner + MARGIN`.
+        let origin = corner + vec2(MARGIN, MARGIN);
+        let seen = layout.seen(viewport.top() - MARGIN, viewport.bottom() - MARGIN);
+        (self.page, self.layout) = (page(&layout, viewport.top(), viewport.bottom()), layout);
+        (self.visible_height, self.offset) = (viewport.height(), viewport.top());
+        let on_screen =
+            ui.clip_rect().intersect(Rect::from_min_size(corner, ui.max_rect().size().max(viewport.size())));
+
+        let id = ui.scope_id().with("grid");
+        let background = ui.interact(on_screen, id, Sense::DRAG | Sense::FOCUSABLE);
+        background.widget_info(|| WidgetInfo::labeled(Role::Group, true, "Samples"));
+        let arrows = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
+
+        let samples: Vec<(usize, Sample)> = seen.filter_map(|i| Some((i, studio.sample(i)?))).collect();
+        let mut hovered = None;
+        for &(index, sample) in &samples {
+            let rect = layout.rect(index).translate(origin.to_vec2());
+            let response = ui.interact(rect.intersect(on_screen), id.with(index), Sense::CLICK);
+            if response.hovered() && self.drag_start.is_none() {
+                hovered = Some(index);
+            }
+            self.click(ui, &background, &response, (index, sample), studio);
+        }
+        let selected = self.rectangle(ui, &background, origin, &layout, studio);
+        let (nobody, asking) = ui.memory(|memory| (memory.focused().is_none(), memory.top_modal_layer().is_some()));
+        // The key that ends typing elsewhere (Enter in a setting) is not meant for the grid.
+        if (background.has_focus() || (nobody && self.keyboard_is_free)) && !asking {
+            keys::handle_keys(self, ui, &layout, studio);
+        }
+        if std::mem::take(&mut self.scroll_to_cursor) {
+            let rect = layout.rect(studio.view.cursor).translate(origin.to_vec2());
+            // At once: the next key may come before a motion has ended.
+            ui.scroll_to_rect_animation(rect.expand(MARGIN), None, ScrollAnimation::none());
+        }
+
+        let visible: Vec<Sample> = samples.iter().map(|&(_, sample)| sample).collect();
+        studio.request_tiles(&visible);
+        let shown = VisibleGrid { origin, on_screen, layout, hovered, focused: background.has_focus() };
+        self.paint(ui, &shown, &samples, &selected, studio);
+        if let Some(area) = self.drag_start.zip(ui.input(|i| i.pointer.latest_pos())) {
+            let rect = Rect::from_two_pos(area.0 + origin.to_vec2(), area.1);
+            let p = palette(ui.style());
+            let stroke = Stroke::new(1.0, p.text);
+            ui.painter().rect(rect, 3.0, p.text.gamma_multiply(0.08), stroke, StrokeKind::Inside);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The grid: what is seen, what a click and a key do. The pictures themselves are drawn by `grid`.
+//!
+//! [`GridView`] is declared in `view`, which imports no other file of this folder; `content` puts the rest together: the
+//! toolbar above, pointer and keys, what is painted, and what is waited for. In goes the studio, out go marks and requests
+//! for tiles.
+
+mod content;
+mod keys;
+mod page;
+mod paint;
+mod pointer;
+mod status;
+mod toolbar;
+mod view;
+
+pub(crate) use view::GridView;

@@ -1,0 +1,80 @@
+//! What the grid waits for.
+
+use std::time::Duration;
+
+use eframe::egui::{self, Align2, Area, Frame, Id, Margin, Order, Rect, Shadow, Stroke, Ui, vec2};
+
+use crate::app::{
+    state::studio::{Studio, TUNING},
+    views::{theme::palette, widgets},
+};
+
+/// Seconds after which a wait is worth a word.
+const SOON: f64 = 0.25;
+
+/// Why something is not there yet.
+fn text(studio: &Studio, any: bool) -> Option<String> {
+    if let Some((path, seconds)) = studio.file_being_opened() {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let read = match (100.0 * studio.opened) as u32 {
+            0 => String::new(),
+            percent => format!(" {percent}%"),
+        };
+        return (seconds > SOON).then(|| format!("Opening {name}\u{2026}{read}"));
+    }
+    if studio.device.is_none() {
+        return Some("Looking for a device\u{2026}".to_owned());
+    }
+    if studio.is_tuning_for_samples() {
+        return Some(TUNING.to_owned());
+    }
+    (!any && studio.is_filling()).then(|| "Generating samples\u{2026}".to_owned())
+}
+
+/// A word above the grid while a file is being opened or the first samples are on their way.
+pub(super) fn ui(ui: &Ui, place: Rect, studio: &Studio, any: bool) {
+    if studio.file_being_opened().is_some() || (!any && studio.is_filling()) {
+        // Nothing else may wake the window before the wait is worth a word.
+        ui.ctx().request_repaint_after(Duration::from_secs_f64(SOON));
+    }
+    let Some(text) = text(studio, any) else { return };
+    let p = palette(ui.style());
+    let shadow = Shadow { offset: [0, 2], blur: 12, spread: 0, color: egui::Color32::from_black_alpha(60) };
+    Area::new(Id::unique("status"))
+        .order(Order::Middle)
+        .interactable(false)
+        .pivot(Align2::CENTER_TOP)
+        .fixed_pos(place.center_top() + vec2(0.0, 18.0))
+        .show(ui.ctx(), |ui| {
+            let frame = Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(16).shadow(shadow);
+            frame.inner_margin(Margin::symmetric(14, 7)).show(ui, |ui| {
+                ui.horizontal(|ui| {
+                    widgets::busy(ui, 14.0);
+                    ui.add(egui::Label::new(text).extend());
+                });
+            });
+        });
+}
+
+/// What stands where the grid will be.
+pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
+    let height = ui.available_height();
+    ui.vertical_centered(|ui| {
+        ui.add_space(height * 0.36);
+        if let Some(path) = &studio.opening {
+            widgets::busy(ui, 28.0);
+            ui.add_space(8.0);
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            ui.label(format!("Opening {name}\u{2026}"));
+            if studio.opened > 0.0 {
+                ui.add_space(8.0);
+                let bar = egui::ProgressBar::new(studio.opened).desired_width(240.0).desired_height(8.0);
+                ui.add(bar.fill(palette(ui.style()).after).corner_radius(4.0));
+            }
+        } else {
+            ui.label(egui::RichText::new("Drop a model here").size(22.0));
+            ui.add_space(2.0);
+            widgets::explain(ui, "or choose one under Open: StyleGAN2 as .safetensors, .pt or .pkl");
+        }
+    });
+}

@@ -1,0 +1,163 @@
+//! The line above the grid: before or after, which samples, how large, and what concerns the whole page.
+
+use eframe::egui::{self, Button, ComboBox, DragValue, RichText, Slider, Ui};
+
+use super::{page, view::GridView};
+use crate::{
+    app::{
+        state::{studio::Studio, view::Compare},
+        views::theme::palette,
+    },
+    unlearn::feedback::Mark,
+};
+
+/// Below this width the choice between before and after is a menu.
+const NARROW: f32 = 520.0;
+
+pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
+    let wide = ui.available_width();
+    ui.horizontal(|ui| {
+        ui.add_space(12.0);
+        if wide < NARROW {
+            compare_in_a_menu(ui, studio)
+        } else {
+            compare(ui, studio)
+        }
+        if studio.view.compare == Compare::Split {
+            ui.add_space(8.0);
+            ui.spacing_mut().slider_width = 70.0;
+            let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
+            ui.add(slider).accessible_name("Split line").on_hover_text("Position of the line between before and after");
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.add_space(12.0);
+            ui.add_enabled_ui(studio.model.is_some(), |ui| {
+                page_menu(view, ui, studio);
+                view_menu(ui, studio);
+                seed(view, ui, studio, wide > NARROW + 60.0);
+                class(ui, studio);
+            });
+        });
+    });
+}
+
+fn compare_in_a_menu(ui: &mut Ui, studio: &mut Studio) {
+    let [before, after] = studio.compared_sources();
+    let shown =
+        Compare::ALL.iter().find(|(compare, ..)| *compare == studio.view.compare).map_or("", |(_, name, _)| name);
+    ui.menu_button(shown, |ui| {
+        for (compare, name, help) in Compare::ALL {
+            let enabled = compare == Compare::After || before != after;
+            let button = Button::selectable(studio.view.compare == compare, name);
+            if ui.add_enabled(enabled, button).on_hover_text(help).clicked() {
+                studio.view.compare = compare;
+            }
+        }
+    })
+    .response
+    .on_hover_text("Before, after, or both");
+}
+
+fn compare(ui: &mut Ui, studio: &mut Studio) {
+    let p = palette(ui.style());
+    let [before, after] = studio.compared_sources();
+    ui.spacing_mut().item_spacing.x = 2.0;
+    for (compare, name, help) in Compare::ALL {
+        let chosen = studio.view.compare == compare;
+        let text = match compare {
+            Compare::After if chosen => RichText::new(name).color(p.after),
+            Compare::Before if chosen => RichText::new(name).color(p.before),
+            _ => RichText::new(name),
+        };
+        let enabled = compare == Compare::After || before != after;
+        let button = Button::selectable(chosen, text);
+        let response = ui.add_enabled(enabled, button).on_hover_text(help);
+        if response.on_disabled_hover_text("There is no result yet: nothing has been unlearned.").clicked() {
+            studio.view.compare = compare;
+        }
+    }
+    ui.spacing_mut().item_spacing.x = 8.0;
+}
+
+fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, with_label: bool) {
+    let drag = DragValue::new(&mut studio.view.seed).speed(0.1);
+    let response = ui.add(drag).accessible_name("Seed");
+    let help =
+        "A different seed shows different samples. The same seed and index give the same sample on every machine.";
+    if response.on_hover_text(help).changed() {
+        view.scroll_to = Some(0.0);
+        studio.view.cursor = 0;
+    }
+    if with_label {
+        ui.label(RichText::new("Seed").weak());
+    }
+}
+
+/// Which class is drawn, if the model knows classes.
+fn class(ui: &mut Ui, studio: &mut Studio) {
+    let classes = studio.model.as_ref().map_or(0, |card| card.classes);
+    let Ok(classes) = u32::try_from(classes) else { return };
+    if classes == 0 {
+        return;
+    }
+    let name = |class: Option<u32>| class.map_or_else(|| "All classes".to_owned(), |class| format!("Class {class}"));
+    let shown = studio.view.class;
+    let mut chosen = shown;
+    let idle = studio.run.in_progress().is_none();
+    ui.add_enabled_ui(idle, |ui| {
+        let combo = ComboBox::from_id_salt("class").selected_text(name(shown)).width(96.0).show_ui(ui, |ui| {
+            for class in std::iter::once(None).chain((0..classes).map(Some)) {
+                ui.selectable_value(&mut chosen, class, name(class));
+            }
+        });
+        let help = "One class only, or all classes. A run unlearns only in the classes shown here. The class is part of a \
+                    sample's address.";
+        combo.response.accessible_name("Class").on_hover_text(help).on_disabled_hover_text("Stop the run first.");
+    });
+    if chosen != shown {
+        studio.choose_class(chosen);
+    }
+}
+
+fn view_menu(ui: &mut Ui, studio: &mut Studio) {
+    let menu = ui.menu_button("View", |ui| {
+        ui.set_min_width(230.0);
+        ui.label("Tile size");
+        ui.add(Slider::new(&mut studio.view.tile, 40.0..=220.0).show_value(false)).accessible_name("Tile size");
+        ui.add_space(6.0);
+        ui.label("Truncation psi").on_hover_text(
+            "How far samples may stray from the model's average: 1 shows its full range, lower values show safer, more \
+             similar samples. Marks made at 1 teach the most.",
+        );
+        let slider = Slider::new(&mut studio.view.psi, 0.0..=1.5).fixed_decimals(2).step_by(0.05);
+        ui.add(slider).accessible_name("Truncation psi");
+    });
+    menu.response.on_hover_text("Tile size and truncation");
+}
+
+fn page_menu(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
+    let menu = ui.menu_button("Page", |ui| {
+        ui.set_min_width(240.0);
+        let entry = |ui: &mut Ui, name: &str, keys: &str, help: &str| {
+            ui.add(Button::new(name).shortcut_text(keys)).on_hover_text(help).clicked()
+        };
+        let help = "Marks every unmarked sample on this page as one that may stay.";
+        if entry(ui, "The rest may stay", "Ctrl+Shift+A", help) {
+            page::rest_may_stay(view, studio);
+        }
+        if entry(ui, "All must go", "Ctrl+A", "Marks every sample on this page as one that must go.") {
+            page::mark_page(view, studio, Some(Mark::Negative));
+        }
+        if entry(ui, "Clear this page", "", "Clears all marks on this page.") {
+            page::mark_page(view, studio, None);
+        }
+        ui.separator();
+        if entry(ui, "Next page", "Page Down", "More samples of the same seed.") {
+            page::turn(view, studio, 1.0);
+        }
+        if entry(ui, "Previous page", "Page Up", "Back towards the first sample.") {
+            page::turn(view, studio, -1.0);
+        }
+    });
+    menu.response.on_hover_text("Actions for all samples in view");
+}

@@ -1,0 +1,52 @@
+//! What is open.
+
+use eframe::egui::{RichText, Ui};
+
+use super::{format::group_digits, widgets};
+use crate::app::state::studio::Studio;
+
+pub(crate) fn ui(ui: &mut Ui, studio: &Studio) {
+    let Some(card) = &studio.model else {
+        widgets::section(ui, "Model", |_| {});
+        widgets::explain(ui, "No model is open.");
+        return;
+    };
+    let name = card.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let response = widgets::card(ui)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.label(RichText::new(name).heading());
+            ui.add_space(1.0);
+            let kind = format!("{}, {} \u{d7} {} pixels", card.family, card.resolution, card.resolution);
+            ui.label(RichText::new(kind).weak());
+            let parameters = card.generator_parameters;
+            let size = match parameters {
+                0..1_000_000 => group_digits(parameters),
+                _ => format!("{:.1} million", parameters as f64 / 1e6),
+            };
+            let classes = match card.classes {
+                0 => String::new(),
+                classes => format!(", {} classes", group_digits(classes)),
+            };
+            ui.label(RichText::new(format!("{size} parameters{classes}")).weak());
+            if card.discriminator_parameters.is_none() {
+                ui.label(
+                    RichText::new("no discriminator: one will be trained first").color(ui.visuals().warn_fg_color),
+                );
+            }
+        })
+        .response;
+    let channels: Vec<String> = card.channels.iter().map(ToString::to_string).collect();
+    let digest: String = card.sha256.chars().take(16).collect();
+    let details: Vec<String> =
+        card.details.iter().map(|(name, value)| format!("\n{} {value}", name.replace('_', " "))).collect();
+    response.on_hover_text(format!(
+        "{}\ncontains {}\nlatent {}, w {}{}\nchannels from 4 \u{d7} 4 up: {}\nSHA-256 {digest}\u{2026}",
+        card.file.display(),
+        card.contents.join(", "),
+        card.latent,
+        card.w_dim,
+        details.concat(),
+        channels.join(", "),
+    ));
+}

@@ -1,0 +1,276 @@
+//! Starting a run and watching it: a preset, a button, its progress, its result.
+
+use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
+
+use super::{
+    format::{format_bytes, format_duration, group_digits},
+    settings_form,
+    theme::palette,
+    widgets,
+};
+use crate::{
+    app::state::{
+        preset::PresetChoice,
+        run_state::{RunInProgress, RunState, RunStatus},
+        studio::{Studio, TUNING},
+    },
+    engine::RunReport,
+    unlearn::Preset,
+};
+
+/// The panel's own state.
+#[derive(Default)]
+pub(crate) struct RunPanel {
+    /// Name of a preset that is being saved.
+    name: Option<String>,
+}
+
+impl RunPanel {
+    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio) {
+        if studio.run.in_progress().is_some() {
+            progress(ui, studio);
+            return;
+        }
+        if let RunState::Finished(report) = &studio.run {
+            result(ui, report);
+            widgets::gap(ui);
+        }
+        widgets::section(ui, "Unlearn", |_| {});
+        self.preset(ui, studio);
+        ui.add_space(6.0);
+        settings_form::ui(ui, &mut studio.settings, studio.labeler.is_some());
+        ui.add_space(12.0);
+        start(ui, studio);
+    }
+
+    fn preset(&mut self, ui: &mut Ui, studio: &mut Studio) {
+        let name = |choice: &PresetChoice| match choice {
+            PresetChoice::BuiltIn(Preset::Quick) => "Quick".to_owned(),
+            PresetChoice::BuiltIn(Preset::Paper) => "Paper".to_owned(),
+            PresetChoice::Custom(name) => name.clone(),
+        };
+        let changed = studio.is_preset_modified();
+        let own: Vec<String> = studio.prefs.presets.keys().cloned().collect();
+        let mut choice = None;
+        ui.horizontal(|ui| {
+            let label = ui.label(RichText::new("Preset").weak());
+            let shown = name(&studio.preset) + if changed { " (changed)" } else { "" };
+            let combo = ComboBox::from_id_salt("preset").selected_text(shown).width(140.0).show_ui(ui, |ui| {
+                let built = [
+                    (Preset::Quick, "A good result in the least time."),
+                    (Preset::Paper, "The authors' settings: thorough but slow."),
+                ];
+                for (preset, help) in built {
+                    let this = PresetChoice::BuiltIn(preset);
+                    let response = ui.selectable_label(studio.preset == this, name(&this)).on_hover_text(help);
+                    if response.clicked() {
+                        choice = Some(this);
+                    }
+                }
+                for name in own {
+                    let this = PresetChoice::Custom(name.clone());
+                    if ui.selectable_label(studio.preset == this, name).clicked() {
+                        choice = Some(this);
+                    }
+                }
+            });
+            combo.response.labelled_by(label.id).accessible_name("Preset");
+            if changed
+                && widgets::minor_button(ui, "Save preset\u{2026}")
+                    .on_hover_text("Save these settings under a name")
+                    .clicked()
+            {
+                self.name = Some(String::new());
+            }
+            if let (PresetChoice::Custom(name), false) = (studio.preset.clone(), changed)
+                && widgets::minor_button(ui, "Delete preset")
+                    .on_hover_text("The settings stay as they are for the next run")
+                    .clicked()
+            {
+                studio.delete_preset(&name);
+            }
+        });
+        if let Some(choice) = choice {
+            studio.choose_preset(choice);
+        }
+        self.name_preset(ui, studio);
+    }
+
+    fn name_preset(&mut self, ui: &mut Ui, studio: &mut Studio) {
+        let Some(mut name) = self.name.take() else { return };
+        let mut open = true;
+        ui.horizontal(|ui| {
+            let line = TextEdit::singleline(&mut name).hint_text("Name").desired_width(130.0);
+            let line = ui.add(line).accessible_name("Preset name");
+            let entered = line.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+            let save = ui.add_enabled(!name.trim().is_empty(), egui::Button::new("Save preset")).clicked();
+            if (entered || save) && !name.trim().is_empty() {
+                studio.save_preset(&name);
+                open = false;
+            }
+            open &= !ui.button("Cancel").clicked();
+        });
+        if open {
+            self.name = Some(name);
+        }
+    }
+}
+
+fn start(ui: &mut Ui, studio: &mut Studio) {
+    if let Some(number) = studio.starting_snapshot {
+        let snapshot = studio.timeline.snapshots().iter().find(|snapshot| snapshot.number == number);
+        let iteration = snapshot.map_or(0, |snapshot| snapshot.iteration);
+        widgets::explain(ui, format!("Starts from the snapshot after {iteration} steps."));
+    }
+    if let Some(summary) = studio.removal_summary() {
+        widgets::explain(ui, summary);
+        ui.add_space(4.0);
+    }
+    let obstacle = studio.obstacle();
+    let colour = palette(ui.style()).after;
+    ui.add_enabled_ui(obstacle.is_none(), |ui| {
+        if widgets::main_button(ui, "Unlearn", colour).clicked() {
+            studio.start();
+        }
+    });
+    ui.add_space(2.0);
+    match (obstacle, studio.cost()) {
+        (Some(obstacle), _) => {
+            widgets::explain(ui, obstacle);
+        }
+        (None, Some(cost)) => {
+            let time = cost.seconds.map_or_else(String::new, |seconds| format!("{}, ", format_duration(seconds)));
+            widgets::explain(ui, format!("Estimate: {time}{} of memory.", format_bytes(cost.bytes))).on_hover_text(
+                "Based on the settings and on how fast samples are generated; after a first run, on how fast that was.",
+            );
+            if let Some(memory) = studio.memory().map(|bytes| bytes as f64).filter(|&memory| cost.bytes > memory) {
+                let memory = format_bytes(memory);
+                let has = match studio.device.as_ref().is_some_and(|card| card.is_gpu()) {
+                    true => format!("This GPU has {memory}"),
+                    false => format!("This machine has {memory} free"),
+                };
+                let text = format!("{has}. A smaller batch or micro-batch (under Both stages) needs less.");
+                let colour = ui.visuals().warn_fg_color;
+                ui.add(egui::Label::new(RichText::new(text).small().color(colour)).wrap());
+            }
+        }
+        (None, None) => {}
+    }
+}
+
+fn progress(ui: &mut Ui, studio: &mut Studio) {
+    let Some(run) = studio.run.in_progress() else { return };
+    let p = palette(ui.style());
+    widgets::section(ui, &run.description(), |_| {});
+    ui.add_space(4.0);
+    stages(ui, run);
+    ui.add_space(2.0);
+    let bar = ProgressBar::new(run.fraction()).desired_height(8.0).fill(p.after).corner_radius(4.0);
+    ui.add(bar).accessible_name("Progress of this stage");
+    let mut words = Vec::new();
+    if let Some(progress) = run.progress {
+        words.push(format!("{} of {}", group_digits(progress.done), group_digits(progress.of)));
+        if let (Some(left), RunStatus::Running) = (progress.seconds_left, run.status) {
+            words.push(format!("{} left", format_duration(left)));
+        }
+    }
+    if !words.is_empty() {
+        ui.label(RichText::new(words.join("  \u{b7}  ")).weak());
+    }
+    if studio.is_tuning_for_run() {
+        widgets::explain(ui, TUNING);
+        // Nothing else wakes the window meanwhile.
+        ui.ctx().request_repaint_after(std::time::Duration::from_millis(500));
+    }
+    ui.add_space(8.0);
+    let status = run.status;
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
+        match status {
+            RunStatus::Running => {
+                if widgets::wide_button(ui, "Pause", p.after, width).clicked() {
+                    studio.pause();
+                }
+            }
+            RunStatus::Pausing | RunStatus::Paused => {
+                if widgets::wide_button(ui, "Resume", p.after, width).clicked() {
+                    studio.resume();
+                }
+            }
+            RunStatus::Stopping => {
+                ui.add_enabled_ui(false, |ui| widgets::wide_button(ui, "Pause", p.after, width));
+            }
+        }
+        let help = "Stops after this step and keeps the result so far.";
+        ui.add_enabled_ui(status != RunStatus::Stopping, |ui| {
+            if widgets::wide_button(ui, "Stop", p.negative, width).on_hover_text(help).clicked() {
+                studio.stop();
+            }
+        });
+    });
+}
+
+/// The stages of a run in a line, the present one in colour.
+fn stages(ui: &mut Ui, run: &RunInProgress) {
+    use crate::engine::Phase;
+    let here = match run.progress.map(|progress| progress.phase) {
+        None | Some(Phase::Label | Phase::WarmUp) => 0,
+        Some(Phase::Adapt(_)) => 1,
+        Some(Phase::Unlearn | Phase::Train) => 2,
+        Some(Phase::Evaluate) => 3,
+    };
+    let p = palette(ui.style());
+    let names = ["Collect", "Learn", "Unlearn", "Measure"];
+    let count = if run.plan.measured { 4 } else { 3 };
+    ui.horizontal(|ui| {
+        for (stage, name) in names.into_iter().take(count).enumerate() {
+            let colour = match stage.cmp(&here) {
+                std::cmp::Ordering::Less => p.text,
+                std::cmp::Ordering::Equal => p.after,
+                std::cmp::Ordering::Greater => p.weak,
+            };
+            ui.label(RichText::new(name).small().color(colour));
+            if stage + 1 < count {
+                ui.label(RichText::new("\u{203a}").small().color(p.weak));
+            }
+        }
+    });
+}
+
+fn result(ui: &mut Ui, report: &RunReport) {
+    let p = palette(ui.style());
+    widgets::card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let (title, colour) = match (&report.failed, report.stopped) {
+            (Some(_), _) => ("The run failed", p.negative),
+            (None, true) => ("Stopped", p.before),
+            (None, false) => ("Done", p.after),
+        };
+        ui.label(RichText::new(title).heading().color(colour));
+        let took = format_duration(report.seconds.method());
+        let iterations = group_digits(report.iterations);
+        ui.label(RichText::new(format!("{iterations} unlearning steps, {took} in total")).weak());
+        if let Some(seen) = &report.evaluation {
+            ui.add_space(4.0);
+            if let Some(pul) = seen.pul {
+                ui.label(RichText::new(format!("{:.0}% gone", pul * 100.0)).size(22.0));
+            }
+            let (before, after) = (group_digits(seen.negatives_before), group_digits(seen.negatives_after));
+            let samples = group_digits(seen.samples);
+            let names: Vec<&str> =
+                seen.forget.iter().filter_map(|&class| seen.classes.get(class).map(String::as_str)).collect();
+            let names = names.join(", ");
+            widgets::explain(
+                ui,
+                format!("{} = {names}: {before} before, {after} after, out of {samples} samples.", seen.head),
+            );
+            if let (Some(distance), Some(floor)) = (seen.frechet, seen.frechet_floor) {
+                let decimals = seen.frechet_on.decimals();
+                let text = format!("Everything else changed: {distance:.decimals$} ({floor:.decimals$} = no change)");
+                let hover = "Fr\u{e9}chet distance of everything else, before to after";
+                let note = seen.frechet_on.note().map_or(String::new(), |note| format!(", {note}"));
+                widgets::explain(ui, text).on_hover_text(format!("{hover}{note}."));
+            }
+        }
+    });
+}

@@ -1,0 +1,131 @@
+//! The line at the top: files, undo, device, theme.
+
+use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, RichText, Ui};
+
+use super::{
+    device_menu::DeviceMenu,
+    dialogs::{Dialogs, Purpose},
+    theme, widgets,
+};
+use crate::app::state::{bundled::bundled_model, prefs::Theme, studio::Studio};
+
+const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
+const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
+const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
+const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
+const REDO_ALTERNATIVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
+
+/// The bar's own state.
+#[derive(Default)]
+pub(crate) struct TopBar {
+    device: DeviceMenu,
+}
+
+/// Keys that work everywhere.
+pub(crate) fn shortcuts(ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    let pressed = |shortcut: &KeyboardShortcut| ui.input_mut(|input| input.consume_shortcut(shortcut));
+    if pressed(&OPEN) {
+        dialogs.ask(Purpose::OpenModel, studio);
+    }
+    if pressed(&SAVE) && studio.model.is_some() {
+        dialogs.ask(Purpose::SaveModel, studio);
+    }
+    if pressed(&REDO) || pressed(&REDO_ALTERNATIVE) {
+        studio.marks.redo();
+    }
+    if pressed(&UNDO) {
+        studio.marks.undo();
+    }
+}
+
+impl TopBar {
+    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+        ui.horizontal_centered(|ui| {
+            ui.label(RichText::new("Unlearn Studio").size(16.0).strong());
+            ui.add_space(14.0);
+            open_menu(ui, studio, dialogs);
+            save_menu(ui, studio, dialogs);
+            ui.add_space(6.0);
+            let undo = ui.add_enabled(studio.marks.can_undo(), Button::new("Undo").frame_when_inactive(false));
+            if undo.on_hover_text("Undo the last mark (Ctrl+Z)").clicked() {
+                studio.marks.undo();
+            }
+            let redo = ui.add_enabled(studio.marks.can_redo(), Button::new("Redo").frame_when_inactive(false));
+            if redo.on_hover_text("Redo it (Ctrl+Y)").clicked() {
+                studio.marks.redo();
+            }
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                theme_menu(ui, studio);
+                self.device.ui(ui, studio);
+            });
+        });
+    }
+}
+
+fn open_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    ui.menu_button("Open", |ui| {
+        ui.set_min_width(260.0);
+        if ui.add(Button::new("Model\u{2026}").shortcut_text("Ctrl+O")).clicked() {
+            dialogs.ask(Purpose::OpenModel, studio);
+        }
+        if let Some(path) = bundled_model()
+            && ui.button("Bundled faces").clicked()
+        {
+            studio.open(path);
+        }
+        let recent = studio.prefs.recent.clone();
+        if !recent.is_empty() {
+            ui.separator();
+            widgets::explain(ui, "Recent");
+        }
+        for path in recent {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            if ui.button(name).on_hover_text(path.display().to_string()).clicked() {
+                studio.open(path);
+            }
+        }
+    });
+}
+
+fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    ui.add_enabled_ui(studio.model.is_some(), |ui| {
+        ui.menu_button("Save", |ui| {
+            ui.set_min_width(260.0);
+            let shown = studio.timeline.caption();
+            let button = Button::new("Model as\u{2026}").shortcut_text("Ctrl+S");
+            let help = format!("Saves the weights shown as after ({shown}) as .safetensors or .pt.");
+            let entries = [
+                (ui.add(button).on_hover_text(help), Purpose::SaveModel),
+                (ui.button("Image (PNG)\u{2026}"), Purpose::SaveGrid),
+            ];
+            for (response, purpose) in entries {
+                if response.clicked() {
+                    dialogs.ask(purpose, studio);
+                }
+            }
+            let snapshots = !studio.timeline.snapshots().is_empty();
+            let more = [
+                (snapshots, "Animation (GIF)\u{2026}", Purpose::SaveAnimation),
+                (!studio.charts.is_empty(), "Charts (CSV)\u{2026}", Purpose::SaveCharts),
+                (!studio.marks.feedback().is_empty(), "Marks (JSON)\u{2026}", Purpose::SaveFeedback),
+            ];
+            for (enabled, name, purpose) in more {
+                if ui.add_enabled(enabled, Button::new(name)).clicked() {
+                    dialogs.ask(purpose, studio);
+                }
+            }
+        });
+    });
+}
+
+fn theme_menu(ui: &mut Ui, studio: &mut Studio) {
+    ui.menu_button("Theme", |ui| {
+        for (choice, name) in [(Theme::System, "Follow system"), (Theme::Dark, "Dark"), (Theme::Light, "Light")] {
+            if ui.add(Button::selectable(studio.prefs.theme == choice, name)).clicked() {
+                studio.prefs.theme = choice;
+                studio.prefs.save();
+                theme::choose(ui.ctx(), choice);
+            }
+        }
+    });
+}

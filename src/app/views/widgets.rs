@@ -1,0 +1,88 @@
+//! Small things that several panels draw.
+
+use eframe::egui::{
+    self, Atom, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Stroke, Ui, Widget, vec2,
+};
+
+use super::theme::{self, palette};
+
+/// A title within a panel, with something small at its right end.
+pub(crate) fn section(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(title).heading());
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), right);
+    });
+}
+
+/// A line of explanation.
+pub(crate) fn explain(ui: &mut Ui, text: impl Into<String>) -> Response {
+    ui.add(Label::new(RichText::new(text).small().weak().line_height(Some(15.5))).wrap())
+}
+
+/// A button that matters less than those around it.
+pub(crate) fn minor_button(ui: &mut Ui, text: &str) -> Response {
+    ui.add(Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0)))
+}
+
+/// Something is under way. Eight times a second is enough to say so: where the processor draws the window, every frame
+/// takes from what is waited for.
+pub(crate) fn busy(ui: &mut Ui, size: f32) -> Response {
+    const DOTS: usize = 8;
+    let (rect, response) = ui.allocate_exact_size(vec2(size, size), Sense::hover());
+    let step = (ui.input(|input| input.time) * DOTS as f64) as usize;
+    let colour = palette(ui.style()).after;
+    for dot in 0..DOTS {
+        let at = egui::Vec2::angled(dot as f32 / DOTS as f32 * std::f32::consts::TAU) * size * 0.38;
+        let age = (step + DOTS - dot) % DOTS;
+        let strength = 1.0 - 0.8 * age as f32 / DOTS as f32;
+        ui.painter().circle_filled(rect.center() + at, size * 0.09, colour.gamma_multiply(strength));
+    }
+    ui.ctx().request_repaint_after(std::time::Duration::from_millis(1000 / DOTS as u64));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Busy"));
+    response
+}
+
+/// A frame that stands out from its panel.
+pub(crate) fn card(ui: &Ui) -> Frame {
+    let p = palette(ui.style());
+    Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(8).inner_margin(Margin::same(12))
+}
+
+/// What stands above everything else until it is answered.
+pub(crate) fn question(ctx: &egui::Context, id: &'static str) -> egui::Modal {
+    let frame = Frame::popup(&ctx.global_style()).corner_radius(10).inner_margin(Margin::same(20));
+    egui::Modal::new(egui::Id::unique(id)).frame(frame)
+}
+
+/// The button that matters most, in its meaning's colour, as wide as its panel.
+pub(crate) fn main_button(ui: &mut Ui, text: &str, fill: Color32) -> Response {
+    let width = ui.available_width();
+    wide_button(ui, text, fill, width)
+}
+
+/// A button in its meaning's colour.
+pub(crate) fn wide_button(ui: &mut Ui, text: &str, fill: Color32, width: f32) -> Response {
+    let text = RichText::new(text).color(Color32::WHITE).size(14.5);
+    let button = Button::new((Atom::grow(), text, Atom::grow()))
+        .fill(theme::mix(fill, Color32::BLACK, 0.12))
+        .stroke(Stroke::NONE)
+        .corner_radius(8)
+        .min_size(vec2(width, 36.0));
+    button.ui(ui)
+}
+
+/// A button beside one in its meaning's colour, as high as that.
+pub(crate) fn side_button(ui: &mut Ui, text: &str) -> Response {
+    ui.add(Button::new(text).corner_radius(8).min_size(vec2(0.0, 36.0)))
+}
+
+/// A small round spot of a colour.
+pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
+    let (rect, _) = ui.allocate_exact_size(vec2(10.0, 14.0), Sense::hover());
+    ui.painter().circle_filled(rect.center(), 4.5, colour);
+}
+
+/// Room between two sections of a panel.
+pub(crate) fn gap(ui: &mut Ui) {
+    ui.add_space(18.0);
+}
