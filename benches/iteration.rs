@@ -11,7 +11,7 @@ use unlearn_studio::{
         Architecture, FlatParams, HostTensor, Params, dcgan::keys, flat::to_vec, latents::NormalSource,
         read_discriminator, read_generator,
     },
-    train::{Draw, Extras, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
+    train::{BatchInputs, Draw, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
     unlearn::adapt::{presets::paper, repulsion::Repulsion},
 };
 
@@ -129,7 +129,7 @@ fn iteration(bencher: Bencher, size: &str) {
     let mut s = Setup::new(size);
     bencher.bench_local(|| {
         s.index += 1;
-        s.trainer.iterate(s.index, s.real.clone(), Extras::default(), Some(&s.repulsion), &mut s.rng)
+        s.trainer.iterate(s.index, s.real.clone(), BatchInputs::default(), Some(&s.repulsion), &mut s.rng)
     });
 }
 

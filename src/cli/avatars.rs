@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use image::RgbImage;
 
-use super::Unusable;
+use super::unusable::Unusable;
 use crate::atomic_file;
 use crate::data::avatars::{Attributes, SIZE, draw};
 
@@ -35,7 +35,7 @@ pub(super) fn run(args: &AvatarsArgs) -> anyhow::Result<()> {
         Unusable(format!("{}: the folder cannot be made ({error}); nothing was done", out.display()))
     })?;
     let table = out.join("attributes.csv");
-    super::check_writable(&table)?;
+    super::unusable::check_writable(&table)?;
     let mut rows = format!("file,{}\n", Attributes::NAMES.join(","));
     for index in 0..args.count {
         let avatar = draw(args.seed, index, args.size);
@@ -46,5 +46,5 @@ pub(super) fn run(args: &AvatarsArgs) -> anyhow::Result<()> {
         picture.save(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     atomic_file::write(&table, rows.as_bytes()).with_context(|| format!("{}: cannot be written", table.display()))?;
-    super::say(table.display())
+    super::output::say(table.display())
 }

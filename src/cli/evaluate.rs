@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use super::{ClassArgs, DeviceArgs, LabelerArgs, client::wait, progress::Bar};
+use super::{
+    args::{ClassArgs, DeviceArgs, LabelerArgs},
+    client::wait,
+    progress::Bar,
+};
 use crate::engine::{Command, Engine, EvaluationRequest, Event, evaluate::EVALUATION_SEED, request::CompareRequest};
 
 #[derive(Debug, Args)]
@@ -21,7 +25,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "CLASS")]
     forget: String,
     /// Number of samples of each model.
-    #[arg(long, default_value_t = 5000, value_parser = super::positive)]
+    #[arg(long, default_value_t = 5000, value_parser = super::args::positive)]
     samples: usize,
     /// Seed of the latents.
     #[arg(long, default_value_t = EVALUATION_SEED)]
@@ -55,5 +59,9 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     })?;
     bar.finish();
     let evaluation = evaluation.context("stopped before the measurement was complete")?;
-    if args.json { super::say(serde_json::to_string_pretty(&evaluation)?) } else { super::say(evaluation) }
+    if args.json {
+        super::output::say(serde_json::to_string_pretty(&evaluation)?)
+    } else {
+        super::output::say(evaluation)
+    }
 }

@@ -6,8 +6,8 @@ use anyhow::bail;
 use clap::Args;
 
 use super::{
-    Unusable,
     client::{ask, loaded},
+    unusable::Unusable,
 };
 use crate::{
     device,
@@ -29,11 +29,11 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
-    super::check_model_extension(&args.out)?;
+    super::unusable::check_model_extension(&args.out)?;
     if args.half && !args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
         bail!(Unusable("--half writes .safetensors files only".to_owned()));
     }
-    super::check_writable(&args.out)?;
+    super::unusable::check_writable(&args.out)?;
     let engine = Engine::start(device::cpu())?;
     ask(&engine, Command::Load(args.model.clone()), loaded)?;
     let request = ConvertRequest { out: args.out.clone(), half: args.half, networks_only: args.networks_only };
@@ -42,7 +42,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         _ => None,
     })?;
     if let Some((change, samples)) = change {
-        super::say(format!("rounding changes no pixel of {samples} samples by more than {change}/255"))?;
+        super::output::say(format!("rounding changes no pixel of {samples} samples by more than {change}/255"))?;
     }
-    super::say(args.out.display())
+    super::output::say(args.out.display())
 }

@@ -23,7 +23,7 @@ pub(super) fn run(args: &InfoArgs) -> anyhow::Result<()> {
     let engine = Engine::start(device::cpu())?;
     let card = ask(&engine, Command::Load(args.model.clone()), loaded)?;
     if args.json {
-        return super::say(serde_json::to_string_pretty(&card)?);
+        return super::output::say(serde_json::to_string_pretty(&card)?);
     }
     let side = card.resolution;
     let widths = card.channels.iter().enumerate().map(|(i, c)| format!("{c} at {}", 4 << i));
@@ -42,5 +42,5 @@ pub(super) fn run(args: &InfoArgs) -> anyhow::Result<()> {
     lines.extend(card.details.iter().map(|(name, value)| format!("{name:<15} {value}")));
     lines.extend(card.args.iter().map(|(key, value)| format!("args.{key:<10} {value}")));
     lines.extend(card.metadata.iter().map(|(key, value)| format!("{key:<15} {value}")));
-    super::say(lines.join("\n"))
+    super::output::say(lines.join("\n"))
 }

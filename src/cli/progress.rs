@@ -54,7 +54,7 @@ impl Bar {
     /// A line that must be read, terminal or not.
     pub(super) fn warn(&self, line: &str) {
         if self.bar.is_hidden() {
-            super::complain(line);
+            super::output::complain(line);
         } else {
             self.bar.println(line);
         }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    ClassArgs, DeviceArgs, Unusable,
+    args::{ClassArgs, DeviceArgs},
     client::{ask, exported, loaded},
+    unusable::Unusable,
 };
 use crate::engine::{
     Command, Engine, Event,
@@ -40,8 +41,8 @@ pub(super) struct SampleArgs {
 }
 
 pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
-    super::check_extension(&args.out, &["png", "safetensors"], "a picture or a set of numbers")?;
-    super::check_writable(&args.out)?;
+    super::unusable::check_extension(&args.out, &["png", "safetensors"], "a picture or a set of numbers")?;
+    super::unusable::check_writable(&args.out)?;
     if !args.psi.is_finite() {
         return Err(Unusable("--psi must be a finite number".to_owned()).into());
     }
@@ -56,5 +57,5 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     };
     let request = DrawRequest { out: args.out.clone(), latents, psi: args.psi };
     let out = ask(&engine, Command::Draw(Box::new(request)), exported)?;
-    super::say(out.display())
+    super::output::say(out.display())
 }

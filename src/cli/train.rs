@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use super::{DeviceArgs, LabelerArgs, Unusable, client::wait, progress::Bar};
+use super::{
+    args::{DeviceArgs, LabelerArgs},
+    client::wait,
+    progress::Bar,
+    unusable::Unusable,
+};
 use crate::{
     data::{LARGEST, avatars},
     engine::{
@@ -38,16 +43,16 @@ pub(super) struct TrainArgs {
     #[arg(long, value_delimiter = ',', conflicts_with = "resume")]
     channels: Option<Vec<usize>>,
     /// Length of the latents.
-    #[arg(long, default_value_t = 128, conflicts_with = "resume", value_parser = super::positive)]
+    #[arg(long, default_value_t = 128, conflicts_with = "resume", value_parser = super::args::positive)]
     latent: usize,
     /// Layers of the mapping network.
-    #[arg(long, default_value_t = 4, conflicts_with = "resume", value_parser = super::positive)]
+    #[arg(long, default_value_t = 4, conflicts_with = "resume", value_parser = super::args::positive)]
     mapping: usize,
     /// Iterations in all, those before a --resume included.
-    #[arg(long, default_value_t = 10_000, value_parser = super::positive)]
+    #[arg(long, default_value_t = 10_000, value_parser = super::args::positive)]
     iters: usize,
     /// Thousands of images to see in all, instead of --iters.
-    #[arg(long, conflicts_with = "iters", value_parser = super::positive)]
+    #[arg(long, conflicts_with = "iters", value_parser = super::args::positive)]
     kimg: Option<usize>,
     /// Samples per iteration: at most 4, or a multiple of 4.
     #[arg(long)]
@@ -77,7 +82,7 @@ pub(super) struct TrainArgs {
     #[arg(long, default_value_t = 0, conflicts_with = "resume")]
     seed: u64,
     /// Save after every so many iterations.
-    #[arg(long, default_value_t = 500, value_parser = super::positive)]
+    #[arg(long, default_value_t = 500, value_parser = super::args::positive)]
     save_every: usize,
     /// Write a picture of samples whenever the model is saved (.png).
     #[arg(long, value_name = "PNG")]
@@ -201,11 +206,11 @@ impl TrainArgs {
 }
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    super::check_model_extension(&args.out)?;
-    super::check_writable(&args.out)?;
+    super::unusable::check_model_extension(&args.out)?;
+    super::unusable::check_writable(&args.out)?;
     if let Some(grid) = &args.grid {
-        super::check_extension(grid, &["png"], "a picture")?;
-        super::check_writable(grid)?;
+        super::unusable::check_extension(grid, &["png"], "a picture")?;
+        super::unusable::check_writable(grid)?;
     }
     if args.resolution.is_some_and(|side| !side.is_power_of_two() || !(8..=LARGEST).contains(&side)) {
         bail!(Unusable(format!("--resolution must be a power of two from 8 to {LARGEST}")));
@@ -222,13 +227,13 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     bar.finish();
     let TrainReport { out, grid, done, of, fidelity } = *report;
     for path in [Some(&out), grid.as_ref()].into_iter().flatten() {
-        super::say(path.display())?;
+        super::output::say(path.display())?;
     }
     if let Some(fidelity) = fidelity {
-        super::say(fidelity)?;
+        super::output::say(fidelity)?;
     }
     if done < of {
-        super::say(resume_hint(args, done, of))?;
+        super::output::say(resume_hint(args, done, of))?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use burn::tensor::{
 use nalgebra::{Matrix3, Matrix4, Rotation3, Unit, Vector3, Vector4};
 use serde::{Deserialize, Serialize};
 
-use super::draw::index_tensor;
+use super::rows::index_tensor;
 use crate::networks::latents::NormalSource;
 
 /// How augmentation adapts.

@@ -1,9 +1,9 @@
 //! What one generator pass is drawn from: latents, style mixing, noise maps.
 
 use burn::backend::DispatchDevice;
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
-use super::augment::Transform;
+use super::{augment::Transform, rows::index_tensor};
 use crate::networks::{
     Generator, Leaves, Noise,
     latents::{NormalSource, push_class},
@@ -115,13 +115,6 @@ fn classes(generator: &Generator, batch: usize, rng: &mut NormalSource, device: 
 /// Whether tensors of this device live on the CPU.
 fn is_cpu(device: &Device) -> bool {
     matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
-}
-
-/// Row indices as a device tensor.
-pub fn index_tensor(indices: &[usize], device: &Device) -> Tensor<1, Int> {
-    let rows: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
-    let shape = [rows.len()];
-    Tensor::from_data(TensorData::new(rows, shape), device)
 }
 
 /// Standard normal noise, `[batch, 1, side, side]`. On the CPU it comes from the seeded source, so that a run is

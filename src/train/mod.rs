@@ -11,6 +11,7 @@ pub mod losses;
 pub mod micro_batch;
 pub mod path_length;
 pub mod r1;
+mod rows;
 mod steps;
 pub mod trainer;
 
@@ -19,4 +20,4 @@ pub use augment::Augment;
 pub use config::TrainConfig;
 pub use draw::Draw;
 pub use losses::Losses;
-pub use trainer::{Extras, GeneratorTerm, Labels, Networks, Retained, Trainer};
+pub use trainer::{BatchInputs, GeneratorTerm, Labels, Networks, Retained, Trainer};

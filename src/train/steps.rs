@@ -3,11 +3,12 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::{
-    draw::{Draw, index_tensor},
+    draw::Draw,
     losses::{discriminator_loss, generator_loss},
     micro_batch::micro_batches,
     path_length::{Penalty, length_gradient, path_lengths, penalty},
     r1::r1_penalty,
+    rows::index_tensor,
     trainer::{GeneratorTerm, Networks, Retained, Trainer},
 };
 use crate::networks::{Noise, flat::to_vec};

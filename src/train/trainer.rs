@@ -22,7 +22,7 @@ pub trait GeneratorTerm {
 
 /// What an iteration may use beside the real images.
 #[derive(Clone, Debug, Default)]
-pub struct Extras {
+pub struct BatchInputs {
     /// Images that count as fakes, `[config.unwanted_fakes(), channels, side, side]`.
     pub unwanted: Option<Tensor<4>>,
     /// Where the real images came from, if they are the generator's own and should stay what they are.
@@ -110,7 +110,7 @@ impl Trainer {
         &mut self,
         index: usize,
         real: Tensor<4>,
-        Extras { unwanted, retained, labels }: Extras,
+        BatchInputs { unwanted, retained, labels }: BatchInputs,
         term: Option<&dyn GeneratorTerm>,
         rng: &mut NormalSource,
     ) -> Losses {

@@ -9,9 +9,10 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::{
-    ClassArgs, DeviceArgs, LabelerArgs, Unusable,
+    args::{ClassArgs, DeviceArgs, LabelerArgs},
     client::{ask, exported, loaded, wait},
     progress::Bar,
+    unusable::Unusable,
 };
 use crate::{
     atomic_file::{self, plain_reason},
@@ -162,15 +163,15 @@ impl UnlearnArgs {
 }
 
 pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
-    super::check_model_extension(&args.out)?;
+    super::unusable::check_model_extension(&args.out)?;
     if let Some(grid) = &args.grid {
-        super::check_extension(grid, &["png"], "a picture")?;
+        super::unusable::check_extension(grid, &["png"], "a picture")?;
     }
     if args.report.as_ref() == Some(&args.out) || (args.report.is_some() && args.report == args.grid) {
         bail!(Unusable("--report, --out and --grid must be different files; nothing was done".to_owned()));
     }
     for path in [Some(&args.out), args.report.as_ref(), args.grid.as_ref()].into_iter().flatten() {
-        super::check_writable(path)?;
+        super::unusable::check_writable(path)?;
     }
     // What is wrong with the arguments is said before anything is opened.
     args.request(args.settings(&Map::new())?)?;
@@ -207,9 +208,9 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     }
     // Everything is on the disk before anything is said: there may be nobody left to listen.
     for path in [Some(&args.out), args.grid.as_ref(), args.report.as_ref()].into_iter().flatten() {
-        super::say(path.display())?;
+        super::output::say(path.display())?;
     }
-    super::say(summary(&report))?;
+    super::output::say(summary(&report))?;
     match report.failed {
         // There was no iteration to keep, so there is nothing else to write than what was read.
         Some(sentence) if report.iterations == 0 => {

@@ -19,7 +19,7 @@ use crate::{
     metrics::Labeler,
     model::Model,
     networks::{Architecture, NormalSource, Params},
-    train::{Adam, Augment, Extras, Losses, TrainConfig, Trainer},
+    train::{Adam, Augment, BatchInputs, Losses, TrainConfig, Trainer},
 };
 
 /// Streams of the training's seed.
@@ -154,7 +154,7 @@ impl Scratch {
         let values = self.images.images(&self.order.next(self.state.seen, batch));
         let real = TensorData::new(values, [batch, 3, side, side]);
         let real = Tensor::from_data(real, &self.trainer.g.device());
-        let losses = self.trainer.iterate(self.state.iteration, real, Extras::default(), None, &mut self.rng);
+        let losses = self.trainer.iterate(self.state.iteration, real, BatchInputs::default(), None, &mut self.rng);
         if let Some(loss) = losses.non_finite() {
             (self.trainer, self.state) = self.last_good.take().unwrap_or(before);
             self.rng = NormalSource::resume(self.state.rng);

@@ -12,7 +12,7 @@ use crate::{
     feedback::ImagePool,
     model::Gan,
     networks::{FlatParams, flat::to_vec, latents::NormalSource},
-    train::{Draw, Extras, GeneratorTerm, Labels, Losses, Retained, TrainConfig, Trainer},
+    train::{BatchInputs, Draw, GeneratorTerm, Labels, Losses, Retained, TrainConfig, Trainer},
     unlearn::monitor::Flow,
 };
 
@@ -130,8 +130,8 @@ fn run_stage(
         let labels =
             Labels { real: class(&retained), unwanted: unwanted.as_ref().and_then(|(_, origin)| class(origin)) };
         let unwanted = unwanted.map(|(images, _)| images);
-        let extras = Extras { unwanted, retained: Some(retained), labels };
-        let losses = trainer.iterate(index, real, extras, term, rng);
+        let inputs = BatchInputs { unwanted, retained: Some(retained), labels };
+        let losses = trainer.iterate(index, real, inputs, term, rng);
         if let Some(loss) = losses.non_finite() {
             return StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
         }

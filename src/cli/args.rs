@@ -1,0 +1,80 @@
+//! Options that several verbs share.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    device::{ComputeDevice, DeviceChoice},
+    feedback::LabelerSpec,
+};
+
+/// The compute device.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct DeviceArgs {
+    /// Compute device.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) device: DeviceName,
+}
+
+impl DeviceArgs {
+    pub(super) fn open(self) -> anyhow::Result<ComputeDevice> {
+        Ok(DeviceChoice::from(self.device).open()?)
+    }
+}
+
+/// A [`DeviceChoice`] as it is written.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum DeviceName {
+    /// The best GPU, else the CPU.
+    #[default]
+    Auto,
+    /// A GPU; a software adapter only if there is no other.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+impl From<DeviceName> for DeviceChoice {
+    fn from(name: DeviceName) -> Self {
+        match name {
+            DeviceName::Auto => Self::Auto,
+            DeviceName::Gpu => Self::Gpu,
+            DeviceName::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// Which class of a class-conditional model.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct ClassArgs {
+    /// Draw only this class of a class-conditional model; without it, every sample has a class of its own.
+    #[arg(long, value_name = "CLASS")]
+    pub(super) class: Option<usize>,
+}
+
+/// A classifier in an ONNX file.
+#[derive(Clone, Debug, Args)]
+pub(super) struct LabelerArgs {
+    /// Mean that the labeler subtracts from values in [0, 1]: one number, or one per channel.
+    #[arg(long, value_delimiter = ',', value_name = "MEAN")]
+    labeler_mean: Option<Vec<f32>>,
+    /// Standard deviation that the labeler divides by: one number, or one per channel.
+    #[arg(long, value_delimiter = ',', value_name = "STD")]
+    labeler_std: Option<Vec<f32>>,
+}
+
+impl LabelerArgs {
+    pub(super) fn spec(&self, path: &Path) -> LabelerSpec {
+        LabelerSpec { path: path.to_owned(), mean: self.labeler_mean.clone(), std: self.labeler_std.clone() }
+    }
+}
+
+/// A number of things, at least one.
+pub(super) fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}
