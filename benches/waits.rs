@@ -15,13 +15,12 @@ use unlearn_studio::{
     checkpoint::{save, sha256},
     data::avatars,
     device,
-    engine::{Command, Engine, Event, FeedbackSource, Model, RunRequest},
+    engine::{Command, Engine, Event, RunRequest},
+    feedback::{Feedback, FeedbackSource, Mark, Sample},
     metrics::Labeler,
+    model::Model,
     networks::LatentAddress,
-    unlearn::{
-        Preset, Settings,
-        feedback::{Feedback, Mark, Sample},
-    },
+    unlearn::Settings,
 };
 
 fn main() {
@@ -74,8 +73,12 @@ fn drop_a_run(bencher: Bencher) {
             let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");
             feedback.mark(sample, if index < 4 { Mark::Negative } else { Mark::Positive });
         }
-        let mut settings = Settings { adapted: 1, fisher_samples: 2, few_marks: 0, ..Settings::preset(Preset::Quick) };
-        (settings.adapt.iterations, settings.unlearn.iterations) = (1_000_000, 1);
+        let mut settings = Settings::default();
+        for (key, value) in
+            [("adapted", 1), ("fisher-samples", 2), ("few-marks", 0), ("adapt-iters", 1_000_000), ("iters", 1)]
+        {
+            settings.set(key, value).expect(key);
+        }
         let feedback = FeedbackSource::Marks(Box::new(feedback));
         engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None })));
         while !matches!(engine.events.recv().expect("an event"), Event::Iteration(_)) {}

@@ -36,7 +36,8 @@ impl<'a> JobControl<'a> {
                 Command::Stop => self.stopped = true,
                 Command::Quit => {
                     self.stopped = true;
-                    self.waiting.push_back(Command::Quit);
+                    // Nobody wants what else waits.
+                    self.waiting.push_front(Command::Quit);
                 }
                 command => self.waiting.push_back(command),
             }

@@ -11,9 +11,11 @@ use crate::{
 
 /// Side of the small copy of an image that is one of its features.
 const SMALL: usize = 16;
+/// Side that the generator's own maps are brought to: means of 8x8 maps tell as much and cost a quarter.
+const SMALL_MAPS: usize = 4;
 
 /// Makes images and their features. Features are blocks, one after the other: the discriminator's last 4x4 maps (the
-/// generator's own 8x8 maps where there is no discriminator), the image at 16x16 (area means), and a labeler's features
+/// generator's own 8x8 maps at 4x4, if its family has them, where the file has no discriminator), the image at 16x16 (area means), and a labeler's features
 /// where one is given.
 ///
 /// `benches/README.md` has what they were weighed by: on drawn faces the image at full weight hides hats from 24 marks (area
@@ -50,17 +52,21 @@ impl<'a> FeatureExtractor<'a> {
         let [channels, height, width] = self.sampler.image_shape();
         let size = channels * height * width;
         let (mut maps, mut small) = (Vec::new(), Vec::new());
-        if self.discriminator.is_none() {
-            maps = self.sampler.features_of_samples(self.model, samples)?;
+        // One that was warmed up knows little of what samples show.
+        if !self.model.has_own_discriminator {
+            let (own, side) = self.sampler.maps_of_samples(self.model, samples)?;
+            maps =
+                own.chunks_exact((side * side).max(1)).flat_map(|plane| area_means(plane, side, SMALL_MAPS)).collect();
         }
+        let has_maps = !maps.is_empty();
         for part in images.chunks(self.chunk() * size) {
-            if let Some((discriminator, weights)) = &self.discriminator {
+            if let Some((discriminator, weights)) = self.discriminator.as_ref().filter(|_| !has_maps) {
                 let count = part.len() / size;
                 let tensor = TensorData::new(part.to_vec(), [count, channels, height, width]);
                 let tensor = Tensor::<4>::from_data(tensor, &weights.device());
                 maps.extend(to_vec(discriminator.trunk(weights, tensor.into()).value));
             }
-            small.extend(part.chunks_exact(height * width).flat_map(|plane| area_means(plane, width)));
+            small.extend(part.chunks_exact(height * width).flat_map(|plane| area_means(plane, width, SMALL)));
         }
         let mut blocks = vec![maps, small];
         if let Some(labeler) = self.labeler {
@@ -71,9 +77,9 @@ impl<'a> FeatureExtractor<'a> {
     }
 }
 
-/// Means of squares of a square plane, so that [`SMALL`] are left on a side (all, if there are fewer).
-fn area_means(plane: &[f32], side: usize) -> Vec<f32> {
-    let step = (side / SMALL).max(1);
+/// Means of squares of a square plane, so that `small` are left on a side (all, if there are fewer).
+fn area_means(plane: &[f32], side: usize, small: usize) -> Vec<f32> {
+    let step = (side / small).max(1);
     let small = side / step;
     let mut out = vec![0.0; small * small];
     for (y, row) in plane.chunks_exact(side).take(small * step).enumerate() {
@@ -122,10 +128,10 @@ mod tests {
     #[test]
     fn a_plane_shrinks_to_area_means() {
         let plane: Vec<f32> = (0..32 * 32).map(|i| (i % 32) as f32 + 100.0 * (i / 32) as f32).collect();
-        let small = area_means(&plane, 32);
+        let small = area_means(&plane, 32, 16);
         assert_eq!(small.len(), 256);
         assert_eq!((small[0], small[1], small[16]), (50.5, 52.5, 250.5));
-        assert_eq!(area_means(&plane[..64], 8), plane[..64]);
+        assert_eq!(area_means(&plane[..64], 8, 16), plane[..64]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Wider features would need gigabytes and hours for their covariance.
@@ -34,6 +35,35 @@ impl Features {
         let rows = self.values.chunks_exact(self.width.max(1)).enumerate();
         let values = rows.filter(|&(row, _)| keep(row)).flat_map(|(_, values)| values).copied().collect();
         Self { values, width: self.width }
+    }
+}
+
+/// What of a labeler's answers a distance is measured on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrechetBasis {
+    /// Its output `features`.
+    #[default]
+    Features,
+    /// Its scores, as it has no such output.
+    Scores,
+}
+
+impl FrechetBasis {
+    /// Decimals worth showing: features have units of their own, scores are often probabilities.
+    pub fn decimals(self) -> usize {
+        match self {
+            Self::Features => 1,
+            Self::Scores => 4,
+        }
+    }
+
+    /// What has to be said beside the number, if anything.
+    pub fn note(self) -> Option<&'static str> {
+        match self {
+            Self::Features => None,
+            Self::Scores => Some("measured on the labeler's scores, as it has no output `features`"),
+        }
     }
 }
 

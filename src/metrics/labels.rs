@@ -1,6 +1,8 @@
 //! What one head of a labeler says of a set of images.
 
-use super::{Features, Target};
+use std::borrow::Cow;
+
+use super::{Features, FrechetBasis, Target, frechet::MAX_WIDTH};
 
 /// How far a row's sum may be from 1 for its scores to be probabilities.
 const SUM_TOLERANCE: f32 = 1e-3;
@@ -49,6 +51,18 @@ impl Labels {
         if let (Some(features), Some(more)) = (&mut self.features, more.features) {
             features.values.extend(more.values);
         }
+    }
+
+    /// What a Fréchet distance of these images is measured on: the features, or without them the scores.
+    ///
+    /// None where neither will do: a score is infinite, as a log-probability may be, or there are too many classes.
+    pub fn frechet_features(&self) -> Option<(Cow<'_, Features>, FrechetBasis)> {
+        if let Some(features) = &self.features {
+            return Some((Cow::Borrowed(features), FrechetBasis::Features));
+        }
+        let measurable = self.class_count <= MAX_WIDTH && self.scores.iter().all(|score| score.is_finite());
+        let scores = || Features { values: self.scores.clone(), width: self.class_count };
+        measurable.then(|| (Cow::Owned(scores()), FrechetBasis::Scores))
     }
 
     /// Number of images.

@@ -13,7 +13,7 @@ mod preprocess;
 pub mod pul;
 pub mod tiles;
 
-pub use frechet::{Features, FrechetError, Gaussian, frechet_distance, frechet_floor};
+pub use frechet::{Features, FrechetBasis, FrechetError, Gaussian, frechet_distance, frechet_floor};
 pub use grid::{GridError, write_before_after, write_grid};
 pub use heads::{Head, Target};
 pub use labeler::{Labeler, LabelerError, LabelerProblem};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Features, FrechetError, Labels, Target, frechet_distance, frechet_floor};
+use super::{Features, FrechetBasis, FrechetError, Labels, Target, frechet_distance, frechet_floor};
 
 /// The part of the negatives that is gone: `(before - after) / before`, over the same latents.
 ///
@@ -50,11 +50,14 @@ pub struct Evaluation {
     pub shares_after: Vec<f64>,
     /// Fréchet distance between the samples before that do not show `forget` and all samples after.
     ///
-    /// None if the labeler has no features or fewer than 4 samples are kept.
+    /// None if fewer than 4 samples are kept or the labeler has neither features nor finite scores.
     pub frechet: Option<f64>,
     /// The distance between two halves of the samples before that do not show `forget`: see
     /// [`frechet_floor`].
     pub frechet_floor: Option<f64>,
+    /// What both were measured on.
+    #[serde(default)]
+    pub frechet_on: FrechetBasis,
 }
 
 /// Compares the labels of the same latents before and after.
@@ -71,12 +74,14 @@ pub fn evaluate(before: &Labels, after: &Labels, target: &Target) -> Result<Eval
     }
     let (negatives_before, negatives_after) = (before.count_target(target), after.count_target(target));
     let kept = |features: &Features| features.select(|row| before.classes.get(row).is_some_and(|&c| !target.holds(c)));
-    let (frechet, frechet_floor) = match (before.features.as_ref().map(kept), &after.features) {
-        (Some(kept), Some(after)) if kept.rows() >= 4 => {
-            (Some(frechet_distance(&kept, after)?), Some(frechet_floor(&kept)?))
+    let (mut frechet, mut floor, mut frechet_on) = (None, None, FrechetBasis::default());
+    if let (Some((before, basis)), Some((after, _))) = (before.frechet_features(), after.frechet_features()) {
+        let kept = kept(&before);
+        if kept.rows() >= 4 {
+            (frechet, floor) = (Some(frechet_distance(&kept, &after)?), Some(frechet_floor(&kept)?));
+            frechet_on = basis;
         }
-        _ => (None, None),
-    };
+    }
     Ok(Evaluation {
         samples: before.len(),
         head: target.head().name.clone(),
@@ -88,7 +93,8 @@ pub fn evaluate(before: &Labels, after: &Labels, target: &Target) -> Result<Eval
         shares_before: before.shares(),
         shares_after: after.shares(),
         frechet,
-        frechet_floor,
+        frechet_floor: floor,
+        frechet_on,
     })
 }
 
@@ -117,15 +123,17 @@ mod one_or_more {
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = |value: Option<f64>, unit: f64, after: &str| match value {
-            Some(value) => format!("{:.1}{after}", value * unit),
-            None => "-".to_owned(),
-        };
+        let number = |value: Option<f64>, decimals| value.map_or("-".to_owned(), |value| format!("{value:.decimals$}"));
         writeln!(f, "samples      {:>10}", self.samples)?;
         writeln!(f, "negatives    {:>10} before {:>8} after", self.negatives_before, self.negatives_after)?;
-        writeln!(f, "PUL          {:>10}", number(self.pul, 100.0, " %"))?;
-        let floor = number(self.frechet_floor, 1.0, "");
-        writeln!(f, "Fréchet      {:>10} distance {floor:>6} floor", number(self.frechet, 1.0, ""))?;
+        let percent = self.pul.map_or("-".to_owned(), |pul| format!("{:.1} %", pul * 100.0));
+        writeln!(f, "PUL          {percent:>10}")?;
+        let [distance, floor] =
+            [self.frechet, self.frechet_floor].map(|value| number(value, self.frechet_on.decimals()));
+        writeln!(f, "Fréchet      {distance:>10} distance {floor:>6} floor")?;
+        if let Some(note) = self.frechet_on.note() {
+            writeln!(f, "             {note}")?;
+        }
         write!(f, "class            before     after")?;
         let shares = self.shares_before.iter().zip(&self.shares_after).zip(&self.classes);
         for (class, ((before, after), name)) in shares.enumerate() {
@@ -207,8 +215,39 @@ mod tests {
         assert!(
             evaluation.to_string().contains("PUL                   -\nFréchet               - distance      - floor")
         );
+        let json = serde_json::to_value(&evaluation).unwrap();
+        assert_eq!(json["frechet_on"], "features");
         let few = labels(&[0, 1, 2], Some(&[1.0, 2.0, 3.0]));
         assert_eq!(evaluate(&few, &few, &target("2")).unwrap().frechet, None);
+    }
+
+    #[test]
+    fn without_features_scores_are_measured_and_it_says_so() {
+        // Scores are one-hot; kept before: half of them in class 0, half in 1; after: all in class 0.
+        let before = labels(&[0, 2, 1, 1, 2, 0, 0, 1], None);
+        let after = labels(&[0; 8], None);
+        let evaluation = evaluate(&before, &after, &target("2")).unwrap();
+        // Means differ by (1/2, -1/2); a variance of 3/10 in each of two classes, of which nothing is left.
+        assert!((evaluation.frechet.unwrap() - 1.1).abs() < 1e-6);
+        // Halves 0 1 0 and 1 0 1: means differ by (1/3, -1/3), covariances are equal.
+        assert!((evaluation.frechet_floor.unwrap() - 2.0 / 9.0).abs() < 1e-6);
+        assert_eq!(evaluation.frechet_on, FrechetBasis::Scores);
+        let expected = "Fréchet          1.1000 distance 0.2222 floor\n             \
+                        measured on the labeler's scores, as it has no output `features`\n";
+        assert!(evaluation.to_string().contains(expected), "{evaluation}");
+
+        let mut json = serde_json::to_value(&evaluation).unwrap();
+        assert_eq!(json["frechet_on"], "scores");
+        assert_eq!(serde_json::from_value::<Evaluation>(json.clone()).unwrap(), evaluation);
+        // A report that knows nothing of it was measured on features.
+        json.as_object_mut().unwrap().remove("frechet_on");
+        assert_eq!(serde_json::from_value::<Evaluation>(json).unwrap().frechet_on, FrechetBasis::Features);
+
+        // An infinite score has no distance, and is no error.
+        let mut infinite = after.clone();
+        infinite.scores[1] = f32::NEG_INFINITY;
+        let evaluation = evaluate(&before, &infinite, &target("2")).unwrap();
+        assert_eq!((evaluation.frechet, evaluation.frechet_on), (None, FrechetBasis::Features));
     }
 
     #[test]

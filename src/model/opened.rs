@@ -37,6 +37,8 @@ pub struct Model {
     pub g_ema: FlatParams,
     /// Everything that training needs; `None` without a discriminator.
     pub gan: Option<Gan>,
+    /// Whether the discriminator is the file's own; one that was warmed up knows little of what samples show.
+    pub has_own_discriminator: bool,
 }
 
 impl Model {
@@ -82,7 +84,16 @@ impl Model {
         let generator = read_generator(shown, device).map_err(misfit)?;
         let kept = |key: &str| generator.is_kept_on_host(key);
         let g_ema = FlatParams::take_from_host(generator.layout(), shown, kept, device);
-        let mut model = Self { path: path.to_owned(), sha256, template: checkpoint, generator, g_ema, gan: None };
+        let own = checkpoint.d.is_some();
+        let mut model = Self {
+            path: path.to_owned(),
+            sha256,
+            template: checkpoint,
+            generator,
+            g_ema,
+            gan: None,
+            has_own_discriminator: own,
+        };
         if let Some(d) = model.template.d.take() {
             model.adopt_discriminator(d)?;
         }

@@ -68,17 +68,20 @@ impl<'a> Sampler<'a> {
         Ok(out)
     }
 
-    /// The generator's own features of a model's samples ([`GeneratorNetwork::trunk`](crate::networks::GeneratorNetwork::trunk)),
-    /// `[samples, features]` row-major; none if its family has no such maps.
-    pub fn features_of_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
-        let mut out = Vec::new();
+    /// The generator's own maps of a model's samples ([`GeneratorNetwork::trunk`](crate::networks::GeneratorNetwork::trunk)),
+    /// `[samples, channels, side, side]`, and their side; none if its family has no such maps.
+    pub fn maps_of_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<(Vec<f32>, usize), ModelError> {
+        let (mut out, mut side) = (Vec::new(), 0);
         let chunk = self.chunk();
         for run in samples.chunk_by(|a, b| a.psi() == b.psi()).flat_map(|run| run.chunks(chunk)) {
             let Some(first) = run.first() else { continue };
             let ws = self.styles(&latents(model, run)?, first.psi());
-            out.extend(self.generator.trunk(&self.leaves, &ws).map(to_vec).unwrap_or_default());
+            if let Some(maps) = self.generator.trunk(&self.leaves, &ws) {
+                side = maps.dims()[3];
+                out.extend(to_vec(maps));
+            }
         }
-        Ok(out)
+        Ok((out, side))
     }
 
     fn render_chunk(&mut self, z: &[f32], psi: f32) -> Tensor<4> {

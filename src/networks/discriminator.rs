@@ -37,6 +37,13 @@ pub trait DiscriminatorNetwork: Debug + Send + Sync {
         1
     }
 
+    /// Factor on the learning rate that suits its parameters: 1 for those of equalised layers (Karras et al. 2018), which have
+    /// deviation 1 whatever the layer's size. An Adam step moves every parameter by about the learning rate, so smaller
+    /// ones need smaller steps.
+    fn learning_rate_factor(&self) -> f64 {
+        1.0
+    }
+
     /// Scores `[batch, 1]` (logits: positive means real) of images `[batch, channels, side, side]` of the classes `labels`,
     /// one-hot `[batch, classes]`. An unconditional network does not look at labels; a class-conditional one may be told
     /// none.

@@ -76,6 +76,13 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
         false
     }
 
+    /// Factor on the learning rate that suits its parameters: 1 for those of equalised layers (Karras et al. 2018), which have
+    /// deviation 1 whatever the layer's size. An Adam step moves every parameter by about the learning rate, so smaller
+    /// ones need smaller steps.
+    fn learning_rate_factor(&self) -> f64 {
+        1.0
+    }
+
     /// Whether elastic weight consolidation holds this parameter: those of the layers above 4x4.
     fn is_consolidated(&self, parameter: &str) -> bool;
 

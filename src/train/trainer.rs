@@ -186,12 +186,14 @@ impl Trainer {
     }
 
     pub(super) fn update_discriminator(&mut self, gradient: Tensor<1>) {
-        self.d_optim.config.lr = AdamConfig::lazy(self.config.lr * self.lr_factor, self.config.d_reg_every).lr;
+        let lr = self.config.lr * self.lr_factor * self.networks.discriminator.learning_rate_factor();
+        self.d_optim.config.lr = AdamConfig::lazy(lr, self.config.d_reg_every).lr;
         self.d.values = self.d_optim.update(self.d.values.clone(), gradient);
     }
 
     pub(super) fn update_generator(&mut self, gradient: Tensor<1>) {
-        self.g_optim.config.lr = AdamConfig::lazy(self.config.lr * self.lr_factor, self.config.g_reg_every).lr;
+        let lr = self.config.lr * self.lr_factor * self.networks.generator.learning_rate_factor();
+        self.g_optim.config.lr = AdamConfig::lazy(lr, self.config.g_reg_every).lr;
         self.g.values = self.g_optim.update(self.g.values.clone(), gradient);
     }
 }

@@ -263,8 +263,11 @@ fn result(ui: &mut Ui, report: &RunReport) {
                 format!("{} = {names}: {before} before, {after} after, out of {samples} samples.", seen.head),
             );
             if let (Some(distance), Some(floor)) = (seen.frechet, seen.frechet_floor) {
-                let text = format!("Everything else changed: {distance:.1} ({floor:.1} = no change)");
-                widgets::explain(ui, text).on_hover_text("Fr\u{e9}chet distance of everything else, before to after.");
+                let decimals = seen.frechet_on.decimals();
+                let text = format!("Everything else changed: {distance:.decimals$} ({floor:.decimals$} = no change)");
+                let hover = "Fr\u{e9}chet distance of everything else, before to after";
+                let note = seen.frechet_on.note().map_or(String::new(), |note| format!(", {note}"));
+                widgets::explain(ui, text).on_hover_text(format!("{hover}{note}."));
             }
         }
     });

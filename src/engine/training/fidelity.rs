@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     data::ImageSet,
     engine::{error::EngineError, seed::EVALUATION_SEED},
-    metrics::{Features, Labeler, Labels, frechet_distance, frechet_floor},
+    metrics::{Features, FrechetBasis, Labeler, Labels, frechet_distance, frechet_floor},
     model::Sampler,
     networks::{FlatParams, Generator},
 };
@@ -15,10 +15,13 @@ use crate::{
 pub struct Fidelity {
     /// Number of samples, and of images at most.
     pub samples: usize,
-    /// Fréchet distance between the labeler's features of both.
+    /// Fréchet distance between what the labeler makes of both.
     pub frechet: Option<f64>,
     /// The distance between two halves of the images.
     pub frechet_floor: Option<f64>,
+    /// What both were measured on.
+    #[serde(default)]
+    pub frechet_on: FrechetBasis,
     /// What each of its outputs tells apart.
     pub heads: Vec<HeadShares>,
 }
@@ -61,13 +64,13 @@ impl Fidelity {
             let numbers: Vec<usize> = (start..(start + chunk).min(count)).map(|i| i * images.len() / count).collect();
             append(&mut of_data, label(images.images(&numbers))?);
         }
-        let features = |labels: &[Labels]| labels.first().and_then(|labels| labels.features.clone());
-        let (frechet, floor) = match (features(&of_data), features(&of_samples)) {
-            (Some(data), Some(samples)) if data.rows() >= 4 => {
+        let [data, seen] = [&of_data, &of_samples].map(|labels| labels.first().and_then(Labels::frechet_features));
+        let (frechet, floor, frechet_on) = match (data, seen) {
+            (Some((data, basis)), Some((seen, _))) if data.rows() >= 4 => {
                 let distance = |a: &Features, b: &Features| frechet_distance(a, b).map_err(unmeasurable);
-                (Some(distance(&data, &samples)?), Some(frechet_floor(&data).map_err(unmeasurable)?))
+                (Some(distance(&data, &seen)?), Some(frechet_floor(&data).map_err(unmeasurable)?), basis)
             }
-            _ => (None, None),
+            _ => (None, None, FrechetBasis::default()),
         };
         let heads =
             labeler.heads().iter().zip(of_data.iter().zip(&of_samples)).map(|(head, (data, samples))| HeadShares {
@@ -76,7 +79,7 @@ impl Fidelity {
                 data: data.shares(),
                 samples: samples.shares(),
             });
-        Ok(Self { samples, frechet, frechet_floor: floor, heads: heads.collect() })
+        Ok(Self { samples, frechet, frechet_floor: floor, frechet_on, heads: heads.collect() })
     }
 }
 
@@ -94,8 +97,12 @@ fn append(all: &mut Vec<Labels>, more: Vec<Labels>) {
 
 impl std::fmt::Display for Fidelity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
+        let decimals = self.frechet_on.decimals();
+        let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.decimals$}"));
         write!(f, "Fréchet {} between data and samples, floor {}", number(self.frechet), number(self.frechet_floor))?;
+        if let Some(note) = self.frechet_on.note() {
+            write!(f, " ({note})")?;
+        }
         for shares in &self.heads {
             write!(f, "\n{}:", shares.head)?;
             for (class, (data, samples)) in shares.classes.iter().zip(shares.data.iter().zip(&shares.samples)) {

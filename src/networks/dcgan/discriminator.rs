@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{
     keys::{FAMILY, layout, weight},
-    layer::{Direction, KERNEL, Layer},
+    layer::{Direction, KERNEL, LEARNING_RATE_FACTOR, Layer},
 };
 use crate::networks::{
     ArchitectureError, DiscriminatorNetwork, Dual, Leaves, ParamLayout, Params,
@@ -64,6 +64,10 @@ impl DiscriminatorNetwork for Discriminator {
 
     fn image_channels(&self) -> usize {
         self.halving.first().map_or(self.last.inputs, |first| first.inputs)
+    }
+
+    fn learning_rate_factor(&self) -> f64 {
+        LEARNING_RATE_FACTOR
     }
 
     fn forward_labelled(&self, p: &Leaves, images: Dual<4>, _labels: Option<Tensor<2>>) -> Dual<2> {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{
     keys::{CLASSES, FAMILY, layout, weight},
-    layer::{Direction, KERNEL, Layer},
+    layer::{Direction, KERNEL, LEARNING_RATE_FACTOR, Layer},
 };
 use crate::networks::{
     ArchitectureError, Dual, GeneratorNetwork, Leaves, Noise, ParamLayout, Params,
@@ -121,6 +121,10 @@ impl GeneratorNetwork for Generator {
 
     fn can_be_conditional(&self) -> bool {
         true
+    }
+
+    fn learning_rate_factor(&self) -> f64 {
+        LEARNING_RATE_FACTOR
     }
 
     fn is_consolidated(&self, parameter: &str) -> bool {
