@@ -18,9 +18,9 @@ pub fn generator_loss(fake: Tensor<2>) -> Tensor<1> {
 pub struct Losses {
     /// Discriminator loss.
     pub d: f32,
-    /// Generator loss without the stage's own term.
+    /// Generator loss without its own term.
     pub g: f32,
-    /// The stage's own term: EWC or repulsion.
+    /// The generator's own term, a function of its parameters alone.
     pub term: Option<f32>,
     /// R1 penalty (mean over the batch, without its weight).
     pub r1: Option<f32>,
@@ -37,7 +37,7 @@ impl Losses {
         [
             (bad(Some(self.d)), "discriminator loss"),
             (bad(Some(self.g)), "generator loss"),
-            (bad(self.term), "EWC or repulsion loss"),
+            (bad(self.term), "generator's own term"),
             (bad(self.r1), "R1 penalty"),
             (bad(self.path), "path length penalty"),
             (bad(self.retain), "retention loss"),

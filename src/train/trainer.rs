@@ -1,4 +1,4 @@
-//! One adversarial iteration, as both stages of the method run it.
+//! One adversarial iteration.
 
 use burn::tensor::{Tensor, TensorData};
 
