@@ -335,6 +335,21 @@ fn the_same_command_gives_the_same_file() {
 }
 
 #[test]
+fn a_setting_can_be_given_by_option_key_or_path() {
+    let out = folder();
+    let run = |more: &[&str], name: &str| {
+        let path = out.path().join(name);
+        done(&words(&small_unlearn(&path, &[more, &["--samples", "0"]].concat())));
+        std::fs::read(path).expect("the result")
+    };
+    let by_option = run(&["--repulsion", "nl2", "--lr", "0.002"], "option.pt");
+    let by_key = ["--set", "repulsion=NL2", "--set", "adapt_lr=0.002", "--set", "unlearn-lr=2e-3"];
+    let by_path = ["--set", "repulsion.loss=nl2", "--set", "adapt.train.lr=0.002", "--set", "unlearn.train.lr=0.002"];
+    assert!(run(&by_key, "key.pt") == by_option && run(&by_path, "path.pt") == by_option);
+    assert!(run(&[], "preset.pt") != by_option);
+}
+
+#[test]
 fn evaluate_counts_what_the_labeler_sees() {
     let (before, after) = (model(), fixture("golden/stylegan2-16.adapted0.pt"));
     let args = [
@@ -612,6 +627,11 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ("unlearn {m} --labeler {l} --forget 0", 2, "--out"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --repulsion el3", 2, "[possible values: el2, nl2, il2]"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --bach 4", 2, "--bach"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --method magic", 2, "[possible values: adapt]"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --preset slow", 2, "[possible values: quick, paper]"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set gamma", 2, "--set gamma: it must be KEY=VALUE"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set magic=1", 2, "has no setting `magic`; it has iters"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set repulsion=el3", 2, "it must be el2 or nl2 or il2"),
     ("evaluate {m} {m} --labeler {l} --forget 0 --samples 0", 2, "at least 1"),
     ("sample {m} --out {o}/a.png --psi nan", 2, "--psi must be a finite number"),
     ("sample {m} --out {o}/a.png --count 0", 2, "0 is not in 1..=65536"),
