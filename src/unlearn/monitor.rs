@@ -85,7 +85,7 @@ pub enum State {
     /// Networks and optimizers.
     Trained(Box<Trainer>),
     /// A generator alone: its averaged parameters, which are shown.
-    Generator(FlatParams),
+    Generator(Box<FlatParams>),
 }
 
 impl State {
@@ -125,7 +125,7 @@ impl<'a> StateRef<'a> {
     pub fn to_owned(self) -> State {
         match self {
             Self::Trained(trainer) => State::Trained(Box::new(trainer.clone())),
-            Self::Generator(g_ema) => State::Generator(g_ema.clone()),
+            Self::Generator(g_ema) => State::Generator(Box::new(g_ema.clone())),
         }
     }
 }
