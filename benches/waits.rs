@@ -67,7 +67,7 @@ fn open_damaged(bencher: Bencher, extension: &str) {
 fn drop_a_run(bencher: Bencher) {
     let run = || {
         let engine = Engine::start(device::cpu()).expect("a thread");
-        engine.send(Command::Load(model()));
+        engine.send(Command::Load(model().into()));
         let mut feedback = Feedback::new(&sha256(&model()).expect("a digest"));
         for index in 0..8 {
             let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");

@@ -43,7 +43,7 @@ fn open() -> Engine {
 }
 
 fn load(engine: &Engine) -> ModelCard {
-    engine.send(Command::Load(model()));
+    engine.send(Command::Load(model().into()));
     *wait(engine, |event| match event {
         Event::Loaded(card) => Some(card),
         _ => None,
@@ -124,7 +124,7 @@ fn a_broken_file_leaves_the_good_model_open() {
     let broken = files.path().join("broken.pt");
     std::fs::write(&broken, &whole[..whole.len() - 1000]).expect("written");
     for path in [broken, files.path().join("none.pt")] {
-        engine.send(Command::Load(path.clone()));
+        engine.send(Command::Load(path.clone().into()));
         let sentence = failure(&engine);
         assert!(sentence.starts_with(&path.display().to_string()) && !sentence.contains('\n'), "{sentence}");
         assert_eq!(sample(&engine, Weights::Original), before);
@@ -149,7 +149,7 @@ fn without_a_model_every_command_fails_in_a_sentence() {
 fn of_a_burst_of_requests_only_the_latest_of_each_kind_is_answered() {
     let engine = start();
     // All of it waits while the model is read, and is answered while the run goes on.
-    engine.send(Command::Load(model()));
+    engine.send(Command::Load(model().into()));
     engine.send(run(1, ENDLESS));
     for seed in 0..50 {
         engine.send(Command::Sample(request(SampleKind::Grid, Weights::Current, seed)));

@@ -43,7 +43,7 @@ fn answer<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> Resul
 /// An engine with the golden model, its digest, and the brightness of its samples.
 fn open() -> (Engine, String, Vec<f64>) {
     let engine = Engine::start(device::cpu()).expect("a thread");
-    engine.send(Command::Load(fixture("golden/stylegan2-16.pt")));
+    engine.send(Command::Load(fixture("golden/stylegan2-16.pt").into()));
     let card = answer(&engine, |e| if let Event::Loaded(card) = e { Some(card) } else { None }).expect("a model");
     engine.send(Command::Sample(SampleRequest {
         kind: SampleKind::Grid,

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     device::{ComputeDevice, DeviceChoice},
+    engine::OpenRequest,
     feedback::LabelerSpec,
 };
 
@@ -51,6 +52,21 @@ pub(super) struct ClassArgs {
     /// Draw only this class of a class-conditional model; without it, every sample has a class of its own.
     #[arg(long, value_name = "CLASS")]
     pub(super) class: Option<usize>,
+}
+
+/// How many classes a model has whose file does not say so.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct ClassesArgs {
+    /// Number of classes of a class-conditional DCGAN, which stand one-hot behind its latent; no such file says so.
+    #[arg(long, value_name = "N")]
+    pub(super) classes: Option<usize>,
+}
+
+impl ClassesArgs {
+    /// The request to open a model file.
+    pub(super) fn open(self, path: &Path) -> OpenRequest {
+        OpenRequest { path: path.to_owned(), classes: self.classes }
+    }
 }
 
 /// A classifier in an ONNX file.

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{
-    args::{ClassArgs, DeviceArgs, LabelerArgs},
+    args::{ClassArgs, ClassesArgs, DeviceArgs, LabelerArgs},
     client::wait,
     progress::Bar,
 };
@@ -38,6 +38,8 @@ pub(super) struct EvaluateArgs {
     #[command(flatten)]
     class: ClassArgs,
     #[command(flatten)]
+    classes: ClassesArgs,
+    #[command(flatten)]
     device: DeviceArgs,
 }
 
@@ -52,7 +54,13 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         seed: args.seed,
     };
     let (before, after, class) = (args.before.clone(), args.after.clone(), args.class.class);
-    engine.send(Command::Compare(Box::new(CompareRequest { before, after, class, evaluation })));
+    engine.send(Command::Compare(Box::new(CompareRequest {
+        before,
+        after,
+        class,
+        classes: args.classes.classes,
+        evaluation,
+    })));
     let evaluation = wait(&engine, &interrupts, &mut bar, "", |event| match event {
         Event::Compared(evaluation) => Some(evaluation),
         _ => None,

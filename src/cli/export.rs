@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::{
+    args::ClassesArgs,
     client::{ask, loaded},
     unusable::Unusable,
 };
@@ -26,6 +27,8 @@ pub(super) struct ExportArgs {
     /// Leave out the optimizers' states and where a training stood: a third of the size, but no training goes on from it.
     #[arg(long)]
     networks_only: bool,
+    #[command(flatten)]
+    classes: ClassesArgs,
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
@@ -35,7 +38,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
     }
     super::unusable::check_writable(&args.out)?;
     let engine = Engine::start(device::cpu())?;
-    ask(&engine, Command::Load(args.model.clone()), loaded)?;
+    ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
     let request = ConvertRequest { out: args.out.clone(), half: args.half, networks_only: args.networks_only };
     let change = ask(&engine, Command::Convert(Box::new(request)), |event| match event {
         Event::Converted { change, .. } => Some(change),

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::client::{ask, loaded};
+use super::{
+    args::ClassesArgs,
+    client::{ask, loaded},
+};
 use crate::{
     device,
     engine::{Command, Engine},
@@ -17,11 +20,13 @@ pub(super) struct InfoArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    classes: ClassesArgs,
 }
 
 pub(super) fn run(args: &InfoArgs) -> anyhow::Result<()> {
     let engine = Engine::start(device::cpu())?;
-    let card = ask(&engine, Command::Load(args.model.clone()), loaded)?;
+    let card = ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
     if args.json {
         return super::output::say(serde_json::to_string_pretty(&card)?);
     }

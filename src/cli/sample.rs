@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    args::{ClassArgs, DeviceArgs},
+    args::{ClassArgs, ClassesArgs, DeviceArgs},
     client::{ask, exported, loaded},
     unusable::Unusable,
 };
@@ -37,6 +37,8 @@ pub(super) struct SampleArgs {
     #[command(flatten)]
     class: ClassArgs,
     #[command(flatten)]
+    classes: ClassesArgs,
+    #[command(flatten)]
     device: DeviceArgs,
 }
 
@@ -47,7 +49,7 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
         return Err(Unusable("--psi must be a finite number".to_owned()).into());
     }
     let engine = Engine::start(args.device.open()?)?;
-    ask(&engine, Command::Load(args.model.clone()), loaded)?;
+    ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
     if args.class.class.is_some() {
         ask(&engine, Command::Class(args.class.class), |event| matches!(event, Event::Class(_)).then_some(()))?;
     }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{
     request::{
-        CompareRequest, ConvertRequest, DrawRequest, FileJob, RunRequest, SampleRequest, SuggestRequest, TrainRequest,
+        CompareRequest, ConvertRequest, DrawRequest, FileJob, OpenRequest, RunRequest, SampleRequest, SuggestRequest,
+        TrainRequest,
     },
     weights::Weights,
 };
@@ -13,7 +14,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Open a model file; on failure what was loaded before stays.
-    Load(PathBuf),
+    Load(OpenRequest),
     /// Draw samples of one class only, or (`None`) of all; not while a run is in progress.
     Class(Option<usize>),
     /// Render samples.

@@ -81,8 +81,9 @@ pub(super) fn compare_files(
     device: &Device,
     control: &mut JobControl,
 ) -> Result<Option<Evaluation>, EngineError> {
-    let CompareRequest { before, after, class, evaluation } = request;
-    let open = |path| -> Result<Model, EngineError> { Ok(Model::load(path, device)?) };
+    let CompareRequest { before, after, class, classes, evaluation } = request;
+    let open =
+        |path| -> Result<Model, EngineError> { Ok(Model::load_with_classes(path, *classes, device, &mut |_, _| {})?) };
     let (mut before, mut after) = (open(before)?, open(after)?);
     before.set_class(*class)?;
     after.set_class(*class)?;

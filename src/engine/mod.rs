@@ -42,7 +42,9 @@ pub use error::{EngineError, panic_sentence};
 pub use event::{Event, LabelerCard, RenderedTiles};
 pub use phase::{Phase, Progress};
 pub use report::{RunReport, Seconds};
-pub use request::{EvaluationRequest, FileJob, PictureRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest};
+pub use request::{
+    EvaluationRequest, FileJob, OpenRequest, PictureRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest,
+};
 pub use warm_up::WarmUp;
 pub use weights::Weights;
 pub use worker::Engine;

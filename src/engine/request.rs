@@ -52,6 +52,22 @@ pub struct EvaluationRequest {
     pub seed: u64,
 }
 
+/// A model file to open.
+#[derive(Clone, Debug)]
+pub struct OpenRequest {
+    /// The file.
+    pub path: PathBuf,
+    /// Number of classes behind the latent of a generator whose file does not say so.
+    pub classes: Option<usize>,
+}
+
+impl From<PathBuf> for OpenRequest {
+    /// A file that says all there is to say.
+    fn from(path: PathBuf) -> Self {
+        Self { path, classes: None }
+    }
+}
+
 /// Two model files to compare.
 #[derive(Clone, Debug)]
 pub struct CompareRequest {
@@ -61,6 +77,8 @@ pub struct CompareRequest {
     pub after: PathBuf,
     /// Compare samples of one class only.
     pub class: Option<usize>,
+    /// Number of classes, as in [`OpenRequest`].
+    pub classes: Option<usize>,
     /// How.
     pub evaluation: EvaluationRequest,
 }

@@ -153,10 +153,10 @@ impl Worker<'_> {
                 send_event(events, Event::Idle);
                 return !quit;
             }
-            Command::Load(path) => {
+            Command::Load(request) => {
                 answer(events, || {
                     let report = |read, of| send_event(events, Event::Opening { read, of });
-                    let model = open(&path, &session.device.device, report)?;
+                    let model = open(&request, &session.device.device, report)?;
                     let card = model.card();
                     session.replace(model);
                     Ok(Event::Loaded(Box::new(card)))

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use super::labeler::LabelerProblem;
+use super::labeler_error::LabelerProblem;
 
 /// The key of the file's metadata that holds the names.
 pub(super) const METADATA_KEY: &str = "classes";

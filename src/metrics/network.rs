@@ -11,7 +11,7 @@ use tract_onnx::prelude::*;
 
 use super::guard::guarded;
 use super::heads::{ClassNames, Head, METADATA_KEY};
-use super::labeler::LabelerProblem;
+use super::labeler_error::LabelerProblem;
 
 /// Images run at once where the network leaves it open: enough to keep a core busy, few enough to share among cores.
 const BATCH: usize = 16;

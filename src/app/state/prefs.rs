@@ -39,6 +39,8 @@ pub struct Prefs {
     pub gpu: Option<String>,
     /// The user's own presets.
     pub presets: BTreeMap<String, Settings>,
+    /// How many classes the user said a model has, by the SHA-256 of its file, which does not say so.
+    pub classes: BTreeMap<String, usize>,
     /// Seconds of an iteration and its batch, by device and networks: what a run will cost.
     pub speeds: BTreeMap<String, (f64, usize)>,
     #[serde(skip)]

@@ -1,11 +1,11 @@
 //! What is open.
 
-use eframe::egui::{RichText, Ui};
+use eframe::egui::{DragValue, RichText, Ui};
 
 use super::{format::group_digits, widgets};
-use crate::app::state::studio::Studio;
+use crate::{app::state::studio::Studio, model::ModelCard};
 
-pub(crate) fn ui(ui: &mut Ui, studio: &Studio) {
+pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
     let Some(card) = &studio.model else {
         widgets::section(ui, "Model", |_| {});
         widgets::explain(ui, "No model is open.");
@@ -40,7 +40,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &Studio) {
     let digest: String = card.sha256.chars().take(16).collect();
     let details: Vec<String> =
         card.details.iter().map(|(name, value)| format!("\n{} {value}", name.replace('_', " "))).collect();
-    response.on_hover_text(format!(
+    let hover = format!(
         "{}\ncontains {}\nlatent {}, w {}{}\nchannels from 4 \u{d7} 4 up: {}\nSHA-256 {digest}\u{2026}",
         card.file.display(),
         card.contents.join(", "),
@@ -48,5 +48,29 @@ pub(crate) fn ui(ui: &mut Ui, studio: &Studio) {
         card.w_dim,
         details.concat(),
         channels.join(", "),
-    ));
+    );
+    response.on_hover_text(hover);
+    let chosen = studio.model.as_ref().filter(|card| card.can_be_conditional).and_then(|card| classes(ui, card));
+    if let Some(classes) = chosen.filter(|_| studio.run.in_progress().is_none()) {
+        studio.set_classes(classes);
+    }
+}
+
+/// Asks how many classes stand behind the latent of a model whose file does not say so; the answer, once it is given.
+fn classes(ui: &mut Ui, card: &ModelCard) -> Option<usize> {
+    let id = ui.id().with(("classes", &card.sha256, card.classes));
+    let mut classes = ui.data(|data| data.get_temp(id)).unwrap_or(card.classes);
+    let most = (card.latent + card.classes).saturating_sub(1);
+    let help = "A class-conditional model of this kind has its classes behind the latent, and its file does not say how many. \
+                0: it has none.";
+    let response = ui
+        .horizontal(|ui| {
+            let label = ui.label(RichText::new("Classes").weak()).on_hover_text(help);
+            let value = DragValue::new(&mut classes).range(0..=most).update_while_editing(false);
+            ui.add(value).labelled_by(label.id).accessible_name("Number of classes").on_hover_text(help)
+        })
+        .inner;
+    ui.data_mut(|data| data.insert_temp(id, classes));
+    let given = response.drag_stopped() || response.lost_focus();
+    (given && classes != card.classes).then_some(classes)
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::{
-    args::{ClassArgs, DeviceArgs, LabelerArgs},
+    args::{ClassArgs, ClassesArgs, DeviceArgs, LabelerArgs},
     client::{ask, exported, loaded, wait},
     progress::Bar,
     unusable::Unusable,
@@ -91,6 +91,8 @@ pub(super) struct UnlearnArgs {
     labeler_args: LabelerArgs,
     #[command(flatten)]
     class: ClassArgs,
+    #[command(flatten)]
+    classes: ClassesArgs,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -182,7 +184,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     let engine = Engine::start(device)?;
     let interrupts = super::progress::interrupts()?;
 
-    let card = ask(&engine, Command::Load(args.model.clone()), loaded)?;
+    let card = ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
     if args.class.class.is_some() {
         let class = Command::Class(args.class.class);
         ask(&engine, class, |event| matches!(event, Event::Class(_)).then_some(()))?;

@@ -14,7 +14,7 @@ use crate::{
         },
     },
     device::Kind,
-    engine::{Command, Event, RenderedTiles, RunReport, SampleKind, SampleRequest},
+    engine::{Command, Event, OpenRequest, RenderedTiles, RunReport, SampleKind, SampleRequest},
     model::ModelCard,
     unlearn::Iteration,
 };
@@ -125,9 +125,15 @@ impl Studio {
     }
 
     fn handle_loaded(&mut self, card: Box<ModelCard>) {
+        let remembered = self.prefs.classes.get(&card.sha256).copied().filter(|_| card.can_be_conditional);
+        if let Some(classes) = remembered.filter(|classes| *classes != card.classes) {
+            self.send(Command::Load(OpenRequest { path: card.file, classes: Some(classes) }));
+            return;
+        }
         self.prefs.add_recent(&card.file);
-        // The same model again (on another device) keeps its marks.
-        if self.marks.feedback().model_sha256() != card.sha256 {
+        // The same model again (on another device) keeps its marks. With other classes an address is another sample.
+        let same_classes = self.model.as_ref().is_some_and(|model| model.classes == card.classes);
+        if self.marks.feedback().model_sha256() != card.sha256 || !same_classes {
             self.marks = Marks::new(&card.sha256);
             self.view.class = None;
         }

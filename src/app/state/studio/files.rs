@@ -36,7 +36,16 @@ impl Studio {
     /// Opens a model, whatever is open.
     pub(super) fn load(&mut self, path: PathBuf) {
         (self.opening, self.opening_since, self.opened) = (Some(path.clone()), self.now, 0.0);
-        self.send(Command::Load(path));
+        self.send(Command::Load(path.into()));
+    }
+
+    /// Says how many classes the open model has, whose file does not say so; opens it again. That is remembered.
+    pub fn set_classes(&mut self, classes: usize) {
+        let Some(card) = &self.model else { return };
+        let path = card.file.clone();
+        self.prefs.classes.insert(card.sha256.clone(), classes);
+        self.prefs.save();
+        self.perform_or_ask(PendingAction::OpenModel(path));
     }
 
     fn read(&mut self, path: &Path) {
