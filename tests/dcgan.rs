@@ -4,11 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::{Tensor, TensorData};
 use unlearn_studio::{
     checkpoint::{self, Checkpoint},
     device,
     model::{Model, Sampler},
-    networks::{LatentAddress, Params},
+    networks::{LatentAddress, NormalSource, Params, flat::to_vec},
+    train::{Extras, TrainConfig, Trainer},
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -42,6 +44,27 @@ fn sizes_are_read_off_shapes() {
     }
     let averaged = open(&fixture("averaged-16.pth"), None).expect("a DCGAN").card();
     assert_eq!(averaged.contents, ["g_ema", "g", "d"]);
+}
+
+/// Adam's first step moves every parameter by the learning rate: a fifth of what suits equalised layers, times the ratio of
+/// lazy regularisation.
+#[test]
+fn steps_are_a_fifth_of_those_of_equalised_layers() {
+    let model = open(&golden(), None).expect("a DCGAN");
+    let gan = model.gan().expect("a discriminator");
+    let config = TrainConfig { batch: 4, ..TrainConfig::default() };
+    let mut trainer = Trainer::new(gan.networks.clone(), config, gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
+    let real = NormalSource::new(3, 0).normals(4 * 3 * 64 * 64);
+    let real = Tensor::from_data(TensorData::new(real, [4, 3, 64, 64]), &device::cpu().device);
+    trainer.iterate(1, real, Extras::default(), None, &mut NormalSource::new(1, 0));
+    let largest = |after: &Tensor<1>, before: &Tensor<1>| to_vec((after.clone() - before.clone()).abs().max())[0];
+    for (moved, ratio) in [
+        (largest(&trainer.g.values, &gan.g.values), 4.0 / 5.0),
+        (largest(&trainer.d.values, &gan.d.values), 16.0 / 17.0),
+    ] {
+        let expected = 0.002 * 0.2 * ratio;
+        assert!((moved / expected - 1.0).abs() < 0.01, "{moved} instead of {expected}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use unlearn_studio::data::avatars::{self, Attributes, Beard};
-use unlearn_studio::metrics::{Head, Labeler, Labels, frechet_floor};
+use unlearn_studio::metrics::{FrechetBasis, Head, Labeler, Labels, frechet_floor};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/labelers").join(name)
@@ -37,6 +37,7 @@ fn grey_images_get_the_scores_and_features_of_their_halves() {
     close(&labels.scores, &[32.0, 0.0, 17.0, 8.0, 32.0, 21.0, 16.0, 16.0, 17.0]);
     assert_eq!(labels.classes, [0, 1, 2]);
     close(&labels.probabilities[6..], &[0.211942, 0.211942, 0.576117]);
+    assert_eq!(labels.frechet_features().unwrap().1, FrechetBasis::Features);
     let features = labels.features.unwrap();
     assert_eq!((features.width, features.rows()), (8, 3));
     close(&features.values[8..16], &[0.25, 0.25, 0.25, 0.25, 1.0, 1.0, 1.0, 1.0]);
@@ -131,6 +132,9 @@ fn a_fixed_batch_of_colour_probabilities_works_too() {
     close(&labels.scores, &expected);
     close(&labels.probabilities, &expected);
     assert_eq!((labels.classes.as_slice(), labels.features.is_none()), (&[0, 2, 0][..], true));
+    // A Fréchet distance then has nothing but the scores.
+    let (measured, basis) = labels.frechet_features().unwrap();
+    assert_eq!((basis, measured.width, &measured.values), (FrechetBasis::Scores, 3, &labels.scores));
 
     let shifted = labeler.with_normalization(&[0.5, 0.0, 0.0], &[0.5]).unwrap();
     let labels = shifted.label(&plane(1.0), [1, 1, 16, 16]).unwrap();

@@ -2,8 +2,8 @@
 //!
 //! Its input `[N, 1 or 3, H, W]` decides how images are prepared: values in [0, 1] (or what
 //! [`Labeler::with_normalization`] makes of them), one channel means Rec. 601 luma, another size means bilinear resize.
-//! An output called `features` feeds the Fréchet distance; every other output `[N, classes]` is a [`Head`], the scores of
-//! one question. Most labelers have one; the first must be one.
+//! An output called `features` feeds the Fréchet distance (without one, the scores do); every other output `[N, classes]`
+//! is a [`Head`], the scores of one question. Most labelers have one; the first must be one.
 
 use std::path::Path;
 
