@@ -349,6 +349,33 @@ fn a_setting_can_be_given_by_option_key_or_path() {
     assert!(run(&[], "preset.pt") != by_option);
 }
 
+/// A DCGAN with classes and without a discriminator: one is warmed up, and the file is written as it came.
+#[test]
+fn a_dcgan_unlearns_and_is_written_as_it_came() {
+    let folder = folder();
+    let at = |name: &str| text(&folder.path().join(name));
+    let dcgan = fixture("dcgan/conditional-16.pt");
+    marks(&checkpoint::sha256(&dcgan).expect("a digest")).save(Path::new(&at("marks.json"))).expect("written");
+    let run = |out: &str| {
+        let (model, feedback, out) = (text(&dcgan), at("marks.json"), at(out));
+        let fixed = ["unlearn", &model, "--classes", "3", "--feedback", &feedback, "--as-marked", "--out", &out];
+        let sizes = "--iters 2 --adapt-iters 1 --adapted 1 --batch 4 --samples 0 --device cpu";
+        let output = studio(&fixed.into_iter().chain(sizes.split(' ')).collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("no discriminator in this file; one is warmed up"), "{}", stderr(&output));
+        std::fs::read(&out).expect("a file")
+    };
+    let (first, second) = (run("first.pt"), run("second.pt"));
+    assert!(first == second, "the same command gives the same bytes");
+    let before = std::fs::read(&dcgan).expect("a file");
+    assert!(first.len() == before.len() && first != before, "other weights in the same places");
+    let (before, after) =
+        (checkpoint::load(&dcgan).expect("before"), checkpoint::load(&folder.path().join("first.pt")));
+    let (before, after) = (before.g_ema.expect("a generator"), after.expect("after").g_ema.expect("a generator"));
+    assert_ne!(before["layers.0.weight"], after["layers.0.weight"]);
+    assert_eq!(before["layers.0.norm.running_mean"], after["layers.0.norm.running_mean"], "statistics stay");
+}
+
 #[test]
 fn evaluate_counts_what_the_labeler_sees() {
     let (before, after) = (model(), fixture("golden/stylegan2-16.adapted0.pt"));
@@ -528,6 +555,17 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ("info {b}/truncated.pt", 1, "truncated.pt: damaged or incomplete"),
     ("info {b}/other.pt", 1, "other.pt: "),
     ("info {b}/odd.safetensors", 1, "odd.safetensors: not a StyleGAN2 checkpoint"),
+    (
+        "info {f}/dcgan/broken-chain.pth",
+        1,
+        "broken-chain.pth: neither a StyleGAN2 checkpoint in the rosinality layout nor a",
+    ),
+    (
+        "info {f}/dcgan/conditional-16.pt --classes 13",
+        1,
+        "13 classes do not fit into the generator's input of 13 numbers",
+    ),
+    ("info {m} --classes 3", 1, "this file says itself how many classes its model has; none can be given"),
     ("sample {b}/none.pt --out {o}/a.png", 1, "none.pt: cannot be read"),
     ("sample {b}/truncated.pt --out {o}/a.png", 1, "truncated.pt: damaged or incomplete"),
     ("export {b}/truncated.pt {o}/a.pt", 1, "truncated.pt: damaged or incomplete"),

@@ -10,7 +10,7 @@ use unlearn_studio::{
     device,
     model::{Model, Sampler},
     networks::{LatentAddress, NormalSource, Params, flat::to_vec},
-    train::{Extras, TrainConfig, Trainer},
+    train::{BatchInputs, TrainConfig, Trainer},
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -56,7 +56,7 @@ fn steps_are_a_fifth_of_those_of_equalised_layers() {
     let mut trainer = Trainer::new(gan.networks.clone(), config, gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
     let real = NormalSource::new(3, 0).normals(4 * 3 * 64 * 64);
     let real = Tensor::from_data(TensorData::new(real, [4, 3, 64, 64]), &device::cpu().device);
-    trainer.iterate(1, real, Extras::default(), None, &mut NormalSource::new(1, 0));
+    trainer.iterate(1, real, BatchInputs::default(), None, &mut NormalSource::new(1, 0));
     let largest = |after: &Tensor<1>, before: &Tensor<1>| to_vec((after.clone() - before.clone()).abs().max())[0];
     for (moved, ratio) in [
         (largest(&trainer.g.values, &gan.g.values), 4.0 / 5.0),

@@ -5,7 +5,10 @@ use std::time::Duration;
 use eframe::egui::{Key, Modifiers, accesskit::Role};
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
-    app::state::{prefs::Theme, tiles::Source, view::Compare},
+    app::{
+        App,
+        state::{prefs::Theme, tiles::Source, view::Compare},
+    },
     checkpoint,
     device::DeviceChoice,
     feedback::Mark,
@@ -322,4 +325,24 @@ fn thousands_of_samples_scroll_by_without_being_asked_for() {
     assert!(window.query_by_label("Sample 40").is_none(), "it has scrolled");
     let seen = (0..4096).filter(|index| window.query_by_label(&format!("Sample {index}")).is_some()).count();
     assert!(seen > 100, "{seen} samples are in view");
+}
+
+/// A DCGAN's file does not say how many classes it has: the user does, and the window remembers.
+#[test]
+fn classes_of_a_dcgan_are_asked_for() {
+    let path = fixture("dcgan/conditional-16.pt");
+    let mut window = window_with([1360.0, 860.0], Theme::Dark, false, path.clone());
+    filled(&mut window);
+    assert!(window.query_by_label("Number of classes").is_some(), "the model's card asks");
+    app(&mut window).studio().set_classes(3);
+    let classes = |app: &mut App| app.studio().model.as_ref().map(|card| card.classes);
+    until(&mut window, "three classes", |app| classes(app) == Some(3));
+    filled(&mut window);
+    app(&mut window).studio().open(path);
+    until(&mut window, "the file again", |app| app.studio().file_being_opened().is_none() && classes(app) == Some(3));
+    // Where a file says so itself nobody is asked.
+    app(&mut window).studio().open(model());
+    until(&mut window, "another model", |app| classes(app) == Some(0));
+    window.run_ok();
+    assert!(window.query_by_label("Number of classes").is_none());
 }

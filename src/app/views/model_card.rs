@@ -58,7 +58,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
 
 /// Asks how many classes stand behind the latent of a model whose file does not say so; the answer, once it is given.
 fn classes(ui: &mut Ui, card: &ModelCard) -> Option<usize> {
-    let id = ui.id().with(("classes", &card.sha256, card.classes));
+    let id = ui.scope_id().with(("classes", &card.sha256, card.classes));
     let mut classes = ui.data(|data| data.get_temp(id)).unwrap_or(card.classes);
     let most = (card.latent + card.classes).saturating_sub(1);
     let help = "A class-conditional model of this kind has its classes behind the latent, and its file does not say how many. \
