@@ -20,7 +20,7 @@ pub(super) const LATENT_AVG: &str = "latent_avg";
 
 /// A checkpoint's parts that are not tensors.
 #[derive(Default)]
-pub(super) struct Extras {
+pub(super) struct OtherParts {
     pub(super) args: Map<String, Value>,
     pub(super) ada_aug_p: Option<f64>,
     pub(super) g_param_groups: Option<Value>,
@@ -38,7 +38,7 @@ pub(super) fn is_ours(name: &str) -> bool {
 pub(super) fn assemble(
     file: &Path,
     mut tensors: IndexMap<String, HostTensor>,
-    extras: Extras,
+    extras: OtherParts,
 ) -> Result<Checkpoint, CheckpointError> {
     if is_bare_generator(|key| tensors.contains_key(key)) {
         tensors = tensors.into_iter().map(|(key, tensor)| (format!("g_ema.{key}"), tensor)).collect();
@@ -85,7 +85,7 @@ pub(super) fn assemble(
     };
     let g_optim = optimizer("g_optim", &g, extras.g_param_groups)?;
     let d_optim = optimizer("d_optim", &d, extras.d_param_groups)?;
-    let Extras { args, ada_aug_p, metadata, .. } = extras;
+    let OtherParts { args, ada_aug_p, metadata, .. } = extras;
     Ok(Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan: None })
 }
 

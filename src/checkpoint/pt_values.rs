@@ -9,7 +9,7 @@ use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::CheckpointError;
-use super::assemble::Extras;
+use super::assemble::OtherParts;
 use super::pickle::{Node, Pickle, PickleError};
 use crate::networks::HostTensor;
 
@@ -121,14 +121,14 @@ fn pickle_entry(archive: &ZipArchive<File>) -> Option<String> {
 }
 
 /// What stands in the pickle beside tensors.
-pub(super) fn read_extras(plain: &Pickle) -> Extras {
+pub(super) fn read_extras(plain: &Pickle) -> OtherParts {
     let value = |key: &str| plain.to_json(plain.get(plain.root(), key)?);
     let param_groups = |optimizer: &str| plain.to_json(plain.get(plain.get(plain.root(), optimizer)?, "param_groups")?);
-    let mut extras = Extras {
+    let mut extras = OtherParts {
         ada_aug_p: value("ada_aug_p").and_then(|value| value.as_f64()),
         g_param_groups: param_groups("g_optim"),
         d_param_groups: param_groups("d_optim"),
-        ..Extras::default()
+        ..OtherParts::default()
     };
     if let Some(Value::Object(args)) = value("args") {
         extras.args = args;

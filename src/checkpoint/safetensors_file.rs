@@ -13,7 +13,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use serde_json::{Map, Value};
 
-use super::assemble::{Entry, Extras, assemble};
+use super::assemble::{Entry, OtherParts, assemble};
 use super::element::Element;
 use super::{Checkpoint, CheckpointError, Precision};
 use crate::atomic_file;
@@ -91,7 +91,7 @@ pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint
     };
     let ada_aug_p = json(ADA_AUG_P)?.and_then(|value| value.as_f64());
     let (g_param_groups, d_param_groups) = (json(G_PARAM_GROUPS)?, json(D_PARAM_GROUPS)?);
-    let extras = Extras { args, ada_aug_p, g_param_groups, d_param_groups, metadata };
+    let extras = OtherParts { args, ada_aug_p, g_param_groups, d_param_groups, metadata };
     assemble(path, tensors.into_iter().collect(), extras)
 }
 

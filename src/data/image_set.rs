@@ -19,7 +19,7 @@ enum Images {
     /// Drawn when they are asked for.
     Avatars { seed: u64, count: usize },
     /// Bytes `[count, side, side, channels]`.
-    Held { bytes: Vec<u8>, channels: usize },
+    InMemory { bytes: Vec<u8>, channels: usize },
 }
 
 impl ImageSet {
@@ -31,12 +31,12 @@ impl ImageSet {
 
     /// Grey images `[count, side, side]`.
     pub(super) fn grey(bytes: Vec<u8>, side: usize) -> Self {
-        Self { side, images: Images::Held { bytes, channels: 1 }, shrink: 1 }
+        Self { side, images: Images::InMemory { bytes, channels: 1 }, shrink: 1 }
     }
 
     /// Colour images `[count, side, side, 3]`.
     pub(super) fn rgb(bytes: Vec<u8>, side: usize) -> Self {
-        Self { side, images: Images::Held { bytes, channels: 3 }, shrink: 1 }
+        Self { side, images: Images::InMemory { bytes, channels: 3 }, shrink: 1 }
     }
 
     /// The same images with `side` pixels along a side, each the mean of those it covers; `None` unless that divides
@@ -54,7 +54,7 @@ impl ImageSet {
     pub fn len(&self) -> usize {
         match &self.images {
             Images::Avatars { count, .. } => *count,
-            Images::Held { bytes, channels } => bytes.len() / (self.side * self.side * channels).max(1),
+            Images::InMemory { bytes, channels } => bytes.len() / (self.side * self.side * channels).max(1),
         }
     }
 
@@ -77,18 +77,18 @@ impl ImageSet {
         for &index in indices {
             match &self.images {
                 Images::Avatars { seed, .. } => push(&avatars::draw(*seed, index as u64, self.side as u32).rgb, 3),
-                Images::Held { bytes, channels } => {
+                Images::InMemory { bytes, channels } => {
                     let size = plane * channels;
                     push(&bytes[index * size..(index + 1) * size], *channels);
                 }
             }
         }
-        if self.shrink == 1 { out } else { shrink(&out, self.side, self.shrink) }
+        if self.shrink == 1 { out } else { area_means(&out, self.side, self.shrink) }
     }
 }
 
 /// Planes of `side` pixels with every square of `step` pixels a side replaced by its mean.
-fn shrink(planes: &[f32], side: usize, step: usize) -> Vec<f32> {
+fn area_means(planes: &[f32], side: usize, step: usize) -> Vec<f32> {
     let small = side / step;
     let mut out = vec![0.0; planes.len() / (step * step)];
     for (row, values) in planes.chunks_exact(side).enumerate() {

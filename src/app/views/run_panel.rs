@@ -146,7 +146,7 @@ fn start(ui: &mut Ui, studio: &mut Studio) {
                     true => format!("This GPU has {memory}"),
                     false => format!("This machine has {memory} free"),
                 };
-                let text = format!("{has}. A smaller batch or micro-batch (under Both stages) needs less.");
+                let text = format!("{has}. A smaller batch or micro-batch needs less.");
                 let colour = ui.visuals().warn_fg_color;
                 ui.add(egui::Label::new(RichText::new(text).small().color(colour)).wrap());
             }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use quality::{Confidence, auc, balanced_accuracy};
-use regression::Plane;
+use regression::LogisticRegression;
 pub use whitening::Whitening;
 
 use super::marks::Mark;
@@ -101,8 +101,8 @@ impl ProbeQuality {
 /// A calibrated classifier of samples.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    plane: Plane,
-    calibration: Plane,
+    plane: LogisticRegression,
+    calibration: LogisticRegression,
     /// Size of the scores, by which they are divided before calibration.
     spread: f64,
     /// Difference of log-odds between all samples and the marked ones.
@@ -121,12 +121,12 @@ impl Probe {
             return Err(ProbeError::TooFew { negatives, positives });
         }
         let rows = || marked.iter().map(|(x, _)| x.as_slice()).zip(kinds.iter().copied());
-        let plane = Plane::fit(rows(), STRENGTH).ok_or(ProbeError::Features)?;
+        let plane = LogisticRegression::fit(rows(), STRENGTH).ok_or(ProbeError::Features)?;
         let folds = stratified(&kinds, negatives.min(positives).min(MOST_FOLDS));
         let mut left_out = vec![0.0; marked.len()];
         for out in 0..negatives.min(positives).min(MOST_FOLDS) {
             let others = rows().zip(&folds).filter(|(_, fold)| **fold != out).map(|(row, _)| row);
-            let plane = Plane::fit(others, STRENGTH).ok_or(ProbeError::Features)?;
+            let plane = LogisticRegression::fit(others, STRENGTH).ok_or(ProbeError::Features)?;
             for (i, _) in folds.iter().enumerate().filter(|(_, fold)| **fold == out) {
                 left_out[i] = plane.score(&marked[i].0);
             }
@@ -140,9 +140,11 @@ impl Probe {
         }
         let spread = (left_out.iter().map(|s| s * s).sum::<f64>() / left_out.len() as f64).sqrt().max(1e-12);
         let scaled: Vec<[f64; 1]> = left_out.iter().map(|s| [s / spread]).collect();
-        let calibration =
-            Plane::fit(scaled.iter().map(|s| s.as_slice()).zip(kinds.iter().copied()), CALIBRATION_STRENGTH)
-                .ok_or(ProbeError::Features)?;
+        let calibration = LogisticRegression::fit(
+            scaled.iter().map(|s| s.as_slice()).zip(kinds.iter().copied()),
+            CALIBRATION_STRENGTH,
+        )
+        .ok_or(ProbeError::Features)?;
         let recognised = balanced_accuracy(&scaled.iter().map(|s| calibration.score(s)).collect::<Vec<_>>(), &kinds);
         let quality = ProbeQuality {
             negatives,

@@ -15,14 +15,14 @@ const ROUNDING: f64 = 1e-14;
 /// A row far on its side has a curvature of zero in rounding; with this much the equations stay solvable.
 const LEAST_CURVATURE: f64 = 1e-12;
 
-/// A separating plane: the score of `x` is `weights . x + intercept`, positive towards the negatives.
+/// A fitted L2-regularised logistic regression: the score of `x` is `weights . x + intercept`, positive towards the negatives.
 #[derive(Clone, Debug)]
-pub(super) struct Plane {
+pub(super) struct LogisticRegression {
     weights: Vec<f64>,
     intercept: f64,
 }
 
-impl Plane {
+impl LogisticRegression {
     /// Minimises the logistic loss plus `strength / 2 * |weights|^2` over rows and whether each is negative; `None` if
     /// one kind is missing or the numbers cannot be used.
     pub(super) fn fit<'a>(rows: impl Iterator<Item = (&'a [f64], bool)>, strength: f64) -> Option<Self> {
@@ -141,12 +141,12 @@ mod tests {
         (0..rows).map(row).collect()
     }
 
-    fn fit(data: &[(Vec<f64>, bool)], strength: f64) -> Option<Plane> {
-        Plane::fit(data.iter().map(|(row, kind)| (row.as_slice(), *kind)), strength)
+    fn fit(data: &[(Vec<f64>, bool)], strength: f64) -> Option<LogisticRegression> {
+        LogisticRegression::fit(data.iter().map(|(row, kind)| (row.as_slice(), *kind)), strength)
     }
 
     /// The largest entry of the loss's gradient at the plane.
-    fn slope(data: &[(Vec<f64>, bool)], strength: f64, plane: &Plane) -> f64 {
+    fn slope(data: &[(Vec<f64>, bool)], strength: f64, plane: &LogisticRegression) -> f64 {
         let residuals: Vec<f64> = data
             .iter()
             .map(|(row, kind)| 1.0 / (1.0 + (-plane.score(row)).exp()) - f64::from(u8::from(*kind)))
@@ -238,7 +238,7 @@ mod tests {
     fn what_cannot_be_separated_has_no_plane() {
         let rows = [[0.0], [1.0]];
         let fit_kinds = |rows: &[[f64; 1]], kinds: &[bool]| {
-            Plane::fit(rows.iter().map(|row| row.as_slice()).zip(kinds.iter().copied()), 1.0)
+            LogisticRegression::fit(rows.iter().map(|row| row.as_slice()).zip(kinds.iter().copied()), 1.0)
         };
         assert!(fit_kinds(&rows, &[true, false]).is_some());
         assert!(fit_kinds(&rows, &[true, true]).is_none());
@@ -247,10 +247,10 @@ mod tests {
             assert!(fit_kinds(&[[0.0], [value]], &[true, false]).is_none(), "{value}");
         }
         let uneven: [(&[f64], bool); 2] = [(&[0.0], true), (&[0.0, 1.0], false)];
-        assert!(Plane::fit(uneven.into_iter(), 1.0).is_none());
+        assert!(LogisticRegression::fit(uneven.into_iter(), 1.0).is_none());
         // Rows without features: the intercept alone.
         let none: [(&[f64], bool); 4] = [(&[], true), (&[], true), (&[], true), (&[], false)];
-        let plane = Plane::fit(none.into_iter(), 1.0).expect("a plane");
+        let plane = LogisticRegression::fit(none.into_iter(), 1.0).expect("a plane");
         assert!((plane.intercept - 3.0_f64.ln()).abs() < 1e-12 && plane.weights.is_empty());
     }
 }

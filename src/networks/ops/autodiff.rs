@@ -16,7 +16,7 @@ use super::fir::Fir;
 
 /// Which convolution: the numbers every one of the three needs.
 #[derive(Clone, Copy, Debug)]
-struct Geometry {
+struct ConvGeometry {
     kernel: [usize; 2],
     size: [usize; 2],
     stride: usize,
@@ -34,7 +34,7 @@ struct ConvForward;
 
 impl<B: GanOps> Backward<B, 2> for ConvForward {
     /// The input if the weight is tracked, the weight if the input is.
-    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>, Geometry);
+    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>, ConvGeometry);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let [node_x, node_weight] = ops.parents;
@@ -57,7 +57,7 @@ struct ConvInputGrad;
 
 impl<B: GanOps> Backward<B, 2> for ConvInputGrad {
     /// The weight if the gradient is tracked, the gradient if the weight is.
-    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>, Geometry);
+    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>, ConvGeometry);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let [node_weight, node_inner] = ops.parents;
@@ -184,7 +184,8 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
         stride: usize,
         padding: usize,
     ) -> FloatTensor<Self> {
-        let at = Geometry { kernel: plane_size(weight.primitive()), size: plane_size(x.primitive()), stride, padding };
+        let at =
+            ConvGeometry { kernel: plane_size(weight.primitive()), size: plane_size(x.primitive()), stride, padding };
         let keep_x = weight.is_tracked().then(|| x.primitive().clone());
         let keep_weight = x.is_tracked().then(|| weight.primitive().clone());
         let prep = ConvForward.prepare::<C>([x.node(), weight.node()]);
@@ -202,7 +203,7 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
         stride: usize,
         padding: usize,
     ) -> FloatTensor<Self> {
-        let at = Geometry { kernel: plane_size(weight.primitive()), size, stride, padding };
+        let at = ConvGeometry { kernel: plane_size(weight.primitive()), size, stride, padding };
         let keep_weight = grad.is_tracked().then(|| weight.primitive().clone());
         let keep_grad = weight.is_tracked().then(|| grad.primitive().clone());
         let prep = ConvInputGrad.prepare::<C>([weight.node(), grad.node()]);

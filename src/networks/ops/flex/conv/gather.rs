@@ -193,7 +193,7 @@ impl Product<'_> {
             self.pack_source(item, plane, source);
             for block in blocks {
                 for (phase, offsets) in offsets.iter().enumerate() {
-                    isa.run(Tiles {
+                    isa.run(OutputTiles {
                         weights: &weights[block.starts[phase]..],
                         rows: block.rows.tile,
                         offsets,
@@ -270,7 +270,7 @@ fn interleave(to: &mut [f32], even: &[f32], odd: &[f32]) {
 }
 
 /// All columns of one block.
-struct Tiles<'a> {
+struct OutputTiles<'a> {
     weights: &'a [f32],
     rows: usize,
     offsets: &'a [usize],
@@ -280,7 +280,7 @@ struct Tiles<'a> {
     line: usize,
 }
 
-impl Kernel for Tiles<'_> {
+impl Kernel for OutputTiles<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -297,7 +297,7 @@ impl Kernel for Tiles<'_> {
     }
 }
 
-impl Tiles<'_> {
+impl OutputTiles<'_> {
     /// # Safety
     /// `V` must exist on this CPU.
     #[inline(always)]

@@ -146,7 +146,7 @@ impl Product<'_> {
                     pack::pixels(from, [samples, self.out, oh, ow], rows, grad);
                     let (block, sums_tail) = sums.split_at_mut(rows.tile * self.line(isa));
                     let factors = Factors { grad, x, samples, grid, width };
-                    isa.run(Tiles { factors, rows: rows.tile, offsets: &offsets, sums: block });
+                    isa.run(WeightTiles { factors, rows: rows.tile, offsets: &offsets, sums: block });
                     (to, sums) = (grad_tail, sums_tail);
                 }
             });
@@ -188,14 +188,14 @@ struct Factors<'a> {
 }
 
 /// Adds the outer products of a group to the sums of some rows: for each offset one vector a row.
-struct Tiles<'a> {
+struct WeightTiles<'a> {
     factors: Factors<'a>,
     rows: usize,
     offsets: &'a [usize],
     sums: &'a mut [f32],
 }
 
-impl Kernel for Tiles<'_> {
+impl Kernel for WeightTiles<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -212,7 +212,7 @@ impl Kernel for Tiles<'_> {
     }
 }
 
-impl Tiles<'_> {
+impl WeightTiles<'_> {
     /// # Safety
     /// `V` must exist on this CPU.
     #[inline(always)]
