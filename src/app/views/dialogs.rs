@@ -25,7 +25,7 @@ impl Purpose {
     /// Title, kind of file, extensions, and the name a new file is offered under, if one is written.
     fn describe(self) -> (&'static str, &'static str, &'static [&'static str], Option<&'static str>) {
         match self {
-            Self::OpenModel => ("Open a model", "Models", &["safetensors", "pt", "pth", "pkl"], None),
+            Self::OpenModel => ("Open a model", "Models", &["safetensors", "pt", "pth", "pkl", "tar"], None),
             Self::SaveModel => ("Save the model", "Models", &["safetensors", "pt"], Some("-unlearned.safetensors")),
             Self::OpenFeedback => ("Load marks", "Marks", &["json"], None),
             Self::SaveFeedback => ("Save marks", "Marks", &["json"], Some("-marks.json")),
