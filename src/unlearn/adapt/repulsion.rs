@@ -67,6 +67,12 @@ impl Repulsion {
         Some(Self { config, adapted, weights })
     }
 
+    /// The same with distances in units of `step`: how small the parameters are, and so how small their steps, beside those
+    /// of equalised layers. The losses are made for these; without it, smaller parameters are driven far too hard.
+    pub fn in_units_of(self, step: f64) -> Self {
+        Self { weights: self.weights * (1.0 / (step * step)), ..self }
+    }
+
     /// The distance from the ensemble, `[1]`.
     pub fn distance(&self, theta: &Tensor<1>) -> Tensor<1> {
         self.adapted
@@ -139,6 +145,8 @@ mod tests {
                 assert!((f64::from(d) - expected(distance)).abs() < 1e-5, "{distance:?} {d}");
                 let value = |theta: &[f32]| f64::from(to_vec(repulsion.value_and_gradient(&tensor(theta)).0)[0]);
                 let gradient = to_vec(repulsion.value_and_gradient(&tensor(&theta)).1);
+                let far = to_vec(repulsion.clone().in_units_of(0.2).distance(&tensor(&theta)))[0];
+                assert!((far / d - 25.0).abs() < 1e-3, "{far} in units of a fifth is {d}");
                 for i in 0..theta.len() {
                     let step = 1e-2;
                     let (mut up, mut down) = (theta, theta);

@@ -82,7 +82,9 @@ pub fn unlearn(
     if settings.extrapolate != 1.0 {
         trainer.g_ema = trainer.g.clone();
     }
+    let step = gan.networks.generator.learning_rate_factor();
     let repulsion = Repulsion::new(settings.repulsion, &gan.g.layout, adapted.to_vec());
+    let repulsion = repulsion.map(|repulsion| repulsion.in_units_of(step));
     let term = repulsion.as_ref().map(|repulsion| repulsion as &dyn GeneratorTerm);
     let pools = Images { real: positives, unwanted: Some(negatives) };
     run_stage(trainer, &settings.unlearn, pools, term, &mut rng, after)
