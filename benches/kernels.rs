@@ -22,8 +22,16 @@ struct Shape {
     stride: usize,
 }
 
-const SHAPES: [Shape; 5] =
-    [shape(16, 32, 32, 1), shape(16, 64, 32, 1), shape(16, 64, 16, 1), shape(16, 128, 8, 1), shape(16, 64, 32, 2)];
+const SHAPES: [Shape; 8] = [
+    shape(16, 32, 32, 1),
+    shape(16, 64, 32, 1),
+    shape(16, 64, 16, 1),
+    shape(16, 128, 8, 1),
+    shape(16, 128, 16, 1),
+    shape(16, 256, 8, 1),
+    shape(16, 512, 4, 1),
+    shape(16, 64, 32, 2),
+];
 
 const fn shape(batch: usize, channels: usize, side: usize, stride: usize) -> Shape {
     Shape { batch, channels, side, stride }

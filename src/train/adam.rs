@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::networks::ops::{self, AdamStep};
+
 /// Hyperparameters of one optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamConfig {
@@ -48,15 +50,16 @@ impl Adam {
     pub fn update(&mut self, theta: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
         let AdamConfig { lr, beta1, beta2, eps } = self.config;
         self.step += 1.0;
-        self.exp_avg = if beta1 == 0.0 {
-            gradient.clone()
-        } else {
-            self.exp_avg.clone() * beta1 + gradient.clone() * (1.0 - beta1)
+        let step = AdamStep {
+            beta1: beta1 as f32,
+            beta2: beta2 as f32,
+            rate: (lr / (1.0 - beta1.powf(self.step))) as f32,
+            correction: (1.0 - beta2.powf(self.step)).sqrt() as f32,
+            eps: eps as f32,
         };
-        self.exp_avg_sq = self.exp_avg_sq.clone() * beta2 + gradient.square() * (1.0 - beta2);
-        let correction1 = 1.0 - beta1.powf(self.step);
-        let correction2 = (1.0 - beta2.powf(self.step)).sqrt();
-        let denominator = self.exp_avg_sq.clone().sqrt() / correction2 + eps;
-        theta - self.exp_avg.clone() / denominator * (lr / correction1)
+        let moments = [self.exp_avg.clone(), self.exp_avg_sq.clone()];
+        let (theta, [first, second]) = ops::adam(theta, gradient, moments, step);
+        (self.exp_avg, self.exp_avg_sq) = (first, second);
+        theta
     }
 }

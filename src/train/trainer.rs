@@ -9,7 +9,7 @@ use super::{
     draw::Draw,
     losses::Losses,
 };
-use crate::networks::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource};
+use crate::networks::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource, ops};
 
 /// Augmentation adapts every so many iterations (Karras et al. 2020).
 const ADAPT_EVERY: usize = 4;
@@ -182,7 +182,7 @@ impl Trainer {
     /// Step 5: moves the averaged generator.
     pub fn ema_step(&mut self) {
         let decay = self.config.ema_decay;
-        self.g_ema.values = self.g_ema.values.clone() * decay + self.g.values.clone() * (1.0 - decay);
+        self.g_ema.values = ops::lerp(self.g_ema.values.clone(), self.g.values.clone(), (1.0 - decay) as f32);
     }
 
     pub(super) fn update_discriminator(&mut self, gradient: Tensor<1>) {

@@ -73,17 +73,22 @@ impl DiscriminatorNetwork for Discriminator {
     fn forward_labelled(&self, p: &Leaves, images: Dual<4>, _labels: Option<Tensor<2>>) -> Dual<2> {
         let x = self.trunk(p, images);
         let [batch, channels, height, width] = x.value.dims();
-        let (weight, bias) = self.last.folded(p);
+        let layer = self.last.prepare(p, batch);
         // A convolution that leaves one pixel is a matrix product.
-        let weight = weight.reshape([channels * height * width, 1]);
-        let x = x.linear(|x| x.reshape([batch, channels * height * width]).matmul(weight.clone()));
-        x.plus_constant(bias.reshape([1, 1]))
+        let weight = layer.weight.clone().reshape([channels * height * width, 1]);
+        let x = x.linear(|x| {
+            let x = x.reshape([batch, channels * height * width]).matmul(weight.clone());
+            layer.scale(x.reshape([batch, 1, 1, 1])).reshape([batch, 1])
+        });
+        x.plus_constant(layer.bias.reshape([1, 1]))
     }
 
     fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4> {
         self.halving.iter().fold(images, |x, layer| {
-            let (weight, bias) = layer.folded(p);
-            x.linear(|x| ops::conv2d(x, weight.clone(), 2, 1)).bias_activation(bias, Activation::PLAIN_LEAKY)
+            let [batch, _, height, width] = x.value.dims();
+            let layer = layer.prepare(p, batch * height * width / 4);
+            let x = x.linear(|x| layer.scale(ops::conv2d(x, layer.weight.clone(), 2, 1)));
+            x.bias_activation(layer.bias, Activation::PLAIN_LEAKY)
         })
     }
 }

@@ -61,11 +61,12 @@ impl Generator {
     /// The first layer: `[batch, inputs]` to maps `[batch, channels, 4, 4]`.
     fn start(&self, p: &Leaves, z: &Tensor<2>) -> Tensor<4> {
         let [batch, inputs] = z.dims();
-        let (weight, bias) = self.first.folded(p);
         let outputs = self.first.outputs;
+        let layer = self.first.prepare(p, batch * KERNEL * KERNEL);
         // A transposed convolution of a 1x1 image is a matrix product.
-        let x = z.clone().matmul(weight.reshape([inputs, outputs * KERNEL * KERNEL]));
-        ops::bias_activation(x.reshape([batch, outputs, KERNEL, KERNEL]), bias, Activation::RELU)
+        let x = z.clone().matmul(layer.weight.clone().reshape([inputs, outputs * KERNEL * KERNEL]));
+        let x = layer.scale(x.reshape([batch, outputs, KERNEL, KERNEL]));
+        ops::bias_activation(x, layer.bias, Activation::RELU)
     }
 
     /// Length of the input: `z` and the classes behind it.
@@ -76,8 +77,10 @@ impl Generator {
 
 /// A layer between the first and the last: twice the side.
 fn double(p: &Leaves, layer: &Layer, x: Tensor<4>) -> Tensor<4> {
-    let (weight, bias) = layer.folded(p);
-    ops::bias_activation(ops::conv_transpose2d(x, weight, 2, 1), bias, Activation::RELU)
+    let [batch, _, height, width] = x.dims();
+    let layer = layer.prepare(p, 4 * batch * height * width);
+    let x = layer.scale(ops::conv_transpose2d(x, layer.weight.clone(), 2, 1));
+    ops::bias_activation(x, layer.bias, Activation::RELU)
 }
 
 impl GeneratorNetwork for Generator {
@@ -154,9 +157,10 @@ impl GeneratorNetwork for Generator {
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], _noise: &Noise) -> Dual<4> {
         let Some((last, hidden)) = self.doubling.split_last() else { return self.start(p, &ws[0].value).into() };
         let x = hidden.iter().fold(self.start(p, &ws[0].value), |x, layer| double(p, layer, x));
-        let (weight, bias) = last.folded(p);
-        let x = ops::conv_transpose2d(x, weight, 2, 1) + bias.reshape([1, last.outputs, 1, 1]);
-        x.tanh().into()
+        let [batch, _, height, width] = x.dims();
+        let layer = last.prepare(p, 4 * batch * height * width);
+        let x = layer.scale(ops::conv_transpose2d(x, layer.weight.clone(), 2, 1));
+        (x + layer.bias.reshape([1, last.outputs, 1, 1])).tanh().into()
     }
 
     fn trunk(&self, p: &Leaves, ws: &[Dual<2>]) -> Option<Tensor<4>> {

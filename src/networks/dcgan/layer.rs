@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::keys;
-use crate::networks::{ArchitectureError, Leaves, ParamLayout, flat::ParamId, params::ShapeReader};
+use crate::networks::{ArchitectureError, Leaves, ParamLayout, flat::ParamId, ops, params::ShapeReader};
 
 /// PyTorch's default.
 const BATCH_NORM_EPS: f32 = 1e-5;
@@ -100,9 +100,9 @@ impl Layer {
         Ok(Self { direction, weight, bias, norm, inputs: wanted, outputs, kernel })
     }
 
-    /// The convolution's weight, `[inputs, outputs, k, k]` or `[outputs, inputs, k, k]` by direction, and the bias
-    /// `[outputs]`, with batch normalisation folded into both: it is an affine map per channel.
-    pub(super) fn folded(&self, p: &Leaves) -> (Tensor<4>, Tensor<1>) {
+    /// The layer on a batch whose result has `pixels` pixels a channel, all samples together. Batch normalisation by running
+    /// statistics is an affine map per channel: it is folded into whichever is smaller, the weight or the result.
+    pub(super) fn prepare(&self, p: &Leaves, pixels: usize) -> Prepared {
         let (shape, per_output) = match self.direction {
             Direction::Up => ([self.inputs, self.outputs, self.kernel, self.kernel], [1, self.outputs, 1, 1]),
             Direction::Down => ([self.outputs, self.inputs, self.kernel, self.kernel], [self.outputs, 1, 1, 1]),
@@ -111,14 +111,36 @@ impl Layer {
         let bias = self.bias.map(|id| p.get(id, [self.outputs]));
         let Some(norm) = &self.norm else {
             let bias = bias.unwrap_or_else(|| Tensor::zeros([self.outputs], &p.device()));
-            return (weight, bias);
+            return Prepared { weight, gain: None, bias };
         };
         let gain = p.get(norm.weight, [self.outputs]) * norm.scale.clone();
         let centre = match bias {
             Some(bias) => bias - norm.mean.clone(),
             None => norm.mean.clone().neg(),
         };
-        let shift = p.get(norm.bias, [self.outputs]) + centre * gain.clone();
-        (weight * gain.reshape(per_output), shift)
+        let bias = p.get(norm.bias, [self.outputs]) + centre * gain.clone();
+        match pixels < self.inputs * self.kernel * self.kernel {
+            true => Prepared { weight, gain: Some(gain), bias },
+            false => Prepared { weight: weight * gain.reshape(per_output), gain: None, bias },
+        }
+    }
+}
+
+/// What a layer computes up to the activation: `linear(x, weight) * gain[c] + bias[c]`.
+pub(super) struct Prepared {
+    /// `[inputs, outputs, k, k]` or `[outputs, inputs, k, k]`, by direction.
+    pub(super) weight: Tensor<4>,
+    /// `[outputs]`, where it is not in the weight.
+    gain: Option<Tensor<1>>,
+    /// `[outputs]`.
+    pub(super) bias: Tensor<1>,
+}
+
+impl Prepared {
+    /// Multiplies `x: [batch, outputs, height, width]` by the gain.
+    pub(super) fn scale(&self, x: Tensor<4>) -> Tensor<4> {
+        let Some(gain) = self.gain.clone() else { return x };
+        let [batch, outputs, ..] = x.dims();
+        ops::scale_channels(x, gain.reshape([1, outputs]).expand([batch, outputs]))
     }
 }

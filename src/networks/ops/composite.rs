@@ -8,6 +8,7 @@ use burn::backend::{Backend, FloatDType, Scalar, Shape, Slice, TensorMetadata, g
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 
 use super::activation::Activation;
+use super::adam::AdamStep;
 use super::fir::Fir;
 
 /// The four dimensions of an image tensor.
@@ -204,4 +205,30 @@ pub fn noise_act_grad<B: Backend>(
     let dstrength = B::float_reshape(B::float_sum(B::float_mul(dz.clone(), noise)), Shape::from([1]));
     let (dx, ds) = scale_grad::<B>(x, s, dz);
     (dx, ds, dstrength, dbias)
+}
+
+#[allow(clippy::type_complexity)] // Mirrors the extension's signature.
+pub fn adam<B: Backend>(
+    theta: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    first: FloatTensor<B>,
+    second: FloatTensor<B>,
+    step: AdamStep,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let AdamStep { beta1, beta2, rate, correction, eps } = step;
+    let mean = |old: FloatTensor<B>, new: FloatTensor<B>, beta: f32| {
+        let old = B::float_mul_scalar(old, Scalar::from(beta));
+        B::float_add(old, B::float_mul_scalar(new, Scalar::from(1.0 - beta)))
+    };
+    let square = B::float_mul(gradient.clone(), gradient.clone());
+    let first = if beta1 == 0.0 { gradient } else { mean(first, gradient, beta1) };
+    let second = mean(second, square, beta2);
+    let root = B::float_div_scalar(B::float_sqrt(second.clone()), Scalar::from(correction));
+    let change = B::float_div(first.clone(), B::float_add_scalar(root, Scalar::from(eps)));
+    (B::float_sub(theta, B::float_mul_scalar(change, Scalar::from(rate))), first, second)
+}
+
+pub fn lerp<B: Backend>(from: FloatTensor<B>, to: FloatTensor<B>, weight: f32) -> FloatTensor<B> {
+    let way = B::float_sub(to, from.clone());
+    B::float_add(from, B::float_mul_scalar(way, Scalar::from(weight)))
 }

@@ -7,6 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, backend_extension};
 
 use super::activation::Activation;
+use super::adam::AdamStep;
 use super::composite;
 use super::fir::Fir;
 
@@ -118,6 +119,25 @@ pub trait GanOps: Backend {
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         composite::noise_act_grad::<Self>(y, x, scale, noise, grad)
+    }
+
+    /// One step of Adam: the parameters and both moments afterwards.
+    #[allow(clippy::type_complexity)] // As above.
+    #[fusion(default)]
+    fn adam(
+        theta: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composite::adam::<Self>(theta, gradient, first, second, step)
+    }
+
+    /// `from + (to - from) * weight`.
+    #[fusion(default)]
+    fn lerp(from: FloatTensor<Self>, to: FloatTensor<Self>, weight: f32) -> FloatTensor<Self> {
+        composite::lerp::<Self>(from, to, weight)
     }
 }
 

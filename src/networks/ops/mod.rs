@@ -12,6 +12,7 @@
 //! This folder imports Burn and nothing else of the crate.
 
 mod activation;
+mod adam;
 mod autodiff;
 mod composite;
 mod extension;
@@ -25,6 +26,7 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 pub use activation::Activation;
+pub use adam::AdamStep;
 pub use extension::GanOps;
 pub use fir::Fir;
 
@@ -95,4 +97,21 @@ pub fn scale_noise_bias_leaky_relu(
         strength.into_dispatch(),
         bias.into_dispatch(),
     ))
+}
+
+/// One step of Adam on a vector of parameters; all tensors are `[parameters]`. Gives the parameters and both moments.
+pub fn adam(
+    theta: Tensor<1>,
+    gradient: Tensor<1>,
+    [first, second]: [Tensor<1>; 2],
+    step: AdamStep,
+) -> (Tensor<1>, [Tensor<1>; 2]) {
+    let [theta, gradient, first, second] = [theta, gradient, first, second].map(Tensor::into_dispatch);
+    let (theta, first, second) = Dispatch::adam(theta, gradient, first, second, step);
+    (Tensor::from_dispatch(theta), [first, second].map(Tensor::from_dispatch))
+}
+
+/// `from + (to - from) * weight`, all `[parameters]`.
+pub fn lerp(from: Tensor<1>, to: Tensor<1>, weight: f32) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::lerp(from.into_dispatch(), to.into_dispatch(), weight))
 }

@@ -4,18 +4,21 @@
 //!
 //! - [`memory`] is the border to Burn's tensors and the scratch memory of a thread;
 //! - [`simd`] picks the instruction set at run time;
-//! - [`conv`] holds the convolutions, [`resample`] the FIR, [`pointwise`] what is left.
+//! - [`conv`] holds the convolutions, [`resample`] the FIR, [`pointwise`] what is left;
+//! - [`vector`] is for flat vectors of parameters.
 
 mod conv;
 mod memory;
 mod pointwise;
 mod resample;
 mod simd;
+mod vector;
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 
 use super::activation::Activation;
+use super::adam::AdamStep;
 use super::extension::GanOps;
 use super::fir::Fir;
 
@@ -64,5 +67,13 @@ impl GanOps for Flex {
 
     fn noise_act_grad(y: Image, x: Image, scale: Image, noise: Image, grad: Image) -> (Image, Image, Image, Image) {
         pointwise::noise_act_grad(&y, &x, &scale, &noise, &grad)
+    }
+
+    fn adam(theta: Image, gradient: Image, first: Image, second: Image, step: AdamStep) -> (Image, Image, Image) {
+        vector::adam(&theta, gradient, &first, &second, step)
+    }
+
+    fn lerp(from: Image, to: Image, weight: f32) -> Image {
+        vector::lerp(&from, &to, weight)
     }
 }

@@ -1,11 +1,12 @@
 //! Results: right, and the same each time.
 
 use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Autodiff, Backend, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{ACTIVATIONS, Inputs, assert_close, values};
-use crate::networks::ops::{self, Activation, Fir, GanOps, composite};
+use crate::networks::ops::{self, Activation, AdamStep, Fir, GanOps, composite};
 
 /// Batch, channels in and out, height, width, kernel, stride, padding.
 const CONVOLUTIONS: &[[usize; 8]] = &[
@@ -209,4 +210,28 @@ fn every_backend_has_the_operations() {
     has::<burn::backend::Cube>();
     has::<Autodiff<burn::backend::Cube>>();
     has::<burn::backend::Dispatch>();
+}
+
+#[test]
+fn optimizer_steps_agree_with_the_composite() {
+    // Longer than what one thread takes at a time.
+    let len = 70_001;
+    let mut inputs = Inputs::new(5);
+    let [theta, gradient, first] = std::array::from_fn(|_| inputs.tensor(&[len]));
+    let second = Flex::float_abs(inputs.tensor(&[len]));
+    for beta1 in [0.0, 0.9] {
+        let step = AdamStep { beta1, beta2: 0.99, rate: 0.01, correction: 0.5, eps: 1e-8 };
+        let all = [theta.clone(), gradient.clone(), first.clone(), second.clone()];
+        let [a, b, c, d] = all.clone();
+        let ours = Flex::adam(a, b, c, d, step);
+        let [a, b, c, d] = all;
+        let theirs = composite::adam::<Flex>(a, b, c, d, step);
+        for (name, a, b) in
+            [("parameters", ours.0, theirs.0), ("first", ours.1, theirs.1), ("second", ours.2, theirs.2)]
+        {
+            assert_close(name, a, b, 0);
+        }
+    }
+    let ours = Flex::lerp(theta.clone(), first.clone(), 0.3);
+    assert_close("lerp", ours, composite::lerp::<Flex>(theta, first, 0.3), 0);
 }

@@ -7,13 +7,15 @@
 //! - [`layout`] finds that grid: padding, phases of a stride, taps and their offsets;
 //! - [`pack`] copies planes and weights into the order the products read them in;
 //! - [`gather`] is the product for outputs (`conv_forward`, `conv_input_grad`);
-//! - [`outer`] is the product for weight gradients.
+//! - [`outer`] is the product for weight gradients;
+//! - [`matmul`] is both for many channels, by the matrix after all and a library.
 //!
 //! A stride never costs a wasted product: a strided convolution reads the input as `stride²`
 //! interleaved phase planes, and its input gradient writes its result so.
 
 mod gather;
 mod layout;
+mod matmul;
 mod outer;
 mod pack;
 
@@ -30,6 +32,10 @@ pub fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usiz
     assert_eq!(channels, weight_channels, "conv2d: channels of input and weight");
     let geometry = Geometry::new([h, w], [kh, kw], stride, padding);
     let [oh, ow] = geometry.output;
+    let by_matrix = matmul::Product { batch: n, channels, out, geometry: &geometry };
+    if by_matrix.pays() {
+        return tensor(by_matrix.forward(x.as_slice(), weight.as_slice()), [n, out, oh, ow]);
+    }
     let product = gather::Product {
         batch: n,
         source: x.as_slice(),
@@ -58,6 +64,10 @@ pub fn input_grad(
     assert_eq!(channels, weight_channels, "conv2d: channels of gradient and weight");
     let geometry = Geometry::new(size, [kh, kw], stride, padding);
     assert_eq!(geometry.output, [gh, gw], "conv2d: size of the gradient");
+    let by_matrix = matmul::Product { batch: n, channels: out, out: channels, geometry: &geometry };
+    if by_matrix.pays() {
+        return tensor(by_matrix.input_grad(weight.as_slice(), grad.as_slice()), [n, out, size[0], size[1]]);
+    }
     let product = gather::Product {
         batch: n,
         source: grad.as_slice(),
@@ -79,6 +89,11 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
     let [grad_n, out, gh, gw] = grad.dims::<4>();
     let geometry = Geometry::new([h, w], kernel, stride, padding);
     assert_eq!((n, geometry.output), (grad_n, [gh, gw]), "conv2d: shape of the gradient");
+    let by_matrix = matmul::Product { batch: n, channels, out, geometry: &geometry };
+    if by_matrix.pays() {
+        let values = by_matrix.weight_grad(x.as_slice(), grad.as_slice());
+        return tensor(values, [out, channels, kernel[0], kernel[1]]);
+    }
     let product = outer::Product {
         batch: n,
         x: x.as_slice(),
@@ -108,6 +123,8 @@ mod tests {
             (5, 18, 7, [4, 4], 3, 1, 1),
             (2, 3, 21, [16, 17], 3, 2, 1),
             (2, 33, 3, [8, 8], 1, 1, 0),
+            (3, 6, 5, [8, 6], 4, 2, 1),
+            (1, 4, 3, [1, 5], 3, 1, 1),
         ] {
             let geometry = Geometry::new([h, w], [k, k], stride, padding);
             let [oh, ow] = geometry.output;
@@ -144,6 +161,10 @@ mod tests {
             for isa in Isa::available() {
                 assert!(all(isa) == reference, "{isa:?} {geometry:?}");
             }
+            let product = matmul::Product { batch: n, channels, out, geometry: &geometry };
+            let by_matrix =
+                [product.forward(&x, &weight), product.input_grad(&weight, &grad), product.weight_grad(&x, &grad)];
+            assert!(by_matrix == reference, "the blocked matrix product: {geometry:?}");
         }
     }
 }
