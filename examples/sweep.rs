@@ -63,7 +63,7 @@ fn main() -> anyhow::Result<()> {
             let clock = Instant::now();
             let mut adapted = Vec::new();
             for member in 0..settings.adapted {
-                let ended = stages::adapt(gan, &mut pools.negatives, &settings, member, &mut quiet);
+                let ended = stages::adapt(gan, &mut pools.negatives, &settings, member, None, &mut quiet);
                 adapted.push(state(ended)?.g_ema);
             }
             adapted_by_settings.insert(key.clone(), (adapted, clock.elapsed().as_secs_f64()));
@@ -71,8 +71,15 @@ fn main() -> anyhow::Result<()> {
         let (adapted, adapt_seconds) = &adapted_by_settings[&key];
         let clock = Instant::now();
         let values: Vec<_> = adapted.iter().map(|a| a.values.clone()).collect();
-        let trained =
-            state(stages::unlearn(gan, &mut pools.positives, &mut pools.negatives, &values, &settings, &mut quiet))?;
+        let trained = state(stages::unlearn(
+            gan,
+            &mut pools.positives,
+            &mut pools.negatives,
+            &values,
+            &settings,
+            None,
+            &mut quiet,
+        ))?;
         let unlearn_seconds = clock.elapsed().as_secs_f64();
         let generator = &gan.networks.generator;
         let evaluate = |after: &_| {

@@ -16,6 +16,7 @@ mod export;
 mod info;
 mod output;
 mod progress;
+mod resume;
 mod sample;
 mod train;
 mod unlearn;
@@ -37,7 +38,7 @@ use crate::{app, device::DeviceChoice, engine::panic_sentence};
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, args_override_self = true)]
 struct Cli {
-    /// Model file to open in the window.
+    /// Model file or project to open in the window.
     model: Option<PathBuf>,
     /// Compute device of the window; the one chosen last if none is named.
     #[arg(long, value_enum)]
@@ -60,6 +61,8 @@ enum Verb {
     Sample(sample::SampleArgs),
     /// Make a model forget something.
     Unlearn(Box<unlearn::UnlearnArgs>),
+    /// Go on with a run that was interrupted.
+    Resume(resume::ResumeArgs),
     /// Measure what a labeler sees before and after.
     Evaluate(evaluate::EvaluateArgs),
     /// Convert between model formats.
@@ -117,6 +120,7 @@ fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
         Some(Verb::Info(args)) => info::run(&args),
         Some(Verb::Sample(args)) => sample::run(&args),
         Some(Verb::Unlearn(args)) => unlearn::run(&args),
+        Some(Verb::Resume(args)) => resume::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Export(args)) => export::run(&args),
         Some(Verb::Avatars(args)) => avatars::run(&args),

@@ -20,6 +20,7 @@ pub mod feedback;
 pub mod metrics;
 pub mod model;
 pub mod networks;
+pub mod project;
 pub mod sanitize;
 #[cfg(test)]
 #[path = "../tests/common/skip.rs"]

@@ -86,6 +86,12 @@ impl LabelerArgs {
     }
 }
 
+/// A time, as an option gives it.
+pub(super) fn seconds(seconds: f64) -> Result<std::time::Duration, super::unusable::Unusable> {
+    std::time::Duration::try_from_secs_f64(seconds)
+        .map_err(|_| super::unusable::Unusable(format!("{seconds} is no number of seconds")))
+}
+
 /// A number of things, at least one.
 pub(super) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {

@@ -1,11 +1,11 @@
 //! What can be asked of the engine.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     request::{
-        CompareRequest, ConvertRequest, DrawRequest, FileJob, OpenRequest, RunRequest, SampleRequest, SuggestRequest,
-        TrainRequest,
+        CompareRequest, ConvertRequest, DrawRequest, FileJob, OpenRequest, ProjectRequest, RunRequest, SampleRequest,
+        SuggestRequest, TrainRequest,
     },
     weights::Weights,
 };
@@ -13,7 +13,7 @@ use super::{
 /// A request to the engine.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Open a model file; on failure what was loaded before stays.
+    /// Open a model file or a project; on failure what was loaded before stays.
     Load(OpenRequest),
     /// Draw samples of one class only, or (`None`) of all; not while a run is in progress.
     Class(Option<usize>),
@@ -47,6 +47,12 @@ pub enum Command {
     Train(Box<TrainRequest>),
     /// Read or write a file that is no model.
     File(Box<FileJob>),
+    /// Make a project in this folder for every model that is opened; `None`, the default, makes none.
+    ProjectsFolder(Option<PathBuf>),
+    /// Save the state of a run so often; a minute by default.
+    SaveEvery(Duration),
+    /// Look at, change or go on with the open project.
+    Project(Box<ProjectRequest>),
     /// End the worker.
     Quit,
 }

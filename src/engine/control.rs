@@ -1,24 +1,30 @@
 //! What happens between two iterations of a run: commands are handled, samples are rendered, progress is reported.
 
-use std::{ops::ControlFlow, time::Instant};
+use std::{collections::BTreeMap, ops::ControlFlow, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use indexmap::IndexMap;
 
 use super::{
+    autosave::{Autosave, Counters, resume_point},
     command::Command,
     error::EngineError,
     estimate::Estimator,
     event::Event,
     export::{export, export_weights},
     files::do_file_job,
+    history,
     job::send_event,
     phase::{Phase, Progress},
-    results::Snapshot,
+    request::ProjectRequest,
+    results::Held,
     session::Session,
     tiles::{PendingSamples, send_tiles},
 };
-use crate::unlearn::{Auxiliary, Flow, Iteration, Monitor, Plan, StageRound, StateRef};
+use crate::{
+    project::NodeId,
+    unlearn::{Auxiliary, Flow, Iteration, Monitor, Plan, ResumePoint, StageRound, StateRef},
+};
 
 /// Steers one run.
 pub(super) struct RunControl<'a> {
@@ -27,7 +33,7 @@ pub(super) struct RunControl<'a> {
     events: &'a Sender<Event>,
     pub(super) stopped: bool,
     /// Whether the worker is to end as well; the caller's, so that it survives an error or a panic of the run.
-    quit: &'a mut bool,
+    pub(super) quit: &'a mut bool,
     paused: bool,
     /// Whether the state in training may be shown and exported as a result.
     is_result: bool,
@@ -37,6 +43,8 @@ pub(super) struct RunControl<'a> {
     pub(super) reached: Option<StageRound>,
     /// What the last iteration that made the result measured.
     pub(super) last: IndexMap<&'static str, f32>,
+    /// Wall time of each stage before the run was interrupted.
+    earlier: BTreeMap<String, f64>,
     /// Wall time of each stage, and since when the present one is counted.
     pub(super) seconds: IndexMap<&'static str, f64>,
     counted: Instant,
@@ -49,7 +57,18 @@ pub(super) struct RunControl<'a> {
     training_since: Option<Instant>,
     /// Looks at the result at every automatic snapshot.
     pub(super) estimator: Option<Estimator>,
+    /// The run's node in the project.
+    pub(super) node: Option<NodeId>,
+    /// How much there is to do.
+    pub(super) plan: Plan,
+    /// Saves where the run stands.
+    autosave: Option<Autosave>,
+    /// Whether where it stands now is saved already.
+    is_saved: bool,
 }
+
+/// What a run could be gone on with.
+type Resume<'a> = Option<&'a dyn Fn() -> ResumePoint>;
 
 impl<'a> RunControl<'a> {
     pub(super) fn new(
@@ -70,6 +89,7 @@ impl<'a> RunControl<'a> {
             iterations: 0,
             reached: None,
             last: IndexMap::new(),
+            earlier: BTreeMap::new(),
             seconds: IndexMap::new(),
             counted: Instant::now(),
             provenance: Vec::new(),
@@ -78,6 +98,10 @@ impl<'a> RunControl<'a> {
             to_train: plan.iterations,
             training_since: None,
             estimator: None,
+            node: None,
+            plan,
+            autosave: None,
+            is_saved: false,
         }
     }
 
@@ -89,17 +113,62 @@ impl<'a> RunControl<'a> {
     pub(super) fn step(&mut self, phase: Phase, done: usize, of: usize) -> ControlFlow<()> {
         self.is_result = false;
         self.send_event(Event::Progress(Progress { phase, done, of, seconds_left: None }));
-        self.handle_commands(None);
+        self.handle_commands(None, None);
         if self.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// The method begins.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self) -> Result<(), EngineError> {
         self.counted = Instant::now();
+        if let (Some(node), Some(project)) = (self.node, &self.session.project) {
+            self.autosave = Some(Autosave::new(project.run_file(node), self.session.save_every));
+        }
+        Ok(())
+    }
+
+    /// Where the interrupted run stood; `None` if it had not begun to train.
+    pub(super) fn saved_state(&mut self) -> Result<Option<ResumePoint>, EngineError> {
+        let (Some(node), Some(project)) = (self.node, &self.session.project) else { return Ok(None) };
+        let Some(state) = project.run_state(node)? else { return Ok(None) };
+        let (point, counters) = resume_point(state, &self.session.device.device)?;
+        self.iterations = counters.iterations;
+        self.trained = counters.trained;
+        self.earlier = counters.seconds;
+        Ok(Some(point))
+    }
+
+    /// The run ends before it trained anything: stopped, or to be gone on with by whoever opens the project next.
+    pub(super) fn left_off<T>(&self) -> Result<Option<T>, EngineError> {
+        match (*self.quit, self.node) {
+            (true, Some(_)) => Ok(None),
+            _ => Err(EngineError::State("stopped before training began; nothing was changed")),
+        }
+    }
+
+    /// Waits until where the run stands is on the disk.
+    pub(super) fn wait_for_autosave(&mut self) {
+        if let Some(warning) = self.autosave.as_mut().and_then(Autosave::wait) {
+            self.send_event(Event::Warning(warning));
+        }
+    }
+
+    fn save(&mut self, resume: Resume<'_>) {
+        let counters = self.counters();
+        let (Some(autosave), Some(point)) = (&mut self.autosave, resume) else { return };
+        let warning = autosave.save(point(), &counters);
+        self.is_saved = true;
+        if let Some(warning) = warning {
+            self.send_event(Event::Warning(warning));
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let seconds = self.seconds.iter().map(|(stage, seconds)| ((*stage).to_owned(), *seconds)).collect();
+        Counters { iterations: self.iterations, trained: self.trained, seconds }
     }
 
     /// Handles what was asked since the last time, renders what was requested, waits while paused.
-    fn handle_commands(&mut self, current: Option<StateRef<'_>>) {
+    fn handle_commands(&mut self, current: Option<StateRef<'_>>, resume: Resume<'_>) {
         loop {
             // Everything that waits is read first, so that of several sample requests only the latest is rendered.
             while let Ok(command) = self.commands.try_recv() {
@@ -110,6 +179,11 @@ impl<'a> RunControl<'a> {
             }
             if !self.paused || self.stopped {
                 return;
+            }
+            // Who pauses may go home, and the machine may not.
+            if !self.is_saved {
+                self.save(resume);
+                self.wait_for_autosave();
             }
             let paused_since = Instant::now();
             let command = self.commands.recv().unwrap_or(Command::Quit);
@@ -155,6 +229,9 @@ impl<'a> RunControl<'a> {
                 let done = do_file_job(self.session, *job, self.result(current));
                 self.send_answer(done);
             }
+            Command::SaveEvery(every) => self.session.save_every = every,
+            Command::Project(request) => self.handle_project(*request),
+            Command::ProjectsFolder(folder) => self.session.projects_folder = folder,
             Command::Load(_)
             | Command::Class(_)
             | Command::Start(_)
@@ -168,6 +245,18 @@ impl<'a> RunControl<'a> {
         }
     }
 
+    /// What can be done to a history while a run is in progress.
+    fn handle_project(&mut self, request: ProjectRequest) {
+        let running = self.node;
+        match request {
+            ProjectRequest::Marks(_) | ProjectRequest::Rename(..) => {
+                let card = history::change(self.session, request).map(|_| history::card(self.session, running));
+                self.send_answer(card.map(Event::Project));
+            }
+            _ => self.send_event(Event::Warning("a run is in progress; stop it first".to_owned())),
+        }
+    }
+
     fn send_answer(&self, answer: Result<Event, EngineError>) {
         self.send_event(answer.unwrap_or_else(|error| Event::Failed(error.sentence())));
     }
@@ -178,12 +267,25 @@ impl<'a> RunControl<'a> {
     }
 
     fn snapshot(&mut self, current: Option<StateRef<'_>>) {
-        let snapshot = current.map(|state| Snapshot::of(state, self.iterations));
-        let event = match self.session.results.keep(snapshot) {
-            Some((number, iteration)) => Event::Snapshot { number, iteration },
-            None => Event::Warning("there is nothing to take a snapshot of yet".to_owned()),
+        let held = current.map(|state| Held::of(state, self.iterations)).or_else(|| self.session.results.held());
+        let Some(held) = held else {
+            return self.send_event(Event::Warning("there is nothing to take a snapshot of yet".to_owned()));
         };
-        self.send_event(event);
+        let iteration = held.iteration;
+        let number = self.keep(held);
+        self.send_event(Event::Snapshot { number, iteration });
+    }
+
+    /// Keeps a state: in the project if that works, else in memory. A snapshot that cannot be written is no reason to end.
+    fn keep(&mut self, held: Held) -> usize {
+        let place = self.session.results.snapshots.len();
+        let file =
+            self.node.zip(self.session.project.as_ref()).map(|(node, project)| project.snapshot_file(node, place));
+        let written = file.filter(|file| held.save(file).is_ok());
+        if let (Some(_), Some(node), Some(project)) = (&written, self.node, &mut self.session.project) {
+            let _ = project.note_snapshot(node, held.iteration);
+        }
+        self.session.results.keep(held, written)
     }
 
     /// The snapshot that is due after this iteration, and what the labeler says about it.
@@ -208,13 +310,14 @@ impl<'a> RunControl<'a> {
     }
 
     fn count_seconds(&mut self, stage: &'static str) {
-        *self.seconds.entry(stage).or_default() += self.counted.elapsed().as_secs_f64();
+        let earlier = self.earlier.remove(stage).unwrap_or_default();
+        *self.seconds.entry(stage).or_default() += earlier + self.counted.elapsed().as_secs_f64();
         self.counted = Instant::now();
     }
 }
 
 impl Monitor for RunControl<'_> {
-    fn after(&mut self, iteration: &Iteration, state: StateRef<'_>) -> Flow {
+    fn after(&mut self, iteration: &Iteration, state: StateRef<'_>, resume: &dyn Fn() -> ResumePoint) -> Flow {
         // The first iteration warms caches (and, on a GPU, tunes kernels): it says nothing about the others.
         self.training_since.get_or_insert_with(Instant::now);
         self.trained += 1;
@@ -232,8 +335,13 @@ impl Monitor for RunControl<'_> {
             self.last = iteration.values.iter().copied().collect();
             self.auto_snapshot(iteration, state);
         }
-        self.handle_commands(Some(state));
+        self.is_saved = false;
+        self.handle_commands(Some(state), Some(resume));
         self.count_seconds(iteration.at.stage.id);
+        let due = self.autosave.as_ref().is_some_and(Autosave::is_due);
+        if (due || *self.quit) && !self.is_saved {
+            self.save(Some(resume));
+        }
         if self.stopped { Flow::Stop } else { Flow::Continue }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     feedback::{FeedbackError, PoolError, ProbeError},
     metrics::{EvaluateError, GridError, LabelerError},
     model::ModelError,
+    project::ProjectError,
     sanitize::sanitize,
     unlearn::MethodError,
 };
@@ -49,6 +50,9 @@ pub enum EngineError {
     /// No GPU where one was asked for.
     #[error(transparent)]
     Device(#[from] NoGpu),
+    /// Reading or changing a project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     /// Settings that cannot be run.
     #[error("{0}")]
     Settings(String),

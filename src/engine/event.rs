@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{phase::Progress, report::RunReport, request::SampleRequest, training::TrainReport};
+use super::{history::ProjectCard, phase::Progress, report::RunReport, request::SampleRequest, training::TrainReport};
 use crate::{
     feedback::{Feedback, LabelerSpec, Suggestions},
     metrics::{Evaluation, Head},
@@ -103,6 +103,10 @@ pub enum Event {
     Feedback(PathBuf, Box<Feedback>),
     /// A labeler can be used.
     Labeler(Box<LabelerCard>),
+    /// The history as it is now; `None` if none is kept.
+    Project(Option<Box<ProjectCard>>),
+    /// The marks that were made on the model that is open.
+    Marks(Box<Feedback>),
     /// Loading or a run is over, however it ended: the next one can start.
     Idle,
     /// Something the person should know, in one sentence.

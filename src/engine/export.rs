@@ -43,7 +43,7 @@ pub(super) fn export_weights(
             _ => export(model, results, current, path),
         };
     };
-    let mut out = model.with_g_ema(&results.weights(&model.g_ema, weights, None)?);
+    let mut out = model.with_g_ema(&results.weights(model, weights, None)?);
     out.metadata.extend(results.provenance.iter().cloned());
     out.metadata.insert("weights".to_owned(), name);
     Ok(checkpoint::save(path, &out)?)

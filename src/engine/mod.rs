@@ -8,6 +8,7 @@
 //! The jobs (`open`, `sample`, `draw`, `suggest`, `run`, `evaluate`, `train`, `export`, `files`) take values ([`request`])
 //! and give values; what lasts between them is the session's.
 
+mod autosave;
 mod command;
 mod control;
 pub mod cost;
@@ -19,6 +20,7 @@ mod event;
 mod export;
 mod files;
 mod halve;
+mod history;
 mod job;
 mod open;
 mod phase;
@@ -40,10 +42,12 @@ mod worker;
 pub use command::Command;
 pub use error::{EngineError, panic_sentence};
 pub use event::{Event, LabelerCard, RenderedTiles};
+pub use history::ProjectCard;
 pub use phase::{Phase, Progress};
 pub use report::{RunReport, Seconds};
 pub use request::{
-    EvaluationRequest, FileJob, OpenRequest, PictureRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest,
+    EvaluationRequest, FileJob, OpenRequest, PictureRequest, ProjectRequest, RunRequest, SampleKind, SampleRequest,
+    SuggestRequest,
 };
 pub use warm_up::WarmUp;
 pub use weights::Weights;

@@ -9,6 +9,7 @@ use super::warm_up::WarmUp;
 use crate::{
     feedback::FeedbackSummary,
     metrics::Evaluation,
+    project::NodeId,
     unlearn::{Method, Settings, StageRound},
 };
 
@@ -41,6 +42,12 @@ pub struct RunReport {
     pub seconds: Seconds,
     /// The discriminator's warm-up, if the file had none.
     pub warm_up: Option<WarmUp>,
+    /// Why it could not be measured, where it was to be and could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measurement_failed: Option<String>,
+    /// Its node in the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
     /// The measured result.
     pub evaluation: Option<Evaluation>,
 }

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     training::{Card, ChosenChoices},
     weights::Weights,
 };
 use crate::{
     feedback::{Feedback, FeedbackSource, LabelerSpec},
+    project::NodeId,
     unlearn::Settings,
 };
 
@@ -27,20 +30,22 @@ pub struct SuggestRequest {
 }
 
 /// One run of a method.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRequest {
     /// Where negatives and positives come from.
     pub feedback: FeedbackSource,
     /// The method and all settings.
     pub settings: Settings,
     /// Measure the result with a labeler afterwards.
+    #[serde(default)]
     pub evaluation: Option<EvaluationRequest>,
-    /// Go on from this snapshot instead of the model as it was loaded.
-    pub from: Option<usize>,
+    /// A file that the result is written to as soon as it is there, before it is measured.
+    #[serde(default)]
+    pub out: Option<PathBuf>,
 }
 
 /// A measurement by a labeler, over latents that were not trained on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationRequest {
     /// The classifier.
     pub labeler: LabelerSpec,
@@ -66,6 +71,29 @@ impl From<PathBuf> for OpenRequest {
     fn from(path: PathBuf) -> Self {
         Self { path, classes: None }
     }
+}
+
+/// What can be done with a project.
+#[derive(Clone, Debug)]
+pub enum ProjectRequest {
+    /// Keeps the history of the open model in this folder: a project of this model that is there, or a new one.
+    KeepIn(PathBuf),
+    /// Shows a node beside its parent, from which the next request starts; the first node stands alone.
+    Show(NodeId),
+    /// The next request starts from this node.
+    StartFrom(NodeId),
+    /// Makes a node of a snapshot of the run that is shown, and starts the next request from it.
+    StartFromSnapshot(usize),
+    /// Gives a node another name.
+    Rename(NodeId, String),
+    /// Deletes a node and everything that was made from it.
+    Delete(NodeId),
+    /// Moves the project; a read-only one is copied.
+    SaveAs(PathBuf),
+    /// Keeps the marks of the node that the next request starts from.
+    Marks(Box<Feedback>),
+    /// Goes on with the run that was interrupted.
+    Continue,
 }
 
 /// Two model files to compare.

@@ -1,9 +1,9 @@
 //! What the worker holds between commands.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{error::EngineError, results::Results, sample::Centres};
-use crate::{device::ComputeDevice, feedback::Reference, model::Model};
+use super::{autosave::EVERY, error::EngineError, results::Results, sample::Centres};
+use crate::{device::ComputeDevice, feedback::Reference, model::Model, project::Project};
 
 /// What the worker holds between commands.
 pub(super) struct Session {
@@ -16,6 +16,14 @@ pub(super) struct Session {
     pub(super) centres: Centres,
     /// What the last suggestions were made from.
     pub(super) reference: Option<Reference>,
+    /// The history of the open model, where one is kept.
+    pub(super) project: Option<Project>,
+    /// Number of classes behind the latent, as whoever opened the model said.
+    pub(super) classes: Option<usize>,
+    /// Where every opened model gets a project, if it is to.
+    pub(super) projects_folder: Option<PathBuf>,
+    /// Time between two saves of a run's state.
+    pub(super) save_every: Duration,
 }
 
 impl Session {
@@ -27,14 +35,20 @@ impl Session {
             auto_snapshots: 0,
             centres: Centres::default(),
             reference: None,
+            project: None,
+            classes: None,
+            projects_folder: None,
+            save_every: EVERY,
         }
     }
 
     /// Puts another model in place of everything that was loaded and trained.
     pub(super) fn replace(&mut self, model: Model) {
-        let results = Results { version: self.results.version + 1, ..Results::default() };
+        let results = self.results.cleared();
         let empty = Self::new(self.device.clone());
-        *self = Self { model: Some(Arc::new(model)), results, auto_snapshots: self.auto_snapshots, ..empty };
+        let Self { auto_snapshots, save_every, .. } = *self;
+        let projects_folder = self.projects_folder.take();
+        *self = Self { model: Some(Arc::new(model)), results, auto_snapshots, save_every, projects_folder, ..empty };
     }
 
     pub(super) fn model(&self) -> Result<Arc<Model>, EngineError> {

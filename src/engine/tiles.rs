@@ -58,6 +58,6 @@ pub(super) fn tiles(
     current: Option<StateRef<'_>>,
 ) -> Result<RenderedTiles, EngineError> {
     let model = session.model()?;
-    let weights = session.results.weights(&model.g_ema, request.weights, current)?;
+    let weights = session.results.weights(&model, request.weights, current)?;
     render(&model, &weights, request, session.results.version, &mut session.centres)
 }

@@ -16,9 +16,10 @@ use super::{
     event::Event,
     export::{convert, export, export_weights},
     files::do_file_job,
+    history::{self, load},
     job::{JobControl, send_event},
-    open::open,
-    run::run,
+    request::ProjectRequest,
+    run::{Job, run},
     session::Session,
     suggest::suggest,
     tiles::{PendingSamples, send_tiles},
@@ -147,22 +148,37 @@ impl Worker<'_> {
         match command {
             Command::Quit => return false,
             Command::Sample(request) => pending.put(request),
-            Command::Start(request) => {
-                let mut quit = false;
-                answer(events, || Ok(Event::Done(Box::new(run(session, *request, commands, events, &mut quit)?))));
-                send_event(events, Event::Idle);
-                return !quit;
-            }
+            Command::Start(request) => return self.run(Job::New(request)),
             Command::Load(request) => {
-                answer(events, || {
-                    let report = |read, of| send_event(events, Event::Opening { read, of });
-                    let model = open(&request, &session.device.device, report)?;
-                    let card = model.card();
-                    session.replace(model);
-                    Ok(Event::Loaded(Box::new(card)))
+                let report = |read, of| send_event(events, Event::Opening { read, of });
+                let loaded = attempt(events, || {
+                    let note = load(session, &request, report)?;
+                    session.classes = request.classes;
+                    Ok(note)
                 });
+                if let Some(note) = loaded {
+                    if let Some(note) = note {
+                        send_event(events, Event::Warning(note));
+                    }
+                    send_opened(session, events);
+                }
                 send_event(events, Event::Idle);
             }
+            Command::Project(request) if matches!(*request, ProjectRequest::Continue) => {
+                return self.run(Job::Continue);
+            }
+            Command::Project(request) => {
+                let keeps_marks = matches!(*request, ProjectRequest::Marks(_));
+                if let Some(replaced) = attempt(events, || history::change(session, *request)) {
+                    if replaced {
+                        send_opened(session, events);
+                    } else if !keeps_marks {
+                        send_history(session, events);
+                    }
+                }
+            }
+            Command::ProjectsFolder(folder) => session.projects_folder = folder,
+            Command::SaveEvery(every) => session.save_every = every,
             Command::AutoSnapshots(count) => session.auto_snapshots = count,
             Command::File(job) => answer(events, || do_file_job(session, *job, None)),
             Command::ExportWeights(path, weights) => answer(events, || {
@@ -201,9 +217,9 @@ impl Worker<'_> {
                 answer(events, || Ok(Event::Trained(Box::new(train(&request, &session.device.device, &mut control)?))));
             }
             Command::Snapshot => answer(events, || {
-                let (number, iteration) =
-                    session.results.keep(None).ok_or(EngineError::State("nothing was trained yet"))?;
-                Ok(Event::Snapshot { number, iteration })
+                let held = session.results.held().ok_or(EngineError::State("nothing was trained yet"))?;
+                let iteration = held.iteration;
+                Ok(Event::Snapshot { number: session.results.keep(held, None), iteration })
             }),
             Command::Pause | Command::Resume | Command::Stop => {}
         }
@@ -211,14 +227,55 @@ impl Worker<'_> {
     }
 }
 
+impl Worker<'_> {
+    /// Runs a method; `false` if the worker is to end.
+    fn run(&mut self, job: Job) -> bool {
+        let Self { session, commands, events, .. } = self;
+        let mut quit = false;
+        let report = attempt(events, || run(session, job, commands, events, &mut quit));
+        if quit {
+            return false;
+        }
+        send_history(session, events);
+        if let Some(Some(report)) = report {
+            send_event(events, Event::Done(Box::new(report)));
+        }
+        send_event(events, Event::Idle);
+        true
+    }
+}
+
+/// Says which model is open, its history and its marks.
+fn send_opened(session: &Session, events: &Sender<Event>) {
+    let Ok(model) = session.model() else { return };
+    send_event(events, Event::Loaded(Box::new(model.card())));
+    if let Some(Some(marks)) = attempt(events, || history::marks(session)) {
+        send_event(events, Event::Marks(Box::new(marks)));
+    }
+    send_history(session, events);
+}
+
+/// Says what the history is now.
+fn send_history(session: &Session, events: &Sender<Event>) {
+    send_event(events, Event::Project(history::card(session, None)));
+}
+
+/// Tries something; an error or a panic becomes [`Event::Failed`].
+fn attempt<T>(events: &Sender<Event>, f: impl FnOnce() -> Result<T, EngineError>) -> Option<T> {
+    let failed = match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(Ok(done)) => return Some(done),
+        Ok(Err(error)) => error.sentence(),
+        Err(panic) => panic_sentence(panic.as_ref()),
+    };
+    send_event(events, Event::Failed(failed));
+    None
+}
+
 /// Runs one command; errors and panics become [`Event::Failed`].
 fn answer(events: &Sender<Event>, f: impl FnOnce() -> Result<Event, EngineError>) {
-    let event = match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(Ok(event)) => event,
-        Ok(Err(error)) => Event::Failed(error.sentence()),
-        Err(panic) => Event::Failed(panic_sentence(panic.as_ref())),
-    };
-    send_event(events, event);
+    if let Some(event) = attempt(events, f) {
+        send_event(events, event);
+    }
 }
 
 #[cfg(test)]

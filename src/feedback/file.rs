@@ -14,7 +14,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -95,13 +95,19 @@ impl Feedback {
             Ok(content) => content,
             Err(source) => return Err(FeedbackError::NotFeedback { file, source }),
         };
+        let feedback = Self::of_content(content, file.clone())?;
+        let found = feedback.model_sha256();
+        if !found.eq_ignore_ascii_case(model_sha256) {
+            let short = |sha: &str| sha.chars().take(12).collect::<String>().to_ascii_lowercase();
+            return Err(FeedbackError::OtherModel { file, found: short(found), expected: short(model_sha256) });
+        }
+        Ok(feedback)
+    }
+
+    fn of_content(content: FileV1, file: String) -> Result<Self, FeedbackError> {
         let found = content.model_sha256.to_ascii_lowercase();
         if found.len() != 64 || !found.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(FeedbackError::NoSha { file, found: found.chars().take(64).collect() });
-        }
-        if !found.eq_ignore_ascii_case(model_sha256) {
-            let short = |sha: &str| sha.chars().take(12).collect::<String>().to_ascii_lowercase();
-            return Err(FeedbackError::OtherModel { file, found: short(&found), expected: short(model_sha256) });
         }
         let mut feedback = Self::new(&found);
         let negatives = content.negatives.into_iter().map(|entry| (entry, Mark::Negative));
@@ -133,6 +139,24 @@ impl Feedback {
         let mut json = serde_json::to_vec_pretty(&FileV1::from(self))?;
         json.push(b'\n');
         atomic_file::write(path, &json)
+    }
+}
+
+impl Serialize for Feedback {
+    /// What a feedback file holds.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        FileV1::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Feedback {
+    /// What a feedback file holds, for whatever model it names.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let content = FileV1::deserialize(deserializer)?;
+        if content.version != VERSION {
+            return Err(D::Error::custom(format!("feedback of version {}", content.version)));
+        }
+        Self::of_content(content, "feedback".to_owned()).map_err(D::Error::custom)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{networks::latents::NormalSource, train::Retained};
 
 /// A set of images from which training batches are drawn, every image once before any comes twice.
@@ -11,6 +13,13 @@ pub struct ImagePool {
     data: Vec<f32>,
     shape: [usize; 3],
     origins: Vec<Origin>,
+    order: Vec<usize>,
+    next: usize,
+}
+
+/// Where a pool stands in its present pass, so that a run can be interrupted and go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolCursor {
     order: Vec<usize>,
     next: usize,
 }
@@ -39,6 +48,22 @@ impl ImagePool {
         self.data.extend_from_slice(image);
         self.order.push(self.origins.len());
         self.origins.push(origin);
+    }
+
+    /// Where the pool stands.
+    pub fn cursor(&self) -> PoolCursor {
+        PoolCursor { order: self.order.clone(), next: self.next }
+    }
+
+    /// Goes on where a pool of the same images stood; `false`, and nothing changed, if it cannot have been one of these.
+    pub fn resume(&mut self, cursor: &PoolCursor) -> bool {
+        let mut sorted = cursor.order.clone();
+        sorted.sort_unstable();
+        let fits = sorted.iter().copied().eq(0..self.len()) && cursor.next < self.len().max(1);
+        if fits {
+            (self.order, self.next) = (cursor.order.clone(), cursor.next);
+        }
+        fits
     }
 
     /// Number of images.
@@ -88,6 +113,29 @@ impl ImagePool {
 mod tests {
     use super::*;
     use crate::networks::flat::to_vec;
+
+    #[test]
+    fn a_pool_goes_on_where_its_like_stood() {
+        let device = Device::flex();
+        let pool = || {
+            let mut pool = ImagePool::new([1, 1, 1]);
+            (0..7).for_each(|i| pool.push(&[i as f32], Origin { z: vec![0.0], psi: 1.0 }));
+            pool
+        };
+        let (mut one, mut other, mut rng) = (pool(), pool(), NormalSource::new(1, 0));
+        one.batch(10, &mut rng, &device);
+        let mut same = NormalSource::resume(rng.state());
+        assert!(other.resume(&one.cursor()));
+        for _ in 0..5 {
+            let [a, b] = [(&mut one, &mut rng), (&mut other, &mut same)]
+                .map(|(pool, rng)| to_vec(pool.batch(4, rng, &device).0));
+            assert_eq!(a, b);
+        }
+        for wrong in [vec![0, 1], vec![0, 1, 2, 3, 4, 5, 5], vec![0, 1, 2, 3, 4, 5, 7]] {
+            assert!(!other.resume(&PoolCursor { order: wrong, next: 0 }));
+        }
+        assert!(!other.resume(&PoolCursor { next: 7, ..one.cursor() }));
+    }
 
     #[test]
     fn every_image_comes_once_before_any_comes_twice() {

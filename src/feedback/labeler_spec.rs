@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::metrics::{Labeler, LabelerError};
 
 /// A classifier and how it wants its input.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelerSpec {
     /// The ONNX file.
     pub path: PathBuf,
     /// Mean to subtract from values in [0, 1]; one number or one per channel.
+    #[serde(default)]
     pub mean: Option<Vec<f32>>,
     /// Standard deviation to divide by; one number or one per channel.
+    #[serde(default)]
     pub std: Option<Vec<f32>>,
 }
 

@@ -23,7 +23,7 @@ mod source;
 pub use collect::collect;
 pub use error::PoolError;
 pub use file::FeedbackError;
-pub use image_pool::{ImagePool, Origin};
+pub use image_pool::{ImagePool, Origin, PoolCursor};
 pub use labeler_spec::LabelerSpec;
 pub use marks::{Feedback, Mark};
 pub use pools::{FeedbackSummary, Learned, Pools, by_labeler, by_marks};

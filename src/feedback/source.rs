@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{labeler_spec::LabelerSpec, marks::Feedback};
 
 /// Who gives feedback.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FeedbackSource {
     /// A classifier; samples of the classes `forget` are negative, samples it is sure are not are positive.
     Labeler {

@@ -134,6 +134,11 @@ impl Model {
         Ok(())
     }
 
+    /// The discriminator's parameters as a file holds them.
+    pub fn discriminator_params(&self) -> Option<Params> {
+        Some(self.gan.as_ref()?.d.to_host(self.template.d.as_ref()?))
+    }
+
     /// The networks for training.
     pub fn gan(&self) -> Result<&Gan, ModelError> {
         self.gan.as_ref().ok_or_else(|| ModelError::NoDiscriminator { file: self.path.clone() })
@@ -203,6 +208,26 @@ impl Model {
             if let Some(buffer) = out.get_mut(&key) {
                 buffer.data = values;
             }
+        }
+        out
+    }
+
+    /// Whether it is written into the file it came in, whose layout nothing else has.
+    pub fn is_written_in_place(&self) -> bool {
+        self.template.dcgan.is_some()
+    }
+
+    /// The file's content with the averaged generator replaced and, where they are given, the trained generator and the
+    /// discriminator; without these, the averaged generator stands for both.
+    pub fn with_networks(&self, g_ema: &FlatParams, trained: Option<&(FlatParams, FlatParams)>) -> Checkpoint {
+        let Checkpoint { g, d, .. } = &self.template;
+        let mut out = self.with_g_ema(g_ema);
+        let trained_g = trained.map_or(g_ema, |(g, _)| g);
+        if self.template.g_ema.is_some() {
+            out.g = g.as_ref().map(|template| self.generator_to_host(trained_g, template));
+        }
+        if let Some((_, trained_d)) = trained {
+            out.d = d.as_ref().map(|template| trained_d.to_host(template));
         }
         out
     }

@@ -12,6 +12,7 @@ pub mod micro_batch;
 pub mod path_length;
 pub mod r1;
 mod rows;
+mod state;
 mod steps;
 pub mod trainer;
 
@@ -20,4 +21,5 @@ pub use augment::Augment;
 pub use config::TrainConfig;
 pub use draw::Draw;
 pub use losses::Losses;
+pub use state::TrainerNumbers;
 pub use trainer::{BatchInputs, GeneratorTerm, Labels, Networks, Retained, Trainer};

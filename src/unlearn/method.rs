@@ -6,6 +6,7 @@ use super::{
     chart::Chart,
     field::Field,
     monitor::{Monitor, Stage, StageRound, State},
+    resume::ResumePoint,
     values::Values,
 };
 use crate::{
@@ -147,6 +148,8 @@ pub struct Request<'a> {
     pub positives: &'a mut ImagePool,
     /// All settings.
     pub values: &'a Values,
+    /// Where an interrupted run of the same request stood, to go on from there.
+    pub resume: Option<ResumePoint>,
 }
 
 /// What came of it.

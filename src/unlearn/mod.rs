@@ -10,6 +10,7 @@ mod field;
 mod method;
 mod monitor;
 mod registry;
+mod resume;
 mod settings;
 mod values;
 
@@ -18,5 +19,6 @@ pub use field::{Choice, Field, FieldKind};
 pub use method::{Base, Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, Slider};
 pub use monitor::{Auxiliary, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef};
 pub use registry::{DEFAULT, METHODS, method};
+pub use resume::ResumePoint;
 pub use settings::{COLLECT_FIELDS, SEED, Settings};
 pub use values::Values;

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::resume::ResumePoint;
 use crate::{networks::FlatParams, train::Trainer};
 
 /// A part of a method's work, declared by the method.
@@ -150,8 +151,8 @@ pub enum Flow {
 
 /// Sees every iteration; may look at the state and may stop the method.
 pub trait Monitor {
-    /// Called after each iteration.
-    fn after(&mut self, iteration: &Iteration, state: StateRef<'_>) -> Flow;
+    /// Called after each iteration; `resume` gives what it takes to go on from here.
+    fn after(&mut self, iteration: &Iteration, state: StateRef<'_>, resume: &dyn Fn() -> ResumePoint) -> Flow;
 
     /// Called when there are weights beside the result.
     fn offer(&mut self, auxiliary: Auxiliary);

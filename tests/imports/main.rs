@@ -21,13 +21,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("model", &["checkpoint", "train", "networks", "device"]),
     ("feedback", &["model", "metrics", "train", "data", "networks", "device"]),
     ("unlearn", &["feedback", "model", "train", "metrics", "networks", "device"]),
-    ("engine", &["unlearn", "feedback", "model", "data", "metrics", "train", "checkpoint", "networks", "device"]),
-    ("app", &["engine", "unlearn", "feedback", "model", "metrics", "train", "networks", "device"]),
+    ("project", &["feedback", "checkpoint", "networks"]),
+    (
+        "engine",
+        &["project", "unlearn", "feedback", "model", "data", "metrics", "train", "checkpoint", "networks", "device"],
+    ),
+    ("app", &["engine", "project", "unlearn", "feedback", "model", "metrics", "train", "networks", "device"]),
     (
         "cli",
         &[
             "app",
             "engine",
+            "project",
             "unlearn",
             "feedback",
             "model",

@@ -10,15 +10,15 @@ use serde_json::{Map, Value};
 
 use super::{
     args::{ClassArgs, ClassesArgs, DeviceArgs, LabelerArgs},
-    client::{ask, exported, loaded, wait},
+    client::{ask, loaded, wait},
     progress::Bar,
     unusable::Unusable,
 };
 use crate::{
     atomic_file::{self, plain_reason},
     engine::{
-        Command, Engine, EvaluationRequest, Event, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest,
-        Weights, evaluate::EVALUATION_SEED,
+        Command, Engine, EvaluationRequest, Event, ProjectRequest, RenderedTiles, RunReport, RunRequest, SampleKind,
+        SampleRequest, Weights, evaluate::EVALUATION_SEED,
     },
     feedback::{FeedbackSource, LabelerSpec},
     metrics::{self, write_before_after},
@@ -58,6 +58,13 @@ pub(super) struct UnlearnArgs {
     /// File to write: .safetensors or .pt.
     #[arg(long)]
     out: PathBuf,
+    /// Keep the history in this folder, a project: the run can then be resumed after any end, and more can be forgotten from
+    /// its result.
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// Seconds between two saves of where the run stands.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, hide_short_help = true, requires = "project")]
+    save_every: f64,
     /// Write a report (JSON).
     #[arg(long)]
     report: Option<PathBuf>,
@@ -160,7 +167,8 @@ impl UnlearnArgs {
             samples: self.samples,
             seed: EVALUATION_SEED,
         });
-        Ok(RunRequest { feedback, settings, evaluation, from: None })
+        let out = Some(std::path::absolute(&self.out)?);
+        Ok(RunRequest { feedback, settings, evaluation, out })
     }
 }
 
@@ -189,6 +197,11 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
         let class = Command::Class(args.class.class);
         ask(&engine, class, |event| matches!(event, Event::Class(_)).then_some(()))?;
     }
+    if let Some(folder) = &args.project {
+        engine.send(Command::SaveEvery(super::args::seconds(args.save_every)?));
+        let keep = Command::Project(Box::new(ProjectRequest::KeepIn(folder.clone())));
+        ask(&engine, keep, |event| matches!(event, Event::Project(_)).then_some(()))?;
+    }
     bar.note(&device_note);
     bar.note(&format!("model: {} {}x{}", card.family, card.resolution, card.resolution));
     let request = args.request(args.settings(&card.args)?)?;
@@ -201,25 +214,31 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     })?;
     bar.finish();
 
-    ask(&engine, Command::Export(args.out.clone()), exported)?;
+    // The engine has written the model before it measured.
     if let Some(path) = &args.grid {
         write_grid(&engine, args, path)?;
     }
     if let Some(path) = &args.report {
         write_report(path, &report)?;
     }
+    let others: Vec<&Path> = [&args.grid, &args.report].into_iter().flatten().map(PathBuf::as_path).collect();
+    finish(&report, Some(&args.out), &others)
+}
+
+/// Says which files were written and what came of the run.
+pub(super) fn finish(report: &RunReport, out: Option<&Path>, others: &[&Path]) -> anyhow::Result<()> {
     // Everything is on the disk before anything is said: there may be nobody left to listen.
-    for path in [Some(&args.out), args.grid.as_ref(), args.report.as_ref()].into_iter().flatten() {
+    for path in out.iter().chain(others) {
         super::output::say(path.display())?;
     }
-    super::output::say(summary(&report))?;
-    match report.failed {
+    super::output::say(summary(report))?;
+    let held = |what: &str| out.map_or_else(String::new, |out| format!(" ({} holds {what})", out.display()));
+    match (&report.failed, &report.measurement_failed) {
         // There was no iteration to keep, so there is nothing else to write than what was read.
-        Some(sentence) if report.iterations == 0 => {
-            bail!("{sentence} ({} holds the model unchanged)", args.out.display())
-        }
-        Some(sentence) => bail!("{sentence} ({} holds it)", args.out.display()),
-        None => Ok(()),
+        (Some(sentence), _) if report.iterations == 0 => bail!("{sentence}{}", held("the model unchanged")),
+        (Some(sentence), _) => bail!("{sentence}{}", held("it")),
+        (None, Some(sentence)) => bail!("the result could not be measured: {sentence}{}", held("the result")),
+        (None, None) => Ok(()),
     }
 }
 

@@ -9,9 +9,10 @@ use super::{
     },
     extrapolate::extrapolate,
     fields::FIELDS,
+    position::Position,
     presets::{PAPER, PRESETS, preset},
     settings::AdaptSettings,
-    stages::{StageEnd, adapt, unlearn},
+    stages::{Cursors, StageEnd, adapt, unlearn},
 };
 use crate::{
     model::Gan,
@@ -132,38 +133,55 @@ impl Method for Adapt {
     }
 
     fn run(&self, request: Request<'_>, monitor: &mut dyn Monitor) -> Result<Outcome, MethodError> {
-        let Request { base, negatives, positives, values } = request;
+        let Request { base, negatives, positives, values, resume } = request;
         let settings: AdaptSettings = values.read().map_err(MethodError)?;
         let gan = base.gan()?;
+        let mut resume = resume.map(|point| Position::of(point, gan, &settings)).transpose().map_err(no_way_on)?;
         let mut adapted = Vec::with_capacity(settings.adapted);
-        for round in 0..settings.adapted {
+        let offer = |adapted: &mut Vec<FlatParams>, weights: FlatParams, monitor: &mut dyn Monitor| {
+            let name = format!("adapted generator {}", adapted.len() + 1);
+            monitor.offer(Auxiliary { name, weights: weights.clone() });
+            adapted.push(weights);
+        };
+        for weights in resume.as_ref().map_or(Vec::new(), |resume| resume.adapted.clone()) {
+            offer(&mut adapted, weights, monitor);
+        }
+        for round in adapted.len()..settings.adapted {
             let at = StageRound { stage: &ADAPT, round, rounds: settings.adapted };
             let of = settings.adapt.iterations;
-            let ended = adapt(gan, negatives, &settings, round, &mut |index, losses, state| {
+            let saved = resume.take();
+            let resume = saved.as_ref().map(Position::stage);
+            let ended = adapt(gan, negatives, &settings, round, resume, &mut |index, losses, state, cursors| {
                 let values = values_of(losses, EWC);
-                monitor.after(&Iteration { at, index, of, values }, StateRef::Trained(state))
+                let point = || Position::save(index + 1, cursors(), state, &adapted);
+                monitor.after(&Iteration { at, index, of, values }, StateRef::Trained(state), &point)
             });
-            let (state, ended) = reached(ended, at);
+            let (state, ended) = reached(ended.map_err(no_way_on)?, at);
             if ended != Ended::Done {
                 return Ok(Outcome { state: None, ended });
             }
-            let weights = state.g_ema.clone();
-            monitor.offer(Auxiliary { name: format!("adapted generator {}", round + 1), weights: weights.clone() });
-            adapted.push(weights);
+            offer(&mut adapted, state.g_ema.clone(), monitor);
         }
         let at = StageRound { stage: &UNLEARN, round: 0, rounds: 1 };
         let of = settings.unlearn.iterations;
         let values: Vec<_> = adapted.iter().map(|weights| weights.values.clone()).collect();
-        let ended = unlearn(gan, positives, negatives, &values, &settings, &mut |index, losses, state| {
+        let resume = resume.as_ref().map(Position::stage);
+        let mut after = |index: usize, losses: &Losses, state: &Trainer, cursors: &dyn Fn() -> Cursors| {
             let mut values = values_of(losses, REPULSION);
             if index.is_multiple_of(DISTANCES_EVERY) || index + 1 == of {
                 values.extend(distances(gan, &adapted, state));
             }
-            monitor.after(&Iteration { at, index, of, values }, StateRef::Trained(state))
-        });
+            let point = || Position::save(index + 1, cursors(), state, &adapted);
+            monitor.after(&Iteration { at, index, of, values }, StateRef::Trained(state), &point)
+        };
+        let ended = unlearn(gan, positives, negatives, &values, &settings, resume, &mut after).map_err(no_way_on)?;
         let (state, ended) = reached(ended, at);
         Ok(Outcome { state: Some(State::Trained(state)), ended })
     }
+}
+
+fn no_way_on(reason: String) -> MethodError {
+    MethodError(format!("the run cannot go on where it was interrupted: {reason}"))
 }
 
 /// The state a stage reached, and how it ended.

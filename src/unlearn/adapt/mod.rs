@@ -7,6 +7,7 @@ pub mod ewc;
 pub mod extrapolate;
 mod fields;
 mod method;
+mod position;
 pub mod presets;
 pub mod repulsion;
 pub mod settings;

@@ -1,6 +1,7 @@
 //! The two stages: adapt to the negatives, then unlearn on the positives.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ewc::{Ewc, fisher_diagonal},
@@ -9,15 +10,33 @@ use super::{
     settings::{AdaptSettings, StageConfig, Start},
 };
 use crate::{
-    feedback::ImagePool,
+    feedback::{ImagePool, PoolCursor},
     model::Gan,
-    networks::{FlatParams, flat::to_vec, latents::NormalSource},
+    networks::{FlatParams, SourceState, flat::to_vec, latents::NormalSource},
     train::{BatchInputs, Draw, GeneratorTerm, Labels, Losses, Retained, TrainConfig, Trainer},
     unlearn::monitor::Flow,
 };
 
-/// Sees the number (from 0), the losses and the state of every iteration, and says whether to go on.
-pub type AfterIteration<'a> = dyn FnMut(usize, &Losses, &Trainer) -> Flow + 'a;
+/// Sees the number (from 0), the losses, the state and the cursors of every iteration, and says whether to go on.
+pub type AfterIteration<'a> = dyn FnMut(usize, &Losses, &Trainer, &dyn Fn() -> Cursors) -> Flow + 'a;
+
+/// Where the random numbers and the pools of a stage stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursors {
+    rng: SourceState,
+    real: PoolCursor,
+    unwanted: Option<PoolCursor>,
+}
+
+/// Where an interrupted stage goes on.
+pub struct StageResume<'a> {
+    /// The iteration that comes next.
+    pub index: usize,
+    /// Where its random numbers and pools stood.
+    pub cursors: Cursors,
+    /// Puts back the trainer's state; the error is one clause.
+    pub restore: &'a dyn Fn(&mut Trainer) -> Result<(), String>,
+}
 
 /// How a stage ended.
 #[derive(Clone, Debug)]
@@ -38,20 +57,21 @@ pub enum StageEnd {
 }
 
 /// Stage 1: fine-tunes a copy of the averaged generator on the negatives, held by EWC. The adapted parameters are the
-/// returned state's `g_ema`.
+/// returned state's `g_ema`. The error says in one clause why the stage cannot go on where it stood.
 pub fn adapt(
     gan: &Gan,
     negatives: &mut ImagePool,
     settings: &AdaptSettings,
     member: usize,
+    resume: Option<StageResume<'_>>,
     after: &mut AfterIteration<'_>,
-) -> StageEnd {
+) -> Result<StageEnd, String> {
     let mut rng = NormalSource::new(settings.seed, 1 + member as u64);
     let ewc = ewc(gan, settings, &mut rng);
     let trainer = gan.trainer(settings.adapt.train.clone(), gan.g_ema.clone());
     let term = ewc.as_ref().map(|ewc| ewc as &dyn GeneratorTerm);
     let pools = Images { real: negatives, unwanted: None };
-    run_stage(trainer, &settings.adapt, pools, term, &mut rng, after)
+    run_stage(trainer, &settings.adapt, pools, term, &mut rng, resume, after)
 }
 
 /// The EWC term around the averaged generator; `None` if its weight is zero.
@@ -68,15 +88,17 @@ fn ewc(gan: &Gan, settings: &AdaptSettings, rng: &mut NormalSource) -> Option<Ew
 }
 
 /// Stage 2: trains the original generator on the positives while the repulsion term drives it away from the adapted
-/// parameters, each `[parameters]`. The negatives are used only if `unwanted_share` asks for them.
+/// parameters, each `[parameters]`. The negatives are used only if `unwanted_share` asks for them. The error is that of
+/// [`adapt`].
 pub fn unlearn(
     gan: &Gan,
     positives: &mut ImagePool,
     negatives: &mut ImagePool,
     adapted: &[Tensor<1>],
     settings: &AdaptSettings,
+    resume: Option<StageResume<'_>>,
     after: &mut AfterIteration<'_>,
-) -> StageEnd {
+) -> Result<StageEnd, String> {
     let mut rng = NormalSource::new(settings.seed, 0);
     let mut trainer = gan.trainer(settings.unlearn.train.clone(), start(gan, adapted, settings));
     if settings.extrapolate != 1.0 {
@@ -87,7 +109,7 @@ pub fn unlearn(
     let repulsion = repulsion.map(|repulsion| repulsion.in_units_of(step));
     let term = repulsion.as_ref().map(|repulsion| repulsion as &dyn GeneratorTerm);
     let pools = Images { real: positives, unwanted: Some(negatives) };
-    run_stage(trainer, &settings.unlearn, pools, term, &mut rng, after)
+    run_stage(trainer, &settings.unlearn, pools, term, &mut rng, resume, after)
 }
 
 fn start(gan: &Gan, adapted: &[Tensor<1>], settings: &AdaptSettings) -> FlatParams {
@@ -110,18 +132,42 @@ struct Images<'a> {
     unwanted: Option<&'a mut ImagePool>,
 }
 
+impl Images<'_> {
+    fn cursors(&self, rng: &NormalSource) -> Cursors {
+        let unwanted = self.unwanted.as_ref().map(|pool| pool.cursor());
+        Cursors { rng: rng.state(), real: self.real.cursor(), unwanted }
+    }
+
+    fn resume(&mut self, cursors: &Cursors) -> Result<(), String> {
+        let unwanted = match (&mut self.unwanted, &cursors.unwanted) {
+            (Some(pool), Some(cursor)) => pool.resume(cursor),
+            (None, None) => true,
+            _ => false,
+        };
+        let fits = self.real.resume(&cursors.real) && unwanted;
+        fits.then_some(()).ok_or_else(|| "the samples it trained on are not these".to_owned())
+    }
+}
+
 fn run_stage(
     mut trainer: Trainer,
     config: &StageConfig,
     mut images: Images,
     term: Option<&dyn GeneratorTerm>,
     rng: &mut NormalSource,
+    resume: Option<StageResume<'_>>,
     after: &mut AfterIteration<'_>,
-) -> StageEnd {
+) -> Result<StageEnd, String> {
     let device = trainer.g.device();
+    let mut first = 0;
+    if let Some(StageResume { index, cursors, restore }) = resume {
+        restore(&mut trainer)?;
+        images.resume(&cursors)?;
+        (first, *rng) = (index, NormalSource::resume(cursors.rng));
+    }
     // A state is known to be good once an iteration that started from it gave finite losses.
     let mut last_good = trainer.clone();
-    for index in 0..config.iterations {
+    for index in first..config.iterations {
         let before = trainer.clone();
         trainer.lr_factor = config.lr_factor(index);
         let (batch, unwanted_fakes) = (config.train.batch, config.train.unwanted_fakes());
@@ -135,21 +181,22 @@ fn run_stage(
         let inputs = BatchInputs { unwanted, retained: Some(retained), labels };
         let losses = trainer.iterate(index, real, inputs, term, rng);
         if let Some(loss) = losses.non_finite() {
-            return StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
+            return Ok(StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index });
         }
         last_good = before;
-        let stopped = after(index, &losses, &trainer) == Flow::Stop;
+        let cursors = || images.cursors(rng);
+        let stopped = after(index, &losses, &trainer, &cursors) == Flow::Stop;
         if stopped || index + 1 == config.iterations {
             // The last update has not been tried by any forward pass yet.
             if let Some(loss) = non_finite_parameters(&trainer) {
-                return StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index };
+                return Ok(StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index });
             }
         }
         if stopped {
-            return StageEnd::Stopped(Box::new(trainer));
+            return Ok(StageEnd::Stopped(Box::new(trainer)));
         }
     }
-    StageEnd::Done(Box::new(trainer))
+    Ok(StageEnd::Done(Box::new(trainer)))
 }
 
 /// The name of the first network or optimizer with values that are not finite numbers.

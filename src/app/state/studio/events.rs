@@ -105,6 +105,7 @@ impl Studio {
                 self.reading = None;
                 self.set_labeler(*card);
             }
+            Event::Project(_) | Event::Marks(_) => {}
             Event::Warning(sentence) => self.notify(Level::Warning, sentence),
             Event::Paused => {
                 if let Some(run) = self.run.in_progress_mut().filter(|run| run.status != RunStatus::Stopping) {

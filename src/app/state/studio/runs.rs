@@ -154,8 +154,7 @@ impl Studio {
         self.timeline.begin_run();
         self.tiles.forget(|source| matches!(source, Source::Slider(_)));
         self.send(Command::AutoSnapshots(self.planned_snapshots()));
-        let request =
-            RunRequest { feedback, settings: self.settings.clone(), evaluation, from: self.starting_snapshot };
+        let request = RunRequest { feedback, settings: self.settings.clone(), evaluation, out: None };
         self.send(Command::Start(Box::new(request)));
     }
 

@@ -1,0 +1,375 @@
+//! The open project: which of its nodes is open, what is shown beside it, and every change of its history.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    error::EngineError,
+    request::{OpenRequest, ProjectRequest, RunRequest},
+    results::Snapshot,
+    session::Session,
+};
+use crate::{
+    checkpoint,
+    feedback::{Feedback, FeedbackSource},
+    model::{Model, program},
+    project::{Manifest, NodeId, Numbers, Original, Project, ProjectError, Status, is_project},
+    train::TrainConfig,
+    unlearn::State,
+};
+
+/// What a project is called that the user has not saved anywhere.
+const UNNAMED: &str = "unlearn";
+
+/// The history as it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProjectCard {
+    /// The project's folder.
+    pub folder: PathBuf,
+    /// Whether it was made by opening a model, and saved nowhere by the user yet.
+    pub is_unnamed: bool,
+    /// Why it may only be looked at, if so.
+    pub read_only: Option<String>,
+    /// All nodes, the one that the next request starts from, and the child that is shown.
+    pub manifest: Manifest,
+    /// Bytes that each node takes on the disk, in the nodes' order.
+    pub sizes: Vec<u64>,
+    /// The run that was interrupted, if there is one.
+    pub interrupted: Option<NodeId>,
+}
+
+/// A request as its node keeps it: everything it takes to make it again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct KeptRequest {
+    #[serde(flatten)]
+    pub(super) request: RunRequest,
+    /// The class that the model draws, if only one.
+    #[serde(default)]
+    pub(super) class: Option<usize>,
+    /// SHA-256 of the model it was made on.
+    pub(super) parent_sha256: String,
+}
+
+/// Opens a model file or a project and puts it in place of everything that was open. Gives what the person should know.
+pub(super) fn load(
+    session: &mut Session,
+    request: &OpenRequest,
+    mut report: impl FnMut(u64, u64),
+) -> Result<Option<String>, EngineError> {
+    if is_project(&request.path) {
+        let project = Project::open(&request.path, &program())?;
+        return open_project(session, project, &mut report).map(|()| None);
+    }
+    let model = super::open::open(request, &session.device.device, &mut report)?;
+    let original = Original { path: request.path.clone(), sha256: model.sha256.clone(), classes: request.classes };
+    session.replace(model);
+    let Some(folder) = session.projects_folder.clone() else { return Ok(None) };
+    // Without a project everything works, but nothing is remembered.
+    match unnamed(&folder, &original) {
+        Ok(mut project) => {
+            let note = project.read_only().map(|reason| format!("nothing is remembered: {reason}"));
+            // The file was asked for, not what was made of it.
+            project.select(0, None)?;
+            session.project = Some(project);
+            Ok(note)
+        }
+        Err(error) => Ok(Some(format!("no history is kept: {error}"))),
+    }
+}
+
+/// The project that opening this model made before, or a new one; one that another window has open is left to it.
+fn unnamed(folder: &Path, original: &Original) -> Result<Project, ProjectError> {
+    let name = original.path.file_stem().unwrap_or_default().to_string_lossy();
+    let short = original.sha256.get(..12).unwrap_or(&original.sha256);
+    let classes = original.classes.map_or_else(String::new, |classes| format!("-{classes}-classes"));
+    for number in 1.. {
+        let number = if number == 1 { String::new() } else { format!("-{number}") };
+        let path = folder.join(format!("{name}-{short}{classes}{number}.{UNNAMED}"));
+        if !is_project(&path) {
+            return Project::create(&path, original, &program());
+        }
+        let mut project = Project::open(&path, &program())?;
+        if project.read_only().is_none() {
+            project.set_original(&original.path)?;
+            return Ok(project);
+        }
+    }
+    unreachable!("there is always another number")
+}
+
+fn open_project(
+    session: &mut Session,
+    mut project: Project,
+    report: &mut dyn FnMut(u64, u64),
+) -> Result<(), EngineError> {
+    let (base, shown) = (project.manifest().base, project.manifest().shown);
+    let model = open_node(session, &project, base, report)?;
+    // A result that cannot be read must not keep the rest from being opened.
+    let result = shown.and_then(|shown| Some((shown, open_node(session, &project, shown, report).ok()?)));
+    project.select(base, result.as_ref().map(|(shown, _)| *shown))?;
+    session.replace(model);
+    session.project = Some(project);
+    if let Some((shown, model)) = result {
+        show_result(session, shown, model)?;
+    }
+    Ok(())
+}
+
+fn open_node(
+    session: &Session,
+    project: &Project,
+    id: NodeId,
+    report: &mut dyn FnMut(u64, u64),
+) -> Result<Model, EngineError> {
+    let node = project.node(id)?;
+    let request = OpenRequest { path: project.model_file(id)?, classes: node.classes };
+    let model = super::open::open(&request, &session.device.device, report)?;
+    match node.sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256) {
+        true => Err(ProjectError::Changed { path: request.path }.into()),
+        false => Ok(model),
+    }
+}
+
+/// Puts a node's model in the place of a run's result.
+fn show_result(session: &mut Session, id: NodeId, model: Model) -> Result<(), EngineError> {
+    let state = match &model.gan {
+        Some(gan) => {
+            let g = gan.g.clone();
+            State::Trained(Box::new(gan.trainer(TrainConfig::default(), g)))
+        }
+        None => State::Generator(Box::new(model.g_ema.clone())),
+    };
+    let project = session.project.as_ref().ok_or(NO_PROJECT)?;
+    let snapshots = project.node(id)?.snapshots.iter().enumerate();
+    let snapshots = snapshots.map(|(place, &iteration)| Snapshot::on_disk(project.snapshot_file(id, place), iteration));
+    let snapshots = snapshots.collect();
+    let provenance = model.metadata().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut results = session.results.cleared();
+    (results.state, results.provenance, results.snapshots) = (Some(state), provenance, snapshots);
+    session.results = results;
+    Ok(())
+}
+
+/// Carries out a request; gives whether another model is open now.
+pub(super) fn change(session: &mut Session, request: ProjectRequest) -> Result<bool, EngineError> {
+    match request {
+        ProjectRequest::KeepIn(folder) => {
+            let model = session.model()?;
+            let original =
+                Original { path: model.path.clone(), sha256: model.sha256.clone(), classes: session.classes };
+            let project = match is_project(&folder) {
+                false => Project::create(&folder, &original, &program())?,
+                true => {
+                    let mut project = Project::open(&folder, &program())?;
+                    let same = project.manifest().nodes.iter().find(|node| node.sha256.as_ref() == Some(&model.sha256));
+                    let id = same.map(|node| node.id).ok_or_else(|| ProjectError::Exists { path: folder })?;
+                    project.select(id, None)?;
+                    project
+                }
+            };
+            session.project = Some(project);
+        }
+        ProjectRequest::Show(id) => {
+            let parent = project(session)?.node(id)?.parent;
+            let base = parent.unwrap_or(id);
+            let replaced = start_from(session, base)?;
+            let shown = parent.is_some().then_some(id);
+            session.results = session.results.cleared();
+            if let Some(id) = shown {
+                let model = open_node(session, project(session)?, id, &mut |_, _| {})?;
+                show_result(session, id, model)?;
+            }
+            project_mut(session)?.select(base, shown)?;
+            return Ok(replaced);
+        }
+        ProjectRequest::StartFrom(id) => {
+            let replaced = start_from(session, id)?;
+            session.results = session.results.cleared();
+            project_mut(session)?.select(id, None)?;
+            return Ok(replaced);
+        }
+        ProjectRequest::StartFromSnapshot(number) => {
+            let model = session.model()?;
+            let snapshot = session.results.snapshot(number)?.load(&model)?;
+            let mut out = model.with_networks(&snapshot.g_ema, snapshot.trained.as_ref());
+            out.metadata.extend(session.results.provenance.iter().cloned());
+            let name = format!("after {} steps", snapshot.iteration);
+            out.metadata.insert("weights".to_owned(), format!("snapshot after iteration {}", snapshot.iteration));
+            let extension = extension(&model);
+            let project = project_mut(session)?;
+            let base = project.manifest().base;
+            let write = |path: &Path| Ok::<_, EngineError>(checkpoint::save(path, &out)?);
+            let id = project.add_snapshot(base, (&name, snapshot.iteration), extension, write)?;
+            drop(model);
+            return change(session, ProjectRequest::StartFrom(id));
+        }
+        ProjectRequest::Rename(id, name) => project_mut(session)?.rename(id, &name)?,
+        ProjectRequest::Delete(id) => {
+            let project = project_mut(session)?;
+            let (base, shown) = (project.manifest().base, project.manifest().shown);
+            let gone = project.manifest().subtree(id);
+            // Nothing that is open is deleted: its parent is opened first.
+            if gone.contains(&base) {
+                let parent = project
+                    .node(id)?
+                    .parent
+                    .ok_or_else(|| ProjectError::Needed(format!("node {id}"), "everything else was made from it"))?;
+                change(session, ProjectRequest::StartFrom(parent))?;
+            } else if shown.is_some_and(|shown| gone.contains(&shown)) {
+                session.results = session.results.cleared();
+            }
+            project_mut(session)?.delete(id)?;
+            return Ok(gone.contains(&base));
+        }
+        ProjectRequest::SaveAs(folder) => {
+            project_mut(session)?.save_as(&folder)?;
+            // Snapshots of the run that is shown have moved along.
+            let project = project(session)?;
+            if let Some(shown) = project.manifest().shown {
+                let files: Vec<PathBuf> =
+                    (0..session.results.snapshots.len()).map(|place| project.snapshot_file(shown, place)).collect();
+                session.results.move_snapshots(files);
+            }
+        }
+        ProjectRequest::Marks(marks) => {
+            let base = project(session)?.manifest().base;
+            project_mut(session)?.save_marks(base, &marks)?;
+        }
+        // The worker's own business: it is a run.
+        ProjectRequest::Continue => {}
+    }
+    Ok(false)
+}
+
+/// Opens the model of a node; gives whether another one was open.
+fn start_from(session: &mut Session, id: NodeId) -> Result<bool, EngineError> {
+    let project = project(session)?;
+    let node = project.node(id)?;
+    if node.sha256.as_ref() == session.model().ok().map(|model| model.sha256.clone()).as_ref() {
+        return Ok(false);
+    }
+    let model = open_node(session, project, id, &mut |_, _| {})?;
+    let project = session.project.take();
+    session.replace(model);
+    session.project = project;
+    Ok(true)
+}
+
+/// The marks that were made on the open model.
+pub(super) fn marks(session: &Session) -> Result<Option<Feedback>, EngineError> {
+    let Some(project) = &session.project else { return Ok(None) };
+    Ok(Some(project.marks(project.manifest().base)?))
+}
+
+/// The history as it is now; `running` is the node whose run is in progress.
+pub(super) fn card(session: &Session, running: Option<NodeId>) -> Option<Box<ProjectCard>> {
+    let project = session.project.as_ref()?;
+    let manifest = project.manifest().clone();
+    let is_unnamed = session.projects_folder.as_deref().is_some_and(|folder| project.folder().starts_with(folder));
+    Some(Box::new(ProjectCard {
+        folder: project.folder().to_owned(),
+        is_unnamed,
+        read_only: project.read_only().map(str::to_owned),
+        sizes: manifest.nodes.iter().map(|node| project.size(node.id)).collect(),
+        interrupted: project.unfinished().map(|node| node.id).filter(|id| Some(*id) != running),
+        manifest,
+    }))
+}
+
+/// Notes a request in the history; gives its node, or `None` where no history is kept.
+pub(super) fn begin(session: &mut Session, request: &mut RunRequest) -> Result<Option<NodeId>, EngineError> {
+    let model = session.model()?;
+    let Some(project) = &mut session.project else { return Ok(None) };
+    if let FeedbackSource::File(path) = &request.feedback {
+        // The file may be gone when the run is resumed.
+        request.feedback = FeedbackSource::Marks(Box::new(Feedback::load(path, &model.sha256)?));
+    }
+    if let FeedbackSource::Marks(marks) = &request.feedback
+        && marks.model_sha256() == model.sha256
+        && project.marks(project.manifest().base).is_ok_and(|kept| kept.is_empty())
+    {
+        project.save_marks(project.manifest().base, marks)?;
+    }
+    let of = request.settings.plan().map_or(0, |plan| plan.result_iterations);
+    let class = model.generator.class();
+    let (name, asked) = describe(request);
+    let kept = KeptRequest { request: request.clone(), class, parent_sha256: model.sha256.clone() };
+    let kept = serde_json::to_value(kept).map_err(|error| EngineError::Internal(error.to_string()))?;
+    Ok(Some(project.begin(project.manifest().base, &name, &asked, of, &kept)?))
+}
+
+/// A name for the node of a request, and what was asked in one line.
+fn describe(request: &RunRequest) -> (String, String) {
+    let method = request.settings.method().name();
+    match &request.feedback {
+        FeedbackSource::Labeler { forget, .. } => {
+            (format!("without {forget}"), format!("forget {forget}, as a labeler sees it; {method}"))
+        }
+        FeedbackSource::Clicks { forget, clicks, .. } => {
+            (format!("without {forget}"), format!("forget {forget}, by {clicks} clicks; {method}"))
+        }
+        FeedbackSource::Marks(marks) => {
+            let negatives = marks.negatives().count();
+            let positives = marks.len() - negatives;
+            (
+                format!("{negatives} marked samples gone"),
+                format!("forget what {negatives} marks show and {positives} do not; {method}"),
+            )
+        }
+        FeedbackSource::File(path) => ("marks of a file".to_owned(), format!("forget the marks of {}", path.display())),
+    }
+}
+
+/// The interrupted run: its node and what was asked; everything it started from is open afterwards.
+pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest), EngineError> {
+    let node = project(session)?.unfinished().ok_or(EngineError::State("no run was interrupted"))?;
+    let (id, parent) = (node.id, node.parent.unwrap_or_default());
+    let kept = project(session)?.request(id)?;
+    let kept: KeptRequest = serde_json::from_value(kept).map_err(|error| {
+        EngineError::Internal(format!(
+            "what was asked of the interrupted run cannot be read ({error}); delete its node"
+        ))
+    })?;
+    start_from(session, parent)?;
+    if session.model()?.sha256 != kept.parent_sha256 {
+        return Err(EngineError::State("the model has changed since this run began; delete its node and start again"));
+    }
+    if session.model()?.generator.class() != kept.class {
+        session.set_class(kept.class)?;
+    }
+    project_mut(session)?.select(parent, None)?;
+    session.results = session.results.cleared();
+    Ok((id, kept))
+}
+
+/// What a report says in numbers.
+pub(super) fn numbers(report: &super::report::RunReport) -> Option<Numbers> {
+    let seen = report.evaluation.as_ref()?;
+    let pul = seen.pul.map(|pul| pul * 100.0);
+    Some(Numbers { pul, frechet: seen.frechet, frechet_floor: seen.frechet_floor })
+}
+
+/// How a run's node came about.
+pub(super) fn status(report: &super::report::RunReport) -> Status {
+    match (&report.failed, report.stopped) {
+        (Some(_), _) => Status::Failed,
+        (None, true) => Status::Stopped,
+        (None, false) => Status::Done,
+    }
+}
+
+/// The extension of a node's model file: the original's layout where only that can be written back.
+pub(super) fn extension(model: &Model) -> &'static str {
+    if model.is_written_in_place() { "pth" } else { "safetensors" }
+}
+
+pub(super) fn project(session: &Session) -> Result<&Project, EngineError> {
+    session.project.as_ref().ok_or(NO_PROJECT)
+}
+
+pub(super) fn project_mut(session: &mut Session) -> Result<&mut Project, EngineError> {
+    session.project.as_mut().ok_or(NO_PROJECT)
+}
+
+const NO_PROJECT: EngineError = EngineError::State("no history is kept of this model");
