@@ -5,6 +5,7 @@ Each has weights one can compute by hand, so that the tests know every score:
 - colour16.onnx [N,3,16,16] probabilities over 3 classes = the softmax of the channel means; no features; batch fixed to 2
 - two8.onnx     [N,1,8,8]   two heads with named classes: half (the scores of grey8) and light (dark: 32, bright: the sum
                             of all); between them `map`, which is no head; features as in grey8
+- wide.onnx     [N,1,8,8]   scores = those of grey8; features = all pixels 65 times (4160, more than are taken)
 - flat.onnx     [N,64]      no image labeler
 - channels4.onnx [N,4,8,8]  no image labeler
 - loose.onnx    [N,1,H,W]   no size
@@ -51,6 +52,17 @@ def main():
         # The scores are the first output that is not the features.
         [value("features", ["N", 8]), value("scores", ["N", 3])],
         [("halves", halves), ("rows", rows), ("bias", np.array([0, 0, 1], np.float32))],
+    )
+    write(
+        "wide.onnx",
+        [
+            helper.make_node("Flatten", ["image"], ["flat"], axis=1),
+            helper.make_node("Gemm", ["flat", "halves", "bias"], ["scores"]),
+            helper.make_node("Concat", ["flat"] * 65, ["features"], axis=1),
+        ],
+        [value("image", ["N", 1, 8, 8])],
+        [value("features", ["N", 4160]), value("scores", ["N", 3])],
+        [("halves", halves), ("bias", np.array([0, 0, 1], np.float32))],
     )
     light = np.stack([np.zeros(64), np.ones(64)], 1).astype(np.float32)
     write(

@@ -109,7 +109,7 @@ fn run(adapt: usize, unlearn: usize) -> Command {
     }
     settings.set("ema-decay", 0.5).expect("a decay");
     let feedback = FeedbackSource::Marks(Box::new(feedback));
-    Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None }))
+    Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None }))
 }
 
 #[test]
@@ -363,31 +363,6 @@ fn a_run_takes_snapshots_at_even_steps_and_looks_at_them() {
     // The last one is the result.
     assert_eq!(sample(&engine, Weights::Snapshot(3)), sample(&engine, Weights::Current));
     assert_ne!(sample(&engine, Weights::Snapshot(0)), sample(&engine, Weights::Snapshot(3)));
-}
-
-#[test]
-fn a_run_goes_on_from_a_snapshot() {
-    let engine = open();
-    engine.send(Command::AutoSnapshots(2));
-    engine.send(run(2, 6));
-    report(&engine);
-    let [half, whole] = [0, 1].map(|number| sample(&engine, Weights::Snapshot(number)));
-    assert_ne!(half, whole);
-    // One step of nearly nothing: what comes is where it began.
-    let gentle = |request: &mut RunRequest| {
-        request.from = Some(0);
-        for key in ["adapt-lr", "unlearn-lr"] {
-            request.settings.set(key, 1e-9).expect("a learning rate");
-        }
-    };
-    engine.send(run_with(1, 1, gentle));
-    report(&engine);
-    let now = sample(&engine, Weights::Current);
-    let apart = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max();
-    assert!(apart(&now, &half) <= Some(1), "{:?}", apart(&now, &half));
-    engine.send(run_with(1, 1, |request| request.from = Some(9)));
-    assert_eq!(failure(&engine), "these weights do not exist yet");
-    wait(&engine, |event| matches!(event, Event::Idle).then_some(()));
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn short() -> Settings {
 }
 
 fn run(engine: &Engine, feedback: FeedbackSource, settings: Settings) -> Result<RunReport, String> {
-    engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None })));
+    engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None })));
     answer(engine, |e| if let Event::Done(report) = e { Some(*report) } else { None })
 }
 
@@ -172,7 +172,7 @@ fn a_run_on_few_marks_says_how_sure_it_is() {
     for (count, sure) in [(5, false), (40, true)] {
         let feedback = FeedbackSource::Marks(Box::new(marks(&sha256, &brightness, count)));
         let settings = quick.clone();
-        engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None })));
+        engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None })));
         let mut warnings = Vec::new();
         let report = answer(&engine, |event| match event {
             Event::Done(report) => Some(report),

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{history::ProjectCard, phase::Progress, report::RunReport, request::SampleRequest, training::TrainReport};
+use super::{
+    phase::Progress, project_card::ProjectCard, report::RunReport, request::SampleRequest, training::TrainReport,
+};
 use crate::{
     feedback::{Feedback, LabelerSpec, Suggestions},
     metrics::{Evaluation, Head},

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::EngineError,
+    project_card::ProjectCard,
     request::{OpenRequest, ProjectRequest, RunRequest},
     results::Snapshot,
     session::Session,
@@ -14,30 +15,13 @@ use crate::{
     checkpoint,
     feedback::{Feedback, FeedbackSource},
     model::{Model, program},
-    project::{Manifest, NodeId, Numbers, Original, Project, ProjectError, Status, is_project},
+    project::{NodeId, Numbers, Original, Project, ProjectError, Status, is_project},
     train::TrainConfig,
     unlearn::State,
 };
 
 /// What a project is called that the user has not saved anywhere.
 const UNNAMED: &str = "unlearn";
-
-/// The history as it is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProjectCard {
-    /// The project's folder.
-    pub folder: PathBuf,
-    /// Whether it was made by opening a model, and saved nowhere by the user yet.
-    pub is_unnamed: bool,
-    /// Why it may only be looked at, if so.
-    pub read_only: Option<String>,
-    /// All nodes, the one that the next request starts from, and the child that is shown.
-    pub manifest: Manifest,
-    /// Bytes that each node takes on the disk, in the nodes' order.
-    pub sizes: Vec<u64>,
-    /// The run that was interrupted, if there is one.
-    pub interrupted: Option<NodeId>,
-}
 
 /// A request as its node keeps it: everything it takes to make it again.
 #[derive(Clone, Debug, Serialize, Deserialize)]

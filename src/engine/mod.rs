@@ -24,6 +24,7 @@ mod history;
 mod job;
 mod open;
 mod phase;
+mod project_card;
 mod report;
 pub mod request;
 mod results;
@@ -42,8 +43,8 @@ mod worker;
 pub use command::Command;
 pub use error::{EngineError, panic_sentence};
 pub use event::{Event, LabelerCard, RenderedTiles};
-pub use history::ProjectCard;
 pub use phase::{Phase, Progress};
+pub use project_card::ProjectCard;
 pub use report::{RunReport, Seconds};
 pub use request::{
     EvaluationRequest, FileJob, OpenRequest, PictureRequest, ProjectRequest, RunRequest, SampleKind, SampleRequest,

@@ -129,8 +129,11 @@ fn run_request(
         true => control.saved_state()?,
         false => None,
     };
-    // What an earlier run left is in its node, or was saved, or was given up.
-    control.session.results = control.session.results.cleared();
+    match node {
+        // What an earlier run left is in its own node.
+        Some(_) => control.session.results = control.session.results.cleared(),
+        None => control.session.results.auxiliary.clear(),
+    }
     control.session.results.method = Some(method);
     if resumed && let (Some(project), Some(node)) = (&control.session.project, node) {
         let taken = project.node(node)?.snapshots.iter().enumerate();

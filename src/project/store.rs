@@ -393,11 +393,12 @@ impl Project {
                 .map_err(ProjectError::write(parent))?;
             copy_folder(&self.folder, beside.path(), LOCK)?;
             fs::rename(beside.keep(), &folder).map_err(ProjectError::write(&folder))?;
+            // The lock on the old folder ends here; one that moved along holds on.
+            (self.lock, self.read_only) = lock(&folder);
             if movable {
                 let _ = fs::remove_dir_all(&self.folder);
             }
         }
-        (self.lock, self.read_only) = lock(&folder);
         self.folder = folder;
         Ok(())
     }
