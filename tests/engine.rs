@@ -55,7 +55,11 @@ fn wait<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
         let event = engine.events.recv_deadline(until).expect("an answer in time");
-        let failure = if let Event::Failed(sentence) = &event { Some(sentence.clone()) } else { None };
+        let failure = if let Event::Failed(sentence) | Event::NotSaved(sentence) = &event {
+            Some(sentence.clone())
+        } else {
+            None
+        };
         match (pick(event), failure) {
             (Some(found), _) => return found,
             (None, Some(sentence)) => panic!("{sentence}"),
@@ -65,7 +69,10 @@ fn wait<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> T {
 }
 
 fn failure(engine: &Engine) -> String {
-    wait(engine, |event| if let Event::Failed(sentence) = event { Some(sentence) } else { None })
+    wait(
+        engine,
+        |event| if let Event::Failed(sentence) | Event::NotSaved(sentence) = event { Some(sentence) } else { None },
+    )
 }
 
 fn report(engine: &Engine) -> RunReport {

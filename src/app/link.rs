@@ -1,6 +1,11 @@
 //! The thread between the window and the engine: it starts the engine, passes commands in and events out, and wakes the
 //! window. Looking for a device and starting may take a moment; the window is there meanwhile.
 
+use std::{
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
 
 use crate::{
@@ -25,6 +30,7 @@ pub enum LinkEvent {
 pub struct Link {
     commands: Sender<Command>,
     events: Receiver<LinkEvent>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Link {
@@ -40,13 +46,24 @@ impl Link {
         };
         let thread = std::thread::Builder::new().name("unlearn-link".to_owned());
         // Without a thread there are no events either, which `next` then says.
-        let _ = thread.spawn(move || serve(choice, adapter.as_deref(), &inbox, &send_event));
-        Self { commands, events }
+        let thread = thread.spawn(move || serve(choice, adapter.as_deref(), &inbox, &send_event)).ok();
+        Self { commands, events, thread }
     }
 
     /// Sends a command; it waits until the engine is there.
     pub fn send(&self, command: Command) {
         let _ = self.commands.send(command);
+    }
+
+    /// Ends the engine, and gives it this long to save what it has reached.
+    pub fn close(&mut self, patience: Duration) {
+        let Some(thread) = self.thread.take() else { return };
+        // Without a sender of commands the engine is asked to end.
+        self.commands = unbounded().0;
+        let since = Instant::now();
+        while !thread.is_finished() && since.elapsed() < patience {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The next event, if there is one.
@@ -85,11 +102,8 @@ fn serve(
         select! {
             recv(inbox) -> command => match command {
                 Ok(command) => engine.send(command),
-                Err(_) => {
-                    engine.send(Command::Quit);
-                    engine.abandon();
-                    return;
-                }
+                // Dropping the engine waits for what it is saving.
+                Err(_) => return,
             },
             recv(engine.events) -> event => match event {
                 Ok(event) => {

@@ -9,6 +9,8 @@ use crate::device::DeviceChoice;
 pub struct Options {
     /// The model to open; the bundled one if none is named.
     pub model: Option<PathBuf>,
+    /// Where every model that is opened gets a project; none is made if nobody says.
+    pub projects: Option<PathBuf>,
     /// The compute device, if it is not to be the one chosen last.
     pub device: Option<DeviceChoice>,
     /// A CSV file for the time of every frame.

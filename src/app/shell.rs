@@ -22,6 +22,7 @@ use super::{
         dialogs::Dialogs,
         feedback_panel,
         grid_view::GridView,
+        history::{self, HistoryView},
         model_card, notices,
         run_panel::RunPanel,
         theme::{self, palette},
@@ -38,6 +39,7 @@ pub struct App {
     grid: GridView,
     top_bar: TopBar,
     run_panel: RunPanel,
+    history: HistoryView,
     detail: DetailView,
     thumbnails: Thumbnails,
     dialogs: Dialogs,
@@ -55,6 +57,9 @@ impl App {
         let device = options.device.unwrap_or(prefs.device);
         let wake = ctx.clone();
         let mut studio = Studio::new(prefs, device, move || wake.request_repaint());
+        if let Some(folder) = options.projects {
+            studio.keep_projects_in(folder);
+        }
         if let Some(model) = options.model.or_else(bundled_model) {
             studio.open(model);
         }
@@ -74,6 +79,7 @@ impl App {
             grid: GridView::new(format, !options.software),
             top_bar: TopBar::default(),
             run_panel: RunPanel::default(),
+            history: HistoryView::default(),
             detail: DetailView::default(),
             thumbnails: Thumbnails::default(),
             dialogs: Dialogs::default(),
@@ -112,6 +118,9 @@ impl App {
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
         notices::ui(&ctx, &mut self.studio);
+        if let Some(seconds) = self.studio.keep_marks() {
+            ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
+        }
         self.name_window(&ctx);
     }
 
@@ -139,7 +148,7 @@ impl App {
 
     fn panels(&mut self, ui: &mut Ui) {
         let p = palette(ui.style());
-        let Self { studio, grid, top_bar, run_panel, thumbnails, dialogs, .. } = self;
+        let Self { studio, grid, top_bar, run_panel, history: history_view, thumbnails, dialogs, .. } = self;
         // The window is cleared with their colour.
         let frame = |margin: Margin| Frame::new().inner_margin(margin);
         Panel::top("top").exact_size(46.0).frame(frame(Margin::symmetric(16, 0))).show(ui, |ui| {
@@ -165,6 +174,12 @@ impl App {
                 });
             });
         });
+        if !history::is_empty(studio) {
+            let margin = Margin { left: 16, right: 16, top: 8, bottom: 6 };
+            Panel::bottom("history").resizable(false).frame(frame(margin)).show(ui, |ui| {
+                history_view.ui(ui, studio, thumbnails);
+            });
+        }
         if !timeline::is_empty(studio) {
             let margin = Margin { left: 16, right: 16, top: 10, bottom: 10 };
             Panel::bottom("timeline").resizable(false).frame(frame(margin)).show(ui, |ui| {
@@ -191,16 +206,16 @@ impl App {
             let inner = screen.shrink(24.0);
             painter.rect_stroke(inner, 14.0, Stroke::new(2.0, p.after), egui::StrokeKind::Inside);
             let font = egui::FontId::proportional(22.0);
-            let text = "Drop a model, a labeler (.onnx) or marks (.json)";
+            let text = "Drop a model, a project, a labeler (.onnx) or marks (.json)";
             painter.text(screen.center(), Align2::CENTER_CENTER, text, font, p.text);
         }
     }
 
     fn name_window(&mut self, ctx: &Context) {
-        let name = self.studio.model.as_ref().and_then(|card| card.file.file_stem());
+        let name = self.studio.open_name();
         let star = if self.studio.unsaved { "*" } else { "" };
         let title = match name {
-            Some(name) => format!("{}{star} \u{2013} Unlearn Studio", name.to_string_lossy()),
+            Some(name) => format!("{name}{star} \u{2013} Unlearn Studio"),
             None => "Unlearn Studio".to_owned(),
         };
         if title != self.title {
@@ -223,6 +238,11 @@ impl eframe::App for App {
     fn logic(&mut self, _ctx: &Context, _frame: &mut eframe::Frame) {
         // Also while the window is hidden: what a run reports must not pile up.
         self.studio.poll_events();
+    }
+
+    /// The window is gone already: what a run has reached may take a moment to be saved.
+    fn on_exit(&mut self) {
+        self.studio.close();
     }
 
     fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {

@@ -33,7 +33,9 @@ pub fn run(options: Options) -> Result<(), WindowError> {
         let state = context.wgpu_render_state.as_ref();
         let format = state.map(|state| state.target_format);
         let software = state.is_some_and(|state| state.adapter.get_info().device_type == eframe::wgpu::DeviceType::Cpu);
-        let options = Options { software, ..options };
+        let projects = directories::ProjectDirs::from("", "", "unlearn-studio");
+        let projects = projects.map(|folders| folders.data_dir().join("projects"));
+        let options = Options { software, projects: options.projects.or(projects), ..options };
         Ok(Box::new(App::new(&context.egui_ctx, format, Prefs::load(Prefs::folder()), options)))
     });
     eframe::run_native("unlearn-studio", native, create).map_err(|error| WindowError::Graphics(error.to_string()))

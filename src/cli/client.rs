@@ -32,7 +32,7 @@ pub(super) fn wait<T>(
             recv(engine.events) -> event => match event.context("the engine ended unexpectedly")? {
                 Event::Progress(progress) => bar.show(&progress),
                 Event::Warning(sentence) => bar.warn(&format!("warning: {sentence}")),
-                Event::Failed(sentence) => bail!("{sentence}"),
+                Event::Failed(sentence) | Event::NotSaved(sentence) => bail!("{sentence}"),
                 event => {
                     if let Some(answer) = pick(event) {
                         return Ok(answer);

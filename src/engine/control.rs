@@ -216,18 +216,19 @@ impl<'a> RunControl<'a> {
                     export(&model, &self.session.results, self.result(current), &path)?;
                     Ok(Event::Exported(path))
                 });
-                self.send_answer(done);
+                self.send_saved(done);
             }
             Command::ExportWeights(path, weights) => {
                 let done = self.session.model().and_then(|model| {
                     export_weights(&model, &self.session.results, self.result(current), weights, &path)?;
                     Ok(Event::Exported(path))
                 });
-                self.send_answer(done);
+                self.send_saved(done);
             }
             Command::File(job) => {
+                let read = job.is_read();
                 let done = do_file_job(self.session, *job, self.result(current));
-                self.send_answer(done);
+                if read { self.send_answer(done) } else { self.send_saved(done) }
             }
             Command::SaveEvery(every) => self.session.save_every = every,
             Command::Project(request) => self.handle_project(*request),
@@ -259,6 +260,10 @@ impl<'a> RunControl<'a> {
 
     fn send_answer(&self, answer: Result<Event, EngineError>) {
         self.send_event(answer.unwrap_or_else(|error| Event::Failed(error.sentence())));
+    }
+
+    fn send_saved(&self, answer: Result<Event, EngineError>) {
+        self.send_event(answer.unwrap_or_else(|error| Event::NotSaved(error.sentence())));
     }
 
     /// The state that may be shown and exported as a result.

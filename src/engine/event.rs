@@ -90,6 +90,8 @@ pub enum Event {
     },
     /// A file was written.
     Exported(PathBuf),
+    /// A file could not be written, in one sentence; answers like [`Event::Exported`], in the order of what was asked.
+    NotSaved(String),
     /// The loaded model was written as another file.
     Converted {
         /// The file.

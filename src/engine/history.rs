@@ -15,6 +15,7 @@ use crate::{
     checkpoint,
     feedback::{Feedback, FeedbackSource},
     model::{Model, program},
+    networks::FlatParams,
     project::{NodeId, Numbers, Original, Project, ProjectError, Status, is_project},
     train::TrainConfig,
     unlearn::State,
@@ -43,9 +44,13 @@ pub(super) fn load(
 ) -> Result<Option<String>, EngineError> {
     if is_project(&request.path) {
         let project = Project::open(&request.path, &program())?;
+        if session.project.as_ref().is_some_and(|open| open.folder() != project.folder()) {
+            forget_if_empty(session);
+        }
         return open_project(session, project, &mut report).map(|()| None);
     }
     let model = super::open::open(request, &session.device.device, &mut report)?;
+    forget_if_empty(session);
     let original = Original { path: request.path.clone(), sha256: model.sha256.clone(), classes: request.classes };
     session.replace(model);
     let Some(folder) = session.projects_folder.clone() else { return Ok(None) };
@@ -59,6 +64,14 @@ pub(super) fn load(
             Ok(note)
         }
         Err(error) => Ok(Some(format!("no history is kept: {error}"))),
+    }
+}
+
+/// A model that was only looked at leaves nothing behind.
+pub(super) fn forget_if_empty(session: &mut Session) {
+    let Some(folder) = &session.projects_folder else { return };
+    if let Some(project) = session.project.take_if(|project| project.folder().starts_with(folder)) {
+        project.remove_if_empty();
     }
 }
 
@@ -113,6 +126,20 @@ fn open_node(
         true => Err(ProjectError::Changed { path: request.path }.into()),
         false => Ok(model),
     }
+}
+
+/// The averaged generator of a node, beside the model that is open.
+pub(super) fn weights_of(session: &mut Session, id: NodeId) -> Result<FlatParams, EngineError> {
+    if let Some((_, weights)) = session.looked_at.as_ref().filter(|(known, _)| *known == id) {
+        return Ok(weights.clone());
+    }
+    let base = session.model()?;
+    let node = open_node(session, project(session)?, id, &mut |_, _| {})?;
+    if *node.g_ema.layout != *base.g_ema.layout {
+        return Err(EngineError::State("these two models are of different shapes and cannot be compared"));
+    }
+    session.looked_at = Some((id, node.g_ema.clone()));
+    Ok(node.g_ema)
 }
 
 /// Puts a node's model in the place of a run's result.
@@ -204,6 +231,7 @@ pub(super) fn change(session: &mut Session, request: ProjectRequest) -> Result<b
                 session.results = session.results.cleared();
             }
             project_mut(session)?.delete(id)?;
+            session.looked_at = None;
             return Ok(gone.contains(&base));
         }
         ProjectRequest::SaveAs(folder) => {

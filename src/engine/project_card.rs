@@ -17,6 +17,6 @@ pub struct ProjectCard {
     pub manifest: Manifest,
     /// Bytes that each node takes on the disk, in the nodes' order.
     pub sizes: Vec<u64>,
-    /// The run that was interrupted, if there is one.
+    /// The node whose run was interrupted, if there is one.
     pub interrupted: Option<NodeId>,
 }

@@ -207,6 +207,13 @@ pub enum FileJob {
     Text(PathBuf, String),
 }
 
+impl FileJob {
+    /// Whether a file is read, not written.
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::OpenFeedback(_) | Self::OpenLabeler(_))
+    }
+}
+
 /// What is in a picture.
 #[derive(Clone, Debug)]
 pub struct PictureRequest {

@@ -40,7 +40,8 @@ pub(super) fn render(
 ) -> Result<RenderedTiles, EngineError> {
     let clock = Instant::now();
     // Of the weights that can be asked for, only the current ones and those of the last run change.
-    let key = (request.weights, if request.weights == Weights::Original { 0 } else { version });
+    let fixed = matches!(request.weights, Weights::Original | Weights::Node(_));
+    let key = (request.weights, if fixed { 0 } else { version });
     let centre = centres.get(key);
     let known = centre.is_some();
     let class = request.class.map(|class| class as usize);

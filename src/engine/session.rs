@@ -3,7 +3,13 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{autosave::EVERY, error::EngineError, results::Results, sample::Centres};
-use crate::{device::ComputeDevice, feedback::Reference, model::Model, project::Project};
+use crate::{
+    device::ComputeDevice,
+    feedback::Reference,
+    model::Model,
+    networks::FlatParams,
+    project::{NodeId, Project},
+};
 
 /// What the worker holds between commands.
 pub(super) struct Session {
@@ -18,6 +24,8 @@ pub(super) struct Session {
     pub(super) reference: Option<Reference>,
     /// The history of the open model, where one is kept.
     pub(super) project: Option<Project>,
+    /// The node of the project that was looked at last, beside what is open.
+    pub(super) looked_at: Option<(NodeId, FlatParams)>,
     /// Number of classes behind the latent, as whoever opened the model said.
     pub(super) classes: Option<usize>,
     /// Where every opened model gets a project, if it is to.
@@ -36,6 +44,7 @@ impl Session {
             centres: Centres::default(),
             reference: None,
             project: None,
+            looked_at: None,
             classes: None,
             projects_folder: None,
             save_every: EVERY,

@@ -8,10 +8,12 @@ use indexmap::IndexMap;
 use super::{
     error::{EngineError, panic_sentence},
     event::{Event, RenderedTiles},
+    history::weights_of,
     job::send_event,
     request::{SampleKind, SampleRequest},
     sample::render,
     session::Session,
+    weights::Weights,
 };
 use crate::unlearn::StateRef;
 
@@ -58,6 +60,9 @@ pub(super) fn tiles(
     current: Option<StateRef<'_>>,
 ) -> Result<RenderedTiles, EngineError> {
     let model = session.model()?;
-    let weights = session.results.weights(&model, request.weights, current)?;
+    let weights = match request.weights {
+        Weights::Node(id) => weights_of(session, id)?,
+        weights => session.results.weights(&model, weights, current)?,
+    };
     render(&model, &weights, request, session.results.version, &mut session.centres)
 }

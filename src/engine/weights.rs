@@ -11,6 +11,8 @@ pub enum Weights {
     Auxiliary(usize),
     /// A snapshot of the run.
     Snapshot(usize),
+    /// A node of the project, by its number.
+    Node(u64),
     /// A place of the method's slider.
     Slider(f64),
 }

@@ -116,9 +116,10 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
     let mut worker = Worker { session, commands, events, waiting: VecDeque::new(), pending };
     while let Some(command) = worker.next() {
         if !worker.handle_command(command) {
-            return;
+            break;
         }
     }
+    history::forget_if_empty(&mut worker.session);
 }
 
 impl Worker<'_> {
@@ -180,8 +181,9 @@ impl Worker<'_> {
             Command::ProjectsFolder(folder) => session.projects_folder = folder,
             Command::SaveEvery(every) => session.save_every = every,
             Command::AutoSnapshots(count) => session.auto_snapshots = count,
-            Command::File(job) => answer(events, || do_file_job(session, *job, None)),
-            Command::ExportWeights(path, weights) => answer(events, || {
+            Command::File(job) if job.is_read() => answer(events, || do_file_job(session, *job, None)),
+            Command::File(job) => send_saved(events, || do_file_job(session, *job, None)),
+            Command::ExportWeights(path, weights) => send_saved(events, || {
                 export_weights(&*session.model()?, &session.results, None, weights, &path)?;
                 Ok(Event::Exported(path))
             }),
@@ -193,7 +195,7 @@ impl Worker<'_> {
                 session.set_class(class)?;
                 Ok(Event::Class(class))
             }),
-            Command::Export(path) => answer(events, || {
+            Command::Export(path) => send_saved(events, || {
                 export(&*session.model()?, &session.results, None, &path)?;
                 Ok(Event::Exported(path))
             }),
@@ -260,15 +262,22 @@ fn send_history(session: &Session, events: &Sender<Event>) {
     send_event(events, Event::Project(history::card(session, None)));
 }
 
+/// Writes a file; an error or a panic becomes [`Event::NotSaved`].
+fn send_saved(events: &Sender<Event>, f: impl FnOnce() -> Result<Event, EngineError>) {
+    send_event(events, outcome(f).unwrap_or_else(Event::NotSaved));
+}
+
 /// Tries something; an error or a panic becomes [`Event::Failed`].
 fn attempt<T>(events: &Sender<Event>, f: impl FnOnce() -> Result<T, EngineError>) -> Option<T> {
-    let failed = match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(Ok(done)) => return Some(done),
-        Ok(Err(error)) => error.sentence(),
-        Err(panic) => panic_sentence(panic.as_ref()),
-    };
-    send_event(events, Event::Failed(failed));
-    None
+    outcome(f).map_err(|sentence| send_event(events, Event::Failed(sentence))).ok()
+}
+
+/// What came of something, or why nothing did, in one sentence.
+fn outcome<T>(f: impl FnOnce() -> Result<T, EngineError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => result.map_err(|error| error.sentence()),
+        Err(panic) => Err(panic_sentence(panic.as_ref())),
+    }
 }
 
 /// Runs one command; errors and panics become [`Event::Failed`].

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -403,6 +404,14 @@ impl Project {
         Ok(())
     }
 
+    /// Removes the project if nothing was ever asked or marked in it.
+    pub fn remove_if_empty(self) {
+        let untouched = self.read_only.is_none() && self.manifest.nodes.len() == 1 && !self.node_folder(0).exists();
+        if untouched {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+
     fn marks_file(&self, id: NodeId) -> PathBuf {
         self.node_folder(id).join("marks.json")
     }
@@ -460,6 +469,18 @@ impl Project {
     }
 }
 
+fn try_lock(file: &File) -> Result<(), fs::TryLockError> {
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            locked => return locked,
+        }
+    }
+}
+
 /// Removes what was being written when a program was killed: temporary files that never got their names.
 fn remove_halves(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -473,6 +494,9 @@ fn remove_halves(folder: &Path) {
     }
 }
 
+/// How long a program that is just ending may still hold a lock.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Locks a project for this program. If that does not work, gives why, as a clause.
 fn lock(folder: &Path) -> (Option<File>, Option<String>) {
     let file = folder.join(LOCK);
@@ -480,7 +504,7 @@ fn lock(folder: &Path) -> (Option<File>, Option<String>) {
     let made = File::options().create(true).truncate(false).write(true).open(&file);
     match made.and_then(|_| File::open(&file)) {
         Err(error) => (None, Some(format!("its folder cannot be written to ({})", atomic_file::plain_reason(&error)))),
-        Ok(file) => match file.try_lock() {
+        Ok(file) => match try_lock(&file) {
             Ok(()) => (Some(file), None),
             Err(fs::TryLockError::WouldBlock) => (None, Some("another window or program has it open".to_owned())),
             // A file system without locks: nobody can be told apart there, and refusing to work would help nobody.

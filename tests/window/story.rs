@@ -268,7 +268,7 @@ fn enter_answers_the_question_for_a_path() {
     type_path(&mut window, &path);
     window.key_press(Key::Enter);
     window.run_ok();
-    until(&mut window, "the file", |app| app.studio().writing == 0);
+    until(&mut window, "the file", |app| !app.studio().is_writing());
     assert!(path.is_file());
 }
 

@@ -187,7 +187,7 @@ pub fn save_as(window: &mut Window, entry: &str, path: &Path) {
     press_button(window, "Save");
     press(window, entry);
     answer(window, path);
-    until(window, "the file", |app| app.studio().writing == 0);
+    until(window, "the file", |app| !app.studio().is_writing());
     assert!(path.is_file(), "{entry}");
 }
 

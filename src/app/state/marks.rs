@@ -14,12 +14,24 @@ pub struct Marks {
     feedback: Feedback,
     undo: Vec<Change>,
     redo: Vec<Change>,
+    /// Counts the changes.
+    revision: u64,
 }
 
 impl Marks {
     /// No marks yet, for the model file with this SHA-256.
     pub fn new(model_sha256: &str) -> Self {
-        Self { feedback: Feedback::new(model_sha256), undo: Vec::new(), redo: Vec::new() }
+        Self { feedback: Feedback::new(model_sha256), undo: Vec::new(), redo: Vec::new(), revision: 0 }
+    }
+
+    /// Marks that were made earlier; there is nothing to undo.
+    pub fn of(feedback: Feedback) -> Self {
+        Self { feedback, undo: Vec::new(), redo: Vec::new(), revision: 0 }
+    }
+
+    /// A number that changes with the marks.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// The marks.
@@ -99,6 +111,7 @@ impl Marks {
                 put(&mut self.feedback, sample, before);
             }
             self.redo.push(change);
+            self.revision += 1;
         }
     }
 
@@ -109,6 +122,7 @@ impl Marks {
                 put(&mut self.feedback, sample, after);
             }
             self.undo.push(change);
+            self.revision += 1;
         }
     }
 
@@ -117,6 +131,7 @@ impl Marks {
             return;
         }
         self.redo.clear();
+        self.revision += 1;
         self.undo.push(change);
         let extra = self.undo.len().saturating_sub(DEPTH);
         self.undo.drain(..extra);

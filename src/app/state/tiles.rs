@@ -18,6 +18,8 @@ pub enum Source {
     Snapshot(usize),
     /// The method's slider at this many thousandths.
     Slider(i32),
+    /// A node of the history.
+    Node(u64),
 }
 
 impl Source {
@@ -28,6 +30,7 @@ impl Source {
             Self::Current => Weights::Current,
             Self::Snapshot(number) => Weights::Snapshot(number),
             Self::Slider(thousandths) => Weights::Slider(f64::from(thousandths) / 1000.0),
+            Self::Node(number) => Weights::Node(number),
         }
     }
 
@@ -38,6 +41,7 @@ impl Source {
             Weights::Current => Some(Self::Current),
             Weights::Snapshot(number) => Some(Self::Snapshot(number)),
             Weights::Slider(value) => Some(Self::Slider((value * 1000.0).round() as i32)),
+            Weights::Node(number) => Some(Self::Node(number)),
             Weights::Auxiliary(_) => None,
         }
     }

@@ -71,6 +71,7 @@ impl Timeline {
             Source::Original | Source::Current => true,
             Source::Snapshot(number) => self.snapshots.iter().any(|snapshot| snapshot.number == number),
             Source::Slider(_) => self.slider.is_some(),
+            Source::Node(_) => false,
         };
         if exists {
             self.shown = source;
@@ -98,6 +99,7 @@ impl Timeline {
                 let snapshot = self.snapshots.iter().find(|snapshot| snapshot.number == number);
                 snapshot.map_or_else(String::new, |snapshot| format!("after {} steps", snapshot.iteration))
             }
+            Source::Node(_) => String::new(),
             Source::Slider(thousandths) => {
                 let caption = self.slider.map_or("", |slider| slider.caption);
                 format!("{caption}, {:.2}", f64::from(thousandths) / 1000.0)

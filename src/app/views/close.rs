@@ -8,7 +8,7 @@ use super::{
     theme::palette,
     widgets,
 };
-use crate::app::state::{pending_action::PendingAction, studio::Studio};
+use crate::app::state::{pending_action::PendingAction, studio::Studio, tiles::Source};
 
 /// How far closing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(crate) enum Closing {
     Idle,
     /// The user is asked.
     Asking,
-    /// As soon as everything is saved.
-    AfterSaving,
+    /// As soon as everything is written and, where this is a number, one more result than that was saved.
+    AfterSaving(Option<usize>),
     /// Now.
     Confirmed,
 }
@@ -28,13 +28,15 @@ impl Closing {
     /// Called in every frame.
     pub(crate) fn ui(&mut self, ctx: &Context, studio: &mut Studio, dialogs: &mut Dialogs) {
         if ctx.input(|input| input.viewport().close_requested()) && *self != Self::Confirmed {
-            let would_be_lost = studio.unsaved || studio.run.in_progress().is_some();
+            // What is kept on the disk is there again when the model is opened the next time, a run in progress too.
+            let running = studio.run.in_progress().is_some() && !studio.is_kept();
+            let would_be_lost = studio.unsaved || running || studio.has_unsaved_marks();
             if would_be_lost {
                 *self = Self::Asking;
                 studio.pending_action = None;
                 ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            } else if studio.writing > 0 {
-                *self = Self::AfterSaving;
+            } else if studio.is_writing() {
+                *self = Self::AfterSaving(None);
                 ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             }
         }
@@ -54,9 +56,10 @@ impl Closing {
                 }
             }
             // A save that was cancelled or failed leaves everything as it is.
-            Self::AfterSaving if !dialogs.is_busy() && studio.writing == 0 => {
-                *self = if studio.unsaved { Self::Idle } else { Self::Confirmed };
-                if studio.unsaved {
+            Self::AfterSaving(before) if !dialogs.is_busy() && !studio.is_writing() => {
+                let saved = before.is_none_or(|before| studio.saved_results > before);
+                *self = if saved { Self::Confirmed } else { Self::Idle };
+                if !saved {
                     studio.pending_action = None;
                 }
             }
@@ -80,7 +83,12 @@ impl Closing {
 fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closing> {
     let running = studio.run.in_progress().is_some();
     ui.set_width(400.0);
-    ui.label(RichText::new(if running { "A run is in progress" } else { "The result is not saved" }).heading());
+    let title = match (running, studio.unsaved) {
+        (true, _) => "A run is in progress",
+        (false, true) => "The result is not saved",
+        (false, false) => "Your marks are not saved",
+    };
+    ui.label(RichText::new(title).heading());
     let text = match (&studio.pending_action, running) {
         (Some(PendingAction::OpenModel(_)), _) => "Opening another model discards it.",
         (Some(PendingAction::ChangeDevice(..)), _) => {
@@ -96,11 +104,10 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
     ui.horizontal(|ui| {
         let colour = palette(ui.style()).after;
         if studio.unsaved && widgets::wide_button(ui, "Save\u{2026}", colour, 110.0).clicked() {
-            if running {
-                studio.stop();
-            }
+            // The run goes on until the window is closed: who cancels has lost nothing.
+            studio.timeline.show(Source::Current);
             dialogs.ask(Purpose::SaveModel, studio);
-            answer = Some(Closing::AfterSaving);
+            answer = Some(Closing::AfterSaving(Some(studio.saved_results)));
         }
         let without = match studio.pending_action {
             Some(PendingAction::OpenModel(_)) => "Open without saving",

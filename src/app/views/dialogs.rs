@@ -13,6 +13,7 @@ use crate::app::state::studio::Studio;
 pub(crate) enum Purpose {
     OpenModel,
     SaveModel,
+    SaveProject,
     OpenFeedback,
     SaveFeedback,
     OpenLabeler,
@@ -25,8 +26,11 @@ impl Purpose {
     /// Title, kind of file, extensions, and the name a new file is offered under, if one is written.
     fn describe(self) -> (&'static str, &'static str, &'static [&'static str], Option<&'static str>) {
         match self {
-            Self::OpenModel => ("Open a model", "Models", &["safetensors", "pt", "pth", "pkl", "tar"], None),
+            Self::OpenModel => {
+                ("Open a model or a project", "Models", &["safetensors", "pt", "pth", "pkl", "tar", "json"], None)
+            }
             Self::SaveModel => ("Save the model", "Models", &["safetensors", "pt"], Some("-unlearned.safetensors")),
+            Self::SaveProject => ("Save the project", "Projects", &["unlearn"], Some(".unlearn")),
             Self::OpenFeedback => ("Load marks", "Marks", &["json"], None),
             Self::SaveFeedback => ("Save marks", "Marks", &["json"], Some("-marks.json")),
             Self::OpenLabeler => ("Choose a labeler", "Classifiers", &["onnx"], None),
@@ -159,6 +163,7 @@ fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
     match purpose {
         Purpose::OpenModel | Purpose::OpenFeedback | Purpose::OpenLabeler => studio.open(path),
         Purpose::SaveModel => studio.save_model(path),
+        Purpose::SaveProject => studio.save_project(path),
         Purpose::SaveFeedback => studio.save_feedback(path),
         Purpose::SaveGrid => studio.save_grid(path, first),
         Purpose::SaveAnimation => studio.save_animation(path, first),

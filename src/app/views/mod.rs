@@ -12,6 +12,7 @@ pub(crate) mod dialogs;
 pub(crate) mod feedback_panel;
 mod format;
 pub(crate) mod grid_view;
+pub(crate) mod history;
 pub(crate) mod model_card;
 pub(crate) mod notices;
 pub(crate) mod run_panel;

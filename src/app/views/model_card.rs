@@ -11,7 +11,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
         widgets::explain(ui, "No model is open.");
         return;
     };
-    let name = card.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = studio.open_name().unwrap_or_default();
     let response = widgets::card(ui)
         .show(ui, |ui| {
             ui.set_width(ui.available_width());

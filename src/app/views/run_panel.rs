@@ -4,7 +4,7 @@ use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
 
 use super::{
     format::{format_bytes, format_duration, group_digits},
-    settings_form,
+    history, settings_form,
     theme::palette,
     widgets,
 };
@@ -30,6 +30,7 @@ impl RunPanel {
             progress(ui, studio);
             return;
         }
+        history::interrupted(ui, studio);
         if let RunState::Finished(report) = &studio.run {
             result(ui, report);
             widgets::gap(ui);
@@ -114,10 +115,9 @@ impl RunPanel {
 }
 
 fn start(ui: &mut Ui, studio: &mut Studio) {
-    if let Some(number) = studio.starting_snapshot {
-        let snapshot = studio.timeline.snapshots().iter().find(|snapshot| snapshot.number == number);
-        let iteration = snapshot.map_or(0, |snapshot| snapshot.iteration);
-        widgets::explain(ui, format!("Starts from the snapshot after {iteration} steps."));
+    let base = studio.history.as_ref().and_then(|history| history.manifest.node(history.manifest.base));
+    if let Some(base) = base.filter(|base| base.parent.is_some()) {
+        widgets::explain(ui, format!("Starts from \u{201c}{}\u{201d}.", base.name));
     }
     if let Some(summary) = studio.removal_summary() {
         widgets::explain(ui, summary);
@@ -248,6 +248,9 @@ fn result(ui: &mut Ui, report: &RunReport) {
         let took = format_duration(report.seconds.method());
         let iterations = group_digits(report.iterations);
         ui.label(RichText::new(format!("{iterations} unlearning steps, {took} in total")).weak());
+        if let Some(reason) = &report.measurement_failed {
+            widgets::explain(ui, format!("The result is kept, but could not be measured: {reason}."));
+        }
         if let Some(seen) = &report.evaluation {
             ui.add_space(4.0);
             if let Some(pul) = seen.pul {

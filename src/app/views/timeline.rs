@@ -119,12 +119,13 @@ fn stops(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, sample: 
 
 fn starting_point(ui: &mut Ui, studio: &mut Studio) {
     let Source::Snapshot(number) = studio.timeline.shown() else { return };
-    let chosen = studio.starting_snapshot == Some(number);
-    let text = if chosen { "Start from the original again" } else { "Use as starting point" };
-    let help = "The next run starts from this snapshot instead of the original model.";
-    let name = if chosen { text } else { "Use snapshot as starting point" };
-    if ui.button(text).accessible_name(name).on_hover_text(help).clicked() {
-        studio.starting_snapshot = if chosen { None } else { Some(number) };
+    if !studio.is_kept() || studio.run.in_progress().is_some() {
+        return;
+    }
+    let help = "Makes a model of this snapshot in the history; the next run starts from it.";
+    let button = ui.button("Use as starting point").accessible_name("Use snapshot as starting point");
+    if button.on_hover_text(help).clicked() {
+        studio.start_from_snapshot(number);
     }
 }
 

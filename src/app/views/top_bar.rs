@@ -103,6 +103,10 @@ fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                     dialogs.ask(purpose, studio);
                 }
             }
+            let project = ui.add_enabled(studio.history.is_some(), Button::new("Project as\u{2026}"));
+            if project.on_hover_text("Moves the whole history to a folder of your choice.").clicked() {
+                dialogs.ask(Purpose::SaveProject, studio);
+            }
             let snapshots = !studio.timeline.snapshots().is_empty();
             let more = [
                 (snapshots, "Animation (GIF)\u{2026}", Purpose::SaveAnimation),

@@ -1,6 +1,6 @@
 //! What the studio holds: the state of the window, without its drawing.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use crate::{
     app::{
@@ -20,9 +20,10 @@ use crate::{
         },
     },
     device::{DeviceCard, DeviceChoice},
-    engine::{Command, RenderedTiles},
+    engine::{Command, ProjectCard, RenderedTiles},
     feedback::Suggestions,
     model::ModelCard,
+    project::NodeId,
     unlearn::Settings,
 };
 
@@ -36,6 +37,17 @@ pub(super) struct PendingTiles {
     pub(super) refresh: bool,
     /// When, in the window's seconds.
     pub(super) at: f64,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The latest result.
+    Result,
+    /// The marks, after this change.
+    Marks(u64),
+    /// Something that is lost to nobody.
+    Other,
 }
 
 /// The window without its drawing.
@@ -74,8 +86,10 @@ pub struct Studio {
     pub settings: Settings,
     /// What they started from.
     pub preset: PresetChoice,
-    /// The snapshot the next run goes on from.
-    pub starting_snapshot: Option<usize>,
+    /// The history of the open model, where one is kept.
+    pub history: Option<Box<ProjectCard>>,
+    /// The node that stands in for "before" to compare with, if it is not the parent.
+    pub compared_node: Option<NodeId>,
     /// The curves.
     pub charts: Charts,
     /// The snapshots.
@@ -92,12 +106,20 @@ pub struct Studio {
     pub prefs: Prefs,
     /// Whether weights were trained that are in no file yet.
     pub unsaved: bool,
-    /// Files that are being written.
-    pub writing: usize,
+    /// What the files hold that are being written, in their order.
+    pub(super) writing: VecDeque<Written>,
+    /// Which change of the marks was saved to a file of the user's.
+    pub(super) saved_marks: u64,
+    /// Results that were saved since the window was opened.
+    pub saved_results: usize,
     /// The window's clock, in seconds.
     pub now: f64,
     /// When the file that is being opened was asked for.
     pub(super) opening_since: f64,
+    /// Which change of the marks is on the disk, and when it was written, in the window's seconds.
+    pub(super) kept_marks: (u64, f64),
+    /// Where every opened model gets a project.
+    pub(super) projects_folder: Option<PathBuf>,
     pub(super) epoch: u64,
     pub(super) pending_tiles: Option<PendingTiles>,
     pub(super) thumbnails_pending: [bool; 2],
@@ -132,7 +154,8 @@ impl Studio {
             run: RunState::None,
             settings: Settings::default(),
             preset: PresetChoice::BuiltIn(Settings::default().method().default_preset()),
-            starting_snapshot: None,
+            history: None,
+            compared_node: None,
             charts: Charts::default(),
             timeline: Timeline::default(),
             labeler: None,
@@ -141,9 +164,13 @@ impl Studio {
             notices: Notices::default(),
             prefs,
             unsaved: false,
-            writing: 0,
+            writing: VecDeque::new(),
+            saved_results: 0,
+            saved_marks: 0,
             now: 0.0,
             opening_since: 0.0,
+            kept_marks: (0, 0.0),
+            projects_folder: None,
             epoch: 0,
             pending_tiles: None,
             thumbnails_pending: [false; 2],
@@ -151,6 +178,27 @@ impl Studio {
             per_sample: None,
             per_sample_at_best: None,
         }
+    }
+
+    /// Makes a project in this folder for every model that is opened.
+    pub fn keep_projects_in(&mut self, folder: PathBuf) {
+        self.projects_folder = Some(folder.clone());
+        self.send(Command::ProjectsFolder(Some(folder)));
+    }
+
+    /// Whether files are being written.
+    pub fn is_writing(&self) -> bool {
+        !self.writing.is_empty()
+    }
+
+    /// Whether there are marks that are nowhere but in this window.
+    pub fn has_unsaved_marks(&self) -> bool {
+        !self.is_kept() && !self.marks.feedback().is_empty() && self.saved_marks != self.marks.revision()
+    }
+
+    /// Whether everything that is made and marked is kept on the disk at once.
+    pub fn is_kept(&self) -> bool {
+        self.history.as_ref().is_some_and(|history| history.read_only.is_none())
     }
 
     /// Shows a notice to the user.
@@ -172,12 +220,16 @@ impl Studio {
         self.device = None;
         let (choice, gpu) = self.requested_device.clone();
         self.link = link(choice, gpu, &self.wake);
-        (self.pending_tiles, self.thumbnails_pending, self.writing, self.suggesting) = (None, [false; 2], 0, false);
+        (self.pending_tiles, self.thumbnails_pending, self.suggesting) = (None, [false; 2], false);
+        self.writing.clear();
         self.reading = None;
         if self.run.in_progress().is_some() {
             self.run = RunState::Failed;
         }
-        if let Some(path) = self.opening.take().or_else(|| self.model.as_ref().map(|card| card.file.clone())) {
+        self.send(Command::ProjectsFolder(self.projects_folder.clone()));
+        let open = self.history.as_ref().map(|history| history.folder.clone());
+        let open = open.or_else(|| self.model.as_ref().map(|card| card.file.clone()));
+        if let Some(path) = self.opening.take().or(open) {
             self.load(path);
         }
     }

@@ -1,6 +1,6 @@
 //! What the engine says becomes what is shown.
 
-use super::data::Studio;
+use super::data::{Studio, Written};
 use crate::{
     app::{
         link::LinkEvent,
@@ -81,18 +81,28 @@ impl Studio {
             Event::NoTiles(request) => self.handle_no_tiles(&request),
             Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
             Event::Exported(path) => {
-                self.writing = self.writing.saturating_sub(1);
                 self.notify(Level::Done, format!("Saved {}", path.display()));
-                let model = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
-                if matches!(model.as_deref(), Some("safetensors" | "pt" | "pth")) && self.run.in_progress().is_none() {
-                    self.unsaved = false;
+                match self.writing.pop_front() {
+                    Some(Written::Result) => {
+                        self.saved_results += 1;
+                        // A run in progress goes on changing it.
+                        self.unsaved &= self.run.in_progress().is_some();
+                    }
+                    Some(Written::Marks(revision)) => self.saved_marks = revision,
+                    Some(Written::Other) | None => {}
                 }
+            }
+            Event::NotSaved(sentence) => {
+                self.writing.pop_front();
+                self.notify(Level::Error, sentence);
             }
             // Nothing in the window asks for these.
             Event::Converted { .. } | Event::Compared(_) | Event::Trained(_) => {}
             Event::Feedback(path, feedback) => {
                 self.reading = None;
                 self.marks.replace(&feedback);
+                // They are in the file they came from.
+                self.saved_marks = self.marks.revision();
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
                 let (negatives, positives) = self.marks.counts();
                 self.notify(Level::Done, format!("{name}: {negatives} must go, {positives} may stay"));
@@ -105,7 +115,11 @@ impl Studio {
                 self.reading = None;
                 self.set_labeler(*card);
             }
-            Event::Project(_) | Event::Marks(_) => {}
+            Event::Project(card) => self.handle_project(card),
+            Event::Marks(feedback) => {
+                self.marks = Marks::of(*feedback);
+                self.kept_marks = (self.marks.revision(), self.now);
+            }
             Event::Warning(sentence) => self.notify(Level::Warning, sentence),
             Event::Paused => {
                 if let Some(run) = self.run.in_progress_mut().filter(|run| run.status != RunStatus::Stopping) {
@@ -119,7 +133,7 @@ impl Studio {
             }
             Event::Done(report) => self.handle_done(report),
             Event::Failed(sentence) => {
-                (self.writing, self.suggesting, self.reading) = (0, false, None);
+                (self.suggesting, self.reading) = (false, None);
                 self.notify(Level::Error, sentence);
             }
         }
@@ -131,22 +145,26 @@ impl Studio {
             self.send(Command::Load(OpenRequest { path: card.file, classes: Some(classes) }));
             return;
         }
-        self.prefs.add_recent(&card.file);
+        if let Some(path) = self.opening.take() {
+            self.prefs.add_recent(&path);
+        }
         // The same model again (on another device) keeps its marks. With other classes an address is another sample.
         let same_classes = self.model.as_ref().is_some_and(|model| model.classes == card.classes);
         if self.marks.feedback().model_sha256() != card.sha256 || !same_classes {
             self.marks = Marks::new(&card.sha256);
+            self.kept_marks = (self.marks.revision(), self.now);
             self.view.class = None;
         }
         if let Some(class) = self.view.class {
             self.send(Command::Class(Some(class as usize)));
         }
-        self.opening = None;
+        self.history = None;
+        self.compared_node = None;
         self.model = Some(card);
         self.tiles.forget(|_| true);
         self.charts = Charts::of(self.settings.method(), self.charts.log);
         self.timeline = Default::default();
-        (self.run, self.starting_snapshot, self.detail, self.unsaved) = (RunState::None, None, None, false);
+        (self.run, self.detail, self.unsaved) = (RunState::None, None, false);
         (self.suggestions, self.suggesting) = (None, false);
         (self.epoch, self.pending_tiles, self.next_refresh) = (0, None, 0.0);
         (self.per_sample, self.per_sample_at_best) = (None, None);
@@ -164,7 +182,7 @@ impl Studio {
         // Everything that the slider starts from is there before the result is worked on.
         self.timeline.set_slider(self.settings.method().slider());
         self.epoch += 1;
-        self.unsaved = true;
+        self.unsaved = !self.is_kept();
         if let Some(run) = self.run.in_progress_mut() {
             run.count_iteration(iteration.index);
         }
@@ -193,7 +211,7 @@ impl Studio {
             SampleKind::Detail => {
                 let full = DetailTile { side: tiles.side, rgb: tiles.rgb.into() };
                 let source = Source::of(tiles.request.weights);
-                let after = self.compared_sources()[1];
+                let [before, after] = self.compared_sources();
                 let Some(Detail { sample, tiles: pictures }) = &mut self.detail else { return };
                 let SampleRequest { seed, indices, psi, class, .. } = &tiles.request;
                 let address = sample.address();
@@ -201,10 +219,10 @@ impl Studio {
                 if (*seed, &indices[..], *psi, *class) != wanted {
                     return;
                 }
-                if source == Some(Source::Original) {
+                if source == Some(before) {
                     pictures[0] = Some(full.clone());
                     match after {
-                        Source::Original => pictures[1] = Some(full),
+                        after if after == before => pictures[1] = Some(full),
                         after => self.request_detail(after),
                     }
                 } else {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::data::Studio;
+use super::data::{Studio, Written};
 use crate::{
     app::state::{
         labeler::LabelerChoice,
@@ -25,6 +25,10 @@ impl Studio {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
         match extension.as_str() {
             "onnx" => self.open_labeler(path),
+            // A project, by the file that says what is in it.
+            "json" if path.file_name().is_some_and(|name| name == "project.json") => {
+                self.perform_or_ask(PendingAction::OpenModel(path));
+            }
             "json" => self.open_feedback(path),
             _ if self.run.in_progress().is_some() => {
                 self.notify(Level::Warning, "A run is in progress; stop it before opening another model.");
@@ -76,23 +80,29 @@ impl Studio {
     }
 
     fn write(&mut self, command: Command) {
-        self.writing += 1;
+        self.write_as(Written::Other, command);
+    }
+
+    fn write_as(&mut self, what: Written, command: Command) {
+        self.writing.push_back(what);
         self.send(command);
     }
 
     /// Writes the weights that are shown as "after".
     pub fn save_model(&mut self, path: PathBuf) {
         let shown = self.timeline.shown();
-        self.write(match shown {
+        let command = match shown {
             Source::Current => Command::Export(path),
             source => Command::ExportWeights(path, source.weights()),
-        });
+        };
+        let what = if shown == Source::Current { Written::Result } else { Written::Other };
+        self.write_as(what, command);
     }
 
     /// Writes the marks.
     pub fn save_feedback(&mut self, path: PathBuf) {
         let job = FileJob::SaveFeedback(path, self.feedback());
-        self.write(Command::File(Box::new(job)));
+        self.write_as(Written::Marks(self.marks.revision()), Command::File(Box::new(job)));
     }
 
     /// Writes a picture of the samples from the cursor's row on: before and after side by side once there is an after.
@@ -143,14 +153,25 @@ impl Studio {
 
     /// The name that a saved model is offered under.
     pub fn suggested_name(&self, suffix: &str) -> String {
-        let stem = self.model.as_ref().and_then(|card| card.file.file_stem());
-        let stem = stem.map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+        let stem = self.open_name().unwrap_or_else(|| "model".to_owned());
         format!("{stem}{suffix}")
+    }
+
+    /// What the open model is called: its file, or the node of the history that the next request starts from.
+    pub fn open_name(&self) -> Option<String> {
+        let file = self.model.as_ref()?.file.file_stem()?.to_string_lossy().into_owned();
+        let manifest = self.history.as_ref().map(|history| &history.manifest);
+        let node = manifest.and_then(|manifest| manifest.node(manifest.base).filter(|node| node.parent.is_some()));
+        Some(node.map_or(file, |node| node.name.clone()))
     }
 
     /// The folder of the open model.
     pub fn folder(&self) -> Option<&Path> {
-        self.model.as_ref().and_then(|card| card.file.parent()).filter(|folder| !folder.as_os_str().is_empty())
+        // Nobody looks for a file of theirs inside a project.
+        let history = self.history.as_ref().map(|history| history.folder.as_path());
+        let file = self.model.as_ref().map(|card| card.file.as_path());
+        let place = file.filter(|file| history.is_none_or(|folder| !file.starts_with(folder))).or(history);
+        place.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
     }
 
     /// The sample whose change the timeline shows: the first that must go.

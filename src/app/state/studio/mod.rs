@@ -7,6 +7,7 @@
 mod data;
 mod events;
 mod files;
+mod history;
 mod presets;
 mod runs;
 mod samples;

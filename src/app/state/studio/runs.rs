@@ -32,6 +32,14 @@ impl Studio {
         if self.run.in_progress().is_some() {
             return Some("A run is in progress.".to_owned());
         }
+        if let Some(history) = &self.history {
+            if history.interrupted.is_some() {
+                return Some("A run was interrupted: go on with it, or delete it, first.".to_owned());
+            }
+            if let Some(reason) = &history.read_only {
+                return Some(format!("This project is read-only here: {reason}. Save it under another name first."));
+            }
+        }
         let (negatives, positives) = self.marks.counts();
         match &self.labeler {
             Some(labeler) if labeler.gives_feedback => {

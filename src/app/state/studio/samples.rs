@@ -58,18 +58,24 @@ impl Studio {
             Source::Current if self.epoch == 0 => Source::Original,
             shown => shown,
         };
+        let before = self.before();
         match self.view.compare {
-            Compare::Before => vec![Source::Original],
+            Compare::Before => vec![before],
             Compare::After => vec![after],
-            _ if after == Source::Original => vec![after],
-            _ => vec![after, Source::Original],
+            _ if after == before => vec![after],
+            _ => vec![after, before],
         }
+    }
+
+    /// What is shown as "before": the parent, or the node that was chosen to compare with.
+    pub(super) fn before(&self) -> Source {
+        self.compared_node.map_or(Source::Original, Source::Node)
     }
 
     /// The two weights that are compared: before, after.
     pub fn compared_sources(&self) -> [Source; 2] {
         let after = self.timeline.shown();
-        [Source::Original, if after == Source::Current && self.epoch == 0 { Source::Original } else { after }]
+        [self.before(), if after == Source::Current && self.epoch == 0 { Source::Original } else { after }]
     }
 
     /// Asks for the tiles that are looked at and not there yet, best first. Called in every frame.
@@ -132,7 +138,7 @@ impl Studio {
     /// Looks closely at a sample.
     pub fn open_detail(&mut self, sample: Sample) {
         self.detail = Some(Detail { sample, tiles: [None, None] });
-        self.request_detail(Source::Original);
+        self.request_detail(self.before());
     }
 
     pub(super) fn request_detail(&self, source: Source) {

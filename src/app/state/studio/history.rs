@@ -1,0 +1,160 @@
+//! The history: looking at its nodes, starting from them, and keeping the marks.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::data::Studio;
+use crate::{
+    app::state::{
+        charts::Charts,
+        run_state::{Collection, RunPlan, RunState},
+        tiles::Source,
+        timeline::Timeline,
+    },
+    engine::{Command, ProjectCard, ProjectRequest},
+    project::{Node, NodeId},
+};
+
+/// How long a closed window may still be saving.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Seconds between two times that the marks are written.
+const MARKS_EVERY: f64 = 0.4;
+
+impl Studio {
+    pub(super) fn handle_project(&mut self, card: Option<Box<ProjectCard>>) {
+        let place = |card: &Option<Box<ProjectCard>>| card.as_ref().map(|c| (c.manifest.base, c.manifest.shown));
+        let moved = place(&card) != place(&self.history);
+        let known = |id: &NodeId| card.as_ref().is_some_and(|card| card.manifest.node(*id).is_some());
+        self.compared_node = self.compared_node.filter(known);
+        self.history = card;
+        // What a run shows of itself is newer than its node.
+        if moved && self.run.in_progress().is_none() {
+            self.show_node();
+        }
+    }
+
+    /// Takes over what the history says is shown: a node beside its parent, or the parent alone.
+    fn show_node(&mut self) {
+        let shown = self.history.as_ref().and_then(|history| history.manifest.node(history.manifest.shown?));
+        let snapshots = shown.map_or(Vec::new(), |node| node.snapshots.clone());
+        self.timeline = Timeline::default();
+        if shown.is_some() {
+            self.timeline.begin_run();
+        }
+        for (number, iteration) in snapshots.into_iter().enumerate() {
+            self.timeline.add(number, iteration);
+        }
+        self.epoch = if shown.is_some() { self.epoch + 1 } else { 0 };
+        self.tiles.forget(|source| !matches!(source, Source::Original | Source::Node(_)));
+        self.run = RunState::None;
+        self.charts = Charts::of(self.settings.method(), self.charts.log);
+        (self.unsaved, self.pending_tiles, self.detail) = (false, None, None);
+    }
+
+    fn request(&self, request: ProjectRequest) {
+        self.send(Command::Project(Box::new(request)));
+    }
+
+    /// Keeps the marks on the disk, if they have changed; called in every frame. Gives the seconds until it is to be called
+    /// again, if it is not yet time.
+    pub fn keep_marks(&mut self) -> Option<f64> {
+        let (revision, at) = self.kept_marks;
+        if revision == self.marks.revision() || !self.is_kept() {
+            return None;
+        }
+        let left = at + MARKS_EVERY - self.now;
+        if left > 0.0 {
+            return Some(left);
+        }
+        self.kept_marks = (self.marks.revision(), self.now);
+        self.request(ProjectRequest::Marks(Box::new(self.marks.feedback().clone())));
+        None
+    }
+
+    /// The node that is looked at: the result that is shown, or the model that the next request starts from.
+    pub fn selected_node(&self) -> Option<&Node> {
+        let manifest = &self.history.as_ref()?.manifest;
+        manifest.node(manifest.shown.unwrap_or(manifest.base))
+    }
+
+    /// Shows a node beside its parent.
+    pub fn show_history(&mut self, id: NodeId) {
+        if self.can_move() {
+            self.compared_node = None;
+            self.request(ProjectRequest::Show(id));
+        }
+    }
+
+    /// The next request starts from this node.
+    pub fn start_from(&mut self, id: NodeId) {
+        if self.can_move() {
+            self.compared_node = None;
+            self.request(ProjectRequest::StartFrom(id));
+        }
+    }
+
+    /// Makes a node of a snapshot and starts the next request from it.
+    pub fn start_from_snapshot(&mut self, number: usize) {
+        if self.can_move() {
+            self.request(ProjectRequest::StartFromSnapshot(number));
+        }
+    }
+
+    /// Compares with this node instead of the parent; again, with the parent.
+    pub fn compare_with(&mut self, id: NodeId) {
+        let same = self.compared_node == Some(id);
+        self.compared_node = (!same).then_some(id);
+        (self.pending_tiles, self.detail) = (None, None);
+    }
+
+    /// Gives a node another name.
+    pub fn rename_node(&mut self, id: NodeId, name: String) {
+        self.request(ProjectRequest::Rename(id, name));
+    }
+
+    /// Deletes a node and everything that was made from it.
+    pub fn delete_node(&mut self, id: NodeId) {
+        if self.run.in_progress().is_none() {
+            self.request(ProjectRequest::Delete(id));
+        }
+    }
+
+    /// Moves the project to another folder.
+    pub fn save_project(&mut self, folder: PathBuf) {
+        self.request(ProjectRequest::SaveAs(folder));
+    }
+
+    /// Goes on with the run that was interrupted.
+    pub fn continue_run(&mut self) {
+        if self.run.in_progress().is_some() {
+            return;
+        }
+        let method = self.settings.method();
+        let plan = RunPlan { collection: Collection::Marks, stages: method.stages(), measured: false };
+        self.run = RunState::start(plan);
+        self.charts = Charts::of(method, self.charts.log);
+        self.timeline = Timeline::default();
+        self.timeline.begin_run();
+        self.send(Command::AutoSnapshots(self.planned_snapshots()));
+        self.request(ProjectRequest::Continue);
+    }
+
+    /// Ends the engine; what a run has reached is saved, if it takes no longer than anybody would wait for.
+    pub fn close(&mut self) {
+        if self.kept_marks.0 != self.marks.revision() && self.is_kept() {
+            self.request(ProjectRequest::Marks(Box::new(self.marks.feedback().clone())));
+        }
+        self.link.close(PATIENCE);
+    }
+
+    /// Whether another node can be opened now: marks that are not written yet are first.
+    fn can_move(&mut self) -> bool {
+        if self.run.in_progress().is_some() {
+            return false;
+        }
+        if self.kept_marks.0 != self.marks.revision() && self.is_kept() {
+            self.kept_marks.0 = self.marks.revision();
+            self.request(ProjectRequest::Marks(Box::new(self.marks.feedback().clone())));
+        }
+        true
+    }
+}
