@@ -13,7 +13,7 @@ use unlearn_studio::{
     checkpoint::{self, Checkpoint, read_tensors, write_tensors},
     feedback::{Feedback, Mark, Sample},
     metrics::Labeler,
-    networks::{HostTensor, LatentAddress},
+    networks::{Architecture, HostTensor, LatentAddress, NormalSource},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_unlearn-studio");
@@ -489,6 +489,56 @@ fn ctrl_c_keeps_what_was_reached() {
     }
 }
 
+/// The exit code, and how long it took, of a program that reads a model from a pipe which nobody writes to, after it was
+/// sent SIGINT that many times.
+#[cfg(unix)]
+fn interrupted_while_loading(args: &[&str], signals: usize) -> (Option<i32>, Duration) {
+    let mut last = None;
+    // How long a busy machine takes to begin is not known; a signal that comes before that ends any program.
+    for wait in [300, 2000, 8000] {
+        let mut command = Command::new(PROGRAM);
+        let mut child = command.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(wait));
+        let clock = std::time::Instant::now();
+        for _ in 0..signals {
+            // Signals that arrive together are one.
+            std::thread::sleep(Duration::from_millis(200));
+            let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+            assert!(kill.success() || signals > 1);
+        }
+        while child.try_wait().expect("a child").is_none() && clock.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let ended = child.try_wait().expect("a child");
+        let _ = child.kill();
+        let _ = child.wait();
+        last = Some((ended.and_then(|status| status.code()), clock.elapsed()));
+        if ended.is_none_or(|status| status.code().is_some()) {
+            break;
+        }
+    }
+    last.expect("one try")
+}
+
+#[cfg(unix)]
+#[test]
+fn the_second_ctrl_c_ends_the_program_at_once() {
+    let folder = folder();
+    let (pipe, out) = (folder.path().join("model.pt"), folder.path().join("out.safetensors"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let (pipe, out) = (text(&pipe), text(&out));
+    let labeler = text(&grey8());
+    let unlearn = ["unlearn", &pipe, "--labeler", &labeler, "--forget", "2", "--device", "cpu", "--out", &out];
+    // The first one only asks to stop, which a program that waits for a file cannot do.
+    assert_eq!(interrupted_while_loading(&unlearn, 1).0, None);
+    let (code, took) = interrupted_while_loading(&unlearn, 2);
+    assert_eq!(code, Some(130));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Where there is nothing to keep the first one ends it.
+    assert_eq!(interrupted_while_loading(&["export", &pipe, &out], 1).0, Some(130));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
 #[test]
 fn a_training_that_diverges_keeps_the_last_good_state() {
     // The first breaks off at once, the others some iterations later.
@@ -777,5 +827,60 @@ fn a_file_that_does_not_fit_leaves_nothing_behind() {
         std::fs::remove_file(&path).expect("removed");
         let left: Vec<_> = std::fs::read_dir(out.path()).expect("the folder").collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// A file of a tiny network that draws large images.
+fn large_model(folder: &Path) -> PathBuf {
+    let architecture = Architecture { channels: vec![1; 9], image_channels: 3, latent: 4, mapping_layers: 1 };
+    let generator = architecture.generator(&mut NormalSource::new(1, 0));
+    let path = folder.join("large.safetensors");
+    checkpoint::save(&path, &Checkpoint { g_ema: Some(generator), ..Checkpoint::default() }).expect("a model");
+    path
+}
+
+#[test]
+fn more_samples_than_a_picture_holds_are_declined_with_the_number_that_fits() {
+    let folder = folder();
+    let model = text(&large_model(folder.path()));
+    let out = folder.path().join("grid.png");
+    let output = studio(&["sample", &model, "--out", &text(&out), "--count", "65536", "--device", "cpu"]);
+    let sentence = "error: 65536 samples of 1024x1024 pixels are too many for one picture; at most 992 fit\n";
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), sentence));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+/// Linux tells how much memory a process had at most.
+#[cfg(target_os = "linux")]
+#[test]
+fn many_samples_are_never_held_together() {
+    let folder = folder();
+    let model = text(&large_model(folder.path()));
+    // The most memory that drawing so many samples took, in MiB.
+    let peak = |count: u32, name: &str| {
+        let out = text(&folder.path().join(name));
+        let count = count.to_string();
+        let mut child = Command::new(PROGRAM)
+            .args(["sample", &model, "--out", &out, "--count", &count, "--device", "cpu"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut peak = 0;
+        while child.try_wait().expect("a child").is_none() {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            peak = peak.max(kilobytes.unwrap_or(0) / 1024);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert!(child.wait().expect("a child").success());
+        std::fs::remove_file(out).expect("the file");
+        peak
+    };
+    for name in ["numbers.safetensors", "grid.png"] {
+        let (few, many) = (peak(4, name), peak(64, name));
+        println!("{name}: {few} MiB for 4 samples, {many} MiB for 64");
+        // 60 more samples are 720 MiB of numbers, or 180 MiB of pixels.
+        assert!(many < few + 60, "{name}: {few} MiB for 4 samples, {many} MiB for 64");
     }
 }

@@ -36,7 +36,7 @@ pub fn run(options: Options) -> Result<(), WindowError> {
         let projects = directories::ProjectDirs::from("", "", "unlearn-studio");
         let projects = projects.map(|folders| folders.data_dir().join("projects"));
         let options = Options { software, projects: options.projects.or(projects), ..options };
-        Ok(Box::new(App::new(&context.egui_ctx, format, Prefs::load(Prefs::folder()), options)))
+        Ok(Box::new(App::new(&context.egui_ctx, format, Prefs::of_user(), options)))
     });
     eframe::run_native("unlearn-studio", native, create).map_err(|error| WindowError::Graphics(error.to_string()))
 }

@@ -135,7 +135,8 @@ fn run_request(
         None => control.session.results.auxiliary.clear(),
     }
     control.session.results.method = Some(method);
-    if resumed && let (Some(project), Some(node)) = (&control.session.project, node) {
+    if resumed && let (Some(project), Some(node)) = (&mut control.session.project, node) {
+        project.drop_snapshots_after(node, control.iterations)?;
         let taken = project.node(node)?.snapshots.iter().enumerate();
         let taken: Vec<_> = taken.map(|(place, &at)| (project.snapshot_file(node, place), at)).collect();
         for (file, iteration) in taken {

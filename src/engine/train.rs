@@ -5,6 +5,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 
 use super::{
+    draw::write_picture,
     error::EngineError,
     job::JobControl,
     phase::{Phase, Progress},
@@ -14,7 +15,6 @@ use super::{
 use crate::{
     checkpoint,
     data::{ImageSet, avatars, idx, read_folder},
-    metrics::{Tiles, write_grid},
     model::{Model, Sampler},
     networks::Architecture,
 };
@@ -27,8 +27,8 @@ const AVATAR_SEED: u64 = 0;
 const CHANNELS: [usize; 9] = [128, 128, 96, 64, 48, 32, 16, 16, 8];
 /// Samples that the finished model is measured on.
 const MEASURED: usize = 5000;
-/// Samples in the picture, and in a row of it.
-const GRID: (u64, usize) = (100, 10);
+/// Samples in the picture.
+const GRID: usize = 100;
 
 /// Trains, writing the model now and then and in the end; whoever stops it keeps what was reached.
 pub(super) fn train(
@@ -36,12 +36,17 @@ pub(super) fn train(
     device: &Device,
     control: &mut JobControl,
 ) -> Result<TrainReport, EngineError> {
+    // Before the data is opened, which can take a while.
+    let length = match request.length {
+        TrainingLength::Iterations(iterations) => iterations,
+        TrainingLength::Kimg(kimg) => images_of(kimg)?,
+    };
     let labeler = request.labeler.as_ref().map(|spec| spec.open()).transpose()?;
     let mut training = open(request, device, control)?;
     let batch = training.state().choices.batch;
     let of = match request.length {
-        TrainingLength::Iterations(iterations) => iterations,
-        TrainingLength::Kimg(kimg) => kimg.saturating_mul(1000).div_ceil(batch),
+        TrainingLength::Iterations(_) => length,
+        TrainingLength::Kimg(_) => length.div_ceil(batch),
     };
     let first = training.state().iteration;
     let clock = Instant::now();
@@ -72,6 +77,14 @@ pub(super) fn train(
     };
     let done = training.state().iteration;
     Ok(TrainReport { out: request.out.clone(), grid: request.grid.clone(), done, of, fidelity })
+}
+
+/// How many images so many thousands are.
+fn images_of(kimg: usize) -> Result<usize, EngineError> {
+    kimg.checked_mul(1000).ok_or_else(|| {
+        let most = usize::MAX / 1000;
+        EngineError::Settings(format!("{kimg} thousand images are more than can be counted; take at most {most}"))
+    })
 }
 
 /// The training before its first iteration.
@@ -172,10 +185,10 @@ fn save(training: &Scratch, request: &TrainRequest) -> Result<(), EngineError> {
     let trainer = training.trainer();
     let mut sampler = Sampler::new(&trainer.networks.generator, &trainer.g_ema);
     let [channels, height, width] = sampler.image_shape();
-    let images = sampler.render_at(0, 0..GRID.0, 1.0);
-    let tiles = Tiles::from_images(&images, [GRID.0 as usize, channels, height, width])
-        .ok_or(EngineError::State("images of this many channels cannot be shown as a picture"))?;
-    Ok(write_grid(grid, &tiles, GRID.1, &[])?)
+    let chunk = sampler.chunk();
+    let chunks = (0..GRID).step_by(chunk).map(|first| first as u64..(first + chunk).min(GRID) as u64);
+    let images = chunks.map(|indices| sampler.render_at(0, indices, 1.0));
+    write_picture(grid, [GRID, channels, height, width], images)
 }
 
 impl TrainingData {
@@ -184,6 +197,21 @@ impl TrainingData {
         match self {
             Self::Avatars => "avatars".to_owned(),
             Self::Folder(path) | Self::Idx(path) => path.display().to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_of_images_do_not_wrap() {
+        let most = usize::MAX / 1000;
+        assert_eq!((images_of(3).unwrap(), images_of(most).unwrap()), (3000, most * 1000));
+        for kimg in [most + 1, usize::MAX] {
+            let sentence = images_of(kimg).unwrap_err().to_string();
+            assert_eq!(sentence, format!("{kimg} thousand images are more than can be counted; take at most {most}"));
         }
     }
 }

@@ -313,6 +313,16 @@ impl Project {
         })
     }
 
+    /// Forgets the snapshots of a node's run that were taken after so many iterations: the run goes on from before them.
+    pub fn drop_snapshots_after(&mut self, id: NodeId, iterations: usize) -> Result<(), ProjectError> {
+        self.change(|manifest| {
+            if let Some(node) = manifest.nodes.iter_mut().find(|node| node.id == id) {
+                let kept = node.snapshots.iter().take_while(|iteration| **iteration <= iterations).count();
+                node.snapshots.truncate(kept);
+            }
+        })
+    }
+
     /// Chooses what the next request starts from and which child is shown beside it.
     pub fn select(&mut self, base: NodeId, shown: Option<NodeId>) -> Result<(), ProjectError> {
         self.model_file(base)?;
