@@ -33,9 +33,14 @@ pub fn model() -> PathBuf {
 }
 
 pub fn window_with(size: [f32; 2], theme: Theme, render: bool, model: PathBuf) -> Window {
+    window_keeping(size, theme, render, model, None)
+}
+
+/// A window that keeps projects in a folder.
+pub fn window_keeping(size: [f32; 2], theme: Theme, render: bool, model: PathBuf, projects: Option<PathBuf>) -> Window {
     let mut prefs = Prefs::load(None);
     prefs.theme = theme;
-    let options = Options { model: Some(model), device: Some(DeviceChoice::Cpu), ..Options::default() };
+    let options = Options { model: Some(model), projects, device: Some(DeviceChoice::Cpu), ..Options::default() };
     let mut start = Some((prefs, options));
     let builder = Harness::builder().with_size(size).with_max_steps(30);
     let builder = if render { builder.wgpu() } else { builder };

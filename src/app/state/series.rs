@@ -36,9 +36,17 @@ impl Series {
         Self { name, values: Vec::new(), buckets: Vec::new(), stride: 1 }
     }
 
-    /// Adds a point to the right of all others; what is no number is left out.
+    /// Adds a point to the right of all others, or in place of the last one if it lies there; what is no number is left out.
     pub fn push(&mut self, x: f64, y: f64) {
         if !x.is_finite() || !y.is_finite() {
+            return;
+        }
+        if let (Some(last), Some(bucket)) = (self.values.last_mut(), self.buckets.last_mut())
+            && last.0 == x
+            && bucket.count == 1
+        {
+            last.1 = y;
+            (bucket.low, bucket.high, bucket.mean) = (y, y, y);
             return;
         }
         self.values.push((x, y));
@@ -131,6 +139,20 @@ pub fn csv(axis: &str, series: &[&Series]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_later_value_at_the_same_place_takes_its_place() {
+        let mut series = Series::new("gone");
+        for (x, y) in [(1.0, 5.0), (2.0, 8.0), (2.0, 9.0)] {
+            series.push(x, y);
+        }
+        // Two points above each other would be drawn as a wedge.
+        assert_eq!(series.values(), [(1.0, 5.0), (2.0, 9.0)]);
+        assert_eq!(
+            series.buckets().iter().map(|bucket| (bucket.low, bucket.high)).collect::<Vec<_>>(),
+            [(5.0, 5.0), (9.0, 9.0)]
+        );
+    }
 
     #[test]
     fn long_curves_keep_their_extremes_and_their_mean() {

@@ -20,7 +20,7 @@ use crate::{
         },
     },
     device::{DeviceCard, DeviceChoice},
-    engine::{Command, ProjectCard, RenderedTiles},
+    engine::{Command, ProjectCard, ProjectRequest, RenderedTiles},
     feedback::Suggestions,
     model::ModelCard,
     project::NodeId,
@@ -219,6 +219,10 @@ impl Studio {
     pub(super) fn restart(&mut self) {
         self.device = None;
         let (choice, gpu) = self.requested_device.clone();
+        if self.kept_marks.0 != self.marks.revision() && self.is_kept() {
+            let marks = Box::new(self.marks.feedback().clone());
+            self.send(Command::Project(Box::new(ProjectRequest::Marks(marks))));
+        }
         self.link = link(choice, gpu, &self.wake);
         (self.pending_tiles, self.thumbnails_pending, self.suggesting) = (None, [false; 2], false);
         self.writing.clear();
