@@ -34,7 +34,7 @@ pub fn run(options: Options) -> Result<(), WindowError> {
         let format = state.map(|state| state.target_format);
         let software = state.is_some_and(|state| state.adapter.get_info().device_type == eframe::wgpu::DeviceType::Cpu);
         let options = Options { software, ..options };
-        Ok(Box::new(App::new(&context.egui_ctx, format, Prefs::load(Prefs::folder()), options)))
+        Ok(Box::new(App::new(&context.egui_ctx, format, Prefs::of_user(), options)))
     });
     eframe::run_native("unlearn-studio", native, create).map_err(|error| WindowError::Graphics(error.to_string()))
 }
