@@ -36,12 +36,17 @@ pub(super) fn train(
     device: &Device,
     control: &mut JobControl,
 ) -> Result<TrainReport, EngineError> {
+    // Before the data is opened, which can take a while.
+    let length = match request.length {
+        TrainingLength::Iterations(iterations) => iterations,
+        TrainingLength::Kimg(kimg) => images_of(kimg)?,
+    };
     let labeler = request.labeler.as_ref().map(|spec| spec.open()).transpose()?;
     let mut training = open(request, device, control)?;
     let batch = training.state().choices.batch;
     let of = match request.length {
-        TrainingLength::Iterations(iterations) => iterations,
-        TrainingLength::Kimg(kimg) => kimg.saturating_mul(1000).div_ceil(batch),
+        TrainingLength::Iterations(_) => length,
+        TrainingLength::Kimg(_) => length.div_ceil(batch),
     };
     let first = training.state().iteration;
     let clock = Instant::now();
@@ -72,6 +77,14 @@ pub(super) fn train(
     };
     let done = training.state().iteration;
     Ok(TrainReport { out: request.out.clone(), grid: request.grid.clone(), done, of, fidelity })
+}
+
+/// How many images so many thousands are.
+fn images_of(kimg: usize) -> Result<usize, EngineError> {
+    kimg.checked_mul(1000).ok_or_else(|| {
+        let most = usize::MAX / 1000;
+        EngineError::Settings(format!("{kimg} thousand images are more than can be counted; take at most {most}"))
+    })
 }
 
 /// The training before its first iteration.
@@ -184,6 +197,21 @@ impl TrainingData {
         match self {
             Self::Avatars => "avatars".to_owned(),
             Self::Folder(path) | Self::Idx(path) => path.display().to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_of_images_do_not_wrap() {
+        let most = usize::MAX / 1000;
+        assert_eq!((images_of(3).unwrap(), images_of(most).unwrap()), (3000, most * 1000));
+        for kimg in [most + 1, usize::MAX] {
+            let sentence = images_of(kimg).unwrap_err().to_string();
+            assert_eq!(sentence, format!("{kimg} thousand images are more than can be counted; take at most {most}"));
         }
     }
 }
