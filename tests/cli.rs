@@ -13,7 +13,7 @@ use unlearn_studio::{
     checkpoint::{self, Checkpoint, read_tensors, write_tensors},
     feedback::{Feedback, Mark, Sample},
     metrics::Labeler,
-    networks::{HostTensor, LatentAddress},
+    networks::{Architecture, HostTensor, LatentAddress, NormalSource},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_unlearn-studio");
@@ -777,5 +777,60 @@ fn a_file_that_does_not_fit_leaves_nothing_behind() {
         std::fs::remove_file(&path).expect("removed");
         let left: Vec<_> = std::fs::read_dir(out.path()).expect("the folder").collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// A file of a tiny network that draws large images.
+fn large_model(folder: &Path) -> PathBuf {
+    let architecture = Architecture { channels: vec![1; 9], image_channels: 3, latent: 4, mapping_layers: 1 };
+    let generator = architecture.generator(&mut NormalSource::new(1, 0));
+    let path = folder.join("large.safetensors");
+    checkpoint::save(&path, &Checkpoint { g_ema: Some(generator), ..Checkpoint::default() }).expect("a model");
+    path
+}
+
+#[test]
+fn more_samples_than_a_picture_holds_are_declined_with_the_number_that_fits() {
+    let folder = folder();
+    let model = text(&large_model(folder.path()));
+    let out = folder.path().join("grid.png");
+    let output = studio(&["sample", &model, "--out", &text(&out), "--count", "65536", "--device", "cpu"]);
+    let sentence = "error: 65536 samples of 1024x1024 pixels are too many for one picture; at most 992 fit\n";
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), sentence));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+/// Linux tells how much memory a process had at most.
+#[cfg(target_os = "linux")]
+#[test]
+fn many_samples_are_never_held_together() {
+    let folder = folder();
+    let model = text(&large_model(folder.path()));
+    // The most memory that drawing so many samples took, in MiB.
+    let peak = |count: u32, name: &str| {
+        let out = text(&folder.path().join(name));
+        let count = count.to_string();
+        let mut child = Command::new(PROGRAM)
+            .args(["sample", &model, "--out", &out, "--count", &count, "--device", "cpu"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut peak = 0;
+        while child.try_wait().expect("a child").is_none() {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            peak = peak.max(kilobytes.unwrap_or(0) / 1024);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert!(child.wait().expect("a child").success());
+        std::fs::remove_file(out).expect("the file");
+        peak
+    };
+    for name in ["numbers.safetensors", "grid.png"] {
+        let (few, many) = (peak(4, name), peak(64, name));
+        println!("{name}: {few} MiB for 4 samples, {many} MiB for 64");
+        // 60 more samples are 720 MiB of numbers, or 180 MiB of pixels.
+        assert!(many < few + 60, "{name}: {few} MiB for 4 samples, {many} MiB for 64");
     }
 }

@@ -465,6 +465,15 @@ fn other_files_are_read_and_written_by_the_worker() {
     assert_eq!((size("two.png").0, size("two.png").1), (size("one.png").0 * 2 + 12, size("one.png").1));
     exported(&engine, file(FileJob::Animation(path("run.gif"), picture(&[Weights::Original, Weights::Current]))));
     assert!(std::fs::read(path("run.gif")).expect("the animation").starts_with(b"GIF89a"));
+    let many = PictureRequest { indices: (0..1 << 20).collect(), columns: 1 << 10, ..picture(&[Weights::Original]) };
+    for job in [FileJob::Grid(path("many.png"), many.clone()), FileJob::Animation(path("many.gif"), many)] {
+        engine.send(file(job));
+        let sentence = failure(&engine);
+        assert!(
+            sentence.starts_with("1048576 samples of 16x16 pixels are too many for one picture; at most "),
+            "{sentence}"
+        );
+    }
     exported(&engine, file(FileJob::Text(path("t.csv"), "a,b\n".to_owned())));
     assert_eq!(std::fs::read_to_string(path("t.csv")).expect("the table"), "a,b\n");
     for job in [

@@ -34,7 +34,7 @@ pub use dcgan::DcganFile;
 pub use digest::{sha256, sha256_watched};
 pub use error::CheckpointError;
 pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
-pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_tensors};
+pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_streamed, write_tensors};
 
 /// What a training checkpoint holds. [`load`] never returns one without a generator.
 #[derive(Clone, Debug, Default, PartialEq)]

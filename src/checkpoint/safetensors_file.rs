@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use half::f16;
@@ -75,6 +75,31 @@ pub fn write_tensors<'a>(
 ) -> Result<(), CheckpointError> {
     let entry = |(name, tensor): (&'a String, &'a HostTensor)| Entry::new(name.clone(), tensor);
     write(path, tensors.into_iter().map(entry).collect(), metadata, Precision::Single)
+}
+
+/// Writes a safetensors file of one tensor, part by part: only one of `parts` is held at a time. Together they are its
+/// values in row-major order.
+pub fn write_streamed(
+    path: &Path,
+    name: &str,
+    shape: &[usize],
+    parts: impl IntoIterator<Item = Vec<f32>>,
+) -> Result<(), CheckpointError> {
+    let too_large = || CheckpointError::write(path, &io::Error::from(io::ErrorKind::FileTooLarge));
+    let values = shape.iter().try_fold(1_usize, |product, extent| product.checked_mul(*extent));
+    let bytes = values.and_then(|values| values.checked_mul(size_of::<f32>())).ok_or_else(too_large)?;
+    let header = header(&BTreeMap::new(), "F32", [(name, shape, bytes)]);
+    atomic_file::write_with(path, |file| {
+        file.write_all(&header)?;
+        let mut left = bytes;
+        for part in parts {
+            let part: &[u8] = bytemuck::cast_slice(&part);
+            left = left.checked_sub(part.len()).ok_or(io::ErrorKind::InvalidData)?;
+            file.write_all(part)?;
+        }
+        if left > 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    })
+    .map_err(|error| CheckpointError::write(path, &error))
 }
 
 pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint, CheckpointError> {
@@ -155,26 +180,10 @@ fn write(
         Precision::Half => ("F16", size_of::<f16>()),
     };
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let text = |value: &str| Value::from(value).to_string();
-    let mut fields = Vec::with_capacity(entries.len() + 1);
-    if !metadata.is_empty() {
-        let pairs: Vec<_> = metadata.iter().map(|(key, value)| format!("{}:{}", text(key), text(value))).collect();
-        fields.push(format!("\"__metadata__\":{{{}}}", pairs.join(",")));
-    }
-    let mut offset = 0;
-    for Entry { name, shape, data } in &entries {
-        let end = offset + data.len() * width;
-        let name = text(name);
-        fields.push(format!("{name}:{{\"dtype\":\"{kind}\",\"shape\":{shape:?},\"data_offsets\":[{offset},{end}]}}"));
-        offset = end;
-    }
-    let mut header = format!("{{{}}}", fields.join(","));
-    // Spaces up to a multiple of eight bytes keep the tensors aligned for readers that map the file.
-    let padding = header.len().next_multiple_of(8) - header.len();
-    header.extend(std::iter::repeat_n(' ', padding));
+    let described = entries.iter().map(|entry| (&*entry.name, entry.shape, entry.data.len() * width));
+    let header = header(metadata, kind, described);
     atomic_file::write_with(path, |file| {
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
+        file.write_all(&header)?;
         entries.iter().try_for_each(|entry| match precision {
             Precision::Single => file.write_all(entry.bytes()),
             Precision::Half => {
@@ -184,6 +193,32 @@ fn write(
         })
     })
     .map_err(|error| CheckpointError::write(path, &error))
+}
+
+/// What stands before the tensors' bytes, of tensors of one kind: names, shapes and numbers of bytes, in their order.
+fn header<'a>(
+    metadata: &BTreeMap<String, String>,
+    kind: &str,
+    tensors: impl IntoIterator<Item = (&'a str, &'a [usize], usize)>,
+) -> Vec<u8> {
+    let text = |value: &str| Value::from(value).to_string();
+    let mut fields = Vec::new();
+    if !metadata.is_empty() {
+        let pairs: Vec<_> = metadata.iter().map(|(key, value)| format!("{}:{}", text(key), text(value))).collect();
+        fields.push(format!("\"__metadata__\":{{{}}}", pairs.join(",")));
+    }
+    let mut offset = 0;
+    for (name, shape, bytes) in tensors {
+        let end = offset + bytes;
+        let name = text(name);
+        fields.push(format!("{name}:{{\"dtype\":\"{kind}\",\"shape\":{shape:?},\"data_offsets\":[{offset},{end}]}}"));
+        offset = end;
+    }
+    let mut header = format!("{{{}}}", fields.join(","));
+    // Spaces up to a multiple of eight bytes keep the tensors aligned for readers that map the file.
+    let padding = header.len().next_multiple_of(8) - header.len();
+    header.extend(std::iter::repeat_n(' ', padding));
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()
 }
 
 fn element(dtype: Dtype) -> Result<Element, String> {
@@ -202,4 +237,27 @@ fn element(dtype: Dtype) -> Result<Element, String> {
         Dtype::U8 => Element::U8,
         other => return Err(format!("numbers of type {other} are not read")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_in_parts_gives_the_same_file_as_a_whole_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+        let values: Vec<f32> = (0..24).map(|i| i as f32 / 7.0).collect();
+        let tensor = HostTensor::new(vec![4, 3, 2], values.clone());
+        write_tensors(&whole, [(&"images".to_owned(), &tensor)], &BTreeMap::new()).unwrap();
+        write_streamed(&parts, "images", &[4, 3, 2], values.chunks(10).map(<[f32]>::to_vec)).unwrap();
+        assert_eq!(std::fs::read(&whole).unwrap(), std::fs::read(&parts).unwrap());
+
+        // Values that are missing or too many leave the old file.
+        for wrong in [&values[1..], &[values.as_slice(), &[1.0]].concat()] {
+            assert!(write_streamed(&parts, "images", &[4, 3, 2], wrong.chunks(10).map(<[f32]>::to_vec)).is_err());
+        }
+        assert!(write_streamed(&parts, "images", &[usize::MAX, 2], []).is_err());
+        assert_eq!(std::fs::read(&whole).unwrap(), std::fs::read(&parts).unwrap());
+    }
 }

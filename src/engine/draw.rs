@@ -1,39 +1,65 @@
 //! Samples as a file: a picture, or exact numbers.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use super::{
     error::EngineError,
     request::{DrawRequest, Latents},
 };
 use crate::{
-    checkpoint::{read_tensors, write_tensors},
-    metrics::{Tiles, write_grid},
+    checkpoint::{read_tensors, write_streamed},
+    metrics::{grid, to_rgb8},
     model::{Model, Sampler},
     networks::{Generator, HostTensor, latents::push_class},
 };
 
-/// Draws the samples and writes them; the file's extension says as what.
+/// Draws the samples and writes them; the file's extension says as what. However many there are, only a few are held.
 pub(super) fn draw(model: &Model, request: &DrawRequest) -> Result<(), EngineError> {
     let DrawRequest { out, latents, psi } = request;
-    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
+    let generator = &model.generator;
+    let mut sampler = Sampler::new(generator, &model.g_ema);
     let [channels, height, width] = sampler.image_shape();
-    let images = match latents {
-        Latents::Seed { seed, count } => sampler.render_at(*seed, 0..*count, *psi),
-        Latents::File(path) => sampler.render(&read_latents(path, &model.generator)?, *psi),
-    };
-    let count = images.len() / (channels * height * width);
-    let shape = [count, channels, height, width];
-    if out.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
-        let images = HostTensor::new(shape.to_vec(), images);
-        write_tensors(out, &BTreeMap::from([("images".to_owned(), images)]), &BTreeMap::new())?;
-    } else {
-        let columns = (count as f64).sqrt().ceil() as usize;
-        let tiles = Tiles::from_images(&images, shape)
-            .ok_or(EngineError::State("images of this many channels cannot be shown as a picture"))?;
-        write_grid(out, &tiles, columns, &[])?;
+    let chunk = sampler.chunk();
+    match latents {
+        Latents::Seed { seed, count } => {
+            let count = usize::try_from(*count).unwrap_or(usize::MAX);
+            let chunks = (0..count).step_by(chunk).map(|first| first as u64..(first + chunk).min(count) as u64);
+            write_images(out, [count, channels, height, width], chunks.map(|at| sampler.render_at(*seed, at, *psi)))
+        }
+        Latents::File(path) => {
+            let z = read_latents(path, generator)?;
+            let row = generator.latent_dim();
+            let images = z.chunks(chunk * row).map(|z| sampler.render(z, *psi));
+            write_images(out, [z.len() / row, channels, height, width], images)
+        }
     }
-    Ok(())
+}
+
+/// Writes images `[count, channels, height, width]`, which come a few at a time.
+fn write_images(out: &Path, shape: [usize; 4], images: impl Iterator<Item = Vec<f32>>) -> Result<(), EngineError> {
+    if out.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
+        return Ok(write_streamed(out, "images", &shape, images)?);
+    }
+    write_picture(out, shape, images)
+}
+
+/// Writes images `[count, channels, height, width]`, which come a few at a time, as a PNG file about as wide as high.
+pub(super) fn write_picture(
+    out: &Path,
+    [count, channels, height, width]: [usize; 4],
+    images: impl Iterator<Item = Vec<f32>>,
+) -> Result<(), EngineError> {
+    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
+    let layout = grid::Layout::square_png(count, [side(width), side(height)])?;
+    grid::write_png(out, layout, &[], |grid| {
+        for images in images {
+            let count = images.len() / (channels * height * width);
+            let tiles = to_rgb8(&images, [count, channels, height, width])
+                .ok_or(EngineError::State("images of this many channels cannot be shown as a picture"))?;
+            grid.push(0, &tiles)?;
+        }
+        Ok(())
+    })
 }
 
 /// Latents from a file, as the generator takes them.

@@ -1,25 +1,35 @@
 //! Files that are no models: feedback, labelers, pictures. Read and written on the worker's thread, so that whoever asks
 //! never waits.
 
-use std::path::Path;
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use super::{
     error::EngineError,
     event::{Event, LabelerCard},
+    halve::halved_side,
     request::{FileJob, PictureRequest, SampleKind, SampleRequest},
     session::Session,
     tiles::tiles,
+    weights::Weights,
 };
 use crate::{
     atomic_file::{self, plain_reason},
     feedback::Feedback,
-    metrics::{Tiles, grid},
+    metrics::{
+        Tiles,
+        grid::{self, Layout},
+    },
     unlearn::StateRef,
 };
 
 /// Hundredths of a second that a picture of an animation stands; the last one stands longer.
 const FRAME: u16 = 25;
 const LAST_FRAME: u16 = 150;
+/// Pixels of samples that are rendered at a time: 64 of 256x256.
+const HELD_PIXELS: usize = 1 << 22;
 
 /// Does a job; `current` is the state of a run in progress.
 pub(super) fn do_file_job(
@@ -44,21 +54,11 @@ pub(super) fn do_file_job(
             Ok(Event::Labeler(Box::new(LabelerCard { spec, heads, features, input })))
         }
         FileJob::Grid(path, picture) => {
-            let tiles = pictures(session, &picture, current)?;
-            let drawn = match tiles.as_slice() {
-                [before, after, ..] => grid::draw_before_after(before, after, picture.columns, &picture.negatives),
-                [tiles] => grid::draw_grid(tiles, picture.columns, &picture.negatives),
-                [] => return Err(EngineError::State("there is nothing to draw")),
-            };
-            grid::write_png(&path, &drawn?)?;
+            write_grids(session, &path, &picture, current)?;
             Ok(Event::Exported(path))
         }
         FileJob::Animation(path, picture) => {
-            let frames: Result<Vec<_>, _> = pictures(session, &picture, current)?
-                .iter()
-                .map(|tiles| grid::draw_grid(tiles, picture.columns, &picture.negatives))
-                .collect();
-            write(&path, &animation(&frames?).map_err(|reason| cannot_write(&path, &reason))?)?;
+            write_animation(session, &path, &picture, current)?;
             Ok(Event::Exported(path))
         }
         FileJob::Text(path, text) => {
@@ -68,38 +68,95 @@ pub(super) fn do_file_job(
     }
 }
 
-/// What a picture shows, one entry for each of its sets of weights.
-fn pictures(
+/// Writes one grid, or those of the first two sets of weights side by side, some rows at a time.
+fn write_grids(
     session: &mut Session,
+    path: &Path,
     picture: &PictureRequest,
     current: Option<StateRef<'_>>,
-) -> Result<Vec<Tiles>, EngineError> {
-    let PictureRequest { weights, seed, indices, psi, class, .. } = picture;
-    let mut pictures = Vec::with_capacity(weights.len());
-    for &weights in weights {
-        let (kind, indices) = (SampleKind::Picture, indices.clone());
-        let request = SampleRequest { kind, weights, seed: *seed, indices, psi: *psi, class: *class };
-        let tiles = tiles(session, request, current)?;
-        pictures.push(Tiles { rgb: tiles.rgb, width: tiles.side as u32, height: tiles.side as u32 });
+) -> Result<(), EngineError> {
+    let side = session.model()?.generator.resolution();
+    let weights = &picture.weights[..picture.weights.len().min(2)];
+    if weights.is_empty() {
+        return Err(EngineError::State("there is nothing to draw"));
     }
-    Ok(pictures)
+    let layout = Layout::png(picture.indices.len(), [pixels(side); 2], picture.columns, weights.len() as u32)?;
+    let some_rows = (HELD_PIXELS / (side * side).max(1)).next_multiple_of(layout.columns());
+    grid::write_png(path, layout, &picture.negatives, |grids| {
+        for indices in picture.indices.chunks(some_rows) {
+            for (grid, &weights) in weights.iter().enumerate() {
+                let request = sample_request(picture, SampleKind::Picture, weights, indices);
+                grids.push(grid, &tiles(session, request, current)?.rgb)?;
+            }
+        }
+        Ok(())
+    })
 }
 
-/// An endless GIF of pictures of one size.
-fn animation(frames: &[image::RgbImage]) -> Result<Vec<u8>, String> {
-    let first = frames.first().ok_or("there is nothing to show")?;
-    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| "the picture is too large for a GIF".to_owned());
-    let (width, height) = (side(first.width())?, side(first.height())?);
-    let mut bytes = Vec::new();
-    let mut encoder = gif::Encoder::new(&mut bytes, width, height, &[]).map_err(|error| error.to_string())?;
-    encoder.set_repeat(gif::Repeat::Infinite).map_err(|error| error.to_string())?;
-    for (number, picture) in frames.iter().enumerate() {
-        let mut frame = gif::Frame::from_rgb_speed(width, height, picture.as_raw(), 10);
-        frame.delay = if number + 1 == frames.len() { LAST_FRAME } else { FRAME };
-        encoder.write_frame(&frame).map_err(|error| error.to_string())?;
+/// Writes an endless GIF with one picture for each set of weights. Samples are no larger than in the window's grid: each of
+/// the pictures must be held whole to find its 256 colours.
+fn write_animation(
+    session: &mut Session,
+    path: &Path,
+    picture: &PictureRequest,
+    current: Option<StateRef<'_>>,
+) -> Result<(), EngineError> {
+    let side = session.model()?.generator.resolution();
+    let shown = SampleKind::Grid.max_side().map_or(side, |most| halved_side(side, most));
+    // Before anything is drawn.
+    Layout::held(picture.indices.len(), [pixels(shown); 2], picture.columns)?;
+    let mut failure = None;
+    let frames = picture.weights.iter().map(|&weights| {
+        let mut shown = Tiles { rgb: Vec::new(), width: 0, height: 0 };
+        for indices in picture.indices.chunks((HELD_PIXELS / (side * side).max(1)).max(1)) {
+            let drawn = tiles(session, sample_request(picture, SampleKind::Grid, weights, indices), current)?;
+            (shown.width, shown.height) = (pixels(drawn.side), pixels(drawn.side));
+            shown.rgb.extend(drawn.rgb);
+        }
+        Ok(grid::draw_grid(&shown, picture.columns, &picture.negatives)?)
+    });
+    let written = atomic_file::write_with(path, |file| {
+        let frames = frames.map(|frame: Result<_, EngineError>| {
+            frame.map_err(|error| {
+                failure = Some(error);
+                io::Error::other("a picture could not be made")
+            })
+        });
+        write_gif(file, picture.weights.len(), frames)
+    });
+    match (failure, written) {
+        (Some(error), _) => Err(error),
+        (None, written) => written.map_err(|error| cannot_write(path, &plain_reason(&error))),
     }
-    drop(encoder);
-    Ok(bytes)
+}
+
+fn pixels(side: usize) -> u32 {
+    u32::try_from(side).unwrap_or(u32::MAX)
+}
+
+fn sample_request(picture: &PictureRequest, kind: SampleKind, weights: Weights, indices: &[u64]) -> SampleRequest {
+    let PictureRequest { seed, psi, class, .. } = *picture;
+    SampleRequest { kind, weights, seed, indices: indices.to_vec(), psi, class }
+}
+
+/// An endless GIF of pictures of one size, of which one is held at a time.
+fn write_gif(
+    to: impl Write,
+    count: usize,
+    mut frames: impl Iterator<Item = io::Result<image::RgbImage>>,
+) -> io::Result<()> {
+    let nothing = || io::Error::other("there is nothing to show");
+    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| io::Error::other("the picture is too large for a GIF"));
+    let first = frames.next().ok_or_else(nothing)??;
+    let (width, height) = (side(first.width())?, side(first.height())?);
+    let mut encoder = gif::Encoder::new(to, width, height, &[]).map_err(io::Error::other)?;
+    encoder.set_repeat(gif::Repeat::Infinite).map_err(io::Error::other)?;
+    for (number, picture) in std::iter::once(Ok(first)).chain(frames).enumerate() {
+        let mut frame = gif::Frame::from_rgb_speed(width, height, picture?.as_raw(), 10);
+        frame.delay = if number + 1 == count { LAST_FRAME } else { FRAME };
+        encoder.write_frame(&frame).map_err(io::Error::other)?;
+    }
+    encoder.into_inner().map(drop).map_err(io::Error::other)
 }
 
 /// Writes a file, replacing one that is there only when all is on the disk.
@@ -119,7 +176,8 @@ mod tests {
     fn an_animation_has_every_picture() {
         let frames: Vec<_> =
             (0..3u8).map(|i| image::RgbImage::from_pixel(5, 4, image::Rgb([i * 100, 0, 255 - i * 100]))).collect();
-        let bytes = animation(&frames).unwrap();
+        let mut bytes = Vec::new();
+        write_gif(&mut bytes, 3, frames.into_iter().map(Ok)).unwrap();
         let mut options = gif::DecodeOptions::new();
         options.set_color_output(gif::ColorOutput::RGBA);
         let mut decoder = options.read_info(bytes.as_slice()).unwrap();
@@ -128,6 +186,9 @@ mod tests {
             seen.push((frame.width, frame.height, frame.delay, frame.buffer[0] / 50));
         }
         assert_eq!(seen, [(5, 4, FRAME, 0), (5, 4, FRAME, 2), (5, 4, LAST_FRAME, 4)]);
-        assert!(animation(&[]).is_err());
+        assert!(write_gif(Vec::new(), 0, std::iter::empty()).is_err());
+        let wide = image::RgbImage::new(1 << 16, 1);
+        let error = write_gif(Vec::new(), 1, std::iter::once(Ok(wide))).unwrap_err().to_string();
+        assert_eq!(error, "the picture is too large for a GIF");
     }
 }

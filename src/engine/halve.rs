@@ -1,5 +1,13 @@
 //! Smaller pictures of large ones.
 
+/// The side that [`halve`] gives pictures of this side.
+pub(super) fn halved_side(mut side: usize, max_side: usize) -> usize {
+    while side > max_side.max(1) && side.is_multiple_of(2) {
+        side /= 2;
+    }
+    side
+}
+
 /// Halves pictures `[n, side, side, 3]` until they are at most `max_side` wide, each pixel the mean of four. Gives the
 /// pictures and their side; an odd side is left as it is.
 pub(super) fn halve(mut rgb: Vec<u8>, mut side: usize, max_side: usize) -> (Vec<u8>, usize) {

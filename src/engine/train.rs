@@ -5,6 +5,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 
 use super::{
+    draw::write_picture,
     error::EngineError,
     job::JobControl,
     phase::{Phase, Progress},
@@ -14,7 +15,6 @@ use super::{
 use crate::{
     checkpoint,
     data::{ImageSet, avatars, idx, read_folder},
-    metrics::{Tiles, write_grid},
     model::{Model, Sampler},
     networks::Architecture,
 };
@@ -27,8 +27,8 @@ const AVATAR_SEED: u64 = 0;
 const CHANNELS: [usize; 9] = [128, 128, 96, 64, 48, 32, 16, 16, 8];
 /// Samples that the finished model is measured on.
 const MEASURED: usize = 5000;
-/// Samples in the picture, and in a row of it.
-const GRID: (u64, usize) = (100, 10);
+/// Samples in the picture.
+const GRID: usize = 100;
 
 /// Trains, writing the model now and then and in the end; whoever stops it keeps what was reached.
 pub(super) fn train(
@@ -185,10 +185,10 @@ fn save(training: &Scratch, request: &TrainRequest) -> Result<(), EngineError> {
     let trainer = training.trainer();
     let mut sampler = Sampler::new(&trainer.networks.generator, &trainer.g_ema);
     let [channels, height, width] = sampler.image_shape();
-    let images = sampler.render_at(0, 0..GRID.0, 1.0);
-    let tiles = Tiles::from_images(&images, [GRID.0 as usize, channels, height, width])
-        .ok_or(EngineError::State("images of this many channels cannot be shown as a picture"))?;
-    Ok(write_grid(grid, &tiles, GRID.1, &[])?)
+    let chunk = sampler.chunk();
+    let chunks = (0..GRID).step_by(chunk).map(|first| first as u64..(first + chunk).min(GRID) as u64);
+    let images = chunks.map(|indices| sampler.render_at(0, indices, 1.0));
+    write_picture(grid, [GRID, channels, height, width], images)
 }
 
 impl TrainingData {
