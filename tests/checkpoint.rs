@@ -12,6 +12,8 @@ use unlearn_studio::checkpoint::{
     AdamMoments, Checkpoint, OptimState, load, parameter_names, read_tensors, save, sha256, state_dict_order,
     write_tensors,
 };
+use unlearn_studio::device;
+use unlearn_studio::model::Model;
 use unlearn_studio::networks::{HostTensor, Params};
 
 fn golden(name: &str) -> PathBuf {
@@ -433,4 +435,39 @@ fn damaged_files_never_panic() {
         }
         assert!(refused > 100, "{refused} of 300 damaged {extension} files were refused");
     }
+}
+
+/// A result that names the wrong file as its source could never be traced back.
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_opened() {
+    let (folder, device) = (folder(), device::cpu().device);
+    let path = folder.path().join("model.pt");
+    let other = golden("stylegan2-16.adapted0.pt");
+    let replace = || {
+        let beside = folder.path().join("other.pt");
+        fs::copy(&other, &beside).and_then(|_| fs::rename(&beside, &path)).expect("replaced");
+    };
+    let write_into = || {
+        let mut file = fs::OpenOptions::new().write(true).open(&path).expect("opened");
+        file.write_all(&fs::read(&other).expect("the other")[..64]).expect("written");
+    };
+    let changes: [(&str, &dyn Fn()); 2] = [("replaced", &replace), ("written into", &write_into)];
+    for (name, change) in changes {
+        // When the first tensor was read, and when the last one was and the digest is being taken.
+        for at in [0, 1] {
+            fs::copy(golden("stylegan2-16.pt"), &path).expect("a model");
+            let mut done = false;
+            let result = Model::load_watched(&path, &device, &mut |read, of| {
+                if !done && (at == 0 || 2 * read > of) {
+                    change();
+                    done = true;
+                }
+            });
+            let sentence = result.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(done, "{name}");
+            assert_eq!(sentence, format!("{}: it changed while it was read; open it again", path.display()), "{name}");
+        }
+    }
+    fs::copy(golden("stylegan2-16.pt"), &path).expect("a model");
+    assert!(Model::load(&path, &device).is_ok());
 }

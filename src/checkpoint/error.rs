@@ -16,6 +16,9 @@ pub enum CheckpointError {
     /// The system would not let us read: missing, a folder, no permission.
     #[error("{}: cannot be read: {reason}", file.display())]
     Read { file: PathBuf, reason: String },
+    /// Another file took its place, or somebody wrote into it.
+    #[error("{}: it changed while it was read; open it again", file.display())]
+    Changed { file: PathBuf },
     /// The content contradicts itself or ends early.
     #[error("{}: damaged or incomplete ({reason}); use another copy of the file", file.display())]
     Damaged { file: PathBuf, reason: String },

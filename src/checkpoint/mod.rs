@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 use crate::networks::{HostTensor, Params};
 
 pub use dcgan::DcganFile;
-pub use digest::{sha256, sha256_watched};
+pub use digest::{Unchanged, sha256, sha256_watched};
 pub use error::CheckpointError;
 pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
 pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_streamed, write_tensors};

@@ -15,7 +15,7 @@ use super::{
     sample::Sample,
 };
 use crate::{
-    checkpoint::{self, Checkpoint, OptimState},
+    checkpoint::{self, Checkpoint, OptimState, Unchanged},
     networks::{
         FlatParams, Generator, ParamLayout, Params, is_buffer, read_discriminator, read_generator, set_classes,
     },
@@ -47,7 +47,7 @@ impl Model {
         Self::load_watched(path, device, &mut |_, _| {})
     }
 
-    /// Opens a model file; `watch` is told again and again how many bytes were read and how many there are to read. These
+    /// Opens a model file, which must stay the same meanwhile; `watch` is told again and again how many bytes were read and how many there are to read. These
     /// are twice the file's: its tensors are read, then its digest is taken.
     pub fn load_watched(path: &Path, device: &Device, watch: &mut dyn FnMut(u64, u64)) -> Result<Self, ModelError> {
         Self::load_with_classes(path, None, device, watch)
@@ -63,8 +63,10 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         returning_memory(|| {
+            let unchanged = Unchanged::since_now(path)?;
             let mut checkpoint = checkpoint::load_watched(path, &mut |read| watch(read.min(length), 2 * length))?;
             let sha256 = checkpoint::sha256_watched(path, &mut |read| watch(length + read.min(length), 2 * length))?;
+            unchanged.check()?;
             if let Some(classes) = classes {
                 for generator in [&mut checkpoint.g_ema, &mut checkpoint.g].into_iter().flatten() {
                     if !set_classes(generator, classes) {
