@@ -5,8 +5,12 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// Temporary files of writes in progress, for [`remove_unfinished`].
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Writes `bytes` as the whole file at `path`; see [`write_with`].
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -23,6 +27,7 @@ pub fn write_with(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> 
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = temporary_file(folder)?;
+    let _unfinished = Unfinished::new(temporary.path());
     let mut buffered = BufWriter::new(temporary.as_file_mut());
     write(&mut buffered)?;
     buffered.flush()?;
@@ -31,6 +36,33 @@ pub fn write_with(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> 
     temporary.persist(path).map_err(|failed| failed.error)?;
     sync_folder(folder);
     Ok(())
+}
+
+/// Removes the temporary files of all writes in progress, for a process that is about to end in the middle of them.
+pub fn remove_unfinished() {
+    for path in unfinished().drain(..) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A temporary file that is on the list.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn new(path: &Path) -> Self {
+        unfinished().push(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        unfinished().retain(|path| *path != self.0);
+    }
 }
 
 /// The system's reason as a clause: without Rust's trailing `(os error N)`, which means nothing to most people, and
@@ -114,6 +146,27 @@ mod tests {
             (std::fs::read(&path).unwrap(), names(folder.path())),
             (b"old".to_vec(), vec!["file.txt".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_process_that_ends_leaves_no_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.txt");
+        write(&path, b"old").unwrap();
+        let ended = write_with(&path, |file| {
+            file.write_all(b"new")?;
+            // Only this write's: others go on in other tests.
+            let own = unfinished().iter().find(|path| path.starts_with(folder.path())).cloned();
+            assert_eq!(own.as_deref().map(Path::exists), Some(true));
+            let others: Vec<_> = unfinished().extract_if(.., |path| !path.starts_with(folder.path())).collect();
+            remove_unfinished();
+            unfinished().extend(others);
+            assert_eq!(names(folder.path()), ["file.txt"]);
+            Ok(())
+        });
+        assert!(ended.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert!(unfinished().iter().all(|path| !path.starts_with(folder.path())));
     }
 
     #[test]

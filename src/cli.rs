@@ -4,7 +4,8 @@
 //! keeps the last good state of a training that broke off. Where stderr is no terminal, it holds failures and warnings
 //! only: no progress, no notes.
 //!
-//! Exit codes: 0 done (also when Ctrl-C ended a training early), 1 failed, 2 unusable arguments. Unusable is what can be
+//! Exit codes: 0 done (also when Ctrl-C ended a training early), 1 failed, 2 unusable arguments, 130 ended at once by Ctrl-C
+//! (the second one, where the first asks a training to stop). Unusable is what can be
 //! seen without opening an input file: options, numbers out of range, extensions, output folders that cannot be written
 //! to. Whatever depends on what is in a file is a failure, so a class that the labeler does not know is one.
 

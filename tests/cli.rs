@@ -489,6 +489,56 @@ fn ctrl_c_keeps_what_was_reached() {
     }
 }
 
+/// The exit code, and how long it took, of a program that reads a model from a pipe which nobody writes to, after it was
+/// sent SIGINT that many times.
+#[cfg(unix)]
+fn interrupted_while_loading(args: &[&str], signals: usize) -> (Option<i32>, Duration) {
+    let mut last = None;
+    // How long a busy machine takes to begin is not known; a signal that comes before that ends any program.
+    for wait in [300, 2000, 8000] {
+        let mut command = Command::new(PROGRAM);
+        let mut child = command.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(wait));
+        let clock = std::time::Instant::now();
+        for _ in 0..signals {
+            // Signals that arrive together are one.
+            std::thread::sleep(Duration::from_millis(200));
+            let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+            assert!(kill.success() || signals > 1);
+        }
+        while child.try_wait().expect("a child").is_none() && clock.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let ended = child.try_wait().expect("a child");
+        let _ = child.kill();
+        let _ = child.wait();
+        last = Some((ended.and_then(|status| status.code()), clock.elapsed()));
+        if ended.is_none_or(|status| status.code().is_some()) {
+            break;
+        }
+    }
+    last.expect("one try")
+}
+
+#[cfg(unix)]
+#[test]
+fn the_second_ctrl_c_ends_the_program_at_once() {
+    let folder = folder();
+    let (pipe, out) = (folder.path().join("model.pt"), folder.path().join("out.safetensors"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let (pipe, out) = (text(&pipe), text(&out));
+    let labeler = text(&grey8());
+    let unlearn = ["unlearn", &pipe, "--labeler", &labeler, "--forget", "2", "--device", "cpu", "--out", &out];
+    // The first one only asks to stop, which a program that waits for a file cannot do.
+    assert_eq!(interrupted_while_loading(&unlearn, 1).0, None);
+    let (code, took) = interrupted_while_loading(&unlearn, 2);
+    assert_eq!(code, Some(130));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Where there is nothing to keep the first one ends it.
+    assert_eq!(interrupted_while_loading(&["export", &pipe, &out], 1).0, Some(130));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
 #[test]
 fn a_training_that_diverges_keeps_the_last_good_state() {
     // The first breaks off at once, the others some iterations later.

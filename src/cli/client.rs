@@ -12,8 +12,8 @@ pub(super) fn ask<T>(engine: &Engine, command: Command, pick: impl FnMut(Event) 
     wait(engine, &never(), &mut Bar::hidden(), "", pick)
 }
 
-/// Shows progress and warnings until `pick` takes an event. Each Ctrl-C asks the job to stop and says `stopping`, unless
-/// that is empty.
+/// Shows progress and warnings until `pick` takes an event. Ctrl-C asks the job to stop and says `stopping`, unless that is
+/// empty.
 pub(super) fn wait<T>(
     engine: &Engine,
     interrupts: &Receiver<()>,

@@ -37,6 +37,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         bail!(Unusable("--half writes .safetensors files only".to_owned()));
     }
     super::unusable::check_writable(&args.out)?;
+    super::progress::end_when_interrupted()?;
     let engine = Engine::start(device::cpu())?;
     ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
     let request = ConvertRequest { out: args.out.clone(), half: args.half, networks_only: args.networks_only };

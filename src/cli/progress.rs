@@ -5,7 +5,10 @@ use std::{io::IsTerminal, time::Duration};
 use crossbeam_channel::{Receiver, unbounded};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::{Phase, Progress};
+use crate::{
+    atomic_file,
+    engine::{Phase, Progress},
+};
 
 /// One line on the terminal.
 pub(super) struct Bar {
@@ -65,11 +68,29 @@ impl Bar {
     }
 }
 
-/// Ctrl-C (and a polite kill) arrive here instead of ending the process.
+/// What a shell calls a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// The first Ctrl-C (or polite kill) arrives here instead of ending the process; the second ends it at once, whatever it
+/// is doing.
 pub(super) fn interrupts() -> anyhow::Result<Receiver<()>> {
     let (sender, receiver) = unbounded();
+    let mut asked = false;
     ctrlc::set_handler(move || {
+        if std::mem::replace(&mut asked, true) {
+            end();
+        }
         let _ = sender.send(());
     })?;
     Ok(receiver)
+}
+
+/// Lets Ctrl-C end the process at once, but without a temporary file beside the one that it was writing.
+pub(super) fn end_when_interrupted() -> anyhow::Result<()> {
+    Ok(ctrlc::set_handler(|| end())?)
+}
+
+fn end() -> ! {
+    atomic_file::remove_unfinished();
+    std::process::exit(INTERRUPTED);
 }

@@ -48,6 +48,7 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
     if !args.psi.is_finite() {
         return Err(Unusable("--psi must be a finite number".to_owned()).into());
     }
+    super::progress::end_when_interrupted()?;
     let engine = Engine::start(args.device.open()?)?;
     ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
     if args.class.class.is_some() {
