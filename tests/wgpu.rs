@@ -2,7 +2,8 @@
 //! CPU, one by one.
 //!
 //! Runs on any Vulkan, Metal or DirectX 12 adapter, software included (where it is slow: hence the small networks), and is
-//! skipped, aloud, when there is none. Random noise is left out: a GPU draws its own (`train/draw.rs`).
+//! skipped, aloud, when there is none. Random noise is another on a GPU, which draws its own (`train/draw.rs`), but the same
+//! whenever the seed is the same.
 
 mod common;
 #[path = "common/skip.rs"]
@@ -151,4 +152,37 @@ fn a_gpu_computes_what_the_cpu_computes() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn equal_seeds_draw_equal_noise_on_a_gpu() {
+    let Ok(gpu) = DeviceChoice::Gpu.open() else {
+        skip::skip!("there is no Vulkan, Metal or DirectX 12 adapter on this machine");
+    };
+    let golden = golden("stylegan2-16.pt", &gpu.device);
+    let generator = golden.gan().networks.generator.clone();
+    let noise = |rng: &mut NormalSource| -> Vec<Vec<f32>> {
+        match Draw::random(&generator, 2, 0.5, true, rng, &gpu.device).noise {
+            Noise::Maps(maps) => maps.into_iter().map(to_vec).collect(),
+            other => panic!("noise maps, not {other:?}"),
+        }
+    };
+    let mut source = NormalSource::new(5, 0);
+    let first = noise(&mut source);
+    let second = noise(&mut source);
+    // As another run does, and one that was resumed after the first draw.
+    let mut again = NormalSource::new(5, 0);
+    assert!(noise(&mut again) == first, "the same seed draws other noise");
+    assert!(noise(&mut NormalSource::resume(again.state())) == second, "a resumed source draws other noise");
+
+    // Every map is another, and normal.
+    let all: Vec<&Vec<f32>> = first.iter().chain(&second).collect();
+    for (number, map) in all.iter().enumerate() {
+        assert!(all[..number].iter().all(|other| other[..16] != map[..16]), "map {number} was drawn before");
+    }
+    let values: Vec<f64> = all.into_iter().flatten().map(|value| f64::from(*value)).collect();
+    let mean = |f: fn(f64) -> f64| values.iter().map(|value| f(*value)).sum::<f64>() / values.len() as f64;
+    let (mean, square) = (mean(|value| value), mean(|value| value * value));
+    println!("{} values, mean {mean:.3}, mean square {square:.3}", values.len());
+    assert!(mean.abs() < 0.1 && (square - 1.0).abs() < 0.15, "mean {mean}, mean square {square}");
 }

@@ -133,6 +133,11 @@ impl NormalSource {
         values
     }
 
+    /// The next 64 bits, as the seed of another source.
+    pub fn seed(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+
     /// The next value, uniform in `[0, 1)`.
     pub fn uniform(&mut self) -> f64 {
         unit(self.rng.next_u64())

@@ -118,12 +118,30 @@ fn is_cpu(device: &Device) -> bool {
 }
 
 /// Standard normal noise, `[batch, 1, side, side]`. On the CPU it comes from the seeded source, so that a run is
-/// reproducible byte for byte; a GPU draws its own, since copying megapixels of noise would dominate an iteration.
+/// reproducible byte for byte; a GPU draws its own from a seed that the source gives, since copying megapixels of noise
+/// would dominate an iteration.
 fn noise_map(batch: usize, side: usize, rng: &mut NormalSource, device: &Device) -> Tensor<4> {
     let shape = [batch, 1, side, side];
     if is_cpu(device) {
         Tensor::from_data(TensorData::new(rng.normals(batch * side * side), shape), device)
     } else {
+        // Every map has a seed of its own: seeding first does what the device was asked for before, so no other draw that
+        // waits there, and no order in which they are done, can change this one.
+        device.seed(rng.seed());
         Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networks::flat::to_vec;
+
+    #[test]
+    fn on_the_cpu_noise_is_what_the_source_gives_and_nothing_else_is_drawn() {
+        let (mut source, mut same) = (NormalSource::new(3, 1), NormalSource::new(3, 1));
+        let map = noise_map(2, 4, &mut source, &Device::flex());
+        assert_eq!((map.dims(), to_vec(map)), ([2, 1, 4, 4], same.normals(2 * 4 * 4)));
+        assert_eq!(source.state(), same.state());
     }
 }

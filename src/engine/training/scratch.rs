@@ -1,6 +1,6 @@
 //! Training from scratch, resumable: the same weights come out whether or not it was stopped on the way.
 //!
-//! That holds on the CPU. A GPU draws noise maps by itself, from a stream that no file can hold.
+//! On the CPU that holds byte for byte. A GPU gets the same latents and noise too, but may round sums differently.
 
 use std::path::Path;
 
