@@ -1,6 +1,7 @@
 //! Flex tensors as slices, results as tensors, and the scratch memory of a thread.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 
 use burn::backend::flex::{FlexDevice, FlexTensor};
 use burn::backend::ops::FloatTensorOps;
@@ -29,7 +30,7 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor
     Flex::float_from_data(TensorData::new(values, shape), &FlexDevice)
 }
 
-/// Result memory that several threads fill, each its own part, without zeroing it first.
+/// Result memory that several threads fill, each its own part, without zeroing all of it first.
 pub struct Output {
     values: Vec<f32>,
     len: usize,
@@ -55,27 +56,50 @@ impl Output {
     /// Lets `fill` write, and returns the values.
     ///
     /// # Safety
-    /// `fill` must write every element, each from one thread only.
+    /// `fill` must take every element as part of a slice, and write those it takes uninitialised.
     pub unsafe fn filled_by(mut self, fill: impl FnOnce(Writer)) -> Vec<f32> {
         let writer = Writer { start: self.values.as_mut_ptr(), len: self.len };
         fill(writer);
-        // SAFETY: the capacity is `len`, and the caller vouches that all of it was written.
+        // SAFETY: the capacity is `len`, and the caller vouches that all of it is initialised.
         unsafe { self.values.set_len(self.len) };
         self.values
     }
 }
 
 impl Writer {
-    /// The part `[start, start + len)`, to be overwritten.
+    /// The part `[start, start + len)`, all zeros.
     ///
     /// # Safety
-    /// No other part in use may overlap it, and it must be written before it is read.
+    /// No other part may overlap it.
     #[allow(clippy::mut_from_ref)] // That the parts are disjoint is the contract.
     pub unsafe fn slice(&self, start: usize, len: usize) -> &mut [f32] {
-        debug_assert!(start + len <= self.len);
-        // SAFETY: in bounds, disjoint by contract; any bit pattern is an f32.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
+        // SAFETY: by contract; what was written is initialised.
+        unsafe {
+            let part = self.uninit(start, len);
+            part.fill(MaybeUninit::new(0.0));
+            part.assume_init_mut()
+        }
     }
+
+    /// The part `[start, start + len)`, for what waits for memory anyway and would take longer if it wrote twice.
+    ///
+    /// # Safety
+    /// No other part may overlap it.
+    #[allow(clippy::mut_from_ref)] // As in `slice`.
+    pub unsafe fn uninit(&self, start: usize, len: usize) -> &mut [MaybeUninit<f32>] {
+        assert!(start.checked_add(len).is_some_and(|end| end <= self.len));
+        // SAFETY: in bounds, and disjoint by contract.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start).cast(), len) }
+    }
+}
+
+/// Floats as memory to write results into.
+///
+/// # Safety
+/// Nothing uninitialised may be written.
+pub unsafe fn as_uninit(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: the types have one layout, and the values stay initialised by contract.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
 }
 
 thread_local! {
@@ -97,4 +121,24 @@ pub fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
         let start = scratch.as_ptr().align_offset(4 * LINE).min(LINE);
         f(&mut scratch[start..start + len])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_sees_what_memory_held_before() {
+        let mut values = vec![7.0; 6];
+        values.clear();
+        let output = Output { values, len: 6 };
+        let fill = |writer: Writer| {
+            // SAFETY: the parts are disjoint, and together all there is.
+            let (a, b) = unsafe { (writer.slice(0, 2), writer.slice(2, 4)) };
+            assert_eq!((&*a, &*b), ([0.0; 2].as_slice(), [0.0; 4].as_slice()));
+            b[1] = 3.0;
+        };
+        // SAFETY: as above.
+        assert_eq!(unsafe { output.filled_by(fill) }, [0.0, 0.0, 0.0, 3.0, 0.0, 0.0]);
+    }
 }

@@ -3,6 +3,8 @@
 //! Sums over a plane run in a fixed number of lanes and planes are added in order, so gradients
 //! of biases and factors are the same on any number of threads.
 
+use std::mem::MaybeUninit;
+
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -24,7 +26,7 @@ pub fn bias_act(x: &FlexTensor, bias: &FlexTensor, act: Activation) -> FlexTenso
     let out = map(shape, |at, out| {
         let bias = bias[at.plane % c];
         for (out, x) in out.iter_mut().zip(at.of(x)) {
-            *out = activate(x + bias, act);
+            out.write(activate(x + bias, act));
         }
     });
     tensor(out, shape)
@@ -53,7 +55,7 @@ pub fn slope_mul(y: &FlexTensor, t: &FlexTensor, act: Activation) -> FlexTensor 
     let (y, t) = (y.as_slice(), t.as_slice());
     let out = map(shape, |at, out| {
         for ((out, t), y) in out.iter_mut().zip(at.of(t)).zip(at.of(y)) {
-            *out = t * act.factor(*y > 0.0);
+            out.write(t * act.factor(*y > 0.0));
         }
     });
     tensor(out, shape)
@@ -67,7 +69,7 @@ pub fn scale(x: &FlexTensor, s: &FlexTensor) -> FlexTensor {
     let out = map(shape, |at, out| {
         let s = s[at.plane];
         for (out, x) in out.iter_mut().zip(at.of(x)) {
-            *out = x * s;
+            out.write(x * s);
         }
     });
     tensor(out, shape)
@@ -106,7 +108,7 @@ pub fn noise_act(
     let out = map(shape, |at, out| {
         let (scale, bias) = (scale[at.plane], bias[at.plane % c]);
         for ((out, x), noise) in out.iter_mut().zip(at.of(x)).zip(noise.of(at.plane)) {
-            *out = activate(x * scale + strength * noise + bias, Activation::LEAKY);
+            out.write(activate(x * scale + strength * noise + bias, Activation::LEAKY));
         }
     });
     tensor(out, shape)
@@ -130,13 +132,13 @@ pub fn noise_act_grad(
         let scale = scale[at.plane];
         let (mut dscale, mut dstrength, mut dbias) = (Sum::default(), Sum::default(), Sum::default());
         // First the gradient before the activation, then from it, still in the cache, the rest.
-        dbias.each(out, at.of(grad), at.of(y), |grad, y| {
+        let out = dbias.each(out, at.of(grad), at.of(y), |grad, y| {
             let dz = grad * Activation::LEAKY.factor(y > 0.0);
             (dz, dz)
         });
         dscale.products(out, at.of(x));
         dstrength.products(out, noise.of(at.plane));
-        for out in out.iter_mut() {
+        for out in &mut *out {
             *out *= scale;
         }
         [dscale.total(), dstrength.total(), dbias.total()]
@@ -185,9 +187,15 @@ impl Default for Sum {
 }
 
 impl Sum {
-    /// Writes the first of `f`'s values for each pair of inputs and sums the second.
+    /// Writes the first of `f`'s values for each pair of inputs and sums the second. Gives what was written.
     #[inline(always)]
-    fn each(&mut self, out: &mut [f32], a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> (f32, f32)) {
+    fn each<'a>(
+        &mut self,
+        out: &'a mut [MaybeUninit<f32>],
+        a: &[f32],
+        b: &[f32],
+        f: impl Fn(f32, f32) -> (f32, f32),
+    ) -> &'a mut [f32] {
         let len = out.len();
         let (a, b) = (&a[..len], &b[..len]);
         let full = len - len % LANES;
@@ -196,15 +204,17 @@ impl Sum {
             let (a, b) = (&a[start..start + LANES], &b[start..start + LANES]);
             for i in 0..LANES {
                 let (value, term) = f(a[i], b[i]);
-                out[i] = value;
+                out[i].write(value);
                 self.0[i] += term;
             }
         }
         for i in full..len {
             let (value, term) = f(a[i], b[i]);
-            out[i] = value;
+            out[i].write(value);
             self.0[i - full] += term;
         }
+        // SAFETY: the loops above wrote all of it.
+        unsafe { out.assume_init_mut() }
     }
 
     /// Sums the products of two slices.
@@ -256,19 +266,19 @@ impl At {
     }
 }
 
-/// Fills each plane of a new image.
-fn map(shape: [usize; 4], f: impl Fn(At, &mut [f32]) + Sync) -> Vec<f32> {
-    let f = |at: At, out: &mut [f32]| {
+/// Fills each plane of a new image; `f` must write all of it.
+fn map(shape: [usize; 4], f: impl Fn(At, &mut [MaybeUninit<f32>]) + Sync) -> Vec<f32> {
+    let f = |at: At, out: &mut [MaybeUninit<f32>]| {
         f(at, out);
         []
     };
     map_sum(shape, f).0
 }
 
-/// Fills each plane of a new image and collects the plane's sums.
+/// Fills each plane of a new image and collects the plane's sums; `f` must write all of it.
 fn map_sum<const S: usize>(
     [n, c, h, w]: [usize; 4],
-    f: impl Fn(At, &mut [f32]) -> [f32; S] + Sync,
+    f: impl Fn(At, &mut [MaybeUninit<f32>]) -> [f32; S] + Sync,
 ) -> (Vec<f32>, Vec<[f32; S]>) {
     let (planes, len) = (n * c, h * w);
     let isa = Isa::detect();
@@ -277,8 +287,8 @@ fn map_sum<const S: usize>(
     let fill = |writer: Writer| {
         sums.par_chunks_mut(task).enumerate().for_each(|(number, sums)| {
             let first = number * task;
-            // SAFETY: tasks cover all planes, each once, and `f` fills its plane.
-            let out = unsafe { writer.slice(first * len, sums.len() * len) };
+            // SAFETY: tasks cover all planes, each once, and `f` writes all of a plane.
+            let out = unsafe { writer.uninit(first * len, sums.len() * len) };
             isa.run(Planes { first, len, out, sums, f: &f });
         });
     };
@@ -290,12 +300,12 @@ fn map_sum<const S: usize>(
 struct Planes<'a, F, const S: usize> {
     first: usize,
     len: usize,
-    out: &'a mut [f32],
+    out: &'a mut [MaybeUninit<f32>],
     sums: &'a mut [[f32; S]],
     f: &'a F,
 }
 
-impl<F: Fn(At, &mut [f32]) -> [f32; S], const S: usize> Kernel for Planes<'_, F, S> {
+impl<F: Fn(At, &mut [MaybeUninit<f32>]) -> [f32; S], const S: usize> Kernel for Planes<'_, F, S> {
     type Output = ();
 
     #[inline(always)]

@@ -40,9 +40,13 @@ pub trait Kernel {
     unsafe fn run<V: Vector, const ROWS: usize>(self) -> Self::Output;
 }
 
+/// An instruction set that this CPU has. Nobody else can make one, so code that runs on it needs no further proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(Set);
+
 /// The instruction sets with code of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
+enum Set {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -56,58 +60,64 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") {
-                return Self::Avx512;
+                return Self(Set::Avx512);
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self::Avx2;
+                return Self(Set::Avx2);
             }
         }
-        Self::Portable
+        Self(Set::Portable)
     }
 
-    /// All that this CPU can run, for tests.
+    /// All that this CPU can run, the best first and the portable one last, for tests.
     #[cfg(test)]
     pub fn available() -> Vec<Self> {
-        #[cfg(target_arch = "x86_64")]
-        return match Self::detect() {
-            Self::Avx512 => vec![Self::Avx512, Self::Avx2, Self::Portable],
-            Self::Avx2 => vec![Self::Avx2, Self::Portable],
-            Self::Portable => vec![Self::Portable],
+        let sets = match Self::detect().0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => vec![Set::Avx512, Set::Avx2, Set::Portable],
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => vec![Set::Avx2, Set::Portable],
+            Set::Portable => vec![Set::Portable],
         };
-        #[cfg(not(target_arch = "x86_64"))]
-        vec![Self::Portable]
+        sets.into_iter().map(Self).collect()
+    }
+
+    /// The one that every CPU has, for tests.
+    #[cfg(test)]
+    pub fn portable() -> Self {
+        Self(Set::Portable)
     }
 
     /// The `ROWS` that [`Self::run`] will pass.
     pub fn rows(self) -> usize {
-        match self {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 8,
+            Set::Avx512 => 8,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => 4,
-            Self::Portable => 4,
+            Set::Avx2 => 4,
+            Set::Portable => 4,
         }
     }
 
     /// The lanes of the vector that [`Self::run`] will pass.
     pub fn lanes(self) -> usize {
-        match self {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 16,
+            Set::Avx512 => 16,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => 8,
-            Self::Portable => Portable::LANES,
+            Set::Avx2 => 8,
+            Set::Portable => Portable::LANES,
         }
     }
 
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: `detect` (and `available` in tests) only return what the CPU has.
-        match self {
+        // SAFETY: only this module makes an `Isa`, and only of what the CPU has.
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { x86::avx512(kernel) },
+            Set::Avx512 => unsafe { x86::avx512(kernel) },
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { x86::avx2(kernel) },
-            Self::Portable => unsafe { kernel.run::<Portable, 4>() },
+            Set::Avx2 => unsafe { x86::avx2(kernel) },
+            Set::Portable => unsafe { kernel.run::<Portable, 4>() },
         }
     }
 }

@@ -157,7 +157,7 @@ mod tests {
             let weights =
                 outer::Product { batch: n, x: &x, channels, grad: &grad, out, geometry: &geometry, phased: &forward };
             let all = |isa| [outputs.compute_on(isa), inputs.compute_on(isa), weights.compute_on(isa)];
-            let reference = all(Isa::Portable);
+            let reference = all(Isa::portable());
             for isa in Isa::available() {
                 assert!(all(isa) == reference, "{isa:?} {geometry:?}");
             }

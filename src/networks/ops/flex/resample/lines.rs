@@ -1,5 +1,7 @@
 //! Sums of weighted, shifted lines: the one step both directions of a resampling consist of.
 
+use std::mem::MaybeUninit;
+
 use super::super::simd::{Kernel, Portable, Vector};
 
 /// Terms summed at a time, in registers.
@@ -18,11 +20,11 @@ pub struct Lines {
     pub len: usize,
 }
 
-/// All the given lines, one after the other.
+/// All the given lines, one after the other. They are written, and nothing in `to` is read before.
 pub struct Filter<'a> {
     pub lines: &'a [Lines],
     pub from: &'a [f32],
-    pub to: &'a mut [f32],
+    pub to: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Filter<'_> {
@@ -34,11 +36,11 @@ impl Kernel for Filter<'_> {
             let to = &mut self.to[lines.start..];
             if lines.terms.is_empty() {
                 for line in 0..lines.count {
-                    to[line * lines.to_step..][..lines.len].fill(0.0);
+                    to[line * lines.to_step..][..lines.len].fill(MaybeUninit::new(0.0));
                 }
             }
             for (number, terms) in lines.terms.chunks(TERMS).enumerate() {
-                // SAFETY: `V` exists by contract.
+                // SAFETY: `V` exists by contract; the first terms write what the others add to.
                 unsafe {
                     match *terms {
                         [a] if number == 0 => sum::<V, 1, false>(lines, [a], self.from, to),
@@ -65,13 +67,13 @@ impl Kernel for Filter<'_> {
 /// Writes the sum of `N` terms, or adds it to what is there.
 ///
 /// # Safety
-/// `V` must exist on this CPU.
+/// `V` must exist on this CPU, and what is added to must be initialised.
 #[inline(always)]
 unsafe fn sum<V: Vector, const N: usize, const ADD: bool>(
     lines: &Lines,
     terms: [(f32, usize); N],
     from: &[f32],
-    to: &mut [f32],
+    to: &mut [MaybeUninit<f32>],
 ) {
     let last = lines.count.saturating_sub(1);
     let furthest = terms.iter().map(|(_, offset)| *offset).max().unwrap_or(0);
@@ -83,7 +85,7 @@ unsafe fn sum<V: Vector, const N: usize, const ADD: bool>(
         let small_taps = terms.map(|(tap, _)| Portable::splat(tap));
         for line in 0..lines.count {
             let from = from.as_ptr().add(line * lines.from_step);
-            let to = to.as_mut_ptr().add(line * lines.to_step);
+            let to = to.as_mut_ptr().cast::<f32>().add(line * lines.to_step);
             let from: [*const f32; N] = std::array::from_fn(|i| from.add(terms[i].1));
             let mut at = 0;
             while at + V::LANES <= lines.len {

@@ -4,11 +4,13 @@
 mod lines;
 mod plan;
 
+use std::mem::MaybeUninit;
+
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::super::fir::Fir;
-use super::memory::{Output, Values, Writer, tensor, with_scratch};
+use super::memory::{Output, Values, Writer, as_uninit, tensor, with_scratch};
 use super::simd::{Isa, Kernel, Vector};
 use lines::Filter;
 use plan::Plan;
@@ -34,7 +36,7 @@ fn planes(isa: Isa, x: &[f32], planes: usize, input: [usize; 2], fir: &Fir) -> V
             let first = number * task;
             let count = task.min(planes - first);
             // SAFETY: tasks cover all planes, each once, and a task writes all of its planes.
-            let out = unsafe { writer.slice(first * len, count * len) };
+            let out = unsafe { writer.uninit(first * len, count * len) };
             let x = &x[first * area..][..count * area];
             with_scratch(scratch_len(&plan), |scratch| {
                 isa.run(Planes { plan: &plan, area, x, out, scratch });
@@ -55,7 +57,7 @@ struct Planes<'a> {
     /// Floats of an input plane.
     area: usize,
     x: &'a [f32],
-    out: &'a mut [f32],
+    out: &'a mut [MaybeUninit<f32>],
     scratch: &'a mut [f32],
 }
 
@@ -72,9 +74,8 @@ impl Kernel for Planes<'_> {
         middle.fill(0.0);
         let planes = self.x.chunks_exact(self.area);
         for (from, out) in planes.zip(self.out.chunks_exact_mut(oh * ow)) {
-            let vertical = Filter { lines: &plan.vertical, from, to: &mut *middle };
-            // SAFETY: `V` exists by contract.
-            unsafe { vertical.run::<V, ROWS>() };
+            // SAFETY: a filter writes floats, and `V` exists by contract.
+            unsafe { Filter { lines: &plan.vertical, from, to: as_uninit(middle) }.run::<V, ROWS>() };
             let from = match plan.down {
                 1 => &*middle,
                 _ => {
@@ -82,10 +83,11 @@ impl Kernel for Planes<'_> {
                     &*phases
                 }
             };
-            let horizontal =
-                Filter { lines: &plan.horizontal, from, to: if plan.up == 1 { &mut *out } else { &mut *parts } };
             // SAFETY: as above.
-            unsafe { horizontal.run::<V, ROWS>() };
+            unsafe {
+                let to = if plan.up == 1 { &mut *out } else { as_uninit(parts) };
+                Filter { lines: &plan.horizontal, from, to }.run::<V, ROWS>();
+            }
             if plan.up > 1 {
                 interleave(parts, out, plan);
             }
@@ -114,7 +116,7 @@ fn deinterleave(rows: &[f32], phases: &mut [f32], down: usize) {
 
 /// Puts the phases of the output's rows together.
 #[inline(always)]
-fn interleave(parts: &[f32], out: &mut [f32], plan: &Plan) {
+fn interleave(parts: &[f32], out: &mut [MaybeUninit<f32>], plan: &Plan) {
     let [oh, ow] = plan.output;
     let len = plan.part_len;
     for (y, out) in out.chunks_exact_mut(ow).enumerate() {
@@ -123,18 +125,18 @@ fn interleave(parts: &[f32], out: &mut [f32], plan: &Plan) {
             let (even, odd) = (part(0), part(1));
             let (pairs, last) = out.split_at_mut(ow / 2 * 2);
             for ((pair, even), odd) in pairs.chunks_exact_mut(2).zip(even).zip(odd) {
-                pair[0] = *even;
-                pair[1] = *odd;
+                pair[0].write(*even);
+                pair[1].write(*odd);
             }
             if let [last] = last {
-                *last = even[len - 1];
+                last.write(even[len - 1]);
             }
             continue;
         }
         for phase in 0..plan.up {
             let places = out.iter_mut().skip(phase).step_by(plan.up);
             for (to, from) in places.zip(part(phase)) {
-                *to = *from;
+                to.write(*from);
             }
         }
     }
@@ -154,7 +156,7 @@ mod tests {
             (3, 2, [-1, 7], vec![1., 2., 4., 8., 16., 32., 64.]),
         ] {
             let fir = Fir::new(&taps, up, down, pad);
-            let reference = planes(Isa::Portable, &x, 3, [21, 37], &fir);
+            let reference = planes(Isa::portable(), &x, 3, [21, 37], &fir);
             for isa in Isa::available() {
                 // Small integers: every order of summation is exact.
                 assert!(planes(isa, &x, 3, [21, 37], &fir) == reference, "{isa:?} {fir:?}");
