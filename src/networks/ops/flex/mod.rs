@@ -1,6 +1,7 @@
 //! The CPU kernels: multi-threaded over samples and planes, vectorised along rows.
 //!
-//! Results do not depend on the number of threads: every sum has one fixed order.
+//! Results do not depend on the number of threads: every sum has one fixed order. AVX-512 and AVX2 round alike; the products
+//! of a library in [`conv`], for many channels, may not.
 //!
 //! - [`memory`] is the border to Burn's tensors and the scratch memory of a thread;
 //! - [`simd`] picks the instruction set at run time;
@@ -75,5 +76,109 @@ impl GanOps for Flex {
 
     fn lerp(from: Image, to: Image, weight: f32) -> Image {
         vector::lerp(&from, &to, weight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{memory::tensor, simd::Isa, *};
+    use crate::networks::latents::NormalSource;
+
+    struct Source(NormalSource);
+
+    impl Source {
+        fn image<const D: usize>(&mut self, shape: [usize; D]) -> Image {
+            tensor(self.0.normals(shape.iter().product()), shape)
+        }
+    }
+
+    fn values(image: Image) -> Vec<f32> {
+        memory::Values::of(&image).as_slice().to_vec()
+    }
+
+    /// What every kernel makes of random numbers, by name.
+    fn everything() -> Vec<(String, Vec<f32>)> {
+        let mut source = Source(NormalSource::new(8, 0));
+        let mut all = Vec::new();
+        let mut push = |name: String, image: Image| all.push((name, values(image)));
+        for (n, c, out, [h, w], k, stride, padding) in [
+            (3, 5, 13, [9, 11], 3, 1, 1),
+            (5, 18, 7, [4, 4], 3, 1, 1),
+            (2, 3, 21, [16, 17], 3, 2, 1),
+            (2, 33, 3, [8, 8], 1, 1, 0),
+            (3, 6, 5, [8, 6], 4, 2, 1),
+            (1, 4, 3, [1, 5], 3, 1, 1),
+            // So large a weight gradient that its samples are cut into fewer parts than there could be.
+            (24, 129, 410, [8, 8], 3, 1, 1),
+        ] {
+            let [oh, ow] = [h, w].map(|side| (side + 2 * padding - k) / stride + 1);
+            let (x, weight) = (source.image([n, c, h, w]), source.image([out, c, k, k]));
+            let grad = source.image([n, out, oh, ow]);
+            let name = |what: &str| format!("{what} {n}x{c}x{h}x{w} to {out}, {k}x{k}, stride {stride}");
+            push(name("convolution"), Flex::conv_forward(x.clone(), weight.clone(), stride, padding));
+            push(name("input gradient"), Flex::conv_input_grad(weight, grad.clone(), [h, w], stride, padding));
+            push(name("weight gradient"), Flex::conv_weight_grad(x, grad, [k, k], stride, padding));
+        }
+        for side in [4, 5, 8, 21, 37] {
+            let x = source.image([3, 2, side, side]);
+            for (up, down, pad, taps) in [
+                (1, 1, [2, 1], vec![1., 3., 3., 1.]),
+                (2, 1, [2, 1], vec![1., 3., 3., 1.]),
+                (1, 2, [1, 1], vec![1., 3., 3., 1.]),
+                (3, 2, [-1, 7], vec![1., 2., 4., 8., 16., 32., 64.]),
+            ] {
+                let fir = Fir::new(&taps, up, down, pad);
+                push(format!("FIR {side}, up {up}, down {down}"), Flex::fir(x.clone(), fir));
+            }
+        }
+        for [n, c, h, w] in [[3, 5, 9, 11], [2, 3, 32, 32], [1, 2, 1, 3]] {
+            let mut image = || source.image([n, c, h, w]);
+            let (x, y, grad) = (image(), image(), image());
+            let (s, bias) = (source.image([n, c]), source.image([c]));
+            let (noise, strength) = (source.image([1, 1, h, w]), source.image([1]));
+            let name = |what: &str| format!("{what} {n}x{c}x{h}x{w}");
+            let act = Activation::LEAKY;
+            push(name("bias and activation"), Flex::bias_act(x.clone(), bias.clone(), act));
+            let (dx, dbias) = Flex::bias_act_grad(y.clone(), grad.clone(), act);
+            push(name("its gradient"), dx);
+            push(name("gradient of a bias"), dbias);
+            push(name("slope"), pointwise::slope_mul(&y, &grad, act));
+            push(name("scale"), pointwise::scale(&x, &s));
+            let (dx, ds) = pointwise::scale_grad(&x, &s, &grad);
+            push(name("its gradient"), dx);
+            push(name("gradient of a scale"), ds);
+            push(name("noise and activation"), pointwise::noise_act(&x, &s, &noise, &strength, &bias));
+            let (dx, ds, dstrength, dbias) = pointwise::noise_act_grad(&y, &x, &s, &noise, &grad);
+            for (what, gradient) in [("x", dx), ("s", ds), ("strength", dstrength), ("bias", dbias)] {
+                push(name(&format!("noise, gradient of {what}")), gradient);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn instruction_sets_agree_on_random_numbers() {
+        let sets = Isa::available();
+        let found: Vec<_> = sets.iter().map(|isa| (isa, isa.instead(everything))).collect();
+        let (best, reference) = &found[0];
+        for (isa, results) in &found[1..] {
+            let mut different = Vec::new();
+            for ((name, values), (_, expected)) in results.iter().zip(reference) {
+                assert_eq!(values.len(), expected.len(), "{name}");
+                let bits = |values: &[f32]| -> Vec<u32> { values.iter().map(|value| value.to_bits()).collect() };
+                if bits(values) != bits(expected) {
+                    different.push(name);
+                }
+                // Rounding twice instead of once: of a sum of up to 2048 terms.
+                let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                let error = values.iter().zip(expected).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+                assert!(error <= 2e-6 * largest.max(1.0), "{name} on {isa:?}: off by {error:e} of {largest}");
+            }
+            println!("{isa:?}: {} of {} results differ from {best:?}", different.len(), results.len());
+            assert!(*isa == &Isa::portable() || different.is_empty(), "{isa:?} and {best:?} differ: {different:#?}");
+        }
+        if sets.len() < 3 {
+            crate::skip::skip!("this CPU has no two vector units to compare");
+        }
     }
 }

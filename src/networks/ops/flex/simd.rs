@@ -1,5 +1,8 @@
 //! One source for every instruction set, chosen at run time.
 //!
+//! AVX-512 and AVX2 give the same bits: every sum has one order whatever the number of lanes, and every product that is
+//! added is rounded once, also in what is left of a line. The portable code rounds twice.
+//!
 //! A [`Kernel`] is generic code that must be inlined into a function with the right target
 //! features: its `run` and everything below carries `#[inline(always)]`.
 
@@ -9,6 +12,9 @@
 /// The methods may use instructions that only exist where [`Isa::run`] chose the type.
 pub trait Vector: Copy {
     const LANES: usize;
+
+    /// Four lanes that round as these do, for what is left of a line.
+    type Four: Vector;
 
     /// # Safety
     /// See the trait.
@@ -22,11 +28,17 @@ pub trait Vector: Copy {
     /// See the trait; `LANES` floats must be writable at `to`, which may be unaligned.
     unsafe fn store(self, to: *mut f32);
 
-    /// `self * factor + sum`.
+    /// `self * factor + sum`, rounded once where the CPU can.
     ///
     /// # Safety
     /// See the trait.
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
+
+    /// The same of single numbers, rounded as in a vector.
+    ///
+    /// # Safety
+    /// See the trait.
+    unsafe fn mul_add_one(number: f32, factor: f32, sum: f32) -> f32;
 }
 
 /// Code to be compiled once for each instruction set.
@@ -57,9 +69,13 @@ enum Set {
 impl Isa {
     /// The best one of this CPU.
     pub fn detect() -> Self {
+        #[cfg(test)]
+        if let Some(isa) = INSTEAD.get() {
+            return isa;
+        }
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
                 return Self(Set::Avx512);
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -80,6 +96,15 @@ impl Isa {
             Set::Portable => vec![Set::Portable],
         };
         sets.into_iter().map(Self).collect()
+    }
+
+    /// Runs `f`, in which [`Isa::detect`] gives this one.
+    #[cfg(test)]
+    pub fn instead<R>(self, f: impl FnOnce() -> R) -> R {
+        INSTEAD.set(Some(self));
+        let result = f();
+        INSTEAD.set(None);
+        result
     }
 
     /// The one that every CPU has, for tests.
@@ -122,6 +147,11 @@ impl Isa {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    static INSTEAD: std::cell::Cell<Option<Isa>> = const { std::cell::Cell::new(None) };
+}
+
 /// Four rows of four as four columns.
 #[inline(always)]
 pub fn transpose(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
@@ -137,6 +167,8 @@ pub struct Portable([f32; 4]);
 
 impl Vector for Portable {
     const LANES: usize = 4;
+
+    type Four = Self;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -160,6 +192,11 @@ impl Vector for Portable {
         // Not `f32::mul_add`: without the instruction that is a slow library call.
         Self(std::array::from_fn(|i| self.0[i] * factor.0[i] + sum.0[i]))
     }
+
+    #[inline(always)]
+    unsafe fn mul_add_one(number: f32, factor: f32, sum: f32) -> f32 {
+        number * factor + sum
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -168,7 +205,7 @@ mod x86 {
 
     use super::{Kernel, Vector};
 
-    #[target_feature(enable = "avx512f")]
+    #[target_feature(enable = "avx512f,fma")]
     pub unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: the feature is enabled here.
         unsafe { kernel.run::<__m512, 8>() }
@@ -207,6 +244,8 @@ mod x86 {
     impl Vector for __m512 {
         const LANES: usize = 16;
 
+        type Four = __m128;
+
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             unsafe { _mm512_set1_ps(value) }
@@ -226,10 +265,18 @@ mod x86 {
         unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
             unsafe { _mm512_fmadd_ps(self, factor, sum) }
         }
+
+        #[inline(always)]
+        unsafe fn mul_add_one(number: f32, factor: f32, sum: f32) -> f32 {
+            // One instruction, as it is inlined where FMA is enabled.
+            number.mul_add(factor, sum)
+        }
     }
 
     impl Vector for __m256 {
         const LANES: usize = 8;
+
+        type Four = __m128;
 
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
@@ -249,6 +296,45 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
             unsafe { _mm256_fmadd_ps(self, factor, sum) }
+        }
+
+        #[inline(always)]
+        unsafe fn mul_add_one(number: f32, factor: f32, sum: f32) -> f32 {
+            // One instruction, as it is inlined where FMA is enabled.
+            number.mul_add(factor, sum)
+        }
+    }
+
+    /// Four lanes with the fused instruction: AVX-512 and AVX2 come with it.
+    impl Vector for __m128 {
+        const LANES: usize = 4;
+
+        type Four = Self;
+
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            unsafe { _mm_set1_ps(value) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            unsafe { _mm_loadu_ps(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { _mm_storeu_ps(to, self) }
+        }
+
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+            unsafe { _mm_fmadd_ps(self, factor, sum) }
+        }
+
+        #[inline(always)]
+        unsafe fn mul_add_one(number: f32, factor: f32, sum: f32) -> f32 {
+            // One instruction, as it is inlined where FMA is enabled.
+            number.mul_add(factor, sum)
         }
     }
 }

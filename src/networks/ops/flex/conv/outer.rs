@@ -4,7 +4,8 @@
 //! vectors of (tap, channels) and sums one outer product for each output pixel.
 //!
 //! The samples are cut into chunks whose number depends on the shapes alone; each chunk sums on
-//! its own and the chunks are added in order. The result is the same on any number of threads.
+//! its own and the chunks are added in order. The result is the same on any number of threads and
+//! any number of lanes.
 
 use rayon::prelude::*;
 
@@ -21,6 +22,9 @@ const GROUP_PIXELS: usize = 256;
 
 /// Floats of packed planes that a group may take: half a second-level cache.
 const GROUP_FLOATS: usize = 128 * 1024;
+
+/// Rows and lanes of the largest tile of any instruction set.
+const WIDEST: (usize, usize) = (8, 16);
 
 /// Independent parts to cut the work into, and floats that their sums may take together.
 const PARTS: usize = 8;
@@ -56,7 +60,7 @@ impl Product<'_> {
         let len = rows.iter().map(|rows| rows.tile * line).sum::<usize>();
         let group = self.group();
         let groups = self.batch.div_ceil(group).max(1);
-        let chunks = groups.min(PARTS).min(CHUNK_FLOATS / len.max(1)).max(1);
+        let chunks = groups.min(PARTS).min(CHUNK_FLOATS / self.widest().max(1)).max(1);
         let chunk = groups.div_ceil(chunks) * group;
         let share = rows.len().div_ceil(PARTS.div_ceil(chunks)).max(1);
 
@@ -89,6 +93,13 @@ impl Product<'_> {
     /// The channels of `x`, rounded up to whole vectors.
     fn width(&self, isa: Isa) -> usize {
         self.channels.next_multiple_of(isa.lanes())
+    }
+
+    /// The sums of all output channels where most of them are padding.
+    fn widest(&self) -> usize {
+        let (tile, lanes) = WIDEST;
+        let rows: usize = rows_of(self.out, tile).iter().map(|rows| rows.tile).sum();
+        rows * self.phased.taps[0].len() * self.channels.next_multiple_of(lanes)
     }
 
     /// The sums of one output channel.

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::super::simd::{Kernel, Portable, Vector};
+use super::super::simd::{Kernel, Vector};
 
 /// Terms summed at a time, in registers.
 const TERMS: usize = 4;
@@ -82,7 +82,7 @@ unsafe fn sum<V: Vector, const N: usize, const ADD: bool>(
     // SAFETY: `V` exists by contract; the asserts bound all reads and writes.
     unsafe {
         let taps = terms.map(|(tap, _)| V::splat(tap));
-        let small_taps = terms.map(|(tap, _)| Portable::splat(tap));
+        let small_taps = terms.map(|(tap, _)| V::Four::splat(tap));
         for line in 0..lines.count {
             let from = from.as_ptr().add(line * lines.from_step);
             let to = to.as_mut_ptr().cast::<f32>().add(line * lines.to_step);
@@ -92,14 +92,14 @@ unsafe fn sum<V: Vector, const N: usize, const ADD: bool>(
                 place::<V, N, ADD>(taps, from, to, at);
                 at += V::LANES;
             }
-            while at + Portable::LANES <= lines.len {
-                place::<Portable, N, ADD>(small_taps, from, to, at);
-                at += Portable::LANES;
+            while at + V::Four::LANES <= lines.len {
+                place::<V::Four, N, ADD>(small_taps, from, to, at);
+                at += V::Four::LANES;
             }
             while at < lines.len {
                 let mut sum = if ADD { *to.add(at) } else { 0.0 };
                 for i in 0..N {
-                    sum += terms[i].0 * *from[i].add(at);
+                    sum = V::mul_add_one(terms[i].0, *from[i].add(at), sum);
                 }
                 *to.add(at) = sum;
                 at += 1;
