@@ -11,7 +11,7 @@ use std::{
 
 use crossbeam_channel::{Sender, unbounded};
 use directories::{BaseDirs, ProjectDirs};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{atomic_file, device::DeviceChoice, model::ModelCard, unlearn::Settings};
@@ -40,6 +40,7 @@ pub enum Theme {
 #[derive(Debug, Default, Serialize)]
 pub struct Prefs {
     /// Models that were opened, latest first.
+    #[serde(serialize_with = "text_paths")]
     pub recent: Vec<PathBuf>,
     /// Light or dark.
     pub theme: Theme,
@@ -101,16 +102,19 @@ impl Prefs {
 
     /// Writes everything, on a thread of its own. A disk that is full must not trouble anybody here.
     pub fn save(&self) {
-        if let (Some(writer), Ok(text)) = (&self.writer, serde_json::to_vec_pretty(&self.updated_file())) {
+        let text = || serde_json::to_vec_pretty(&self.updated_file()?).ok();
+        if let Some(writer) = &self.writer
+            && let Some(text) = text()
+        {
             writer.write(text);
         }
     }
 
     /// The file with what has changed since it was read.
-    fn updated_file(&self) -> Map<String, Value> {
+    fn updated_file(&self) -> Option<Map<String, Value>> {
         let mut file = self.file.clone();
-        update(&mut file, &fields(&Self::read(self.file.clone())), &fields(self));
-        file
+        update(&mut file, &fields(&Self::read(self.file.clone()))?, &fields(self)?);
+        Some(file)
     }
 
     /// Puts a model that was opened first in the list.
@@ -154,11 +158,16 @@ fn entries<T: DeserializeOwned>(file: &Map<String, Value>, name: &str) -> BTreeM
     entries.filter_map(|(key, value)| Some((key.clone(), parse(value)?))).collect()
 }
 
-fn fields(prefs: &Prefs) -> Map<String, Value> {
+fn fields(prefs: &Prefs) -> Option<Map<String, Value>> {
     match serde_json::to_value(prefs) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
+        Ok(Value::Object(fields)) => Some(fields),
+        _ => None,
     }
+}
+
+/// Without the paths that are no text, which JSON cannot hold.
+fn text_paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().filter_map(|path| path.to_str()))
 }
 
 /// Changes in `file` what differs between `before` and `after`, value by value, adds what it lacks, and leaves the rest.
@@ -301,6 +310,18 @@ mod tests {
         prefs.presets.insert("later".to_owned(), Settings::default());
         let prefs = again(prefs, folder);
         assert_eq!((prefs.theme, prefs.gpu.as_deref(), prefs.presets.len()), (Theme::Dark, Some("A card"), 2));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_text_costs_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &json!({ "theme": "dark" }));
+        let mut prefs = Prefs::load(Some(folder.path().to_owned()));
+        prefs.add_recent(Path::new("/a.pt"));
+        prefs.add_recent(Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"/b\xff.pt")));
+        let prefs = again(prefs, folder.path());
+        assert_eq!((prefs.theme, prefs.recent), (Theme::Dark, vec![PathBuf::from("/a.pt")]));
     }
 
     /// Every path of a tree to a value that is no tree.
