@@ -19,13 +19,13 @@ use unlearn_studio::{
         adapt::{
             repulsion::Repulsion,
             settings::AdaptSettings,
-            stages::{self, StageEnd},
+            stages::{self, Cursors, StageEnd},
         },
     },
 };
 
-fn state(ended: StageEnd) -> anyhow::Result<Box<Trainer>> {
-    match ended {
+fn state(ended: Result<StageEnd, String>) -> anyhow::Result<Box<Trainer>> {
+    match ended.map_err(anyhow::Error::msg)? {
         StageEnd::Done(state) | StageEnd::Stopped(state) => Ok(state),
         StageEnd::NonFinite { loss, iteration, .. } => bail!("iteration {iteration}: {loss} is not finite"),
     }
@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
     let labeler = LabelerSpec { path: labeler.into(), mean: None, std: None }.open()?;
     let target = labeler.target(class)?;
     let gan = model.gan()?;
-    let mut quiet = |_: usize, _: &Losses, _: &Trainer| Flow::Continue;
+    let mut quiet = |_: usize, _: &Losses, _: &Trainer, _: &dyn Fn() -> Cursors| Flow::Continue;
     let mut adapted_by_settings: HashMap<String, (Vec<_>, f64)> = HashMap::new();
     for file in files {
         // What a file does not say is the `quick` preset's.

@@ -66,7 +66,9 @@ def main():
             puls = [percent(evaluate(program, folder, original, result, labeler, feature)["pul"]) for feature in features[: number + 1]]
             puls += [""] * (len(features) - len(puls))
             parent = original if number == 0 else results[number - 1]
-            distances = [evaluate(program, folder, before, result, labeler, features[number]) for before in (parent, original)]
+            # Of the original's samples those are kept that show nothing of all that was to go, where one head can say so.
+            gone = "|".join(features[: number + 1]) if task == "digits" else features[number]
+            distances = [evaluate(program, folder, *of) for of in ((parent, result, labeler, features[number]), (original, result, labeler, gone))]
             distances = [f"{seen['frechet']:.1f} ({seen['frechet_floor']:.1f})" for seen in distances]
             print(f"| {features[number]} | " + " | ".join(puls + distances) + " |", flush=True)
 
