@@ -113,11 +113,11 @@ impl App {
         if !self.is_asking() {
             top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
         }
-        self.panels(ui);
+        let place = self.panels(ui);
         self.detail.ui(&ctx, &mut self.studio);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
-        notices::ui(&ctx, &mut self.studio);
+        notices::ui(&ctx, &mut self.studio, place);
         if let Some(seconds) = self.studio.keep_marks() {
             ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
         }
@@ -146,7 +146,8 @@ impl App {
         self.dialogs.is_open() || self.closing.is_asking() || DetailView::is_open(&self.studio)
     }
 
-    fn panels(&mut self, ui: &mut Ui) {
+    /// Draws all panels; gives the grid's place.
+    fn panels(&mut self, ui: &mut Ui) -> egui::Rect {
         let p = palette(ui.style());
         let Self { studio, grid, top_bar, run_panel, history: history_view, thumbnails, dialogs, .. } = self;
         // The window is cleared with their colour.
@@ -186,10 +187,15 @@ impl App {
                 timeline::ui(ui, studio, thumbnails, dialogs);
             });
         }
-        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
-            ui.painter().add(background(ui.max_rect(), p.canvas, grid.format()));
-            grid.ui(ui, studio);
-        });
+        CentralPanel::default()
+            .frame(Frame::new())
+            .show(ui, |ui| {
+                ui.painter().add(background(ui.max_rect(), p.canvas, grid.format()));
+                let place = ui.max_rect();
+                grid.ui(ui, studio);
+                place
+            })
+            .inner
     }
 
     fn drops(&mut self, ctx: &Context) {

@@ -226,3 +226,67 @@ fn a_labeler_without_a_choice_does_not_measure() {
     window.get_by_label("Done");
     assert!(window.query_by_label_contains("% gone").is_none());
 }
+
+/// Without a history nothing but the window has the marks.
+#[test]
+fn closing_asks_about_marks_that_are_nowhere_else() {
+    let (mut window, files) = (window(), files());
+    mark_some(&mut window);
+    close(&mut window);
+    window.get_by_label("Your marks are not saved");
+    press_button(&mut window, "Cancel");
+    save_as(&mut window, "Marks (JSON)\u{2026}", &files.path().join("marks.json"));
+    close(&mut window);
+    assert!(window.query_by_label("Your marks are not saved").is_none(), "they are in a file");
+}
+
+#[test]
+fn a_cancelled_save_does_not_end_the_run() {
+    let (mut window, files) = (window(), files());
+    endless_run(&mut window);
+    close(&mut window);
+    window.get_by_label("A run is in progress");
+    press(&mut window, "Save\u{2026}");
+    press_button(&mut window, "Cancel");
+    let done = |app: &mut unlearn_studio::app::App| {
+        app.studio().run.in_progress().and_then(|run| run.progress).map(|p| p.done)
+    };
+    let before = done(app(&mut window)).expect("a run in progress");
+    until(&mut window, "more steps", |app| done(app).is_some_and(|now| now > before + 2));
+    // Saved, it closes.
+    close(&mut window);
+    press(&mut window, "Save\u{2026}");
+    let path = files.path().join("result.safetensors");
+    answer(&mut window, &path);
+    until(&mut window, "the file", |app| !app.studio().is_writing());
+    window.step();
+    assert!(checkpoint::load(&path).is_ok() && window.query_by_label("A run is in progress").is_none());
+}
+
+#[test]
+fn only_the_saved_result_counts_as_saved() {
+    let (mut window, files) = (window(), files());
+    mark_some(&mut window);
+    run_once(&mut window, 1, 4);
+    assert!(app(&mut window).studio().unsaved);
+    // What came before is no result.
+    app(&mut window).studio().timeline.show(Source::Original);
+    window.run_ok();
+    save_as(&mut window, "Model as\u{2026} Ctrl+S", &files.path().join("before.safetensors"));
+    assert!(app(&mut window).studio().unsaved, "the result is in no file yet");
+    // A failure of something else is not the answer to a save, and the failure of a save is.
+    app(&mut window).studio().timeline.show(Source::Current);
+    app(&mut window).studio().save_model(files.path().join("none/result.safetensors"));
+    let failed = unlearn_studio::engine::Event::Failed("something else".to_owned());
+    app(&mut window).studio().handle_event(LinkEvent::Engine(failed));
+    assert!(app(&mut window).studio().is_writing());
+    noticed(&mut window, "none/result.safetensors");
+    let studio = app(&mut window).studio();
+    assert!(studio.unsaved && !studio.is_writing());
+    // The same name with a folder there: the notice of the failure is gone with its cause.
+    std::fs::create_dir(files.path().join("none")).expect("a folder");
+    app(&mut window).studio().save_model(files.path().join("none/result.safetensors"));
+    until(&mut window, "the file", |app| !app.studio().is_writing());
+    let studio = app(&mut window).studio();
+    assert!(!studio.unsaved && studio.notices.all().iter().all(|notice| !notice.text.contains("cannot")));
+}

@@ -61,6 +61,11 @@ impl Notices {
         &self.0
     }
 
+    /// Takes away what was said of this file's failures: it has been written since.
+    pub fn forget_failures_of(&mut self, file: &str) {
+        self.0.retain(|notice| notice.level != Level::Error || !notice.text.contains(file));
+    }
+
     /// Takes one away.
     pub fn dismiss(&mut self, index: usize) {
         if index < self.0.len() {

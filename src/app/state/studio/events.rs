@@ -81,6 +81,7 @@ impl Studio {
             Event::NoTiles(request) => self.handle_no_tiles(&request),
             Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
             Event::Exported(path) => {
+                self.notices.forget_failures_of(&path.display().to_string());
                 self.notify(Level::Done, format!("Saved {}", path.display()));
                 match self.writing.pop_front() {
                     Some(Written::Result) => {
