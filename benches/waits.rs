@@ -80,7 +80,7 @@ fn drop_a_run(bencher: Bencher) {
             settings.set(key, value).expect(key);
         }
         let feedback = FeedbackSource::Marks(Box::new(feedback));
-        engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, from: None })));
+        engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None })));
         while !matches!(engine.events.recv().expect("an event"), Event::Iteration(_)) {}
         engine
     };

@@ -167,7 +167,7 @@ fn a_run_that_is_interrupted_again_and_again_ends_in_the_same_bytes() {
         let (opened, card, kept) = open(&broken);
         assert_eq!((card.interrupted, kept.len()), (Some(1), 8));
         engine = opened;
-        engine.send(project(ProjectRequest::Continue));
+        engine.send(project(ProjectRequest::Continue { micro_batch: None }));
     }
     let report = report(&engine);
     assert_eq!((report.iterations, report.stopped, report.node), (24, false, Some(1)));

@@ -19,6 +19,9 @@ pub(super) struct ResumeArgs {
     /// Seconds between two saves of where the run stands.
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, hide_short_help = true)]
     save_every: f64,
+    /// Samples in one pass from now on, if the run ran out of memory.
+    #[arg(long, value_name = "N")]
+    micro_batch: Option<usize>,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -33,7 +36,7 @@ pub(super) fn run(args: &ResumeArgs) -> anyhow::Result<()> {
     let card = ask(&engine, Command::Load(args.project.clone().into()), loaded)?;
     bar.note(&device_note);
     bar.note(&format!("model: {} {}x{}", card.family, card.resolution, card.resolution));
-    engine.send(Command::Project(Box::new(ProjectRequest::Continue)));
+    engine.send(Command::Project(Box::new(ProjectRequest::Continue { micro_batch: args.micro_batch })));
     let stopping = "stopping after this iteration; what was reached is kept";
     let mut out = None;
     let report = wait(&engine, &interrupts, &mut bar, stopping, |event| match event {

@@ -174,7 +174,7 @@ pub(super) fn change(session: &mut Session, request: ProjectRequest) -> Result<b
                 true => {
                     let mut project = Project::open(&folder, &program())?;
                     let same = project.manifest().nodes.iter().find(|node| node.sha256.as_ref() == Some(&model.sha256));
-                    let id = same.map(|node| node.id).ok_or_else(|| ProjectError::Exists { path: folder })?;
+                    let id = same.map(|node| node.id).ok_or(ProjectError::Exists { path: folder })?;
                     project.select(id, None)?;
                     project
                 }
@@ -249,7 +249,7 @@ pub(super) fn change(session: &mut Session, request: ProjectRequest) -> Result<b
             project_mut(session)?.save_marks(base, &marks)?;
         }
         // The worker's own business: it is a run.
-        ProjectRequest::Continue => {}
+        ProjectRequest::Continue { .. } => {}
     }
     Ok(false)
 }

@@ -32,8 +32,8 @@ use crate::{
 pub(super) enum Job {
     /// A new request.
     New(Box<RunRequest>),
-    /// The project's interrupted one.
-    Continue,
+    /// The project's interrupted one, with this micro-batch if one is given.
+    Continue(Option<usize>),
 }
 
 /// Runs a method on the session's model; the result stays in the session and, where a history is kept, becomes a node.
@@ -47,8 +47,11 @@ pub(super) fn run(
 ) -> Result<Option<RunReport>, EngineError> {
     let (interrupted, mut request) = match job {
         Job::New(request) => (None, *request),
-        Job::Continue => {
-            let (node, kept) = history::interrupted(session)?;
+        Job::Continue(micro_batch) => {
+            let (node, mut kept) = history::interrupted(session)?;
+            if let Some(micro_batch) = micro_batch {
+                kept.request.settings.set("micro-batch", micro_batch).map_err(EngineError::Settings)?;
+            }
             (Some(node), kept.request)
         }
     };
@@ -122,7 +125,7 @@ fn run_request(
         false => None,
     };
     let model = control.session.model()?;
-    let base = Base::of(&*model);
+    let base = Base::of(&model);
     let (path, sha256, original) = (model.path.clone(), model.sha256.clone(), model.g_ema.clone());
     drop(model);
     let resume = match resumed {

@@ -165,10 +165,10 @@ impl Worker<'_> {
                 }
                 send_event(events, Event::Idle);
             }
-            Command::Project(request) if matches!(*request, ProjectRequest::Continue) => {
-                return self.run(Job::Continue);
-            }
             Command::Project(request) => {
+                if let ProjectRequest::Continue { micro_batch } = *request {
+                    return self.run(Job::Continue(micro_batch));
+                }
                 let keeps_marks = matches!(*request, ProjectRequest::Marks(_));
                 if let Some(replaced) = attempt(events, || history::change(session, *request)) {
                     if replaced {
@@ -229,6 +229,10 @@ impl Worker<'_> {
     }
 }
 
+/// What is said after a run that broke off and can go on.
+const GO_ON: &str = "nothing that was saved is lost: the run can go on from there; with a smaller micro-batch or on the CPU if memory \
+                     or the device was the trouble";
+
 impl Worker<'_> {
     /// Runs a method; `false` if the worker is to end.
     fn run(&mut self, job: Job) -> bool {
@@ -239,6 +243,10 @@ impl Worker<'_> {
             return false;
         }
         send_history(session, events);
+        let unfinished = session.project.as_ref().is_some_and(|project| project.unfinished().is_some());
+        if report.is_none() && unfinished {
+            send_event(events, Event::Warning(GO_ON.to_owned()));
+        }
         if let Some(Some(report)) = report {
             send_event(events, Event::Done(Box::new(report)));
         }

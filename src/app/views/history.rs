@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// A node's place, and the steps between two.
-const NODE: egui::Vec2 = vec2(196.0, 42.0);
-const STEP: egui::Vec2 = vec2(218.0, 48.0);
+const NODE: egui::Vec2 = vec2(172.0, 42.0);
+const STEP: egui::Vec2 = vec2(192.0, 48.0);
 /// Rows that are seen without scrolling.
 const ROWS: f32 = 3.0;
 
@@ -28,6 +28,8 @@ const ROWS: f32 = 3.0;
 pub(crate) struct HistoryView {
     rename: Option<(NodeId, String)>,
     delete: Option<NodeId>,
+    /// The node that was last brought into view.
+    seen: Option<NodeId>,
 }
 
 /// Whether there is anything to show.
@@ -57,6 +59,14 @@ impl HistoryView {
                 Rect::from_min_size(corner + vec2(2.0, 3.0), NODE)
             };
             lines(ui, &history, &places, rect);
+            let selected = studio.selected_node().map(|node| node.id);
+            if self.seen != selected {
+                let place = places.iter().find(|(id, ..)| Some(*id) == selected);
+                if let Some(&(_, column, row)) = place {
+                    ui.scroll_to_rect(rect(column, row).expand(8.0), None);
+                }
+                self.seen = selected;
+            }
             for &(id, column, row) in &places {
                 if let Some(node) = history.manifest.node(id) {
                     self.node(ui, studio, thumbnails, (&history, node), rect(column, row), sample);

@@ -25,13 +25,15 @@ struct Numbers {
     trainer: TrainerNumbers,
 }
 
+type Restore = dyn Fn(&mut Trainer) -> Result<(), String>;
+
 /// Where an interrupted run stands.
 pub(super) struct Position {
     /// Adapted generators that are finished.
     pub(super) adapted: Vec<FlatParams>,
     numbers: Numbers,
     /// Puts back the state of the stage in progress.
-    restore: Box<dyn Fn(&mut Trainer) -> Result<(), String>>,
+    restore: Box<Restore>,
 }
 
 impl Position {

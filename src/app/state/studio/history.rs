@@ -16,6 +16,8 @@ use crate::{
 
 /// How long a closed window may still be saving.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The setting for how many samples are in one pass.
+const MICRO_BATCH: &str = "micro-batch";
 /// Seconds between two times that the marks are written.
 const MARKS_EVERY: f64 = 0.4;
 
@@ -135,7 +137,11 @@ impl Studio {
         self.timeline = Timeline::default();
         self.timeline.begin_run();
         self.send(Command::AutoSnapshots(self.planned_snapshots()));
-        self.request(ProjectRequest::Continue);
+        // What the form says now, if it differs: a run that ran out of memory goes on in smaller parts.
+        let default = crate::unlearn::Settings::of(method);
+        let now = self.settings.get(MICRO_BATCH);
+        let micro_batch = now.filter(|now| default.get(MICRO_BATCH) != Some(now)).and_then(|now| now.as_u64());
+        self.request(ProjectRequest::Continue { micro_batch: micro_batch.and_then(|n| usize::try_from(n).ok()) });
     }
 
     /// Ends the engine; what a run has reached is saved, if it takes no longer than anybody would wait for.
