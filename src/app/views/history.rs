@@ -51,7 +51,9 @@ impl HistoryView {
         let rows = places.iter().map(|(_, _, row)| row + 1).max().unwrap_or(1);
         let columns = places.iter().map(|(_, column, _)| column + 1).max().unwrap_or(1);
         let height = (rows as f32).min(ROWS) * STEP.y;
-        ScrollArea::both().id_salt("history").max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+        // The panel is as high as it was in the last frame; without a least height new rows would never get room.
+        let scroll = ScrollArea::both().id_salt("history").max_height(height).min_scrolled_height(height);
+        scroll.auto_shrink([false, true]).show(ui, |ui| {
             let size = vec2(columns as f32 * STEP.x, rows as f32 * STEP.y);
             let (area, _) = ui.allocate_exact_size(size, Sense::hover());
             let rect = |column: usize, row: usize| {
@@ -63,7 +65,9 @@ impl HistoryView {
             if self.seen != selected {
                 let place = places.iter().find(|(id, ..)| Some(*id) == selected);
                 if let Some(&(_, column, row)) = place {
-                    ui.scroll_to_rect(rect(column, row).expand(8.0), None);
+                    // At once: what moves is hard to click.
+                    let place = rect(column, row).expand2(vec2(8.0, 0.0));
+                    ui.scroll_to_rect_animation(place, None, egui::style::ScrollAnimation::none());
                 }
                 self.seen = selected;
             }
