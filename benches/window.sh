@@ -31,5 +31,5 @@ if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] && [ "$(uname -s)" = Linux ]; then
   export DISPLAY
   echo "screen: Xvfb 1360x860"
 fi
-# The person's own settings stay out of it.
-XDG_CONFIG_HOME=$scratch "$program" "$model" --device "$device" --measure ${log:+--frame-log "$log"}
+# The person's own settings and projects stay out of it.
+XDG_CONFIG_HOME=$scratch XDG_DATA_HOME=$scratch "$program" "$model" --device "$device" --measure ${log:+--frame-log "$log"}
