@@ -128,6 +128,11 @@ fn open_node(
     }
 }
 
+/// Whether the history has this node.
+pub(super) fn has_node(session: &Session, id: NodeId) -> bool {
+    session.project.as_ref().is_some_and(|project| project.manifest().node(id).is_some())
+}
+
 /// The averaged generator of a node, beside the model that is open.
 pub(super) fn weights_of(session: &mut Session, id: NodeId) -> Result<FlatParams, EngineError> {
     if let Some((_, weights)) = session.looked_at.as_ref().filter(|(known, _)| *known == id) {

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::{
     error::{EngineError, panic_sentence},
     event::{Event, RenderedTiles},
-    history::weights_of,
+    history::{has_node, weights_of},
     job::send_event,
     request::{SampleKind, SampleRequest},
     sample::render,
@@ -49,8 +49,12 @@ pub(super) fn send_tiles(
         Ok(Err(error)) => error.sentence(),
         Err(panic) => panic_sentence(panic.as_ref()),
     };
+    // A node may be deleted between the window's asking for its picture and this answer: nobody needs to be told.
+    let is_gone = matches!(asked.weights, Weights::Node(id) if !has_node(session, id));
     send_event(events, Event::NoTiles(Box::new(asked)));
-    send_event(events, Event::Failed(failed));
+    if !is_gone {
+        send_event(events, Event::Failed(failed));
+    }
 }
 
 /// Renders samples of the session's weights.

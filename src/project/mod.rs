@@ -18,6 +18,7 @@
 
 mod copy;
 mod error;
+mod lock;
 mod manifest;
 mod run_state;
 mod store;

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -11,13 +10,13 @@ use serde_json::Value;
 use super::{
     copy::{copy_file, copy_folder},
     error::ProjectError,
+    lock::{LOCK, lock, remove_halves},
     manifest::{Manifest, Node, NodeId, Numbers, Status, VERSION},
     run_state::RunState,
 };
 use crate::{atomic_file, checkpoint, feedback::Feedback};
 
 const MANIFEST: &str = "project.json";
-const LOCK: &str = "lock";
 
 /// Whether this path leads to a project: its folder, or the `project.json` in it.
 pub fn is_project(path: &Path) -> bool {
@@ -476,50 +475,6 @@ impl Project {
         self.manifest.program.clone_from(&self.program);
         let file = self.folder.join(MANIFEST);
         write_json(&file, &serde_json::to_value(&self.manifest).unwrap_or_default())
-    }
-}
-
-fn try_lock(file: &File) -> Result<(), fs::TryLockError> {
-    let since = Instant::now();
-    loop {
-        match file.try_lock() {
-            Err(fs::TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            locked => return locked,
-        }
-    }
-}
-
-/// Removes what was being written when a program was killed: temporary files that never got their names.
-fn remove_halves(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (path, name) = (entry.path(), entry.file_name());
-        let name = name.to_string_lossy();
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => remove_halves(&path),
-            Ok(_) if name.starts_with('.') && name.ends_with(".partial") => drop(fs::remove_file(&path)),
-            _ => {}
-        }
-    }
-}
-
-/// How long a program that is just ending may still hold a lock.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Locks a project for this program. If that does not work, gives why, as a clause.
-fn lock(folder: &Path) -> (Option<File>, Option<String>) {
-    let file = folder.join(LOCK);
-    // Made by writing, locked by reading: nothing of a project is open for writing while nothing is written.
-    let made = File::options().create(true).truncate(false).write(true).open(&file);
-    match made.and_then(|_| File::open(&file)) {
-        Err(error) => (None, Some(format!("its folder cannot be written to ({})", atomic_file::plain_reason(&error)))),
-        Ok(file) => match try_lock(&file) {
-            Ok(()) => (Some(file), None),
-            Err(fs::TryLockError::WouldBlock) => (None, Some("another window or program has it open".to_owned())),
-            // A file system without locks: nobody can be told apart there, and refusing to work would help nobody.
-            Err(fs::TryLockError::Error(_)) => (Some(file), None),
-        },
     }
 }
 

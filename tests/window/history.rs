@@ -44,7 +44,7 @@ fn marks_and_a_run_are_there_again_after_the_worst_end() {
             .in_progress()
             .is_some_and(|run| run.status == unlearn_studio::app::state::run_state::RunStatus::Paused)
     });
-    let project = app(&mut window).studio().history.clone().expect("a history").folder;
+    let project = app(&mut window).studio().history.clone().expect("a history").folder.clone();
     let copy = files.path().join("copy.unlearn");
     copy_folder(&project, &copy);
     drop(window);
@@ -135,7 +135,8 @@ fn nodes_are_looked_at_compared_started_from_and_deleted() {
     until(&mut window, "two nodes", |app| {
         app.studio().history.as_ref().is_some_and(|history| history.manifest.nodes.len() == 2)
     });
-    assert!(app(&mut window).studio().notices.all().iter().all(|notice| notice.level != Level::Error));
+    let said = app(&mut window).studio().notices.all().to_vec();
+    assert!(said.iter().all(|notice| notice.level != Level::Error), "{said:?}");
     assert_eq!(app(&mut window).studio().marks.counts(), (4, 4), "the parent's marks are there again");
 }
 
@@ -145,7 +146,7 @@ fn a_project_that_another_window_has_is_read_only() {
     let mut first = kept(files.path());
     mark_some(&mut first);
     make_node(&mut first);
-    let project = app(&mut first).studio().history.clone().expect("a history").folder;
+    let project = app(&mut first).studio().history.clone().expect("a history").folder.clone();
     let mut second = window_keeping([1360.0, 860.0], Theme::Dark, false, project, None);
     until(&mut second, "the history", |app| app.studio().history.is_some());
     until(&mut second, "the result", |app| {

@@ -87,7 +87,7 @@ pub struct Studio {
     /// What they started from.
     pub preset: PresetChoice,
     /// The history of the open model, where one is kept.
-    pub history: Option<Box<ProjectCard>>,
+    pub history: Option<Arc<ProjectCard>>,
     /// The node that stands in for "before" to compare with, if it is not the parent.
     pub compared_node: Option<NodeId>,
     /// The curves.
@@ -186,6 +186,15 @@ impl Studio {
         self.send(Command::ProjectsFolder(Some(folder)));
     }
 
+    /// Writes the marks to the disk now, if they have changed since that was last done.
+    pub(super) fn write_marks(&mut self) {
+        if self.kept_marks.0 != self.marks.revision() && self.is_kept() {
+            self.kept_marks = (self.marks.revision(), self.now);
+            let marks = Box::new(self.marks.feedback().clone());
+            self.send(Command::Project(Box::new(ProjectRequest::Marks(marks))));
+        }
+    }
+
     /// Whether files are being written.
     pub fn is_writing(&self) -> bool {
         !self.writing.is_empty()
@@ -219,10 +228,7 @@ impl Studio {
     pub(super) fn restart(&mut self) {
         self.device = None;
         let (choice, gpu) = self.requested_device.clone();
-        if self.kept_marks.0 != self.marks.revision() && self.is_kept() {
-            let marks = Box::new(self.marks.feedback().clone());
-            self.send(Command::Project(Box::new(ProjectRequest::Marks(marks))));
-        }
+        self.write_marks();
         self.link = link(choice, gpu, &self.wake);
         (self.pending_tiles, self.thumbnails_pending, self.suggesting) = (None, [false; 2], false);
         self.writing.clear();

@@ -1,6 +1,6 @@
 //! The history: looking at its nodes, starting from them, and keeping the marks.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::data::Studio;
 use crate::{
@@ -23,7 +23,8 @@ const MARKS_EVERY: f64 = 0.4;
 
 impl Studio {
     pub(super) fn handle_project(&mut self, card: Option<Box<ProjectCard>>) {
-        let place = |card: &Option<Box<ProjectCard>>| card.as_ref().map(|c| (c.manifest.base, c.manifest.shown));
+        let card: Option<Arc<ProjectCard>> = card.map(Arc::from);
+        let place = |card: &Option<Arc<ProjectCard>>| card.as_ref().map(|c| (c.manifest.base, c.manifest.shown));
         let moved = place(&card) != place(&self.history);
         let known = |id: &NodeId| card.as_ref().is_some_and(|card| card.manifest.node(*id).is_some());
         self.compared_node = self.compared_node.filter(known);
@@ -67,8 +68,7 @@ impl Studio {
         if left > 0.0 {
             return Some(left);
         }
-        self.kept_marks = (self.marks.revision(), self.now);
-        self.request(ProjectRequest::Marks(Box::new(self.marks.feedback().clone())));
+        self.write_marks();
         None
     }
 
@@ -146,9 +146,7 @@ impl Studio {
 
     /// Ends the engine; what a run has reached is saved, if it takes no longer than anybody would wait for.
     pub fn close(&mut self) {
-        if self.kept_marks.0 != self.marks.revision() && self.is_kept() {
-            self.request(ProjectRequest::Marks(Box::new(self.marks.feedback().clone())));
-        }
+        self.write_marks();
         self.link.close(PATIENCE);
     }
 
@@ -157,10 +155,7 @@ impl Studio {
         if self.run.in_progress().is_some() {
             return false;
         }
-        if self.kept_marks.0 != self.marks.revision() && self.is_kept() {
-            self.kept_marks.0 = self.marks.revision();
-            self.request(ProjectRequest::Marks(Box::new(self.marks.feedback().clone())));
-        }
+        self.write_marks();
         true
     }
 }
