@@ -24,7 +24,7 @@ use super::{
         grid_view::GridView,
         history::{self, HistoryView},
         model_card, notices,
-        run_panel::RunPanel,
+        run_panel::{self, RunPanel},
         theme::{self, palette},
         thumbnails::Thumbnails,
         timeline,
@@ -149,7 +149,7 @@ impl App {
     /// Draws all panels; gives the grid's place.
     fn panels(&mut self, ui: &mut Ui) -> egui::Rect {
         let p = palette(ui.style());
-        let Self { studio, grid, top_bar, run_panel, history: history_view, thumbnails, dialogs, .. } = self;
+        let Self { studio, grid, top_bar, run_panel: settings, history: history_view, thumbnails, dialogs, .. } = self;
         // The window is cleared with their colour.
         let frame = |margin: Margin| Frame::new().inner_margin(margin);
         Panel::top("top").exact_size(46.0).frame(frame(Margin::symmetric(16, 0))).show(ui, |ui| {
@@ -168,9 +168,17 @@ impl App {
             },
         );
         Panel::right("run").default_size(312.0).size_range(280.0..=460.0).frame(frame(Margin::ZERO)).show(ui, |ui| {
+            // What begins a run stays in sight, however many settings a method has.
+            if studio.run.in_progress().is_none() {
+                let margin = Margin { left: 16, right: 16, top: 8, bottom: 12 };
+                Panel::bottom("start")
+                    .resizable(false)
+                    .frame(frame(margin))
+                    .show(ui, |ui| run_panel::start(ui, studio));
+            }
             ScrollArea::vertical().id_salt("right").auto_shrink(false).show(ui, |ui| {
                 Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
-                    run_panel.ui(ui, studio);
+                    settings.ui(ui, studio);
                     charts::ui(ui, studio, dialogs);
                 });
             });

@@ -42,8 +42,8 @@ impl RunPanel {
         self.preset(ui, studio);
         ui.add_space(6.0);
         settings_form::ui(ui, &mut studio.settings, studio.labeler.is_some());
-        ui.add_space(12.0);
-        start(ui, studio);
+        ui.add_space(8.0);
+        layers(ui, studio);
     }
 
     fn preset(&mut self, ui: &mut Ui, studio: &mut Studio) {
@@ -164,7 +164,8 @@ fn layers(ui: &mut Ui, studio: &Studio) {
     });
 }
 
-fn start(ui: &mut Ui, studio: &mut Studio) {
+/// What the next run starts from, removes and costs, and the buttons that begin it.
+pub(crate) fn start(ui: &mut Ui, studio: &mut Studio) {
     let base = studio.history.as_ref().and_then(|history| history.manifest.node(history.manifest.base));
     if let Some(base) = base.filter(|base| base.parent.is_some()) {
         widgets::explain(ui, format!("Starts from \u{201c}{}\u{201d}.", base.name));
@@ -178,25 +179,29 @@ fn start(ui: &mut Ui, studio: &mut Studio) {
         ui.add_space(4.0);
     }
     let obstacle = studio.obstacle();
-    let colour = palette(ui.style()).after;
-    ui.add_enabled_ui(obstacle.is_none(), |ui| {
-        if widgets::main_button(ui, "Unlearn", colour).clicked() {
-            studio.start();
-        }
-    });
-    ui.add_space(2.0);
+    let p = palette(ui.style());
     let waiting = studio.preview_obstacle();
-    ui.add_enabled_ui(waiting.is_none(), |ui| {
-        let help = "Dampens the weights that matter for what must go: rough, in seconds, nothing trained or saved.";
-        let button = widgets::minor_button(ui, "Preview").on_hover_text(help);
-        if button.on_disabled_hover_text(waiting.unwrap_or_default()).clicked() {
-            studio.preview();
-        }
+    ui.horizontal(|ui| {
+        let spacing = ui.spacing().item_spacing.x;
+        let preview = 84.0;
+        let width = ui.available_width() - preview - spacing;
+        ui.add_enabled_ui(obstacle.is_none(), |ui| {
+            if widgets::wide_button(ui, "Unlearn", p.after, width).clicked() {
+                studio.start();
+            }
+        });
+        ui.add_enabled_ui(waiting.is_none(), |ui| {
+            let help = "Dampens the weights that matter for what must go: rough, in seconds, nothing trained or saved.";
+            let button = widgets::side_button(ui, "Preview").on_hover_text(help);
+            if button.on_disabled_hover_text(waiting.unwrap_or_default()).clicked() {
+                studio.preview();
+            }
+        });
     });
     if studio.is_previewing && studio.run.in_progress().is_none() {
         widgets::explain(ui, "This is a preview: dampened weights. The sliders below the grid choose how much.");
     }
-    layers(ui, studio);
+    ui.add_space(2.0);
     match (obstacle, studio.cost()) {
         (Some(obstacle), _) => {
             widgets::explain(ui, obstacle);

@@ -54,12 +54,6 @@ pub(crate) fn question(ctx: &egui::Context, id: &'static str) -> egui::Modal {
     egui::Modal::new(egui::Id::unique(id)).frame(frame)
 }
 
-/// The button that matters most, in its meaning's colour, as wide as its panel.
-pub(crate) fn main_button(ui: &mut Ui, text: &str, fill: Color32) -> Response {
-    let width = ui.available_width();
-    wide_button(ui, text, fill, width)
-}
-
 /// A button in its meaning's colour.
 pub(crate) fn wide_button(ui: &mut Ui, text: &str, fill: Color32, width: f32) -> Response {
     let text = RichText::new(text).color(Color32::WHITE).size(14.5);
