@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     feedback::Origin,
-    networks::{FlatParams, NormalSource, flat::to_vec},
+    networks::{FlatParams, NormalSource, discriminator::BATCH_GROUP, flat::to_vec},
     unlearn::{
         chart::Chart,
         field::Field,
@@ -42,7 +42,7 @@ const ALPHA: Slider = Slider {
     max: 1000.0,
     step: 0.0,
     original: 10.0,
-    setting: Some("alpha"),
+    setting: None,
 };
 const LAMBDA: Slider = Slider {
     name: "Shrink to",
@@ -50,7 +50,6 @@ const LAMBDA: Slider = Slider {
     min: 0.01,
     max: 10.0,
     original: 1.0,
-    setting: Some("lambda"),
     ..ALPHA
 };
 
@@ -143,8 +142,13 @@ impl Method for Dampen {
             return Err(MethodError("dampening needs samples of what must go; mark some".to_owned()));
         }
         let judged = settings.judge == Judge::Discriminator;
-        let importance = Importance::new(base, settings.batch, judged);
         let forget = origins(negatives, settings.samples);
+        // The mean of few gradients is larger than that of many: both importances are measured on batches of one size.
+        let batch = match forget.len().min(settings.batch) {
+            few if few > BATCH_GROUP => few / BATCH_GROUP * BATCH_GROUP,
+            few => few,
+        };
+        let importance = Importance::new(base, batch, judged);
         let all = random_origins(&base.generator, settings.samples, &mut NormalSource::new(settings.seed, 0));
         let of = importance.batches(&forget).len() + importance.batches(&all).len();
         let nothing = || ResumePoint { position: Value::Null, tensors: Vec::new() };
