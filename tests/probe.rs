@@ -210,7 +210,7 @@ fn a_few_marks_become_hundreds_unless_told_otherwise() {
 /// kinds; with `features` the probe sees what the labeler saw.
 fn clicks(labeler: &str, clicks: usize, [rest_may_stay, features]: [bool; 2]) -> FeedbackSource {
     let labeler = LabelerSpec { path: fixture(labeler), mean: None, std: None };
-    FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks, rest_may_stay, features }
+    FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks, rest_may_stay, features, regions: false }
 }
 
 #[test]

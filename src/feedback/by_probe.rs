@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 
 use super::{
     error::PoolError,
-    features::FeatureExtractor,
     marks::{Feedback, Mark},
     pools::{Learned, Pools, by_marks},
     probe::Probe,
@@ -37,7 +36,7 @@ pub fn by_probe(
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, PoolError> {
     let probe = reference.probe(model, marks, labeler)?;
-    let mut extractor = FeatureExtractor::new(model, labeler);
+    let mut extractor = reference.extractor(model, labeler);
     let chunk = extractor.chunk() * 4;
     let mut start = reference.samples.len().min(settings.labelled);
     let mut candidates: Vec<Ranked> =
