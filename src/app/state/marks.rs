@@ -3,10 +3,10 @@
 use crate::feedback::{Feedback, Mark, Region, Sample};
 
 /// A mark and where in the picture it says the thing is; nothing of an unmarked sample.
-type State = Option<(Mark, Option<Region>)>;
+pub type MarkState = Option<(Mark, Option<Region>)>;
 
 /// One step that can be undone: what each sample was and became.
-type Change = Vec<(Sample, State, State)>;
+type Change = Vec<(Sample, MarkState, MarkState)>;
 
 /// Steps that can be undone.
 const DEPTH: usize = 500;
@@ -81,11 +81,21 @@ impl Marks {
     /// Says where in a sample's picture the thing is that must go, in one step: who shows where also says that it must go.
     /// `None` takes the region back and leaves the mark.
     pub fn set_region(&mut self, sample: Sample, region: Option<Region>) {
-        let before = state(&self.feedback, sample);
         let after = match region {
             Some(region) => Some((Mark::Negative, Some(region))),
-            None => before.as_ref().map(|(mark, _)| (*mark, None)),
+            None => self.get(sample).map(|mark| (mark, None)),
         };
+        self.set_state(sample, after);
+    }
+
+    /// All that is said of a sample.
+    pub fn state(&self, sample: Sample) -> MarkState {
+        state(&self.feedback, sample)
+    }
+
+    /// Makes a sample what it was, in one step.
+    pub fn set_state(&mut self, sample: Sample, after: MarkState) {
+        let before = self.state(sample);
         if before != after {
             put(&mut self.feedback, sample, &after);
             self.note(vec![(sample, before, after)]);
@@ -162,11 +172,11 @@ impl Marks {
     }
 }
 
-fn state(feedback: &Feedback, sample: Sample) -> State {
+fn state(feedback: &Feedback, sample: Sample) -> MarkState {
     feedback.get(sample).map(|mark| (mark, feedback.region(sample).cloned()))
 }
 
-fn put(feedback: &mut Feedback, sample: Sample, state: &State) {
+fn put(feedback: &mut Feedback, sample: Sample, state: &MarkState) {
     match state {
         Some((mark, region)) => {
             feedback.mark(sample, *mark);
