@@ -233,6 +233,13 @@ impl FeatureSpace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        feedback::{
+            Feedback, Mark, Region,
+            probe::{Probe, auc},
+        },
+        networks::{LatentAddress, NormalSource},
+    };
 
     #[test]
     fn a_plane_shrinks_to_area_means() {
@@ -253,5 +260,42 @@ mod tests {
         assert!((norm - 1.0).abs() < 1e-9);
         blocks.remove(0);
         assert!(FeatureSpace::fit(&blocks, 4).is_none());
+    }
+
+    /// A thing that shows in four cells of 256, all of which vary more than it does: a dozen marks of each kind do not find it in
+    /// the whole picture, and do where they say where it is.
+    #[test]
+    fn a_small_thing_is_found_where_the_marks_say_it_is() {
+        const SAMPLES: usize = 700;
+        const SIDE: usize = 16;
+        let mut rng = NormalSource::new(11, 0);
+        let mut planes = rng.normals(SAMPLES * SIDE * SIDE);
+        let shows = |i: usize| i % 3 == 0;
+        for (i, plane) in planes.chunks_exact_mut(SIDE * SIDE).enumerate() {
+            for cell in [5 * SIDE + 8, 5 * SIDE + 9, 6 * SIDE + 8, 6 * SIDE + 9] {
+                plane[cell] += if shows(i) { 1.2 } else { -0.6 };
+            }
+        }
+        let mut marks = Feedback::new("");
+        let sample = Sample::new(LatentAddress { seed: 0, index: 0 }, 1.0).unwrap();
+        marks.mark(sample, Mark::Negative);
+        marks.set_region(sample, Some(Region::between([0.5, 0.3125], [0.625, 0.4375]).unwrap()));
+        let regions = RegionMap::of(&marks).unwrap();
+        let whole = vec![(Kind::Maps, planes.clone())];
+        let regional = vec![(Kind::Maps, planes.clone()), (Kind::FineRegion, regions.weigh(&planes, SIDE))];
+        let found = |blocks: &Blocks| {
+            let rows = FeatureSpace::fit(blocks, SAMPLES).unwrap().apply(blocks, SAMPLES);
+            let mark = |i: usize| if shows(i) { Mark::Negative } else { Mark::Positive };
+            let mut marked: Vec<_> = (0..36).map(|i| (rows[i].clone(), mark(i))).collect();
+            marked.retain(|(_, mark)| *mark == Mark::Negative);
+            marked.extend((0..18).filter(|&i| !shows(i)).map(|i| (rows[i].clone(), mark(i))));
+            assert_eq!(marked.len(), 24);
+            // What cannot be told is refused: then it says nothing.
+            let Ok(probe) = Probe::fit(&marked, &rows) else { return 0.5 };
+            let scores: Vec<f64> = rows[36..].iter().map(|row| probe.probability(row)).collect();
+            auc(&scores, &(36..SAMPLES).map(shows).collect::<Vec<bool>>()).unwrap()
+        };
+        let (whole, regional) = (found(&whole), found(&regional));
+        assert!(whole < 0.75 && regional > 0.9, "{whole} {regional}");
     }
 }

@@ -226,10 +226,26 @@ fn draw(painter: &Painter, picture: Rect, outline: &Outline, colour: Color32) {
             let points: Vec<Pos2> = points.iter().copied().map(at).collect();
             let cover = colour.gamma_multiply(0.3);
             painter.add(Shape::line(points.clone(), Stroke::new(2.0 * radius, cover)));
-            for &end in points.first().into_iter().chain(points.last()) {
-                painter.circle_filled(end, radius, cover);
+            match points[..] {
+                [only] => {
+                    painter.circle_filled(only, radius, cover);
+                }
+                [first, second, ..] => {
+                    painter.add(Shape::convex_polygon(cap(first, second, radius), cover, Stroke::NONE));
+                    let (last, before) = (points[points.len() - 1], points[points.len() - 2]);
+                    painter.add(Shape::convex_polygon(cap(last, before, radius), cover, Stroke::NONE));
+                }
+                [] => {}
             }
             painter.add(Shape::line(points.clone(), Stroke::new(2.0, colour)));
         }
     }
+}
+
+/// The round end of a stroke that comes from `from`.
+fn cap(end: Pos2, from: Pos2, radius: f32) -> Vec<Pos2> {
+    const CORNERS: usize = 12;
+    let across = (end - from).angle() - std::f32::consts::FRAC_PI_2;
+    let angle = |i: usize| across + std::f32::consts::PI * i as f32 / CORNERS as f32;
+    (0..=CORNERS).map(|i| end + radius * Vec2::angled(angle(i))).collect()
 }
