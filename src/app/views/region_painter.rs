@@ -16,6 +16,8 @@ const STEP: f32 = 0.02;
 /// The box that the keyboard begins with, and the smallest it makes.
 const FIRST: [[f32; 2]; 2] = [[0.3, 0.3], [0.7, 0.7]];
 const SMALLEST: f32 = 0.04;
+/// Height of two lines of explanation, in points.
+const EXPLANATION: f32 = 32.0;
 
 /// What is being painted, in parts of the picture.
 struct Drawing {
@@ -155,7 +157,11 @@ impl RegionPainter {
                     .to_owned()
             }
         };
-        widgets::explain(ui, text);
+        // Two lines in any case: the picture above must not move while it is painted on.
+        ui.scope(|ui| {
+            ui.set_min_height(EXPLANATION);
+            widgets::explain(ui, text);
+        });
     }
 }
 
