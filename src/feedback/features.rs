@@ -270,7 +270,7 @@ mod tests {
         const SIDE: usize = 16;
         let mut rng = NormalSource::new(11, 0);
         let mut planes = rng.normals(SAMPLES * SIDE * SIDE);
-        let shows = |i: usize| i % 3 == 0;
+        let shows = |i: usize| i.is_multiple_of(3);
         for (i, plane) in planes.chunks_exact_mut(SIDE * SIDE).enumerate() {
             for cell in [5 * SIDE + 8, 5 * SIDE + 9, 6 * SIDE + 8, 6 * SIDE + 9] {
                 plane[cell] += if shows(i) { 1.2 } else { -0.6 };
