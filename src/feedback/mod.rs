@@ -1,8 +1,9 @@
 //! Which samples show what must be forgotten and which do not: marks and their files, labelers' answers, the probe that
 //! learns from a few marks, and the images all that leads to.
 //!
-//! Imports `model`, `metrics` and `networks`; for a pool's batches also `train`. In: a [`Model`](crate::model::Model), a
-//! [`FeedbackSource`]. Out: [`Pools`] of images and the [`Feedback`] they stand for; [`Suggestions`] what to mark next.
+//! Imports `model`, `metrics` and `networks`; for a pool's batches also `train`, for a simulated user `data`. In: a
+//! [`Model`](crate::model::Model), a [`FeedbackSource`]. Out: [`Pools`] of images and the [`Feedback`] they stand for;
+//! [`Suggestions`] what to mark next.
 
 mod by_probe;
 mod collect;
