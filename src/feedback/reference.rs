@@ -32,7 +32,8 @@ pub struct Ranked {
 pub struct Suggestions {
     /// Unmarked samples, the most probable negatives first.
     pub ranked: Vec<Ranked>,
-    /// The most informative ones to look at: half are likely or borderline negatives, half come from all others.
+    /// The most informative ones to look at: half are likely or borderline negatives, half come from all others, in
+    /// no order.
     pub proposals: Vec<Sample>,
     /// How sure the probe is.
     pub quality: ProbeQuality,
@@ -126,8 +127,10 @@ impl Reference {
             (0..count.min(left.len())).map(|_| left.swap_remove(rng.below(left.len()))).collect::<Vec<_>>()
         };
         let others = (count / 2).min(ranked.len() - likely);
-        let mut proposals = draw(&ranked[..likely], count - others);
-        proposals.extend(draw(&ranked[likely..], others));
+        let mut chosen = draw(&ranked[..likely], count - others);
+        chosen.extend(draw(&ranked[likely..], others));
+        // Mixed: who goes through them from the start, and says of those passed on the way that they may stay, must meet both.
+        let proposals = (0..chosen.len()).map(|_| chosen.swap_remove(rng.below(chosen.len()))).collect();
         Suggestions { ranked, proposals, quality: probe.quality }
     }
 }
