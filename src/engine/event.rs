@@ -9,7 +9,7 @@ use crate::{
     feedback::{Feedback, LabelerSpec, Suggestions},
     metrics::{Evaluation, Head},
     model::ModelCard,
-    unlearn::Iteration,
+    unlearn::{Iteration, LayerShare},
 };
 
 /// Rendered samples, 8-bit RGB.
@@ -56,6 +56,8 @@ pub enum Event {
     Progress(Progress),
     /// One iteration of a method and what it measured.
     Iteration(Iteration),
+    /// Only some of the weights may move: how many of each layer.
+    Layers(Vec<LayerShare>),
     /// The method has weights beside the result, from now on to be had as
     /// [`Weights::Auxiliary`](super::Weights::Auxiliary) and by its slider.
     Auxiliary {
