@@ -1,6 +1,6 @@
-//! How well a few clicks are learned from: `probe [--rest-may-stay] [--labeler-features] MODEL LABELER CLASS...`
+//! How well a few clicks are learned from: `probe [--rest-may-stay] [--labeler-features] [--regions] MODEL LABELER CLASS...`
 //!
-//! For each class (as `--forget` takes it) and 12, 24 and 48 clicks of a simulated user, tests the probe on 2000 fresh
+//! For each class (as `--forget` takes it) and 12, 24 and 48 `--clicks` of a simulated user, tests the probe on 2000 fresh
 //! samples, over several seeds, and prints a line of a Markdown table. The flags are those of `unlearn --clicks`.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use clap::Parser;
 use unlearn_studio::{
     device,
     feedback::{
-        CollectSettings, LabelerSpec, SimulatedUser,
+        CollectSettings, LabelerSpec, SimulatedUser, known_region,
         probe_test::{ProbeTest, test_probe},
     },
     model::Model,
@@ -31,10 +31,14 @@ struct Args {
     rest_may_stay: bool,
     #[arg(long)]
     labeler_features: bool,
+    #[arg(long)]
+    regions: bool,
+    #[arg(long, value_delimiter = ',', default_values_t = [12, 24, 48])]
+    clicks: Vec<usize>,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Args { model, labeler, classes, rest_may_stay, labeler_features } = Args::parse();
+    let Args { model, labeler, classes, rest_may_stay, labeler_features, regions, clicks: numbers } = Args::parse();
     let model = Model::load(&model, &device::cpu().device)?;
     let labeler = LabelerSpec { path: labeler, mean: None, std: None }.open()?;
     let settings = Settings::default().collect().map_err(anyhow::Error::msg)?;
@@ -54,8 +58,15 @@ fn main() -> anyhow::Result<()> {
     println!("|{}", "---|".repeat(columns.len()));
     for class in classes {
         let target = labeler.target(&class)?;
-        for clicks in [12, 24, 48] {
-            let user = SimulatedUser { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
+        for &clicks in &numbers {
+            let user = SimulatedUser {
+                labeler: &labeler,
+                target: &target,
+                clicks,
+                rest_may_stay,
+                features,
+                region: known_region(&target).filter(|_| regions),
+            };
             let mut tests = Vec::new();
             for seed in 0..SEEDS {
                 let settings = CollectSettings { seed, ..settings.clone() };

@@ -603,6 +603,12 @@ impl BadFiles {
         let mut few = Feedback::new(&checkpoint::sha256(&model()).expect("a digest"));
         few.mark(Sample::new(LatentAddress { seed: 5, index: 0 }, 0.7).expect("a usable psi"), Mark::Negative);
         few.save(&at("few.json")).expect("written");
+        let outside = format!(
+            r#"{{"version":1,"model_sha256":"{}","positives":[],"negatives":[{{"seed":0,"index":3,"psi":1,
+            "region":{{"box":[0.5,0.5,1.5,0.9]}}}}]}}"#,
+            few.model_sha256()
+        );
+        std::fs::write(at("outside.json"), outside).expect("written");
         let odd = BTreeMap::from([("z".to_owned(), HostTensor::new(vec![2, 31], vec![0.0; 62]))]);
         write_tensors(&at("odd.safetensors"), &odd, &BTreeMap::new()).expect("written");
         let nan = BTreeMap::from([("z".to_owned(), HostTensor::new(vec![1, 32], vec![f32::NAN; 32]))]);
@@ -721,6 +727,17 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ("unlearn {m} --labeler {l} --forget -1 --out {o}/a.pt", 2, "'-1'"),
     ("unlearn {m} --clicks 12 --out {o}/a.pt", 2, "--labeler"),
     ("unlearn {m} --labeler {l} --forget 0 --labeler-features --out {o}/a.pt", 2, "--clicks"),
+    ("unlearn {m} --labeler {l} --forget 0 --regions --out {o}/a.pt", 2, "--clicks"),
+    (
+        "unlearn {m} --labeler {l} --forget 0 --clicks 12 --regions --out {o}/a.pt",
+        1,
+        "nobody knows where in the picture that is",
+    ),
+    (
+        "unlearn {m} --feedback {b}/outside.json --out {o}/a.pt",
+        1,
+        "outside.json: the region of sample 3 of seed 0 reaches out of the picture",
+    ),
     (
         "unlearn {m} --feedback {b}/few.json --out {o}/a.pt",
         1,

@@ -2,14 +2,16 @@
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
+use burn::tensor::{Tensor, TensorData};
 use unlearn_studio::{
     device,
     engine::{Command, Engine, Event, RunReport, RunRequest, SampleKind, SampleRequest, SuggestRequest, Weights},
     feedback::{
-        Feedback, FeedbackSource, LabelerSpec, Mark, Sample, Suggestions,
+        Feedback, FeedbackSource, LabelerSpec, Mark, Region, Sample, Suggestions,
         probe::{Confidence, FEWEST, auc},
     },
-    networks::LatentAddress,
+    model::{Model, Sampler},
+    networks::{LatentAddress, flat::to_vec},
     unlearn::{FIRST, Settings},
 };
 
@@ -45,6 +47,12 @@ fn open() -> (Engine, String, Vec<f64>) {
     let engine = Engine::start(device::cpu()).expect("a thread");
     engine.send(Command::Load(fixture("golden/stylegan2-16.pt").into()));
     let card = answer(&engine, |e| if let Event::Loaded(card) = e { Some(card) } else { None }).expect("a model");
+    let brightness = brightness_within(&engine, |_, _| true);
+    (engine, card.sha256, brightness)
+}
+
+/// The mean brightness of every known sample, of those parts of the picture that are within.
+fn brightness_within(engine: &Engine, within: impl Fn(f64, f64) -> bool) -> Vec<f64> {
     engine.send(Command::Sample(SampleRequest {
         kind: SampleKind::Grid,
         weights: Weights::Original,
@@ -53,11 +61,15 @@ fn open() -> (Engine, String, Vec<f64>) {
         psi: 1.0,
         class: None,
     }));
-    let tiles = answer(&engine, |e| if let Event::Tiles(tiles) = e { Some(tiles) } else { None }).expect("tiles");
-    let size = tiles.side * tiles.side * 3;
-    let mean = |tile: &[u8]| tile.iter().map(|&v| f64::from(v)).sum::<f64>() / size as f64;
-    let brightness = tiles.rgb.chunks_exact(size).map(mean).collect();
-    (engine, card.sha256, brightness)
+    let tiles = answer(engine, |e| if let Event::Tiles(tiles) = e { Some(tiles) } else { None }).expect("tiles");
+    let side = tiles.side;
+    let at = |pixel: usize| (pixel as f64 + 0.5) / side as f64;
+    let pixels: Vec<usize> = (0..side * side).filter(|i| within(at(i % side), at(i / side))).collect();
+    let mean = |tile: &[u8]| {
+        let sum: f64 = pixels.iter().flat_map(|i| &tile[3 * i..3 * i + 3]).map(|&v| f64::from(v)).sum();
+        sum / (3 * pixels.len()) as f64
+    };
+    tiles.rgb.chunks_exact(side * side * 3).map(mean).collect()
 }
 
 /// Marks the first clearly bright samples negative and the first clearly dark ones positive, `each` of both.
@@ -128,6 +140,55 @@ fn a_labelers_features_count() {
     let missing = LabelerSpec { path: "missing.onnx".into(), mean: None, std: None };
     let refused = suggest_with(&engine, &feedback, Some(missing)).expect_err("no such file");
     assert!(refused.starts_with("missing.onnx"), "{refused}");
+}
+
+/// Where marks say where to look, others come first: samples that are bright there, whatever the rest of them looks like.
+#[test]
+fn a_painted_place_is_looked_at_first() {
+    let (engine, sha256, _) = open();
+    let corner = brightness_within(&engine, |x, y| x < 0.5 && y < 0.5);
+    let order = |found: &Suggestions| {
+        let known: Vec<_> = found.ranked.iter().filter(|r| r.sample.address().index < KNOWN).collect();
+        let scores: Vec<f64> = known.iter().map(|r| r.probability).collect();
+        let middle = quantile(&corner, 0.5);
+        let kinds: Vec<bool> = known.iter().map(|r| corner[r.sample.address().index as usize] > middle).collect();
+        auc(&scores, &kinds).expect("both kinds")
+    };
+    let mut feedback = marks(&sha256, &corner, 8);
+    let without = suggest(&engine, &feedback).expect("suggestions");
+    let negatives: Vec<Sample> = feedback.negatives().collect();
+    for sample in negatives.iter().take(3) {
+        feedback.set_region(*sample, Some(Region::between([0.0, 0.0], [0.5, 0.5]).expect("a box")));
+    }
+    let with = suggest(&engine, &feedback).expect("suggestions");
+    assert_ne!(with.ranked, without.ranked);
+    assert!(order(&with) > order(&without) && order(&with) > 0.85, "{} {}", order(&with), order(&without));
+    // Taken back, everything is as it was.
+    for sample in negatives {
+        feedback.set_region(sample, None);
+    }
+    assert_eq!(suggest(&engine, &feedback).expect("suggestions").ranked, without.ranked);
+}
+
+#[test]
+fn finer_maps_of_a_discriminator_end_in_the_last_ones() {
+    let table =
+        [("golden/stylegan2-16.pt", vec![[16, 16], [8, 8], [4, 4]]), ("dcgan/averaged-16.pth", vec![[8, 8], [4, 4]])];
+    for (file, sides) in table {
+        let model = Model::load(&fixture(file), &device::cpu().device).expect("a model");
+        let gan = model.gan.as_ref().expect("a discriminator");
+        let weights = gan.d.constants();
+        let images = Sampler::new(&model.generator, &model.g_ema).render_at(SEED, 0..3, 1.0);
+        let images = TensorData::new(images, [3, model.generator.image_channels(), 16, 16]);
+        let images = Tensor::<4>::from_data(images, &weights.device());
+        let maps = gan.networks.discriminator.maps(&weights, images.clone().into(), &[16, 8, 4]);
+        let found: Vec<[usize; 2]> = maps.iter().map(|maps| [maps.dims()[2], maps.dims()[3]]).collect();
+        assert_eq!(found, sides, "{file}");
+        let trunk = gan.networks.discriminator.trunk(&weights, images.clone().into()).value;
+        assert_eq!(to_vec(maps[maps.len() - 1].clone()), to_vec(trunk), "{file}");
+        let one = gan.networks.discriminator.maps(&weights, images.into(), &[8]);
+        assert_eq!((one.len(), one[0].dims()[3]), (1, 8), "{file}");
+    }
 }
 
 #[test]
@@ -222,7 +283,7 @@ fn a_few_marks_become_hundreds_unless_told_otherwise() {
 /// kinds; with `features` the probe sees what the labeler saw.
 fn clicks(labeler: &str, clicks: usize, [rest_may_stay, features]: [bool; 2]) -> FeedbackSource {
     let labeler = LabelerSpec { path: fixture(labeler), mean: None, std: None };
-    FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks, rest_may_stay, features }
+    FeedbackSource::Clicks { labeler, forget: "0".to_owned(), clicks, rest_may_stay, features, regions: false }
 }
 
 #[test]
@@ -251,6 +312,19 @@ fn a_simulated_person_clicks_only_what_must_go_where_the_rest_may_stay() {
         // What was looked at on the way, not all that there is.
         assert!((FEWEST..1000).contains(&quality.positives), "{quality:?}");
     }
+}
+
+#[test]
+fn a_place_that_nobody_knows_is_refused() {
+    let (engine, ..) = open();
+    let FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features, .. } =
+        clicks("labelers/grey8.onnx", 12, [true, false])
+    else {
+        panic!("clicks")
+    };
+    let source = FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features, regions: true };
+    let refused = run(&engine, source, short()).expect_err("no place");
+    assert!(refused.starts_with("nobody knows where in the picture that is"), "{refused}");
 }
 
 #[test]

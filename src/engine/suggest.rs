@@ -13,11 +13,8 @@ pub(super) fn suggest(
     reference: &mut Option<Reference>,
 ) -> Result<Suggestions, EngineError> {
     let labeler = request.labeler.as_ref().map(LabelerSpec::open).transpose()?;
-    let known = reference.take();
-    let made = match known.filter(|r| r.answers(request.seed, request.psi, labeler.as_ref())) {
-        Some(known) => known,
-        None => Reference::new(model, (request.seed, request.psi), labeler.as_ref())?,
-    };
+    let at = (request.seed, request.psi);
+    let made = Reference::renewed(reference.take(), model, at, labeler.as_ref(), &request.feedback)?;
     let reference = reference.insert(made);
     let probe = reference.probe(model, &request.feedback, labeler.as_ref())?;
     Ok(reference.suggest(&probe, &request.feedback, request.count))

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 
 use super::{
     error::PoolError,
-    features::FeatureExtractor,
     marks::{Feedback, Mark},
     pools::{Learned, Pools, by_marks},
     probe::Probe,
@@ -26,6 +25,7 @@ const FEWEST_NEGATIVES: f64 = 0.01;
 /// would be too much alike.
 const MARGIN: f64 = 2.0;
 const FEWEST_POSITIVES: f64 = 0.8;
+
 /// Turns marks into pools: a probe looks at `settings.labelled` samples, the reference's first, and takes those it is sure of.
 /// `progress` is told the samples looked at and may stop.
 pub fn by_probe(
@@ -37,7 +37,7 @@ pub fn by_probe(
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, PoolError> {
     let probe = reference.probe(model, marks, labeler)?;
-    let mut extractor = FeatureExtractor::new(model, labeler);
+    let mut extractor = reference.extractor(model, labeler);
     let chunk = extractor.chunk() * 4;
     let mut start = reference.samples.len().min(settings.labelled);
     let mut candidates: Vec<Ranked> =

@@ -10,7 +10,7 @@ use super::{
     pools::{POOL_PSI, Pools, by_labeler, by_marks},
     reference::Reference,
     settings::CollectSettings,
-    simulated_user::{SimulatedUser, by_clicks},
+    simulated_user::{SimulatedUser, by_clicks, known_region},
     source::FeedbackSource,
 };
 use crate::model::Model;
@@ -44,7 +44,7 @@ pub fn collect(
             by_few_or_many(model, &Feedback::load(path, &model.sha256)?, settings, helper, progress)
         }
         FeedbackSource::Marks(feedback) => by_few_or_many(model, feedback, settings, helper, progress),
-        FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features } => {
+        FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features, regions } => {
             let labeler = labeler.open()?;
             let target = labeler.target(forget)?;
             // The classifier answers for the user: unasked, its features would whisper the answers to the probe.
@@ -52,10 +52,10 @@ pub fn collect(
                 return Err(PoolError::NoFeatures);
             }
             let features = features.then_some(&labeler);
+            let region = regions.then(|| known_region(&target).ok_or(PoolError::NoRegion)).transpose()?;
             let (clicks, rest_may_stay) = (*clicks, *rest_may_stay);
-            let user = SimulatedUser { labeler: &labeler, target: &target, clicks, rest_may_stay, features };
-            let reference = Reference::new(model, (settings.seed, POOL_PSI), features)?;
-            let marks = by_clicks(model, &reference, &user, settings)?;
+            let user = SimulatedUser { labeler: &labeler, target: &target, clicks, rest_may_stay, features, region };
+            let (reference, marks) = by_clicks(model, &user, settings)?;
             by_probe(model, &reference, &marks, features, settings, progress)
         }
     }?;
@@ -77,6 +77,6 @@ fn by_few_or_many(
         return by_marks(model, feedback.clone()).map(Some);
     }
     let labeler = helper.map(LabelerSpec::open).transpose()?;
-    let reference = Reference::new(model, (settings.seed, POOL_PSI), labeler.as_ref())?;
+    let reference = Reference::new(model, (settings.seed, POOL_PSI), labeler.as_ref(), feedback)?;
     by_probe(model, &reference, feedback, labeler.as_ref(), settings, progress)
 }

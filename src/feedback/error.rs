@@ -27,4 +27,7 @@ pub enum PoolError {
     /// A simulated user's probe was to see features that are not there.
     #[error("the labeler has no output called features to show to the probe")]
     NoFeatures,
+    /// A simulated user was to draw where something is that only a drawing would tell.
+    #[error("nobody knows where in the picture that is: only glasses, beards and hats of the drawn faces have a place")]
+    NoRegion,
 }

@@ -9,7 +9,9 @@
 //! }
 //! ```
 //!
-//! A sample of a class-conditional model that was drawn with a chosen class has that too: `"class": 3`.
+//! A sample of a class-conditional model that was drawn with a chosen class has that too: `"class": 3`. A mark that says where
+//! in the picture the thing is has a region (`region.rs`): `"region": { "box": [0.3, 0.4, 0.7, 0.6] }`. What this program does
+//! not know in a file loses nothing else.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,7 +20,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::marks::{Feedback, Mark};
+use super::{
+    marks::{Feedback, Mark},
+    region::{Region, RegionError, RegionFile},
+};
 use crate::{
     atomic_file::{self, plain_reason},
     model::Sample,
@@ -54,6 +59,8 @@ pub enum FeedbackError {
     Duplicate { file: String, seed: u64, index: u64, psi: f32 },
     #[error("{file}: sample {index} of seed {seed} (psi {psi}) is both negative and positive")]
     Contradiction { file: String, seed: u64, index: u64, psi: f32 },
+    #[error("{file}: the region of sample {index} of seed {seed} {problem}")]
+    Region { file: String, seed: u64, index: u64, problem: RegionError },
 }
 
 impl Feedback {
@@ -112,7 +119,7 @@ impl Feedback {
         let mut feedback = Self::new(&found);
         let negatives = content.negatives.into_iter().map(|entry| (entry, Mark::Negative));
         let positives = content.positives.into_iter().map(|entry| (entry, Mark::Positive));
-        for (Entry { seed, index, psi, class }, mark) in negatives.chain(positives) {
+        for (Entry { seed, index, psi, class, region }, mark) in negatives.chain(positives) {
             let Some(sample) = Sample::new(LatentAddress { seed, index }, psi as f32) else {
                 return Err(FeedbackError::Psi { file, seed, index, psi });
             };
@@ -125,6 +132,10 @@ impl Feedback {
                 Some(_) => {
                     return Err(FeedbackError::Contradiction { file, seed, index, psi });
                 }
+            }
+            match region.map(Region::try_from).transpose() {
+                Ok(region) => feedback.set_region(sample, region),
+                Err(problem) => return Err(FeedbackError::Region { file, seed, index, problem }),
             }
         }
         Ok(feedback)
@@ -166,7 +177,6 @@ struct VersionOnly {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct FileV1 {
     version: u64,
     model_sha256: String,
@@ -175,7 +185,6 @@ struct FileV1 {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Entry {
     seed: u64,
     index: u64,
@@ -184,6 +193,9 @@ struct Entry {
     /// Of class-conditional models, where it is not the address that decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class: Option<u32>,
+    /// Where in the picture, if somebody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    region: Option<RegionFile>,
 }
 
 impl From<&Feedback> for FileV1 {
@@ -193,6 +205,7 @@ impl From<&Feedback> for FileV1 {
             index: sample.address().index,
             psi: shortest(sample.psi()),
             class: sample.class(),
+            region: feedback.region(sample).cloned().map(RegionFile::from),
         };
         Self {
             version: VERSION,
@@ -250,6 +263,40 @@ mod tests {
         assert!(json.contains(r#""negatives":[{"seed":0,"index":1,"psi":1.0}]"#), "{json}");
         assert!(json.contains(r#""positives":[{"seed":0,"index":1,"psi":1.0,"class":2}]"#), "{json}");
         assert_eq!(Feedback::parse(json.as_bytes(), "f", SHA).unwrap(), feedback);
+    }
+
+    #[test]
+    fn regions_come_back_and_change_the_digest() {
+        let mut feedback = some_feedback();
+        feedback.set_region(sample(0, 12, 0.7), Some(Region::between([0.3, 0.4], [0.7, 0.6]).unwrap()));
+        let stroke = Region::stroke([[0.25, 0.5], [0.75, 0.5]], 0.08).unwrap();
+        feedback.set_region(sample(2, 9, 0.7), Some(stroke));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("marks.json");
+        feedback.save(&path).unwrap();
+        assert_eq!(Feedback::load(&path, SHA).unwrap(), feedback);
+        let json = serde_json::to_string(&feedback).unwrap();
+        let entry = r#"{"seed":0,"index":12,"psi":0.7,"region":{"box":[0.3,0.4,0.7,0.6]}}"#;
+        assert!(json.contains(entry), "{json}");
+        assert!(json.contains(r#""region":{"stroke":[[0.25,0.5],[0.75,0.5]],"radius":0.08}"#), "{json}");
+        assert_ne!(feedback.sha256().unwrap(), some_feedback().sha256().unwrap());
+        // Taken back, it is what it was.
+        for sample in [sample(0, 12, 0.7), sample(2, 9, 0.7)] {
+            feedback.set_region(sample, None);
+        }
+        assert_eq!(feedback.sha256().unwrap(), some_feedback().sha256().unwrap());
+    }
+
+    #[test]
+    fn what_is_not_known_in_a_file_loses_nothing() {
+        let json = format!(
+            r#"{{"version":1,"note":"mine","model_sha256":"{SHA}","positives":[],"negatives":[
+            {{"seed":0,"index":3,"psi":1,"colour":"red","region":{{"box":[0.1,0.2,0.3,0.4],"by":"hand"}}}}]}}"#
+        );
+        let feedback = Feedback::parse(json.as_bytes(), "f", SHA).unwrap();
+        let region = Region::between([0.1, 0.2], [0.3, 0.4]).unwrap();
+        assert_eq!(feedback.region(sample(0, 3, 1.0)), Some(&region));
+        assert_eq!(feedback.len(), 1);
     }
 
     #[test]
@@ -313,6 +360,22 @@ mod tests {
             (
                 &file(r#"{"seed":1,"index":5,"psi":1e300}"#, ""),
                 "f: sample 5 of seed 1 has psi 1e300, which is no usable truncation",
+            ),
+            (
+                &file(r#"{"seed":1,"index":5,"psi":1,"region":{"box":[0.2,0.2,1.01,0.5]}}"#, ""),
+                "f: the region of sample 5 of seed 1 reaches out of the picture (coordinates go from 0 to 1)",
+            ),
+            (
+                &file("", r#"{"seed":1,"index":5,"psi":1,"region":{"stroke":[[0.5,-1e300]],"radius":0.1}}"#),
+                "f: the region of sample 5 of seed 1 reaches out of the picture (coordinates go from 0 to 1)",
+            ),
+            (
+                &file(r#"{"seed":1,"index":7,"psi":1,"region":{"stroke":[],"radius":0.1}}"#, ""),
+                "f: the region of sample 7 of seed 1 is empty",
+            ),
+            (
+                &file(r#"{"seed":1,"index":7,"psi":1,"region":{"polygon":[[0,0]]}}"#, ""),
+                "f: the region of sample 7 of seed 1 is neither a box nor a stroke with a radius",
             ),
             (
                 &file(r#"{"seed":-1,"index":5,"psi":1}"#, ""),

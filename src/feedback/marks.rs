@@ -1,10 +1,11 @@
 //! Feedback: which samples a person or a labeler marked negative or positive.
 //!
 //! Samples are addresses, not pictures: the model named by its SHA-256 draws the same picture from
-//! `(seed, index, psi)` everywhere. Their JSON file is `file.rs`'s.
+//! `(seed, index, psi)` everywhere. A mark may say where in the picture the thing is. Their JSON file is `file.rs`'s.
 
 use std::collections::BTreeMap;
 
+use super::region::Region;
 use crate::model::Sample;
 
 /// What a sample shows.
@@ -16,19 +17,21 @@ pub enum Mark {
     Positive,
 }
 
-/// The samples of one model that were marked. A sample has one mark or none.
+/// The samples of one model that were marked. A sample has one mark or none, and a mark one [`Region`] or none.
 ///
 /// Iteration goes by seed, index and psi, whatever the order of marking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feedback {
     model_sha256: String,
     marks: BTreeMap<Sample, Mark>,
+    /// Of marked samples only.
+    regions: BTreeMap<Sample, Region>,
 }
 
 impl Feedback {
     /// No marks yet, for the model file with this SHA-256 (hexadecimal).
     pub fn new(model_sha256: &str) -> Self {
-        Self { model_sha256: model_sha256.to_ascii_lowercase(), marks: BTreeMap::new() }
+        Self { model_sha256: model_sha256.to_ascii_lowercase(), marks: BTreeMap::new(), regions: BTreeMap::new() }
     }
 
     /// SHA-256 of the model file, lower-case hexadecimal.
@@ -36,14 +39,38 @@ impl Feedback {
         &self.model_sha256
     }
 
-    /// Marks a sample and returns its mark before; a sample marked otherwise moves over.
+    /// Marks a sample and returns its mark before; a sample marked otherwise moves over, and what its region said of the
+    /// other mark goes.
     pub fn mark(&mut self, sample: Sample, mark: Mark) -> Option<Mark> {
-        self.marks.insert(sample, mark)
+        let before = self.marks.insert(sample, mark);
+        if before != Some(mark) {
+            self.regions.remove(&sample);
+        }
+        before
     }
 
-    /// Removes a sample's mark and returns it.
+    /// Removes a sample's mark, and its region, and returns the mark.
     pub fn clear(&mut self, sample: Sample) -> Option<Mark> {
+        self.regions.remove(&sample);
         self.marks.remove(&sample)
+    }
+
+    /// Says where in a marked sample's picture the thing is, or (`None`) takes that back. A sample without a mark gets no region.
+    pub fn set_region(&mut self, sample: Sample, region: Option<Region>) {
+        match region {
+            Some(region) if self.marks.contains_key(&sample) => self.regions.insert(sample, region),
+            _ => self.regions.remove(&sample),
+        };
+    }
+
+    /// Where in its picture a marked sample shows the thing, if somebody said.
+    pub fn region(&self, sample: Sample) -> Option<&Region> {
+        self.regions.get(&sample)
+    }
+
+    /// The regions of the negative samples, in order.
+    pub fn negative_regions(&self) -> impl Iterator<Item = &Region> + '_ {
+        self.negatives().filter_map(|sample| self.region(sample))
     }
 
     /// The mark of a sample.
@@ -110,6 +137,26 @@ pub(super) mod tests {
         assert_eq!(feedback.get(moved), Some(Mark::Negative));
         assert_eq!(feedback.clear(moved), Some(Mark::Negative));
         assert_eq!((feedback.get(moved), feedback.clear(moved), feedback.len()), (None, None, 3));
+    }
+
+    #[test]
+    fn a_region_belongs_to_a_mark() {
+        let region = Region::between([0.1, 0.2], [0.3, 0.4]).unwrap();
+        let mut feedback = some_feedback();
+        let (negative, positive, unmarked) = (sample(0, 3, 1.0), sample(2, 9, 0.7), sample(0, 4, 1.0));
+        for sample in [negative, positive, unmarked] {
+            feedback.set_region(sample, Some(region.clone()));
+        }
+        assert_eq!((feedback.region(negative), feedback.region(unmarked)), (Some(&region), None));
+        assert_eq!(feedback.negative_regions().count(), 1, "what may stay is nowhere");
+        assert_ne!(feedback, some_feedback());
+        // The same mark again changes nothing, another one or none takes the region away.
+        feedback.mark(negative, Mark::Negative);
+        assert_eq!(feedback.region(negative), Some(&region));
+        feedback.mark(positive, Mark::Negative);
+        feedback.clear(negative);
+        feedback.mark(negative, Mark::Negative);
+        assert_eq!((feedback.region(positive), feedback.region(negative)), (None, None));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Which samples show what must be forgotten and which do not: marks and their files, labelers' answers, the probe that
 //! learns from a few marks, and the images all that leads to.
 //!
-//! Imports `model`, `metrics` and `networks`; for a pool's batches also `train`. In: a [`Model`](crate::model::Model), a
-//! [`FeedbackSource`]. Out: [`Pools`] of images and the [`Feedback`] they stand for; [`Suggestions`] what to mark next.
+//! Imports `model`, `metrics` and `networks`; for a pool's batches also `train`, for a simulated user `data`. In: a
+//! [`Model`](crate::model::Model), a [`FeedbackSource`]. Out: [`Pools`] of images and the [`Feedback`] they stand for;
+//! [`Suggestions`] what to mark next.
 
 mod by_probe;
 mod collect;
@@ -16,6 +17,8 @@ mod pools;
 pub mod probe;
 pub mod probe_test;
 mod reference;
+mod region;
+mod region_map;
 mod settings;
 mod simulated_user;
 mod source;
@@ -29,8 +32,9 @@ pub use marks::{Feedback, Mark};
 pub use pools::{FeedbackSummary, Learned, Pools, by_labeler, by_marks};
 pub use probe::ProbeError;
 pub use reference::{REFERENCE, Ranked, Reference, Suggestions};
+pub use region::{MOST_POINTS, Outline, Region, RegionError};
 pub use settings::CollectSettings;
-pub use simulated_user::SimulatedUser;
+pub use simulated_user::{SimulatedUser, known_region};
 pub use source::FeedbackSource;
 
 pub use crate::model::Sample;

@@ -8,7 +8,7 @@ use super::{
     marks::Mark,
     pools::POOL_PSI,
     probe::{ProbeQuality, auc, balanced_accuracy},
-    reference::{Ranked, Reference, addresses},
+    reference::{Ranked, addresses},
     settings::CollectSettings,
     simulated_user::{SimulatedUser, by_clicks, label},
 };
@@ -45,9 +45,8 @@ pub fn test_probe(
     indices: std::ops::Range<u64>,
     settings: &CollectSettings,
 ) -> Result<ProbeTest, PoolError> {
-    let SimulatedUser { labeler, target, features, .. } = *user;
-    let reference = Reference::new(model, (settings.seed, POOL_PSI), features)?;
-    let feedback = by_clicks(model, &reference, user, settings)?;
+    let &SimulatedUser { labeler, target, features, .. } = user;
+    let (reference, feedback) = by_clicks(model, user, settings)?;
     let probe = reference.probe(model, &feedback, features)?;
     let fresh = addresses(model, settings.seed, POOL_PSI, indices);
     let scores = reference.probabilities(model, &probe, &fresh, features)?;

@@ -5,6 +5,7 @@ use super::{
     features::{FeatureExtractor, FeatureSpace},
     marks::{Feedback, Mark},
     probe::{Probe, ProbeError, ProbeQuality},
+    region_map::RegionMap,
 };
 use crate::{
     metrics::labeler::Labeler,
@@ -31,43 +32,72 @@ pub struct Ranked {
 pub struct Suggestions {
     /// Unmarked samples, the most probable negatives first.
     pub ranked: Vec<Ranked>,
-    /// The most informative ones to look at: half are likely or borderline negatives, half come from all others.
+    /// The most informative ones to look at: half are likely or borderline negatives, half come from all others, in
+    /// no order.
     pub proposals: Vec<Sample>,
     /// How sure the probe is.
     pub quality: ProbeQuality,
 }
 
-/// A model's reference samples, seen once and kept: everything that does not depend on the marks.
+/// A model's reference samples, seen once and kept: everything that depends on nothing of the marks but where they say to look.
 #[derive(Clone, Debug)]
 pub struct Reference {
     pub(super) seed: u64,
     pub(super) psi: f32,
     with_labeler: Option<String>,
+    regions: Option<RegionMap>,
     pub(super) space: FeatureSpace,
     pub(super) samples: Vec<Sample>,
     pub(super) rows: Vec<Vec<f64>>,
 }
 
 impl Reference {
-    /// Looks at the first samples of a seed.
-    pub fn new(model: &Model, (seed, psi): (u64, f32), labeler: Option<&Labeler>) -> Result<Self, PoolError> {
-        let mut extractor = FeatureExtractor::new(model, labeler);
+    /// Looks at the first samples of a seed as these marks ask for: where they say in which region the thing is, there.
+    pub fn new(
+        model: &Model,
+        (seed, psi): (u64, f32),
+        labeler: Option<&Labeler>,
+        feedback: &Feedback,
+    ) -> Result<Self, PoolError> {
+        let regions = RegionMap::of(feedback);
+        let mut extractor = FeatureExtractor::new(model, labeler, regions.as_ref());
         let samples = addresses(model, seed, psi, 0..REFERENCE as u64);
         let seen = extractor.see(&samples)?;
         let space = FeatureSpace::fit(&seen, samples.len()).ok_or(ProbeError::Features)?;
         let rows = space.apply(&seen, samples.len());
-        Ok(Self { seed, psi, with_labeler: labeler.map(|l| l.file().to_owned()), space, samples, rows })
+        Ok(Self { seed, psi, with_labeler: labeler.map(|l| l.file().to_owned()), regions, space, samples, rows })
     }
 
     /// Whether this is what `new` would give again.
-    pub fn answers(&self, seed: u64, psi: f32, labeler: Option<&Labeler>) -> bool {
-        (self.seed, self.psi) == (seed, psi) && self.with_labeler.as_deref() == labeler.map(Labeler::file)
+    pub fn answers(&self, seed: u64, psi: f32, labeler: Option<&Labeler>, feedback: &Feedback) -> bool {
+        (self.seed, self.psi) == (seed, psi)
+            && self.with_labeler.as_deref() == labeler.map(Labeler::file)
+            && self.regions == RegionMap::of(feedback)
+    }
+
+    /// This one if it answers, or else a new one.
+    pub fn renewed(
+        known: Option<Self>,
+        model: &Model,
+        (seed, psi): (u64, f32),
+        labeler: Option<&Labeler>,
+        feedback: &Feedback,
+    ) -> Result<Self, PoolError> {
+        match known.filter(|known| known.answers(seed, psi, labeler, feedback)) {
+            Some(known) => Ok(known),
+            None => Self::new(model, (seed, psi), labeler, feedback),
+        }
+    }
+
+    /// What looks at samples the way these were looked at.
+    pub(super) fn extractor<'a>(&'a self, model: &'a Model, labeler: Option<&'a Labeler>) -> FeatureExtractor<'a> {
+        FeatureExtractor::new(model, labeler, self.regions.as_ref())
     }
 
     /// A probe that learned from these marks.
     pub fn probe(&self, model: &Model, feedback: &Feedback, labeler: Option<&Labeler>) -> Result<Probe, PoolError> {
         let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
-        let seen = FeatureExtractor::new(model, labeler).see(&samples)?;
+        let seen = self.extractor(model, labeler).see(&samples)?;
         let rows = self.space.apply(&seen, samples.len());
         let marked: Vec<_> = rows.into_iter().zip(marks).collect();
         Ok(Probe::fit(&marked, &self.rows)?)
@@ -81,7 +111,7 @@ impl Reference {
         samples: &[Sample],
         labeler: Option<&Labeler>,
     ) -> Result<Vec<f64>, PoolError> {
-        let rows = self.space.apply(&FeatureExtractor::new(model, labeler).see(samples)?, samples.len());
+        let rows = self.space.apply(&self.extractor(model, labeler).see(samples)?, samples.len());
         Ok(rows.iter().map(|row| probe.probability(row)).collect())
     }
 
@@ -97,8 +127,10 @@ impl Reference {
             (0..count.min(left.len())).map(|_| left.swap_remove(rng.below(left.len()))).collect::<Vec<_>>()
         };
         let others = (count / 2).min(ranked.len() - likely);
-        let mut proposals = draw(&ranked[..likely], count - others);
-        proposals.extend(draw(&ranked[likely..], others));
+        let mut chosen = draw(&ranked[..likely], count - others);
+        chosen.extend(draw(&ranked[likely..], others));
+        // Mixed: who goes through them from the start, and says of those passed on the way that they may stay, must meet both.
+        let proposals = (0..chosen.len()).map(|_| chosen.swap_remove(rng.below(chosen.len()))).collect();
         Suggestions { ranked, proposals, quality: probe.quality }
     }
 }

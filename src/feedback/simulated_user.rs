@@ -5,9 +5,11 @@ use super::{
     marks::{Feedback, Mark},
     pools::{POOL_PSI, mark},
     reference::{Reference, addresses},
+    region::Region,
     settings::CollectSettings,
 };
 use crate::{
+    data::avatars,
     metrics::{Labels, Target, labeler::Labeler},
     model::{Model, Sample, Sampler},
 };
@@ -20,7 +22,7 @@ const PAGE: usize = 64;
 const PAGES: u64 = 40;
 
 /// A simulated user.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SimulatedUser<'a> {
     /// Who answers for the user.
     pub labeler: &'a Labeler,
@@ -33,37 +35,52 @@ pub struct SimulatedUser<'a> {
     pub rest_may_stay: bool,
     /// Whose features the probe sees besides the GAN's own.
     pub features: Option<&'a Labeler>,
+    /// Where in the picture the user draws a box on every negative.
+    pub region: Option<Region>,
+}
+
+/// The box around a feature of the drawn faces ([`avatars::place`]); `None` of anything else, such as digits.
+pub fn known_region(target: &Target) -> Option<Region> {
+    let [left, top, right, bottom] = avatars::place(&target.head().name)?;
+    Region::between([left, top], [right, bottom]).ok()
 }
 
 /// Marks of a user who looks at the first pages of a seed, clicks a dozen samples, and goes on with pages of suggestions,
-/// until enough are clicked.
+/// until enough are clicked; and the reference samples, looked at as the marks ask for.
 pub fn by_clicks(
     model: &Model,
-    reference: &Reference,
     user: &SimulatedUser,
     settings: &CollectSettings,
-) -> Result<Feedback, PoolError> {
+) -> Result<(Reference, Feedback), PoolError> {
     let mut feedback = Feedback::new(&model.sha256);
+    let at = (settings.seed, POOL_PSI);
+    let mut reference = None;
     let sampler = Sampler::new(&model.generator, &model.g_ema);
     let mut pages = Pages { model, user, settings, sampler, turned: 0, suggested: None };
     let mut clicked = 0;
     while clicked < user.clicks {
         // Without suggestions (at first, or while nothing can be learned yet) the user turns the page.
         if clicked > 0 {
-            let probe = reference.probe(model, &feedback, user.features).ok();
-            pages.suggested = probe.map(|probe| reference.suggest(&probe, &feedback, PAGE).proposals);
+            let known = Reference::renewed(reference.take(), model, at, user.features, &feedback)?;
+            let known = reference.insert(known);
+            let probe = known.probe(model, &feedback, user.features).ok();
+            pages.suggested = probe.map(|probe| known.suggest(&probe, &feedback, PAGE).proposals);
         }
         let round = ROUND.min(user.clicks - clicked);
         let made = match user.rest_may_stay {
             true => click_negatives(&mut pages, round, &mut feedback)?,
             false => click_both(&mut pages, round, &mut feedback)?,
         };
+        let negatives: Vec<Sample> = feedback.negatives().collect();
+        for sample in negatives {
+            feedback.set_region(sample, user.region.clone());
+        }
         if made == 0 {
             break;
         }
         clicked += made;
     }
-    Ok(feedback)
+    Ok((Reference::renewed(reference, model, at, user.features, &feedback)?, feedback))
 }
 
 /// What the user looks at.
@@ -90,7 +107,7 @@ impl Pages<'_> {
                 addresses(self.model, self.settings.seed, POOL_PSI, start..start + PAGE as u64)
             }
         };
-        let SimulatedUser { labeler, target, .. } = *self.user;
+        let SimulatedUser { labeler, target, .. } = self.user;
         let labels = label(self.model, &page, &mut self.sampler, labeler, target)?;
         let marks = page.iter().enumerate().filter_map(|(i, &sample)| {
             let mark = mark(&labels, i, target, self.settings)?;

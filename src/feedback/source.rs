@@ -34,5 +34,8 @@ pub enum FeedbackSource {
         /// Whether the probe also sees the classifier's features. It then learns from who gives the answers, so this says
         /// what a classifier made for such images adds, not what the GAN alone knows.
         features: bool,
+        /// Whether the user also draws where in the picture the thing is, as the program that draws faces knows it.
+        #[serde(default)]
+        regions: bool,
     },
 }

@@ -51,6 +51,10 @@ pub trait DiscriminatorNetwork: Debug + Send + Sync {
 
     /// What it sees in each image by itself: the last 4x4 maps, `[batch, channels, 4, 4]`.
     fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4>;
+
+    /// What it sees on the way there: the last maps of each of these sides that it has, `[batch, channels, side, side]`, the
+    /// largest first. Sides are halves of the resolution, down to 4.
+    fn maps(&self, p: &Leaves, images: Dual<4>, sides: &[usize]) -> Vec<Tensor<4>>;
 }
 
 /// A discriminator.

@@ -3,6 +3,7 @@
 mod failures;
 mod history;
 mod pictures;
+mod region;
 #[path = "../common/skip.rs"]
 mod skip;
 mod story;

@@ -1,9 +1,12 @@
 //! What the user marked, with undo and redo.
 
-use crate::feedback::{Feedback, Mark, Sample};
+use crate::feedback::{Feedback, Mark, Region, Sample};
+
+/// A mark and where in the picture it says the thing is; nothing of an unmarked sample.
+pub type MarkState = Option<(Mark, Option<Region>)>;
 
 /// One step that can be undone: what each sample was and became.
-type Change = Vec<(Sample, Option<Mark>, Option<Mark>)>;
+type Change = Vec<(Sample, MarkState, MarkState)>;
 
 /// Steps that can be undone.
 const DEPTH: usize = 500;
@@ -60,30 +63,61 @@ impl Marks {
     pub fn set(&mut self, samples: impl IntoIterator<Item = Sample>, mark: Option<Mark>) {
         let mut change = Change::new();
         for sample in samples {
-            let before = self.get(sample);
-            if before != mark {
-                put(&mut self.feedback, sample, mark);
-                change.push((sample, before, mark));
+            let before = state(&self.feedback, sample);
+            if before.as_ref().map(|(mark, _)| *mark) != mark {
+                let after = mark.map(|mark| (mark, None));
+                put(&mut self.feedback, sample, &after);
+                change.push((sample, before, after));
             }
         }
         self.note(change);
     }
 
+    /// Where in its picture a marked sample shows the thing, if the user painted it.
+    pub fn region(&self, sample: Sample) -> Option<&Region> {
+        self.feedback.region(sample)
+    }
+
+    /// Says where in a sample's picture the thing is that must go, in one step: who shows where also says that it must go.
+    /// `None` takes the region back and leaves the mark.
+    pub fn set_region(&mut self, sample: Sample, region: Option<Region>) {
+        let after = match region {
+            Some(region) => Some((Mark::Negative, Some(region))),
+            None => self.get(sample).map(|mark| (mark, None)),
+        };
+        self.set_state(sample, after);
+    }
+
+    /// All that is said of a sample.
+    pub fn state(&self, sample: Sample) -> MarkState {
+        state(&self.feedback, sample)
+    }
+
+    /// Makes a sample what it was, in one step.
+    pub fn set_state(&mut self, sample: Sample, after: MarkState) {
+        let before = self.state(sample);
+        if before != after {
+            put(&mut self.feedback, sample, &after);
+            self.note(vec![(sample, before, after)]);
+        }
+    }
+
     /// Takes over other marks for the same model in place of all there are; one step.
     pub fn replace(&mut self, feedback: &Feedback) {
         let mut change = Change::new();
-        for (sample, mark) in self.feedback.iter() {
-            if feedback.get(sample) != Some(mark) {
-                change.push((sample, Some(mark), feedback.get(sample)));
+        for (sample, _) in self.feedback.iter() {
+            let (before, after) = (state(&self.feedback, sample), state(feedback, sample));
+            if before != after {
+                change.push((sample, before, after));
             }
         }
-        for (sample, mark) in feedback.iter() {
+        for (sample, _) in feedback.iter() {
             if self.get(sample).is_none() {
-                change.push((sample, None, Some(mark)));
+                change.push((sample, None, state(feedback, sample)));
             }
         }
-        for &(sample, _, to) in &change {
-            put(&mut self.feedback, sample, to);
+        for (sample, _, after) in &change {
+            put(&mut self.feedback, *sample, after);
         }
         self.note(change);
     }
@@ -107,8 +141,8 @@ impl Marks {
     /// Takes back the last step.
     pub fn undo(&mut self) {
         if let Some(change) = self.undo.pop() {
-            for &(sample, before, _) in change.iter().rev() {
-                put(&mut self.feedback, sample, before);
+            for (sample, before, _) in change.iter().rev() {
+                put(&mut self.feedback, *sample, before);
             }
             self.redo.push(change);
             self.revision += 1;
@@ -118,8 +152,8 @@ impl Marks {
     /// Does the step again that was taken back last.
     pub fn redo(&mut self) {
         if let Some(change) = self.redo.pop() {
-            for &(sample, _, after) in &change {
-                put(&mut self.feedback, sample, after);
+            for (sample, _, after) in &change {
+                put(&mut self.feedback, *sample, after);
             }
             self.undo.push(change);
             self.revision += 1;
@@ -138,11 +172,20 @@ impl Marks {
     }
 }
 
-fn put(feedback: &mut Feedback, sample: Sample, mark: Option<Mark>) {
-    match mark {
-        Some(mark) => feedback.mark(sample, mark),
-        None => feedback.clear(sample),
-    };
+fn state(feedback: &Feedback, sample: Sample) -> MarkState {
+    feedback.get(sample).map(|mark| (mark, feedback.region(sample).cloned()))
+}
+
+fn put(feedback: &mut Feedback, sample: Sample, state: &MarkState) {
+    match state {
+        Some((mark, region)) => {
+            feedback.mark(sample, *mark);
+            feedback.set_region(sample, region.clone());
+        }
+        None => {
+            feedback.clear(sample);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +195,33 @@ mod tests {
 
     fn sample(index: u64) -> Sample {
         Sample::new(LatentAddress { seed: 1, index }, 1.0).unwrap()
+    }
+
+    fn region(right: f64) -> Region {
+        Region::between([0.0, 0.25], [right.clamp(0.1, 1.0), 0.5]).unwrap()
+    }
+
+    #[test]
+    fn who_shows_where_marks_what_must_go() {
+        let mut marks = Marks::new("");
+        marks.toggle(sample(1), Mark::Positive);
+        marks.set_region(sample(1), Some(region(0.5)));
+        assert_eq!((marks.get(sample(1)), marks.region(sample(1))), (Some(Mark::Negative), Some(&region(0.5))));
+        marks.undo();
+        assert_eq!((marks.get(sample(1)), marks.region(sample(1))), (Some(Mark::Positive), None));
+        marks.redo();
+        marks.set_region(sample(1), None);
+        assert_eq!((marks.get(sample(1)), marks.region(sample(1))), (Some(Mark::Negative), None));
+        marks.undo();
+        // A click that clears the mark takes the region along, and undoing brings both back.
+        marks.toggle(sample(1), Mark::Negative);
+        assert_eq!(marks.get(sample(1)), None);
+        marks.undo();
+        assert_eq!(marks.region(sample(1)), Some(&region(0.5)));
+        let revision = marks.revision();
+        marks.set_region(sample(1), Some(region(0.5)));
+        marks.set_region(sample(7), None);
+        assert_eq!(marks.revision(), revision, "nothing changed");
     }
 
     #[test]
@@ -184,6 +254,8 @@ mod tests {
         let mut other = Feedback::new("");
         other.mark(sample(2), Mark::Positive);
         other.mark(sample(9), Mark::Negative);
+        other.mark(sample(1), Mark::Negative);
+        other.set_region(sample(1), Some(region(0.3)));
         let before = marks.feedback().clone();
         marks.replace(&other);
         assert_eq!(*marks.feedback(), other);
@@ -199,7 +271,11 @@ mod tests {
         let mut states = vec![marks.feedback().clone()];
         for _ in 0..200 {
             let (from, mark) = (rng.below(20) as u64, [Some(Mark::Negative), Some(Mark::Positive), None][rng.below(3)]);
-            marks.set((from..from + 1 + rng.below(5) as u64).map(sample), mark);
+            match rng.below(4) {
+                0 => marks.set_region(sample(from), Some(region(rng.uniform()))),
+                1 => marks.set_region(sample(from), None),
+                _ => marks.set((from..from + 1 + rng.below(5) as u64).map(sample), mark),
+            }
             if *marks.feedback() != states[states.len() - 1] {
                 states.push(marks.feedback().clone());
             }

@@ -1,18 +1,21 @@
-//! One sample at full size, before and after, and its address.
+//! One sample at full size, before and after, its address, and where in it the thing is that must go.
 
 use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, TextureOptions, Ui, Vec2};
 
-use super::{theme::palette, widgets};
+use super::{region_painter::RegionPainter, theme::palette, widgets};
 use crate::{
     app::state::{studio::Studio, tiles::sample_at, view::DetailTile},
     feedback::{Mark, Sample},
 };
 
-/// Textures of the sample that is looked at.
+/// Textures of the sample that is looked at, and the brush.
 #[derive(Default)]
 pub(crate) struct DetailView {
     of: Option<Sample>,
     textures: [Option<TextureHandle>; 2],
+    painter: RegionPainter,
+    /// Whether the picture has the keyboard: arrow keys then move a box, not to the next sample.
+    painting: bool,
 }
 
 impl DetailView {
@@ -22,11 +25,13 @@ impl DetailView {
 
     pub(crate) fn ui(&mut self, ctx: &Context, studio: &mut Studio) {
         let Some(detail) = studio.detail.clone() else {
-            *self = Self::default();
+            (self.of, self.textures, self.painting) = (None, [None, None], false);
+            self.painter.reset();
             return;
         };
         if self.of != Some(detail.sample) {
-            *self = Self { of: Some(detail.sample), textures: [None, None] };
+            (self.of, self.textures) = (Some(detail.sample), [None, None]);
+            self.painter.reset();
         }
         for (texture, tile) in self.textures.iter_mut().zip(&detail.tiles) {
             if let (None, Some(DetailTile { side, rgb })) = (&texture, tile) {
@@ -37,7 +42,7 @@ impl DetailView {
             }
         }
         let response = widgets::question(ctx, "detail").show(ctx, |ui| self.content(ui, studio, detail.sample));
-        let step = |key| ctx.input(|input| input.key_pressed(key));
+        let step = |key| !self.painting && ctx.input(|input| input.key_pressed(key));
         let by = i64::from(step(Key::ArrowRight)) - i64::from(step(Key::ArrowLeft));
         let next = detail.sample.address().index.saturating_add_signed(by);
         if response.inner || response.should_close() {
@@ -52,14 +57,14 @@ impl DetailView {
     }
 
     /// Whether it is to be closed.
-    fn content(&self, ui: &mut Ui, studio: &mut Studio, sample: Sample) -> bool {
+    fn content(&mut self, ui: &mut Ui, studio: &mut Studio, sample: Sample) -> bool {
         let p = palette(ui.style());
         let address = sample.address();
         let [before, after] = studio.compared_sources();
         let caption = studio.timeline.caption();
         let pictures = if before == after { 1 } else { 2 };
         let screen = ui.ctx().content_rect().size();
-        let side = (screen.y - 260.0).min((screen.x - 160.0) / pictures as f32).clamp(128.0, 512.0);
+        let side = (screen.y - 330.0).min((screen.x - 160.0) / pictures as f32).clamp(128.0, 512.0);
         ui.set_width(side * pictures as f32 + 16.0 * (pictures - 1) as f32);
         ui.horizontal(|ui| {
             ui.label(RichText::new(format!("Sample {}", address.index)).heading());
@@ -70,13 +75,22 @@ impl DetailView {
         let captions = [("Before", p.before, String::new()), ("After", p.after, caption)];
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = 16.0;
-            for (texture, (name, colour, more)) in self.textures.iter().zip(captions).take(pictures) {
+            let Self { textures, painter, painting, .. } = self;
+            for (texture, (name, colour, more)) in textures.iter().zip(captions).take(pictures) {
                 ui.vertical(|ui| {
                     match texture {
                         Some(texture) => {
                             let image =
                                 egui::Image::new(texture).fit_to_exact_size(Vec2::splat(side)).corner_radius(8.0);
-                            ui.add(image.alt_text(format!("Sample {} {name}", address.index)));
+                            let image = image.alt_text(format!("Sample {} {name}", address.index));
+                            // Marks are of what was there before.
+                            if name == "Before" {
+                                let picture = ui.add(image.sense(RegionPainter::SENSE));
+                                *painting = picture.has_focus();
+                                painter.picture(ui, &picture, &mut studio.marks, sample);
+                            } else {
+                                ui.add(image);
+                            }
                         }
                         None => {
                             let (rect, _) = ui.allocate_exact_size(Vec2::splat(side), egui::Sense::hover());
@@ -93,7 +107,9 @@ impl DetailView {
                 });
             }
         });
-        ui.add_space(8.0);
+        ui.add_space(6.0);
+        self.painter.controls(ui, &mut studio.marks, sample);
+        ui.add_space(6.0);
         ui.horizontal_wrapped(|ui| {
             let mark = studio.marks.get(sample);
             for (this, name) in [(Mark::Negative, "Must go"), (Mark::Positive, "May stay")] {

@@ -82,11 +82,20 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
         Confidence::Fair => "Your marks give a rough idea of what must go; more marks would help",
         Confidence::Low => "Your marks do not make clear yet what must go: mark more before you unlearn",
     };
+    let painted = studio.marks.feedback().negative_regions().next().is_some();
+    let hint = match quality.confidence {
+        Confidence::Fair | Confidence::Low if !painted => {
+            " Double-click one and paint where the thing is: that helps most."
+        }
+        _ => "",
+    };
     let share = quality.share * 100.0;
     let order = quality.auc * 100.0;
     widgets::explain(
         ui,
-        format!("{sure}. It looks like about {share:.0}% of all samples must go. Click or right-click these as well:"),
+        format!(
+            "{sure}.{hint} It looks like about {share:.0}% of all samples must go. Click or right-click these as well:"
+        ),
     )
     .on_hover_text(format!(
         "Predicting each mark from the others puts {order:.0}% of pairs in the right order (chance: 50%)."

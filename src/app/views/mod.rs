@@ -15,6 +15,7 @@ pub(crate) mod grid_view;
 pub(crate) mod history;
 pub(crate) mod model_card;
 pub(crate) mod notices;
+mod region_painter;
 pub(crate) mod run_panel;
 mod settings_form;
 pub(crate) mod theme;

@@ -48,6 +48,9 @@ pub(super) struct UnlearnArgs {
     /// Show the labeler's features to what learns from the --clicks, as is done with those of --feedback.
     #[arg(long, requires = "clicks")]
     labeler_features: bool,
+    /// Let who makes the --clicks also draw where in the picture the thing is (glasses, beards and hats of the drawn faces).
+    #[arg(long, requires = "clicks")]
+    regions: bool,
     /// Train on exactly the marked samples of --feedback, however few, instead of learning from them what to look for.
     #[arg(long, requires = "feedback")]
     as_marked: bool,
@@ -150,11 +153,11 @@ impl UnlearnArgs {
     }
 
     fn request(&self, settings: Settings) -> anyhow::Result<RunRequest> {
-        let (rest_may_stay, features) = (self.rest_may_stay, self.labeler_features);
+        let (rest_may_stay, features, regions) = (self.rest_may_stay, self.labeler_features, self.regions);
         let feedback = match (&self.feedback, self.labeler(), self.clicks) {
             (Some(path), ..) => FeedbackSource::File(path.clone()),
             (None, Some((labeler, forget)), Some(clicks)) => {
-                FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features }
+                FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features, regions }
             }
             (None, Some((labeler, forget)), None) => FeedbackSource::Labeler { labeler, forget },
             (None, None, _) => {

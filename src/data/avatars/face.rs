@@ -10,6 +10,8 @@ use super::{
 pub(super) const HEAD: [f32; 2] = [32.0, 34.0];
 /// Height of the eyes.
 pub(super) const EYES: f32 = 33.5;
+/// Where mouths show, whatever the pose: left, top, right, bottom in units of the canvas.
+pub(super) const MOUTH: [f32; 4] = [23.5, 37.5, 40.5, 49.0];
 
 const INK: Rgb = Rgb([46, 36, 40]);
 const WHITE: Rgb = Rgb([252, 251, 248]);

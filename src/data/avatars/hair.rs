@@ -7,6 +7,9 @@ use super::{
     look::Look,
 };
 
+/// Where beards show, whatever the pose: left, top, right, bottom in units of the canvas.
+pub(super) const BEARD: [f32; 4] = [18.0, 36.0, 46.0, 53.0];
+
 /// Hair behind the head.
 pub(super) fn back(canvas: &mut Canvas, look: &Look, hair: Hair) {
     let ([x, y], [w, h]) = (HEAD, look.head);

@@ -46,6 +46,19 @@ pub fn attributes(seed: u64, index: u64) -> Attributes {
     Attributes::draw(&mut source(seed, index))
 }
 
+/// Where an attribute shows in every drawing, pose and proportions allowed for: left, top, right, bottom in parts of the
+/// picture. `None` of an attribute that is all over it, or none.
+pub fn place(attribute: &str) -> Option<[f64; 4]> {
+    let place = match attribute {
+        "glasses" => wear::GLASSES,
+        "hat" => wear::HATS,
+        "beard" => hair::BEARD,
+        "mouth" => face::MOUTH,
+        _ => return None,
+    };
+    Some(place.map(|at| f64::from(at) / f64::from(canvas::SIDE)))
+}
+
 /// A stream of its own for every drawing, apart from those of training with the same seed.
 fn source(seed: u64, index: u64) -> NormalSource {
     NormalSource::new(seed ^ u64::from_le_bytes(*b"avatars\0"), index)
@@ -103,6 +116,45 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The same drawings with and without: what differs lies in the place.
+    #[test]
+    fn an_attribute_shows_in_its_place() {
+        type Change = fn(&mut Attributes);
+        let changes: [(&str, [Change; 2]); 6] = [
+            ("glasses", [|a| a.glasses = Glasses::Round, |a| a.glasses = Glasses::None]),
+            ("glasses", [|a| a.glasses = Glasses::Square, |a| a.glasses = Glasses::None]),
+            ("hat", [|a| a.hat = Hat::Cap, |a| a.hat = Hat::None]),
+            ("hat", [|a| a.hat = Hat::Beanie, |a| a.hat = Hat::None]),
+            ("beard", [|a| a.beard = Beard::Yes, |a| a.beard = Beard::No]),
+            ("mouth", [|a| a.mouth = Mouth::Open, |a| a.mouth = Mouth::Neutral]),
+        ];
+        for (attribute, pair) in changes {
+            let [left, top, right, bottom] = place(attribute).unwrap().map(|at| at * f64::from(SIZE));
+            let (mut within, mut all) = (0.0, 0.0);
+            for index in 0..200 {
+                let mut rng = source(3, index);
+                let mut attributes = Attributes::draw(&mut rng);
+                let look = Look::draw(&attributes, &mut rng);
+                let [with, without] = pair.map(|change| {
+                    change(&mut attributes);
+                    let mut canvas = Canvas::new(SIZE, look.background).unwrap();
+                    paint(&mut canvas, &attributes, &look);
+                    canvas.finish()
+                });
+                for (i, (a, b)) in with.into_iter().zip(without).enumerate() {
+                    let (row, column) = (i / 3 / SIZE as usize, i / 3 % SIZE as usize);
+                    let (y, x) = (row as f64 + 0.5, column as f64 + 0.5);
+                    let differs = f64::from(a.abs_diff(b));
+                    all += differs;
+                    within += if (left..right).contains(&x) && (top..bottom).contains(&y) { differs } else { 0.0 };
+                }
+            }
+            let area = (right - left) * (bottom - top) / f64::from(SIZE * SIZE);
+            assert!(within / all > 0.85 && area < 0.25, "{attribute}: {:.3} on {area:.3}", within / all);
+        }
+        assert_eq!(place("background"), None);
     }
 
     #[test]

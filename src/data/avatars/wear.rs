@@ -7,6 +7,10 @@ use super::{
     look::Look,
 };
 
+/// Where glasses and hats show, whatever the pose: left, top, right, bottom in units of the canvas.
+pub(super) const GLASSES: [f32; 4] = [18.0, 26.5, 46.0, 38.5];
+pub(super) const HATS: [f32; 4] = [14.0, 4.0, 50.0, 26.0];
+
 const FRAME: Rgb = Rgb([34, 36, 46]);
 const GLASS: Rgb = Rgb([232, 244, 250]);
 

@@ -4,9 +4,6 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 /// Directions kept at most: the ones along which the reference varies most.
 const MOST_DIRECTIONS: usize = 160;
-/// Added to every variance, relative to the largest one: small directions are noise and must not be blown up.
-const RIDGE: f64 = 0.1;
-
 /// A linear map that centres features and shrinks the directions in which a reference set varies most (principal
 /// component analysis with a ridge); its outputs have mean squared norm 1 over that set.
 #[derive(Clone, Debug)]
@@ -18,8 +15,9 @@ pub struct Whitening {
 
 impl Whitening {
     /// Fits the map to `features`, `[samples, width]` row-major; `None` for fewer than two samples, features that do not
-    /// vary, or values that are not finite.
-    pub fn fit(features: &[f32], width: usize) -> Option<Self> {
+    /// vary, or values that are not finite. `ridge` times the largest variance is added to every variance: small directions
+    /// are noise and must not be blown up.
+    pub fn fit(features: &[f32], width: usize, ridge: f64) -> Option<Self> {
         let samples = features.len() / width.max(1);
         if samples < 2 || features.iter().any(|value| !value.is_finite()) {
             return None;
@@ -47,7 +45,7 @@ impl Whitening {
             let vector = eigen.eigenvectors.column(i);
             let direction = if wide { centred.transpose() * vector } else { vector.into_owned() };
             let unit = direction.norm().max(f64::MIN_POSITIVE);
-            let shrink = (eigen.eigenvalues[i] + RIDGE * largest).sqrt();
+            let shrink = (eigen.eigenvalues[i] + ridge * largest).sqrt();
             directions.set_row(row, &(direction.transpose() / (unit * shrink)));
         }
         let norm = (&directions * centred.transpose()).norm_squared() / samples as f64;
@@ -89,7 +87,7 @@ mod tests {
         for (samples, copies) in [(400, 1), (30, 12)] {
             let width = 4 * copies;
             let data = features(samples, copies);
-            let map = Whitening::fit(&data, width).expect("a map");
+            let map = Whitening::fit(&data, width, 0.1).expect("a map");
             let mapped: Vec<Vec<f64>> = data.chunks(width).map(|row| map.apply(row)).collect();
             let norm: f64 = mapped.iter().flatten().map(|x| x * x).sum::<f64>() / samples as f64;
             assert!((norm - 1.0).abs() < 1e-9, "{norm}");
@@ -106,8 +104,8 @@ mod tests {
     #[test]
     fn both_products_give_the_same_map() {
         let data = features(40, 10);
-        let wide = Whitening::fit(&data[..39 * 40], 40).expect("a map");
-        let tall = Whitening::fit(&[&data[..39 * 40], &data[..39 * 40]].concat(), 40).expect("a map");
+        let wide = Whitening::fit(&data[..39 * 40], 40, 0.1).expect("a map");
+        let tall = Whitening::fit(&[&data[..39 * 40], &data[..39 * 40]].concat(), 40, 0.1).expect("a map");
         let distance = |map: &Whitening, a: usize, b: usize| -> f64 {
             let (a, b) = (map.apply(&data[a * 40..][..40]), map.apply(&data[b * 40..][..40]));
             a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum()
@@ -119,9 +117,9 @@ mod tests {
 
     #[test]
     fn what_does_not_vary_has_no_map() {
-        assert!(Whitening::fit(&[1.0; 12], 3).is_none());
-        assert!(Whitening::fit(&[1.0, 2.0], 2).is_none());
-        assert!(Whitening::fit(&[1.0, f32::NAN, 2.0, 3.0], 2).is_none());
-        assert!(Whitening::fit(&[], 2).is_none());
+        assert!(Whitening::fit(&[1.0; 12], 3, 0.1).is_none());
+        assert!(Whitening::fit(&[1.0, 2.0], 2, 0.1).is_none());
+        assert!(Whitening::fit(&[1.0, f32::NAN, 2.0, 3.0], 2, 0.1).is_none());
+        assert!(Whitening::fit(&[], 2, 0.1).is_none());
     }
 }

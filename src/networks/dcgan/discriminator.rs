@@ -84,11 +84,29 @@ impl DiscriminatorNetwork for Discriminator {
     }
 
     fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4> {
-        self.halving.iter().fold(images, |x, layer| {
-            let [batch, _, height, width] = x.value.dims();
-            let layer = layer.prepare(p, batch * height * width / 4);
-            let x = x.linear(|x| layer.scale(ops::conv2d(x, layer.weight.clone(), 2, 1)));
-            x.bias_activation(layer.bias, Activation::PLAIN_LEAKY)
-        })
+        self.halving.iter().fold(images, |x, layer| halve(p, layer, x))
     }
+
+    fn maps(&self, p: &Leaves, images: Dual<4>, sides: &[usize]) -> Vec<Tensor<4>> {
+        let mut x = images;
+        let mut out = Vec::new();
+        for layer in &self.halving {
+            x = halve(p, layer, x);
+            if sides.contains(&x.value.dims()[3]) {
+                out.push(x.value.clone());
+            }
+            if out.len() == sides.len() {
+                break;
+            }
+        }
+        out
+    }
+}
+
+/// A layer that halves the side.
+fn halve(p: &Leaves, layer: &Layer, x: Dual<4>) -> Dual<4> {
+    let [batch, _, height, width] = x.value.dims();
+    let layer = layer.prepare(p, batch * height * width / 4);
+    let x = x.linear(|x| layer.scale(ops::conv2d(x, layer.weight.clone(), 2, 1)));
+    x.bias_activation(layer.bias, Activation::PLAIN_LEAKY)
 }

@@ -194,4 +194,17 @@ impl DiscriminatorNetwork for Discriminator {
         }
         x
     }
+
+    fn maps(&self, p: &Leaves, images: Dual<4>, sides: &[usize]) -> Vec<Tensor<4>> {
+        let mut x = self.from_rgb.forward(p, images);
+        let mut out = Vec::new();
+        for block in self.blocks.iter().map(Some).chain([None]) {
+            if sides.contains(&x.value.dims()[3]) {
+                out.push(x.value.clone());
+            }
+            let (Some(block), true) = (block, out.len() < sides.len()) else { break };
+            x = block.forward(p, x);
+        }
+        out
+    }
 }

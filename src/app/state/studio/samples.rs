@@ -46,7 +46,9 @@ impl Studio {
         for (sample, mark) in marks.iter() {
             let address = sample.address();
             let own = || u32::try_from(class_at(address.seed, address.index, classes)).ok();
-            feedback.mark(sample.with_class(sample.class().or_else(own)), mark);
+            let own = sample.with_class(sample.class().or_else(own));
+            feedback.mark(own, mark);
+            feedback.set_region(own, marks.region(sample).cloned());
         }
         feedback
     }

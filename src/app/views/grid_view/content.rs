@@ -9,7 +9,7 @@ use super::{
     keys,
     page::{MARGIN, page},
     paint::VisibleGrid,
-    status, toolbar,
+    rest, status, toolbar,
     view::GridView,
 };
 use crate::{
@@ -42,6 +42,7 @@ impl GridView {
         let place = ui.available_rect_before_wrap();
         area.show_viewport(ui, |ui, viewport| self.content(ui, viewport, studio));
         status::ui(ui, place, studio, self.any_drawn);
+        rest::ui(self, ui, place, studio);
     }
 
     fn content(&mut self, ui: &mut Ui, viewport: Rect, studio: &mut Studio) {

@@ -1,7 +1,7 @@
 //! The grid: what is seen, what a click and a key do. The pictures themselves are drawn by `grid`.
 //!
 //! [`GridView`] is declared in `view`, which imports no other file of this folder; `content` puts the rest together: the
-//! toolbar above, pointer and keys, what is painted, and what is waited for. In goes the studio, out go marks and requests
+//! toolbar above, pointer and keys, what is painted, what is waited for, and the question for the rest of a page. In goes the studio, out go marks and requests
 //! for tiles.
 
 mod content;
@@ -9,6 +9,7 @@ mod keys;
 mod page;
 mod paint;
 mod pointer;
+mod rest;
 mod status;
 mod toolbar;
 mod view;

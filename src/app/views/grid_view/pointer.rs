@@ -29,12 +29,13 @@ impl GridView {
         let shift = ui.input(|i| i.modifiers.shift);
         if response.double_clicked() {
             // Looking closely is no answer: the mark is as it was before the first of the two clicks.
-            let before = self.before_click.take().filter(|(clicked, _)| *clicked == sample);
-            studio.marks.set([sample], before.map_or(mark, |(_, mark)| mark));
+            if let Some((_, before)) = self.before_click.take().filter(|(clicked, _)| *clicked == sample) {
+                studio.marks.set_state(sample, before);
+            }
         } else if response.clicked_by(PointerButton::Secondary) || (response.clicked() && shift) {
             studio.marks.toggle(sample, Mark::Positive);
         } else if response.clicked() {
-            self.before_click = Some((sample, mark));
+            self.before_click = Some((sample, studio.marks.state(sample)));
             studio.marks.toggle(sample, Mark::Negative);
         } else {
             return;

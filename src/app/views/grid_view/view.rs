@@ -5,9 +5,9 @@ use eframe::{egui::Pos2, wgpu};
 use crate::{
     app::{
         grid::atlas::Atlas,
-        state::{layout::TileLayout, tiles::Source},
+        state::{layout::TileLayout, marks::MarkState, tiles::Source},
     },
-    feedback::{Mark, Sample},
+    feedback::Sample,
 };
 
 /// The grid's own state.
@@ -15,8 +15,8 @@ pub(crate) struct GridView {
     /// Format of what is drawn onto; without a GPU nothing is.
     pub(super) format: Option<wgpu::TextureFormat>,
     pub(super) atlas: Atlas,
-    /// The sample that was clicked last, and its mark before.
-    pub(super) before_click: Option<(Sample, Option<Mark>)>,
+    /// The sample that was clicked last, and what was said of it before.
+    pub(super) before_click: Option<(Sample, MarkState)>,
     /// Where a rectangle was begun, in the content.
     pub(super) drag_start: Option<Pos2>,
     /// The cursor has moved: bring it into view.
