@@ -237,7 +237,7 @@ impl Model {
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
     /// that training does not touch stay bit for bit.
     pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {
-        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan } = &self.template;
+        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan, pickle } = &self.template;
         let averaged = g_ema.as_ref().or(g.as_ref());
         let groups =
             |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
@@ -251,6 +251,7 @@ impl Model {
             ada_aug_p: *ada_aug_p,
             metadata: metadata.clone(),
             dcgan: dcgan.clone(),
+            pickle: pickle.clone(),
         }
     }
 }

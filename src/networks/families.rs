@@ -7,7 +7,7 @@ use super::{
     discriminator::Discriminator,
     generator::Generator,
     params::{ArchitectureError, HostTensor, Params},
-    stylegan2,
+    stylegan2, stylegan3,
 };
 
 /// What is trained from scratch: the one family that fresh networks are made of.
@@ -15,10 +15,13 @@ pub use super::stylegan2::Architecture;
 
 /// Reads a generator's architecture off its tensors; buffers go to `device`.
 pub fn read_generator(params: &Params, device: &Device) -> Result<Generator, ArchitectureError> {
-    Ok(match dcgan::is_dcgan(params) {
-        true => Generator::new(dcgan::Generator::read(params, device)?),
-        false => Generator::new(stylegan2::Generator::read(params, device)?),
-    })
+    if dcgan::is_dcgan(params) {
+        return Ok(Generator::new(dcgan::Generator::read(params, device)?));
+    }
+    if stylegan3::is_stylegan3(params) {
+        return Ok(Generator::new(stylegan3::Generator::read(params, device)?));
+    }
+    Ok(Generator::new(stylegan2::Generator::read(params, device)?))
 }
 
 /// Reads a discriminator's architecture off its tensors; buffers go to `device`.
@@ -42,5 +45,5 @@ pub fn set_classes(generator: &mut Params, classes: usize) -> bool {
 /// Whether a tensor of this name is a buffer (carried through files unchanged) rather than a trained parameter, in any
 /// family.
 pub fn is_buffer(key: &str) -> bool {
-    stylegan2::is_buffer(key) || dcgan::is_buffer(key)
+    stylegan2::is_buffer(key) || dcgan::is_buffer(key) || stylegan3::is_buffer(key)
 }

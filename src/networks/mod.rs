@@ -1,5 +1,5 @@
 //! The networks and nothing else: the families, each in a folder behind [`GeneratorNetwork`] and
-//! [`DiscriminatorNetwork`], and what they share: dual numbers, flat parameters, seeded latents, kernels (`ops`).
+//! [`DiscriminatorNetwork`], and what they share: dual numbers, flat parameters, seeded latents, kernels (`ops`), mapping networks (`style`).
 //!
 //! Imports no other module of the crate but `sanitize`. Architectures are read off tensor shapes ([`read_generator`],
 //! [`read_discriminator`]); weights live apart from them as flat vectors ([`FlatParams`]), because the methods are
@@ -15,7 +15,9 @@ pub mod generator;
 pub mod latents;
 pub mod ops;
 pub mod params;
+mod style;
 pub mod stylegan2;
+pub mod stylegan3;
 
 pub use detail::Details;
 pub use discriminator::{Discriminator, DiscriminatorNetwork};
