@@ -121,7 +121,8 @@ fn autodiff_gives_every_input_its_gradient() {
     let mut inputs = Inputs::new(3);
     let filtered = filtered(&mut inputs, &CASES[0], false);
     let tensors = [inputs.tensor(&[2, 3, 28, 28]), inputs.tensor(&[2, 3]), inputs.tensor(&[3])];
-    let grad = inputs.tensor(&[2, 3, 28, 28]);
+    let [oh, ow] = filtered.output_size([28, 28]);
+    let grad = inputs.tensor(&[2, 3, oh, ow]);
     let [x, s, bias] = tensors.clone();
     let expected = Flex::filtered_act_grad(x, s, bias, grad.clone(), filtered.clone());
     let [x, s, bias] = tensors.map(|x| Ad::float_set_require_grad(Ad::from_inner(x), true));
