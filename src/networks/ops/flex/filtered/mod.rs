@@ -2,8 +2,9 @@
 //! the cache, forward and backward.
 //!
 //! - [`grid`] lays planes out so that every filter is a sum of shifted lines;
-//! - [`plan`] holds these sums, the same for all planes.
+//! - [`plan`] holds these sums, the same for all planes; [`cache`] keeps plans for the next call.
 
+mod cache;
 mod grid;
 mod plan;
 
@@ -34,7 +35,7 @@ pub fn filtered_act(
 ) -> FlexTensor {
     let values = Inputs::of(x, scale, bias);
     let [n, c, h, w] = values.shape;
-    let Some(plan) = Plan::new(filtered, [h, w]) else {
+    let Some(plan) = cache::plan(filtered, [h, w]) else {
         return composite::filtered::filtered_act::<Flex>(x.clone(), scale.clone(), bias.clone(), filtered.clone());
     };
     let [oh, ow] = filtered.output_size([h, w]);
@@ -66,7 +67,7 @@ pub fn filtered_act_grad(
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
     let values = Inputs::of(x, scale, bias);
     let [n, c, h, w] = values.shape;
-    let Some(plan) = Plan::new(filtered, [h, w]) else {
+    let Some(plan) = cache::plan(filtered, [h, w]) else {
         let [x, scale, bias, grad] = [x, scale, bias, grad].map(FlexTensor::clone);
         return composite::filtered::filtered_act_grad::<Flex>(x, scale, bias, grad, filtered.clone());
     };
