@@ -31,8 +31,10 @@ pub struct ModelCard {
     /// What the family says of the architecture beside that.
     #[serde(flatten)]
     pub details: Details,
-    /// Channels of the generator at 4x4, 8x8, ...
+    /// Channels of the generator's layers from the first, at each of `sides`.
     pub channels: Vec<usize>,
+    /// Sides of the maps that these layers give: 4, 8, ... in most families.
+    pub sides: Vec<usize>,
     /// Number of the generator's parameters.
     pub generator_parameters: usize,
     /// Number of the discriminator's parameters, if there is one.

@@ -162,6 +162,7 @@ impl Model {
             w_dim: self.generator.w_dim(),
             details: self.generator.details(),
             channels: self.generator.channels(),
+            sides: self.generator.sides(),
             generator_parameters: self.g_ema.layout.total(),
             discriminator_parameters: self.gan.as_ref().map(|gan| gan.d.layout.total()),
             contents: [

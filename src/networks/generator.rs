@@ -58,8 +58,14 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     /// Number of mapped latents the synthesis takes: layers that can have a style of their own.
     fn num_ws(&self) -> usize;
 
-    /// Output channels of the layers by side, from the smallest side, which is 4 in every family that is read.
+    /// Output channels of the layers from the first to the last that does not give the image alone; where several stand at
+    /// one side, one number may stand for them. [`sides`](Self::sides) has their sides.
     fn channels(&self) -> Vec<usize>;
+
+    /// Sides of the maps that [`channels`](Self::channels) counts: 4, 8, 16, ... unless a family says otherwise.
+    fn sides(&self) -> Vec<usize> {
+        (0..self.channels().len()).map(|level| 4 << level).collect()
+    }
 
     /// What else a person wants to know of the architecture.
     fn details(&self) -> Details {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     input::FourierInput,
-    keys::{CONV_CLAMP, FAMILY, MAPPING, OUTPUT_SCALE, W_AVG, layout},
+    keys::{CONV_CLAMP, FAMILY, GEOMETRY, INPUT, MAPPING, OUTPUT_SCALE, W_AVG, layout},
     layer::{Context, SynthesisLayer},
 };
 use crate::networks::{
@@ -17,6 +17,8 @@ use crate::networks::{
     style::{self, Mapping, WAvg},
 };
 
+/// Maps are larger than the image by a margin; one that is larger than this, and than the image, is no margin.
+const WIDEST_MARGIN: usize = 64;
 /// Side of the maps that are features.
 const TRUNK_SIDE: usize = 8;
 
@@ -57,6 +59,12 @@ impl Generator {
         if layers.is_empty() {
             shapes.tensor::<4>("synthesis.L0.weight")?;
         }
+        let sides = || std::iter::once(input.side).chain(layers.iter().map(|layer| layer.output_side));
+        let side = layers.last().map_or(0, |last| last.output_side);
+        if let Some(large) = sides().find(|found| *found > 2 * side + WIDEST_MARGIN) {
+            let geometry = format!("{INPUT}.{GEOMETRY}");
+            return Err(shapes.value(&geometry, &[large as f32, side as f32]));
+        }
         shapes.finish()?;
         Ok(Self { layout, mapping, w_avg, input, layers, output_scale, clamp })
     }
@@ -77,6 +85,12 @@ impl Generator {
             watch(&x);
         }
         x
+    }
+
+    /// What the network is built to follow: the radial filters and pixel-wise convolutions of configuration R follow
+    /// rotations as well as translations.
+    fn equivariance(&self) -> &'static str {
+        if self.layers.iter().any(SynthesisLayer::is_radial) { "translation and rotation" } else { "translation" }
     }
 
     /// Layers at the input's sampling rate, the first of them.
@@ -131,9 +145,14 @@ impl GeneratorNetwork for Generator {
         self.layers.len() + 1
     }
 
-    /// Of the layers before the colours, in their order: sides do not double from one to the next.
+    /// Of the layers before the colours.
     fn channels(&self) -> Vec<usize> {
         self.layers.iter().rev().skip(1).rev().map(|layer| layer.outputs).collect()
+    }
+
+    /// With the margin around the image.
+    fn sides(&self) -> Vec<usize> {
+        self.layers.iter().rev().skip(1).rev().map(|layer| layer.output_side).collect()
     }
 
     fn details(&self) -> Details {
@@ -141,7 +160,7 @@ impl GeneratorNetwork for Generator {
             ("mapping_layers", json!(self.mapping.depth())),
             ("w_avg", json!(self.w_avg.is_some())),
             ("synthesis_layers", json!(self.layers.len())),
-            ("layer_sides", json!(self.layers.iter().map(|layer| layer.output_side).collect::<Vec<_>>())),
+            ("equivariance", json!(self.equivariance())),
         ]);
         details.extend(self.clamp.map(|clamp| ("conv_clamp", json!(clamp))));
         details

@@ -17,6 +17,8 @@ const DEMODULATION_EPS: f64 = 1e-8;
 const LARGEST_FACTOR: usize = 8;
 /// Most taps of a filter along an axis; 24 are in use.
 const MOST_TAPS: usize = 128;
+/// Largest side between the filters; 1024x1024 images need 2128.
+const WIDEST: usize = 4736;
 /// Largest kernel of a convolution; 3 is in use.
 const LARGEST_KERNEL: usize = 9;
 
@@ -113,6 +115,11 @@ impl SynthesisLayer {
         })
     }
 
+    /// Whether it is filtered by a table of taps.
+    pub(super) fn is_radial(&self) -> bool {
+        matches!(&self.tail, Tail::Filtered(FilteredActivation { down: Lowpass::Table(_), .. }))
+    }
+
     /// `[batch, inputs, side, side]` and the layer's latent `[batch, w_dim]` to `[batch, outputs, side', side']`.
     pub(super) fn forward(&self, p: &Leaves, x: Tensor<4>, w: Tensor<2>) -> Tensor<4> {
         let style = self.affine.forward(p, w.into()).value;
@@ -187,7 +194,8 @@ fn filtered(
     // Zero insertion puts a gain of `up` along each axis into the taps.
     let taps: Vec<f32> = up_filter.data.iter().map(|tap| tap * up as f32).collect();
     let wide = n(input * up) + total;
-    if wide < n(up_taps) || wide - n(up_taps) + 1 < n(down_taps) {
+    let between = n(down_taps)..=n(WIDEST);
+    if !between.contains(&(wide - n(up_taps) + 1)) {
         return None;
     }
     let down = match down_filter.shape.len() {

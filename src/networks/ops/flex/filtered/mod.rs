@@ -185,20 +185,27 @@ unsafe fn upsample<V: Vector, const ROWS: usize>(
 /// `V` must exist on this CPU.
 #[inline(always)]
 unsafe fn run<V: Vector, const ROWS: usize>(step: &Step, from: &[f32], between: &mut [f32], to: &mut [f32]) {
-    // SAFETY: a filter writes floats, and `V` exists by contract.
+    // SAFETY: `V` exists by contract.
     unsafe {
-        let filter = |lines: &[Lines], from: &[f32], to: &mut [f32]| {
-            Filter { lines, from, to: as_uninit(to) }.run::<V, ROWS>();
-        };
         match step.filters.as_slice() {
-            [one] => filter(one, from, to),
+            [one] => filter::<V, ROWS>(one, from, to),
             [first, second] => {
-                filter(first, from, between);
-                filter(second, between, to);
+                filter::<V, ROWS>(first, from, between);
+                filter::<V, ROWS>(second, between, to);
             }
             _ => {}
         }
     }
+}
+
+/// One filter.
+///
+/// # Safety
+/// `V` must exist on this CPU.
+#[inline(always)]
+unsafe fn filter<V: Vector, const ROWS: usize>(lines: &[Lines], from: &[f32], to: &mut [f32]) {
+    // SAFETY: a filter writes floats, and `V` exists by contract.
+    unsafe { Filter { lines, from, to: as_uninit(to) }.run::<V, ROWS>() };
 }
 
 /// `max(z, slope * z) * gain`, clamped.
