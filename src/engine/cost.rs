@@ -79,6 +79,7 @@ mod tests {
             latent: 64,
             classes: 0,
             can_be_conditional: false,
+            can_move: false,
             w_dim: 64,
             details: Default::default(),
             channels: vec![32; 4],

@@ -26,6 +26,8 @@ pub struct ModelCard {
     pub classes: usize,
     /// Whether the file left open how many classes there are, so that a person may have to say it.
     pub can_be_conditional: bool,
+    /// Whether its images can be moved and turned before they are drawn.
+    pub can_move: bool,
     /// Length of `w`.
     pub w_dim: usize,
     /// What the family says of the architecture beside that.

@@ -159,6 +159,7 @@ impl Model {
             latent: self.generator.z_dim(),
             classes: self.generator.classes(),
             can_be_conditional: self.generator.can_be_conditional(),
+            can_move: self.generator.can_move(),
             w_dim: self.generator.w_dim(),
             details: self.generator.details(),
             channels: self.generator.channels(),

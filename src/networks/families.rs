@@ -6,12 +6,45 @@ use super::{
     dcgan,
     discriminator::Discriminator,
     generator::Generator,
+    latents::NormalSource,
     params::{ArchitectureError, HostTensor, Params},
     stylegan2, stylegan3,
 };
 
-/// What is trained from scratch: the one family that fresh networks are made of.
+/// The size of what is trained from scratch; discriminators are StyleGAN2's.
 pub use super::stylegan2::Architecture;
+
+/// What a generator that is trained from scratch is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FreshFamily {
+    /// StyleGAN2.
+    #[default]
+    StyleGan2,
+    /// StyleGAN3, which follows translations.
+    StyleGan3T,
+    /// StyleGAN3, which follows rotations as well.
+    StyleGan3R,
+}
+
+impl FreshFamily {
+    /// Whether its authors train it with style mixing.
+    pub fn mixes_styles(self) -> bool {
+        self == Self::StyleGan2
+    }
+
+    /// A new generator's tensors. Of a StyleGAN3 the first of the architecture's channels are the most that a layer has, and
+    /// the last those of the last layer.
+    pub fn generator(self, size: &Architecture, rng: &mut NormalSource) -> Result<Params, ArchitectureError> {
+        let rotation = match self {
+            Self::StyleGan2 => return Ok(size.generator(rng)),
+            Self::StyleGan3T => false,
+            Self::StyleGan3R => true,
+        };
+        let Architecture { channels, image_channels, latent, mapping_layers } = size;
+        let own = stylegan3::Architecture::new(size.resolution(), channels, *latent, *mapping_layers, rotation);
+        stylegan3::Architecture { image_channels: *image_channels, ..own }.generator(rng)
+    }
+}
 
 /// Reads a generator's architecture off its tensors; buffers go to `device`.
 pub fn read_generator(params: &Params, device: &Device) -> Result<Generator, ArchitectureError> {

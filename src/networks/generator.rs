@@ -9,6 +9,7 @@ use super::{
     dual::Dual,
     flat::{FlatParams, Leaves, ParamLayout},
     latents::{self, LatentAddress},
+    motion::Motion,
     params::Params,
 };
 
@@ -106,6 +107,16 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     /// `num_ws` mapped latents `[batch, w_dim]` to images `[batch, channels, side, side]`, nominally in `[-1, 1]`.
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4>;
 
+    /// Whether it draws moved images, see [`moved`](Self::moved).
+    fn can_move(&self) -> bool {
+        false
+    }
+
+    /// The network that draws the same images moved; `None` in families that are not built to follow motions.
+    fn moved(&self, _motion: Motion) -> Option<Arc<dyn GeneratorNetwork>> {
+        None
+    }
+
     /// What the generator itself makes of a sample on its way to the image, `[batch, channels, 8, 8]`: features for whoever
     /// learns from a few marks where there is no discriminator. `None` if the family has no such maps.
     fn trunk(&self, _p: &Leaves, _ws: &[Dual<2>]) -> Option<Tensor<4>> {
@@ -149,6 +160,14 @@ impl Generator {
     /// The same network drawing only this class, or (`None`) all of them.
     pub fn with_class(self, class: Option<usize>) -> Self {
         Self { class, ..self }
+    }
+
+    /// The same network drawing moved images, if its family can.
+    pub fn with_motion(self, motion: Motion) -> Self {
+        match self.network.moved(motion) {
+            Some(network) if motion != Motion::default() => Self { network, ..self },
+            _ => self,
+        }
     }
 
     /// What is mapped at this address, `[latent_dim]`.

@@ -11,7 +11,7 @@ use super::{
     layer::{Context, SynthesisLayer},
 };
 use crate::networks::{
-    ArchitectureError, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Noise, ParamLayout, Params,
+    ArchitectureError, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Motion, Noise, ParamLayout, Params,
     flat::to_vec,
     params::ShapeReader,
     style::{self, Mapping, WAvg},
@@ -185,6 +185,14 @@ impl GeneratorNetwork for Generator {
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], _noise: &Noise) -> Dual<4> {
         let ws: Vec<_> = ws.iter().map(|w| w.value.clone()).collect();
         (self.run(p, &ws, |_| {}) * self.output_scale).into()
+    }
+
+    fn can_move(&self) -> bool {
+        true
+    }
+
+    fn moved(&self, motion: Motion) -> Option<Arc<dyn GeneratorNetwork>> {
+        Some(Arc::new(Self { input: self.input.moved(motion), ..self.clone() }))
     }
 
     /// The last maps at the lowest sampling rate without their margin, as means of 8x8 squares.

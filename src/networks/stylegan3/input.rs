@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::keys::{FREQUENCIES, GEOMETRY, INPUT};
 use crate::networks::{
-    ArchitectureError, Leaves, ParamLayout,
+    ArchitectureError, Leaves, Motion, ParamLayout,
     flat::ParamId,
     ops,
     params::ShapeReader,
@@ -74,6 +74,13 @@ impl FourierInput {
             phases: tensor(&phases.data, [1, channels]),
             transform: tensor(&transform.data, [3, 3]),
         })
+    }
+
+    /// The same features of a plane that is moved after the file's own transform.
+    pub(super) fn moved(&self, motion: Motion) -> Self {
+        let inverse = motion.inverse().concat();
+        let inverse = Tensor::<2>::from_data(TensorData::new(inverse, [3, 3]), &self.transform.device());
+        Self { transform: self.transform.clone().matmul(inverse), ..self.clone() }
     }
 
     /// `w` `[batch, w_dim]` to maps `[batch, channels, side, side]`.
