@@ -17,7 +17,7 @@ use unlearn_studio::{
     device,
     feedback::{Feedback, Mark, Sample},
     model::Model,
-    networks::{Dual, LatentAddress, Noise, NormalSource, flat::to_vec},
+    networks::{Dual, LatentAddress, Motion, Noise, NormalSource, flat::to_vec},
 };
 
 const ADA: &str = "stylegan2-ada-32";
@@ -328,6 +328,42 @@ fn a_stylegan3_without_a_discriminator() {
     assert!(output.status.success(), "{stderr}");
     assert!(stderr.contains("no discriminator in this file; one is warmed up"), "{stderr}");
     assert!(checkpoint::load(&out).expect("a result").d.is_none());
+}
+
+/// Radial filters and pixel-wise convolutions follow a quarter turn exactly, and the others a shift by whole pixels of every map.
+#[test]
+fn motions_are_followed() {
+    let device = device::cpu().device;
+    let draw = |name: &str, motion: Motion| {
+        let model = Model::load(&pickle(name), &device).expect("a pickle");
+        assert!(model.card().can_move);
+        let generator = model.generator.clone().with_motion(motion);
+        unlearn_studio::model::Sampler::new(&generator, &model.g_ema).render_at(3, 0..2, 1.0)
+    };
+    const SIDE: usize = 16;
+    let (still, turned) =
+        (draw(STYLEGAN3_R, Motion::default()), draw(STYLEGAN3_R, Motion { degrees: 90.0, ..Motion::default() }));
+    // Counter-clockwise: what is on the right comes to the top.
+    let expected: Vec<f32> = still
+        .chunks(SIDE * SIDE)
+        .flat_map(|plane| (0..SIDE * SIDE).map(|at| plane[at % SIDE * SIDE + SIDE - 1 - at / SIDE]))
+        .collect();
+    assert!(relative_error(&turned, &expected) < 1e-4, "{}", relative_error(&turned, &expected));
+    assert!(relative_error(&still, &expected) > 0.1);
+
+    let moved = draw(STYLEGAN3, Motion { x: 0.25, y: -0.125, ..Motion::default() });
+    let still = draw(STYLEGAN3, Motion::default());
+    let inside = |images: &[f32], right: isize, down: isize| -> Vec<f32> {
+        let at = |y: isize, x: isize| (y - down) as usize * SIDE + (x - right) as usize;
+        images.chunks(SIDE * SIDE).flat_map(|p| (5..11).flat_map(move |y| (5..11).map(move |x| p[at(y, x)]))).collect()
+    };
+    let error = relative_error(&inside(&moved, 0, 0), &inside(&still, 4, -2));
+    assert!(error < 0.05, "{error}");
+    assert!(relative_error(&inside(&moved, 0, 0), &inside(&still, 0, 0)) > 4.0 * error);
+    let other = Model::load(&pickle(ADA), &device).expect("a pickle");
+    let moved = other.generator.clone().with_motion(Motion { degrees: 90.0, ..Motion::default() });
+    let images = |generator| unlearn_studio::model::Sampler::new(generator, &other.g_ema).render_at(3, 0..1, 1.0);
+    assert!(!other.card().can_move && images(&moved) == images(&other.generator));
 }
 
 /// Tangents against differences of values, where convolutions are clamped, classes are told and groups are of two.

@@ -221,6 +221,13 @@ impl Model {
         self.template.dcgan.is_some()
     }
 
+    /// Lets this model be written into the pickle that another one of its history came in, if it came in none itself.
+    pub fn share_pickle(&mut self, other: &Self) {
+        if self.template.pickle.is_none() && self.g_ema.layout == other.g_ema.layout {
+            self.template.pickle = other.template.pickle.clone();
+        }
+    }
+
     /// The file's content with the averaged generator replaced and, where they are given, the trained generator and the
     /// discriminator; without these, the averaged generator stands for both.
     pub fn with_networks(&self, g_ema: &FlatParams, trained: Option<&(FlatParams, FlatParams)>) -> Checkpoint {

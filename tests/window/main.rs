@@ -2,6 +2,7 @@
 
 mod failures;
 mod history;
+mod motion;
 mod pictures;
 #[path = "../common/skip.rs"]
 mod skip;
