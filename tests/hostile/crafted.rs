@@ -264,7 +264,7 @@ fn what_is_no_stylegan3_of_nvlabs_is_named() {
     let mut file = STYLEGAN3.to_vec();
     file[place + bytes.len() - 1] = 1;
     let sentence = refused("model.pkl", &file);
-    assert!(sentence.contains("the filters of `G_ema.synthesis.L0_14_5` contradict its sizes"), "{sentence}");
+    assert!(sentence.contains("the filters of `G.synthesis.L0_14_5` contradict its sizes"), "{sentence}");
 }
 
 #[test]
