@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Opens pickles with NVlabs' own `legacy.load_network_pkl` and compares what their generators draw with given images.
 
-Needs a checkout of NVlabs' stylegan3 (which opens StyleGAN2-ada's pickles too), torch, numpy, scipy and safetensors:
+Needs a checkout of NVlabs' stylegan3, or of stylegan2-ada-pytorch for its pickles, torch, numpy, scipy and safetensors:
 
     unlearn-studio sample MODEL.pkl --latents Z.safetensors --out IMAGES.safetensors
     python3 scripts/check_pkl_in_nvlabs.py CHECKOUT MODEL.pkl Z.safetensors IMAGES.safetensors
@@ -24,8 +24,8 @@ from torch_utils import persistence
 import legacy
 
 data = Path(pickle_path).read_bytes()
-SOURCES = {n: (Path(checkout) / f"training/networks_stylegan{n}.py").read_text() for n in (2, 3)}
 IS_3 = b"SynthesisInput" in data
+MODULES = {2: "networks_stylegan2" if IS_3 else "networks", 3: "networks_stylegan3"}
 OF_2 = ("Discriminator", "DiscriminatorBlock", "DiscriminatorEpilogue", "MinibatchStdLayer", "Conv2dLayer")
 
 
@@ -34,9 +34,8 @@ def add_source(meta):
     if len(meta.module_src) < 100:
         of_d = meta.class_name in OF_2 or meta.class_name == "MappingNetwork" and meta.state.get("num_ws") is None
         augment = meta.class_name == "AugmentPipe"
-        meta.module_src = (
-            (Path(checkout) / "training/augment.py").read_text() if augment else SOURCES[2 if of_d or not IS_3 else 3]
-        )
+        module = "augment" if augment else MODULES[2 if of_d or not IS_3 else 3]
+        meta.module_src = (Path(checkout) / f"training/{module}.py").read_text("utf-8-sig")
     return meta
 
 
