@@ -65,7 +65,7 @@ check-models: build
 	else echo "check-models: there is no $(SHARED)/golden, so nothing was compared"; fi
 	@if [ -f "$(SHARED)/models/digits-32.pt" ] && [ -f "$(SHARED)/models/lenet-mnist.onnx" ]; then \
 	  mkdir -p out && $(STUDIO) unlearn "$(SHARED)/models/digits-32.pt" --labeler "$(SHARED)/models/lenet-mnist.onnx" \
-	    --forget 4 --iters 10 --adapt-iters 5 --labelled 500 --samples 500 --out out/check.safetensors; \
+	    --method adapt --forget 4 --iters 10 --adapt-iters 5 --labelled 500 --samples 500 --out out/check.safetensors; \
 	else echo "check-models: there are no digits in $(SHARED)/models, so the method was not tried on them"; fi
 
 clean-out:

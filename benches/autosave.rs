@@ -14,7 +14,7 @@ use unlearn_studio::{
     engine::{Command, Engine, Event, ProjectRequest, RunRequest},
     feedback::{Feedback, FeedbackSource, Mark, Sample},
     networks::LatentAddress,
-    unlearn::Settings,
+    unlearn::{FIRST, Settings},
 };
 
 const ROUNDS: usize = 5;
@@ -35,12 +35,18 @@ fn seconds(save_every: Duration) -> f64 {
         let sample = Sample::new(LatentAddress { seed: 1, index }, 1.0).expect("a psi");
         marks.mark(sample, if index < 24 { Mark::Negative } else { Mark::Positive });
     }
-    let mut settings = Settings::default();
+    let mut settings = Settings::of(FIRST);
     for (key, value) in [("adapt-iters", 1), ("iters", ITERATIONS), ("fisher-samples", 2), ("few-marks", 0)] {
         settings.set(key, value).expect(key);
     }
     let feedback = FeedbackSource::Marks(Box::new(marks));
-    engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None })));
+    engine.send(Command::Start(Box::new(RunRequest {
+        feedback,
+        settings,
+        evaluation: None,
+        out: None,
+        preview: false,
+    })));
     let mut since = None;
     loop {
         match engine.events.recv().expect("an engine") {

@@ -20,7 +20,7 @@ use unlearn_studio::{
     metrics::Labeler,
     model::Model,
     networks::LatentAddress,
-    unlearn::Settings,
+    unlearn::{FIRST, Settings},
 };
 
 fn main() {
@@ -73,14 +73,20 @@ fn drop_a_run(bencher: Bencher) {
             let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");
             feedback.mark(sample, if index < 4 { Mark::Negative } else { Mark::Positive });
         }
-        let mut settings = Settings::default();
+        let mut settings = Settings::of(FIRST);
         for (key, value) in
             [("adapted", 1), ("fisher-samples", 2), ("few-marks", 0), ("adapt-iters", 1_000_000), ("iters", 1)]
         {
             settings.set(key, value).expect(key);
         }
         let feedback = FeedbackSource::Marks(Box::new(feedback));
-        engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None })));
+        engine.send(Command::Start(Box::new(RunRequest {
+            feedback,
+            settings,
+            evaluation: None,
+            out: None,
+            preview: false,
+        })));
         while !matches!(engine.events.recv().expect("an event"), Event::Iteration(_)) {}
         engine
     };

@@ -15,12 +15,9 @@ use unlearn_studio::{
     networks::flat::to_vec,
     train::{Losses, Trainer},
     unlearn::{
-        Flow, Settings,
-        adapt::{
-            repulsion::Repulsion,
-            settings::AdaptSettings,
-            stages::{self, Cursors, StageEnd},
-        },
+        Flow, Restricted, Settings,
+        adapt::{repulsion::Repulsion, settings::AdaptSettings, stages},
+        adversarial::{Cursors, StageEnd},
     },
 };
 
@@ -73,9 +70,12 @@ fn main() -> anyhow::Result<()> {
         let values: Vec<_> = adapted.iter().map(|a| a.values.clone()).collect();
         let trained = state(stages::unlearn(
             gan,
-            &mut pools.positives,
-            &mut pools.negatives,
-            &values,
+            stages::Pools {
+                positives: &mut pools.positives,
+                negatives: &mut pools.negatives,
+                adapted: &values,
+                restricted: &Restricted::default(),
+            },
             &settings,
             None,
             &mut quiet,

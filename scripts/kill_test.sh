@@ -25,7 +25,7 @@ marks = {"version": 1, "model_sha256": digest, "negatives": [entry(i) for i in r
 json.dump(marks, open(sys.argv[1], "w"))
 PY
 run=(unlearn assets/models/digits-32.safetensors --feedback "$work/marks.json" --as-marked --samples 0 --device cpu
-  --adapt-iters $((kills / 4 + 4)) --iters $((kills + 12)) --save-every 0)
+  --method adapt --adapt-iters $((kills / 4 + 4)) --iters $((kills + 12)) --save-every 0)
 start() { "$program" "${run[@]}" --project "$1" --out "$2"; }
 fail() { echo "kill_test: $*" >&2; exit 1; }
 

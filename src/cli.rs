@@ -12,6 +12,7 @@
 mod args;
 mod avatars;
 mod client;
+mod compare;
 mod evaluate;
 mod export;
 mod info;
@@ -64,6 +65,8 @@ enum Verb {
     Unlearn(Box<unlearn::UnlearnArgs>),
     /// Go on with a run that was interrupted.
     Resume(resume::ResumeArgs),
+    /// Run several methods on the same feedback and compare them.
+    Compare(Box<compare::CompareArgs>),
     /// Measure what a labeler sees before and after.
     Evaluate(evaluate::EvaluateArgs),
     /// Convert between model formats.
@@ -122,6 +125,7 @@ fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
         Some(Verb::Sample(args)) => sample::run(&args),
         Some(Verb::Unlearn(args)) => unlearn::run(&args),
         Some(Verb::Resume(args)) => resume::run(&args),
+        Some(Verb::Compare(args)) => compare::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Export(args)) => export::run(&args),
         Some(Verb::Avatars(args)) => avatars::run(&args),

@@ -69,6 +69,8 @@ fn small_unlearn(out: &Path, more: &[&str]) -> Vec<String> {
         "2",
         "--iters",
         "2",
+        "--method",
+        "adapt",
         "--adapt-iters",
         "2",
         "--batch",
@@ -302,6 +304,8 @@ fn the_same_command_gives_the_same_file() {
             "--as-marked",
             "--iters",
             "2",
+            "--method",
+            "adapt",
             "--adapt-iters",
             "2",
             "--adapted",
@@ -359,7 +363,7 @@ fn a_dcgan_unlearns_and_is_written_as_it_came() {
     let run = |out: &str| {
         let (model, feedback, out) = (text(&dcgan), at("marks.json"), at(out));
         let fixed = ["unlearn", &model, "--classes", "3", "--feedback", &feedback, "--as-marked", "--out", &out];
-        let sizes = "--iters 2 --adapt-iters 1 --adapted 1 --batch 4 --samples 0 --device cpu";
+        let sizes = "--method adapt --iters 2 --adapt-iters 1 --adapted 1 --batch 4 --samples 0 --device cpu";
         let output = studio(&fixed.into_iter().chain(sizes.split(' ')).collect::<Vec<_>>());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert!(stderr(&output).contains("no discriminator in this file; one is warmed up"), "{}", stderr(&output));
@@ -426,7 +430,20 @@ fn what_is_to_be_forgotten_can_be_named() {
     let out = folder();
     let at = |name: &str| text(&out.path().join(name));
     let labeler = text(&fixture("labelers/two8.onnx"));
-    let fixed = ["--iters", "2", "--adapt-iters", "2", "--batch", "4", "--adapted", "1", "--labelled", "64"];
+    let fixed = [
+        "--method",
+        "adapt",
+        "--iters",
+        "2",
+        "--adapt-iters",
+        "2",
+        "--batch",
+        "4",
+        "--adapted",
+        "1",
+        "--labelled",
+        "64",
+    ];
     let unlearn = |forget: &str, weights: &str| {
         let more = ["--samples", "64", "--device", "cpu", "--out", weights, "--report", &at("r.json")];
         let ends = ["unlearn", &text(&model()), "--labeler", &labeler, "--forget", forget];
@@ -477,7 +494,7 @@ fn ctrl_c_keeps_what_was_reached() {
     {
         let out = folder();
         let weights = out.path().join("stopped.pt");
-        let more = ["--iters", "9999999", "--adapt-iters", adapt_iters, "--samples", "9999999"];
+        let more = ["--method", "adapt", "--iters", "9999999", "--adapt-iters", adapt_iters, "--samples", "9999999"];
         let output = interrupted(&weights, &more, reached);
         assert_eq!(output.status.code(), Some(0), "stage {stage}: {}", stderr(&output));
         assert!(stdout(&output).contains(reached), "stage {stage}: {}", stdout(&output));
@@ -545,7 +562,8 @@ fn a_training_that_diverges_keeps_the_last_good_state() {
     for lr in ["1e30", "1e8", "300"] {
         let out = folder();
         let (weights, report) = (out.path().join("w.pt"), out.path().join("r.json"));
-        let more = ["--lr", lr, "--iters", "40", "--adapt-iters", "40", "--report", &text(&report)];
+        let more =
+            ["--method", "adapt", "--lr", lr, "--iters", "40", "--adapt-iters", "40", "--report", &text(&report)];
         let output = studio(&words(&small_unlearn(&weights, &more)));
         let sentence = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{lr}: {sentence}");
@@ -715,7 +733,22 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ("unlearn {m} --labeler {l} --forget 0", 2, "--out"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --repulsion el3", 2, "[possible values: el2, nl2, il2]"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --bach 4", 2, "--bach"),
-    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --method magic", 2, "[possible values: adapt]"),
+    (
+        "unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --method magic",
+        2,
+        "[possible values: reject, redirect, adapt, saliency, feature, dampen, extrapolate]",
+    ),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set mask-ratio=0", 2, "a share above 0 and at most 1"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set mask-ratio=1.5", 2, "a share above 0 and at most 1"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set prune=1", 2, "at least 0 and below 1"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set l1=-1", 2, "a number of at least 0"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --method dampen --set alpha=-1", 2, "at least 0"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --method feature --set alpha=0", 2, "a positive number"),
+    ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --method saliency --preset class", 1, "this one draws none"),
+    ("compare {m} --methods magic --labeler {l} --forget 0 --out {o}/t.json", 2, "there is no method 'magic'"),
+    ("compare {m} --methods adapt:slow --labeler {l} --forget 0 --out {o}/t.json", 2, "adapt has no preset 'slow'"),
+    ("compare {m} --methods reject+mask-ratio=0 --labeler {l} --forget 0 --out {o}/t.json", 2, "a share above 0"),
+    ("compare {m} --methods reject --labeler {l} --forget 0 --out {o}/t.csv", 2, "json"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --preset slow", 2, "[possible values: quick, paper]"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set gamma", 2, "--set gamma: it must be KEY=VALUE"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set magic=1", 2, "has no setting `magic`; it has iters"),
@@ -745,7 +778,10 @@ fn bad_input_gets_one_sentence_and_writes_nothing() {
                 *arg = arg.replace(name, place);
             }
         }
-        if ["sample", "unlearn", "evaluate"].contains(&args[0].as_str()) {
+        if args[0] == "unlearn" && !line.contains("--method") {
+            args.extend(["--method", "adapt"].map(str::to_owned));
+        }
+        if ["sample", "unlearn", "evaluate", "compare"].contains(&args[0].as_str()) {
             args.extend(["--device", "cpu"].map(str::to_owned));
         }
         let output = studio(&words(&args));

@@ -15,7 +15,7 @@ use unlearn_studio::{
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
     model::ModelCard,
     networks::LatentAddress,
-    unlearn::Settings,
+    unlearn::{FIRST, Settings},
 };
 
 /// Longer than anything here takes on a busy machine.
@@ -106,7 +106,7 @@ fn run(adapt: usize, unlearn: usize) -> Command {
         let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");
         feedback.mark(sample, if index < 4 { Mark::Negative } else { Mark::Positive });
     }
-    let mut settings = Settings::default();
+    let mut settings = Settings::of(FIRST);
     let counts = [("adapt-iters", adapt), ("iters", unlearn), ("adapted", 1), ("fisher-samples", 2), ("few-marks", 0)];
     for (key, value) in counts.into_iter().chain([("batch", 4)]) {
         settings.set(key, value).expect(key);
@@ -116,7 +116,7 @@ fn run(adapt: usize, unlearn: usize) -> Command {
     }
     settings.set("ema-decay", 0.5).expect("a decay");
     let feedback = FeedbackSource::Marks(Box::new(feedback));
-    Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None }))
+    Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None, preview: false }))
 }
 
 #[test]
@@ -232,13 +232,13 @@ fn a_held_run_can_be_stopped() {
 #[test]
 fn extrapolation_leads_from_adapted_to_original() {
     let engine = open();
-    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Slider(0.5), 1)));
+    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Slider([0.5, 0.0]), 1)));
     assert_eq!(failure(&engine), "these weights do not exist yet");
     engine.send(run(8, 1));
     assert!(!report(&engine).stopped);
 
     let [original, adapted] = [Weights::Original, Weights::Auxiliary(0)].map(|weights| sample(&engine, weights));
-    let at = |gamma| sample(&engine, Weights::Slider(gamma));
+    let at = |gamma| sample(&engine, Weights::Slider([gamma, 0.0]));
     let apart = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(
         apart(&original, &adapted) > Some(8),
@@ -387,7 +387,7 @@ fn snapshots_and_extrapolations_can_be_exported() {
     let half = load("half.safetensors", Weights::Snapshot(0));
     assert!(half.g_ema != original.g_ema && half.g == original.g);
     assert_eq!(half.metadata["weights"], "snapshot after iteration 2");
-    let far = load("far.safetensors", Weights::Slider(1.5));
+    let far = load("far.safetensors", Weights::Slider([1.5, 0.0]));
     assert!(far.g_ema != original.g_ema && far.g_ema != half.g_ema);
     let same = load("same.pt", Weights::Original);
     assert!((same.g_ema, same.g, same.d) == (original.g_ema.clone(), original.g.clone(), original.d.clone()));

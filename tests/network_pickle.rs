@@ -49,7 +49,8 @@ fn unlearn(model: &Path, out: &str, more: &[&str]) -> Output {
     let labeler = text(fixture("labelers/grey8.onnx"));
     let model = text(model);
     let fixed = ["unlearn", &model, "--labeler", &labeler, "--forget", "0", "--out", out, "--device", "cpu"];
-    let small = "--iters 2 --adapt-iters 2 --batch 4 --adapted 1 --labelled 256 --samples 64 --preset paper";
+    let small =
+        "--method adapt --iters 2 --adapt-iters 2 --batch 4 --adapted 1 --labelled 256 --samples 64 --preset paper";
     let small: Vec<&str> = small.split(' ').collect();
     studio(&[&fixed[..], &small, more].concat())
 }
@@ -287,7 +288,20 @@ fn marks_name_their_class() {
         eight_marks(&model, classes).save(&marks).expect("a feedback file");
     };
     let run = |out: &str| {
-        let args = ["--iters", "1", "--adapt-iters", "1", "--batch", "4", "--device", "cpu", "--preset", "paper"];
+        let args = [
+            "--method",
+            "adapt",
+            "--iters",
+            "1",
+            "--adapt-iters",
+            "1",
+            "--batch",
+            "4",
+            "--device",
+            "cpu",
+            "--preset",
+            "paper",
+        ];
         let (model, marks) = (text(pickle(CONDITIONAL)), text(&marks));
         studio(&[&["unlearn", &model, "--feedback", &marks, "--out", out], &args[..]].concat())
     };

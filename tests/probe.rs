@@ -10,7 +10,7 @@ use unlearn_studio::{
         probe::{Confidence, FEWEST, auc},
     },
     networks::LatentAddress,
-    unlearn::Settings,
+    unlearn::{FIRST, Settings},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -151,7 +151,7 @@ fn marks_that_teach_nothing_are_refused_in_one_sentence() {
 }
 
 fn short() -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings::of(FIRST);
     let counts =
         [("adapted", 1), ("fisher-samples", 2), ("labelled", 200), ("adapt-iters", 1), ("iters", 1), ("batch", 4)];
     for (key, value) in counts.into_iter().chain([("seed", SEED)]) {
@@ -161,7 +161,13 @@ fn short() -> Settings {
 }
 
 fn run(engine: &Engine, feedback: FeedbackSource, settings: Settings) -> Result<RunReport, String> {
-    engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None })));
+    engine.send(Command::Start(Box::new(RunRequest {
+        feedback,
+        settings,
+        evaluation: None,
+        out: None,
+        preview: false,
+    })));
     answer(engine, |e| if let Event::Done(report) = e { Some(*report) } else { None })
 }
 
@@ -172,7 +178,13 @@ fn a_run_on_few_marks_says_how_sure_it_is() {
     for (count, sure) in [(5, false), (40, true)] {
         let feedback = FeedbackSource::Marks(Box::new(marks(&sha256, &brightness, count)));
         let settings = quick.clone();
-        engine.send(Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None })));
+        engine.send(Command::Start(Box::new(RunRequest {
+            feedback,
+            settings,
+            evaluation: None,
+            out: None,
+            preview: false,
+        })));
         let mut warnings = Vec::new();
         let report = answer(&engine, |event| match event {
             Event::Done(report) => Some(report),

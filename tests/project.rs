@@ -19,7 +19,7 @@ use unlearn_studio::{
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
     networks::LatentAddress,
     project::{NodeId, Status},
-    unlearn::Settings,
+    unlearn::{FIRST, Settings},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -99,13 +99,19 @@ fn marks(sha256: &str) -> Feedback {
 }
 
 fn request(sha256: &str, [adapt, unlearn]: [usize; 2], out: Option<PathBuf>) -> RunRequest {
-    let mut settings = Settings::default();
+    let mut settings = Settings::of(FIRST);
     let counts = [("adapt-iters", adapt), ("iters", unlearn), ("adapted", 2), ("fisher-samples", 2), ("few-marks", 0)];
     for (key, value) in counts.into_iter().chain([("batch", 4)]) {
         settings.set(key, value).expect(key);
     }
     // Pools are smaller than what the stages take from them, so that their order is shuffled again and again.
-    RunRequest { feedback: FeedbackSource::Marks(Box::new(marks(sha256))), settings, evaluation: None, out }
+    RunRequest {
+        feedback: FeedbackSource::Marks(Box::new(marks(sha256))),
+        settings,
+        evaluation: None,
+        out,
+        preview: false,
+    }
 }
 
 fn start(request: RunRequest) -> Command {
@@ -195,7 +201,7 @@ fn a_program_that_is_killed_loses_nothing() {
         let [project, out] =
             ["unlearn", "safetensors"].map(|e| files.path().join(format!("{name}.{e}")).display().to_string());
         let text = format!(
-            "unlearn|{source}|--feedback|{feedback}|--as-marked|--samples|0|--device|cpu|--batch|4|--adapt-iters|20|\
+            "unlearn|{source}|--feedback|{feedback}|--as-marked|--samples|0|--device|cpu|--batch|4|--method|adapt|--adapt-iters|20|\
              --iters|40|--save-every|0|--project|{project}|--out|{out}"
         );
         text.split('|').map(str::to_owned).collect()

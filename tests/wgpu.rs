@@ -89,7 +89,7 @@ fn steps(device: &Device) -> Values {
     let repulsion = RepulsionConfig { loss: RepulsionLoss::Il2, distance: Distance::Mean, gamma: 1e-3, weight: 1.0 };
     let repulsion = Repulsion::new(repulsion, &gan.g.layout, golden.adapted(device)).expect("two adapted generators");
     let mask = Tensor::from_data(TensorData::new(vec![1.0_f32, 1.0, 0.0, 1.0], [BATCH]), device);
-    let retained = (Retained { z: z.clone(), mask }, real);
+    let retained = (Retained { z: z.clone(), psi: Tensor::ones([BATCH, 1], device), mask }, real);
     let mut trainer = fresh();
     let (loss, term, retention) = trainer.generator_step(&draw, Some(&repulsion), Some(retained));
     trainer.ema_step();

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     project::NodeId,
-    unlearn::{Auxiliary, Flow, Iteration, Monitor, Plan, ResumePoint, StageRound, StateRef},
+    unlearn::{Auxiliary, Flow, Iteration, LayerShare, Monitor, Plan, ResumePoint, StageRound, StateRef},
 };
 
 /// Steers one run.
@@ -65,6 +65,8 @@ pub(super) struct RunControl<'a> {
     autosave: Option<Autosave>,
     /// Whether where it stands now is saved already.
     is_saved: bool,
+    /// How much of each layer may move, where not all may.
+    pub(super) layers: Vec<LayerShare>,
 }
 
 /// What a run could be gone on with.
@@ -102,6 +104,7 @@ impl<'a> RunControl<'a> {
             plan,
             autosave: None,
             is_saved: false,
+            layers: Vec::new(),
         }
     }
 
@@ -295,15 +298,16 @@ impl<'a> RunControl<'a> {
     }
 
     /// The snapshot that is due after this iteration, and what the labeler says about it.
-    fn auto_snapshot(&mut self, iteration: &Iteration, state: StateRef<'_>) {
-        let due = |done: usize| done * self.session.auto_snapshots / iteration.of.max(1);
-        if due(iteration.index + 1) == due(iteration.index) {
+    fn auto_snapshot(&mut self, state: StateRef<'_>) {
+        let due = |done: usize| done * self.session.auto_snapshots / self.plan.result_iterations.max(1);
+        let index = self.iterations - 1;
+        if due(self.iterations) == due(index) {
             return;
         }
         self.snapshot(Some(state));
         let (Some(estimator), Ok(model)) = (&self.estimator, self.session.model()) else { return };
         match estimator.estimate(&model.generator, state.g_ema()) {
-            Ok((pul, frechet)) => self.send_event(Event::Estimate { index: iteration.index, pul, frechet }),
+            Ok((pul, frechet)) => self.send_event(Event::Estimate { index, pul, frechet }),
             Err(error) => self.send_event(Event::Warning(error.sentence())),
         }
     }
@@ -337,9 +341,9 @@ impl Monitor for RunControl<'_> {
             // Should anything fail from here on, this is what was reached.
             self.session.results.set(state.to_owned());
             self.session.results.provenance.clone_from(&self.provenance);
-            self.iterations = done;
+            self.iterations += 1;
             self.last = iteration.values.iter().copied().collect();
-            self.auto_snapshot(iteration, state);
+            self.auto_snapshot(state);
         }
         self.is_saved = false;
         self.handle_commands(Some(state), Some(resume));
@@ -355,5 +359,14 @@ impl Monitor for RunControl<'_> {
         let number = self.session.results.auxiliary.len();
         self.send_event(Event::Auxiliary { number, name: auxiliary.name.clone() });
         self.session.results.auxiliary.push(auxiliary);
+    }
+
+    fn layers(&mut self, shares: Vec<LayerShare>) {
+        self.send_event(Event::Layers(shares.clone()));
+        self.layers = shares;
+    }
+
+    fn warn(&mut self, doubt: String) {
+        self.send_event(Event::Warning(doubt));
     }
 }

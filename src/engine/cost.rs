@@ -61,10 +61,10 @@ pub fn affordable_snapshots(card: &ModelCard, wanted: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unlearn::Settings;
+    use crate::unlearn::{FIRST, Settings};
 
     fn plan(change: &[(&str, usize)]) -> Plan {
-        let mut settings = Settings::default();
+        let mut settings = Settings::of(FIRST);
         change.iter().for_each(|(key, value)| settings.set(key, *value).unwrap());
         settings.plan().unwrap()
     }

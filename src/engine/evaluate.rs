@@ -49,30 +49,62 @@ pub fn label_samples(
     Ok(all)
 }
 
-/// PUL, class shares and Fréchet distance between two sets of weights over the same latents.
+/// PUL, class shares, Fréchet distance and the change of kept samples between two sets of weights over the same latents;
+/// `progress` is told the samples drawn, twice `samples` in all.
 pub fn compare(
-    generators: [(&Generator, &FlatParams); 2],
+    [before, after]: [(&Generator, &FlatParams); 2],
     labeler: &Labeler,
     target: &Target,
     seed: u64,
     samples: usize,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, EngineError> {
-    let mut done = 0;
-    let mut labels = Vec::with_capacity(2);
-    for (generator, weights) in generators {
-        let base = done;
-        let mut part = |n: usize| {
-            done = base + n;
-            progress(done)
-        };
-        match label_samples(generator, weights, labeler, target.head_number(), seed, samples, &mut part)? {
-            Some(found) => labels.push(found),
-            None => return Ok(None),
+    let mut samplers = [before, after].map(|(generator, weights)| Sampler::new(generator, weights));
+    let [c, h, w] = samplers[0].image_shape();
+    let chunk = samplers[0].chunk() * 8;
+    let mut labels: [Option<Labels>; 2] = [None, None];
+    let mut changes = Vec::with_capacity(samples);
+    let mut start = 0;
+    while start < samples {
+        let end = (start + chunk).min(samples);
+        let mut images = [Vec::new(), Vec::new()];
+        for (number, sampler) in samplers.iter_mut().enumerate() {
+            images[number] = sampler.render_at(seed, start as u64..end as u64, 1.0);
+            let shape = sampler.image_shape();
+            let found = labeler.label_head(
+                target.head_number(),
+                &images[number],
+                [end - start, shape[0], shape[1], shape[2]],
+            )?;
+            match &mut labels[number] {
+                Some(all) => all.append(found),
+                none => *none = Some(found),
+            }
+            if progress(2 * start + (number + 1) * (end - start)).is_break() {
+                return Ok(None);
+            }
         }
+        let [old, new] = &images;
+        let size = (c * h * w).max(1);
+        changes.extend(old.chunks_exact(size).zip(new.chunks_exact(size)).map(|(old, new)| {
+            let sum: f64 = old.iter().zip(new).map(|(a, b)| f64::from((a - b).abs())).sum();
+            sum / size as f64
+        }));
+        start = end;
     }
-    let [before, after] = labels.as_slice() else { return Ok(None) };
-    Ok(Some(evaluate(before, after, target)?))
+    let [Some(before), Some(after)] = labels else { return Ok(None) };
+    let mut found = evaluate(&before, &after, target)?;
+    let kept: Vec<f64> = before
+        .classes
+        .iter()
+        .zip(&changes)
+        .filter(|(class, _)| !target.holds(**class))
+        .map(|(_, &change)| change)
+        .collect();
+    if !kept.is_empty() {
+        found.kept_change = Some(kept.iter().sum::<f64>() / kept.len() as f64);
+    }
+    Ok(Some(found))
 }
 
 /// Compares two model files; `None` if it was stopped.

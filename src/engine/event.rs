@@ -10,7 +10,7 @@ use crate::{
     metrics::{Evaluation, Head},
     model::ModelCard,
     networks::Motion,
-    unlearn::Iteration,
+    unlearn::{Iteration, LayerShare},
 };
 
 /// Rendered samples, 8-bit RGB.
@@ -59,6 +59,8 @@ pub enum Event {
     Progress(Progress),
     /// One iteration of a method and what it measured.
     Iteration(Iteration),
+    /// Only some of the weights may move: how many of each layer.
+    Layers(Vec<LayerShare>),
     /// The method has weights beside the result, from now on to be had as
     /// [`Weights::Auxiliary`](super::Weights::Auxiliary) and by its slider.
     Auxiliary {

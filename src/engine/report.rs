@@ -10,7 +10,7 @@ use crate::{
     feedback::FeedbackSummary,
     metrics::Evaluation,
     project::NodeId,
-    unlearn::{Method, Settings, StageRound},
+    unlearn::{LayerShare, Method, Settings, StageRound},
 };
 
 /// A run's report.
@@ -45,6 +45,12 @@ pub struct RunReport {
     /// Why it could not be measured, where it was to be and could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measurement_failed: Option<String>,
+    /// How much of each layer could move, where not all could.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerShare>,
+    /// Whether it was only to be looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub preview: bool,
     /// Its node in the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,

@@ -43,6 +43,9 @@ pub struct RunRequest {
     /// A file that the result is written to as soon as it is there, before it is measured.
     #[serde(default)]
     pub out: Option<PathBuf>,
+    /// Only to be looked at: no node is made of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preview: bool,
 }
 
 /// A measurement by a labeler, over latents that were not trained on.

@@ -190,10 +190,10 @@ impl Results {
             }
             // The session's, which has the project.
             Weights::Node(_) => return Err(MISSING),
-            Weights::Slider(value) => {
+            Weights::Slider(places) => {
                 let auxiliary: Vec<_> = self.auxiliary.iter().map(|auxiliary| auxiliary.weights.clone()).collect();
                 let method = self.method.ok_or(MISSING)?;
-                method.slide(original, &auxiliary, value).ok_or(MISSING)?
+                method.slide(original, &auxiliary, places).ok_or(MISSING)?
             }
         })
     }
@@ -205,9 +205,11 @@ impl Results {
             Weights::Node(number) => Some(format!("node {number}")),
             Weights::Auxiliary(number) => Some(self.auxiliary.get(number).ok_or(MISSING)?.name.clone()),
             Weights::Snapshot(number) => Some(format!("snapshot after iteration {}", self.snapshot(number)?.iteration)),
-            Weights::Slider(value) => {
-                let slider = self.method.and_then(Method::slider).ok_or(MISSING)?;
-                Some(format!("{} {value}", slider.note))
+            Weights::Slider(places) => {
+                let sliders = self.method.map_or(&[][..], Method::sliders);
+                let note = sliders.first().ok_or(MISSING)?.note;
+                let places: Vec<String> = sliders.iter().zip(places).map(|(_, place)| place.to_string()).collect();
+                Some(format!("{note} {}", places.join(", ")))
             }
         })
     }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     checkpoint::{read_tensors, write_tensors},
-    feedback::{FeedbackSummary, Pools, collect},
+    feedback::{CollectRequest, FeedbackSummary, Pools, collect},
     metrics::{Labeler, Target},
     model::program,
     project::{NodeId, Status},
@@ -59,11 +59,16 @@ pub(super) fn run(
     let measurement = request.evaluation.clone().map(Measurement::open).transpose()?;
     request.settings.check().map_err(EngineError::Settings)?;
     let plan = request.settings.plan().ok_or(EngineError::State("these settings cannot be run"))?;
+    let needs = request.settings.method().needs(request.settings.values());
+    if needs.classes && session.model()?.generator.classes() < 2 {
+        return Err(EngineError::State("these settings are for a model that draws classes, and this one draws none"));
+    }
     if interrupted.is_none() && session.project.as_ref().is_some_and(|project| project.unfinished().is_some()) {
         return Err(EngineError::State("a run was interrupted: go on with it, or delete it in the history, first"));
     }
     let node = match interrupted {
         Some(node) => Some(node),
+        None if request.preview => None,
         None => history::begin(session, &mut request)?,
     };
     let began = std::panic::AssertUnwindSafe(|| {
@@ -193,6 +198,8 @@ fn run_request(
         seconds: Seconds { label, stages, evaluate: 0.0 },
         warm_up,
         measurement_failed: None,
+        layers: std::mem::take(&mut control.layers),
+        preview: request.preview,
         node,
         evaluation: None,
     };
@@ -272,7 +279,9 @@ fn find_pools(control: &mut RunControl, request: &RunRequest) -> Result<Option<P
     let settings = request.settings.collect().map_err(EngineError::Settings)?;
     let helper = request.evaluation.as_ref().map(|evaluation| &evaluation.labeler);
     let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-    let Some(pools) = collect(&model, &request.feedback, &settings, helper, &mut progress)? else { return Ok(None) };
+    let positives = request.settings.method().needs(request.settings.values()).positives;
+    let asked = CollectRequest { source: &request.feedback, settings: &settings, helper, positives };
+    let Some(pools) = collect(&model, asked, &mut progress)? else { return Ok(None) };
     if let Some(doubt) = pools.learned.and_then(|learned| learned.quality.doubt()) {
         control.send_event(Event::Warning(doubt));
     }

@@ -13,6 +13,6 @@ pub enum Weights {
     Snapshot(usize),
     /// A node of the project, by its number.
     Node(u64),
-    /// A place of the method's slider.
-    Slider(f64),
+    /// A place of the method's sliders.
+    Slider([f64; 2]),
 }

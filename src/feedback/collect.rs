@@ -15,16 +15,26 @@ use super::{
 };
 use crate::model::Model;
 
-/// The images to train on; `None` if `progress`, which is told the samples looked at, stopped it. A probe that learns from
-/// few marks sees the features of `helper` too, if it has some.
+/// What images are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct CollectRequest<'a> {
+    /// Where they come from.
+    pub source: &'a FeedbackSource,
+    /// How they are looked for.
+    pub settings: &'a CollectSettings,
+    /// A classifier whose features a probe that learns from few marks sees, too, if it has some.
+    pub helper: Option<&'a LabelerSpec>,
+    /// Whether there must be positives.
+    pub positives: bool,
+}
+
+/// The images to train on; `None` if `progress`, which is told the samples looked at, stopped it.
 pub fn collect(
     model: &Model,
-    source: &FeedbackSource,
-    settings: &CollectSettings,
-    helper: Option<&LabelerSpec>,
+    CollectRequest { source, settings, helper, positives }: CollectRequest<'_>,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, PoolError> {
-    match source {
+    let found = match source {
         FeedbackSource::Labeler { labeler, forget } => {
             let labeler = labeler.open()?;
             let target = labeler.target(forget)?;
@@ -48,7 +58,11 @@ pub fn collect(
             let marks = by_clicks(model, &reference, &user, settings)?;
             by_probe(model, &reference, &marks, features, settings, progress)
         }
+    }?;
+    if let Some(pools) = &found {
+        pools.check(positives)?;
     }
+    Ok(found)
 }
 
 /// Marks as they are, or, where they are few, what a probe learns from them.

@@ -76,13 +76,40 @@ impl ImagePool {
         self.origins.is_empty()
     }
 
+    /// What the image at this place was made from.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn origin(&self, place: usize) -> &Origin {
+        &self.origins[place]
+    }
+
+    /// The image at this place, `[channels, height, width]` row-major.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn image(&self, place: usize) -> &[f32] {
+        let size = self.shape.iter().product::<usize>();
+        &self.data[place * size..(place + 1) * size]
+    }
+
+    /// Channels, height and width of its images.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Whether any image was made with truncation.
+    pub fn is_truncated(&self) -> bool {
+        self.origins.iter().any(|origin| origin.psi != 1.0)
+    }
+
     /// The next `batch` images, `[batch, channels, height, width]`, and where they came from; reshuffled after every
     /// pass over the pool.
     pub fn batch(&mut self, batch: usize, rng: &mut NormalSource, device: &Device) -> (Tensor<4>, Retained) {
         let [channels, height, width] = self.shape;
         let size = channels * height * width;
         let mut images = Vec::with_capacity(batch * size);
-        let (mut z, mut mask) = (Vec::new(), Vec::with_capacity(batch));
+        let (mut z, mut psi, mut mask) = (Vec::new(), Vec::with_capacity(batch), Vec::with_capacity(batch));
         for _ in 0..batch {
             if self.next == 0 {
                 self.shuffle(rng);
@@ -91,11 +118,13 @@ impl ImagePool {
             self.next = (self.next + 1) % self.order.len();
             images.extend_from_slice(&self.data[i * size..(i + 1) * size]);
             z.extend_from_slice(&self.origins[i].z);
+            psi.push(self.origins[i].psi);
             mask.push(if self.origins[i].psi == 1.0 { 1.0 } else { 0.0 });
         }
         let latent = z.len() / batch.max(1);
         let retained = Retained {
             z: Tensor::from_data(TensorData::new(z, [batch, latent]), device),
+            psi: Tensor::from_data(TensorData::new(psi, [batch, 1]), device),
             mask: Tensor::from_data(TensorData::new(mask, [batch]), device),
         };
         (Tensor::from_data(TensorData::new(images, [batch, channels, height, width]), device), retained)

@@ -20,7 +20,7 @@ mod settings;
 mod simulated_user;
 mod source;
 
-pub use collect::collect;
+pub use collect::{CollectRequest, collect};
 pub use error::PoolError;
 pub use file::FeedbackError;
 pub use image_pool::{ImagePool, Origin, PoolCursor};

@@ -91,7 +91,7 @@ pub fn by_labeler(
             return Ok(None);
         }
     }
-    pools(negatives, positives, feedback).map(Some)
+    Ok(Some(Pools { negatives, positives, feedback, learned: None }))
 }
 
 /// How image `i` is marked by its labels; who is in doubt whether it is positive does not mark it.
@@ -120,14 +120,18 @@ pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, PoolError> {
             pool.push(image, Origin { z: model.latent(*sample)?, psi: sample.psi() });
         }
     }
-    pools(negatives, positives, feedback)
+    Ok(Pools { negatives, positives, feedback, learned: None })
 }
 
-fn pools(negatives: ImagePool, positives: ImagePool, feedback: Feedback) -> Result<Pools, PoolError> {
-    for (pool, kind) in [(&negatives, "negative"), (&positives, "positive")] {
-        if pool.is_empty() {
-            return Err(PoolError::None { kind });
+impl Pools {
+    /// Whether there is enough to work on.
+    pub(super) fn check(&self, positives: bool) -> Result<(), PoolError> {
+        if self.negatives.is_empty() {
+            return Err(PoolError::None { kind: "negative" });
         }
+        if positives && self.positives.is_empty() {
+            return Err(PoolError::None { kind: "positive" });
+        }
+        Ok(())
     }
-    Ok(Pools { negatives, positives, feedback, learned: None })
 }

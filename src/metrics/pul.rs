@@ -58,6 +58,10 @@ pub struct Evaluation {
     /// What both were measured on.
     #[serde(default)]
     pub frechet_on: FrechetBasis,
+    /// Mean absolute difference of the pictures that did not show `forget` before, before to after the same latents, of
+    /// values in `[-1, 1]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_change: Option<f64>,
 }
 
 /// Compares the labels of the same latents before and after.
@@ -95,6 +99,7 @@ pub fn evaluate(before: &Labels, after: &Labels, target: &Target) -> Result<Eval
         frechet,
         frechet_floor: floor,
         frechet_on,
+        kept_change: None,
     })
 }
 
@@ -133,6 +138,9 @@ impl fmt::Display for Evaluation {
         writeln!(f, "Fréchet      {distance:>10} distance {floor:>6} floor")?;
         if let Some(note) = self.frechet_on.note() {
             writeln!(f, "             {note}")?;
+        }
+        if let Some(change) = self.kept_change {
+            writeln!(f, "kept samples {change:>10.4} mean absolute change")?;
         }
         write!(f, "class            before     after")?;
         let shares = self.shares_before.iter().zip(&self.shares_after).zip(&self.classes);

@@ -119,6 +119,7 @@ impl Trainer {
             gradient = gradient.clone() + slope * self.config.retain;
             value
         });
+        let gradient = self.movable.restrict(gradient, &self.g.values);
         self.update_generator(gradient);
         (loss, term, retain)
     }

@@ -8,6 +8,7 @@ use super::{
     config::TrainConfig,
     draw::Draw,
     losses::Losses,
+    movable::Movable,
 };
 use crate::networks::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource, ops};
 
@@ -45,6 +46,8 @@ pub struct Labels {
 pub struct Retained {
     /// `[batch, latent_dim]`.
     pub z: Tensor<2>,
+    /// Their truncation, `[batch, 1]`.
+    pub psi: Tensor<2>,
     /// 1 for images that were made from `z` with constant noise and no truncation, else 0; `[batch]`.
     pub mask: Tensor<1>,
 }
@@ -81,6 +84,8 @@ pub struct Trainer {
     pub augment: Option<Augment>,
     /// Classes of the present batch.
     pub labels: Labels,
+    /// Which of the generator's weights may move.
+    pub movable: Movable,
     /// Current factor on both learning rates (for schedules).
     pub lr_factor: f64,
 }
@@ -101,6 +106,7 @@ impl Trainer {
             path_mean: 0.0,
             augment: None,
             labels: Labels::default(),
+            movable: Movable::default(),
             lr_factor: 1.0,
         }
     }
@@ -182,7 +188,8 @@ impl Trainer {
     /// Step 5: moves the averaged generator.
     pub fn ema_step(&mut self) {
         let decay = self.config.ema_decay;
-        self.g_ema.values = ops::lerp(self.g_ema.values.clone(), self.g.values.clone(), (1.0 - decay) as f32);
+        let average = ops::lerp(self.g_ema.values.clone(), self.g.values.clone(), (1.0 - decay) as f32);
+        self.g_ema.values = self.movable.keep(&self.g_ema.values, average);
     }
 
     pub(super) fn update_discriminator(&mut self, gradient: Tensor<1>) {
@@ -194,6 +201,7 @@ impl Trainer {
     pub(super) fn update_generator(&mut self, gradient: Tensor<1>) {
         let lr = self.config.lr * self.lr_factor * self.networks.generator.learning_rate_factor();
         self.g_optim.config.lr = AdamConfig::lazy(lr, self.config.g_reg_every).lr;
+        let gradient = self.movable.masked(gradient);
         self.g.values = self.g_optim.update(self.g.values.clone(), gradient);
     }
 }

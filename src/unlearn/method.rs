@@ -1,5 +1,6 @@
 //! What a method is.
 
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     values::Values,
 };
 use crate::{
-    feedback::ImagePool,
+    feedback::{CollectSettings, ImagePool},
     model::{Gan, Model},
     networks::{FlatParams, Generator},
 };
@@ -41,10 +42,18 @@ pub trait Method: Send + Sync {
     fn preset(&self, id: &str) -> Option<Values>;
 
     /// Takes what a checkpoint says of its own training over into a preset that wants it.
-    fn follow(&self, preset: &str, values: &mut Values, args: &Map<String, Value>);
+    fn follow(&self, _preset: &str, _values: &mut Values, _args: &Map<String, Value>) {}
+
+    /// What it does, in one or two sentences for people.
+    fn help(&self) -> &'static str;
 
     /// The method's own settings, in the order in which they are shown.
     fn fields(&self) -> &'static [Field];
+
+    /// Whether it trains, so that its settings have a [`Restriction`](super::Restriction) named `restriction`.
+    fn trains(&self) -> bool {
+        true
+    }
 
     /// The settings, each with a value of its own kind; the error is one clause.
     fn normalize(&self, values: &Values) -> Result<Values, String>;
@@ -64,11 +73,15 @@ pub trait Method: Send + Sync {
     /// How what it measures is drawn.
     fn charts(&self) -> &'static [Chart];
 
-    /// A slider through weights that need no training, once the auxiliary weights of a run are there.
-    fn slider(&self) -> Option<&'static Slider>;
+    /// Sliders through weights that need no training, once the auxiliary weights of a run are there: two at most.
+    fn sliders(&self) -> &'static [Slider] {
+        &[]
+    }
 
-    /// The weights at a place of the slider; `None` if there is nothing to make them from.
-    fn slide(&self, original: &FlatParams, auxiliary: &[FlatParams], value: f64) -> Option<FlatParams>;
+    /// The weights at a place of the sliders, in their order; `None` if there is nothing to make them from.
+    fn slide(&self, _original: &FlatParams, _auxiliary: &[FlatParams], _places: [f64; 2]) -> Option<FlatParams> {
+        None
+    }
 
     /// Makes the base forget what the negatives show and keep what the positives show.
     fn run(&self, request: Request<'_>, monitor: &mut dyn Monitor) -> Result<Outcome, MethodError>;
@@ -194,12 +207,24 @@ pub struct Slider {
     pub min: f64,
     /// Its highest place.
     pub max: f64,
-    /// Distance between places.
+    /// Distance between places; 0 of a slider whose places are spread by their logarithms.
     pub step: f64,
     /// The place that is the original.
     pub original: f64,
     /// The key of the setting that starts a run at a place.
     pub setting: Option<&'static str>,
+}
+
+/// All values of a preset: the method's own and how negatives and positives are looked for.
+pub(super) fn preset_values<T: Serialize>(own: &T, collect: &CollectSettings) -> Values {
+    let mut values = Values::of(own);
+    values.merge(Values::of(collect));
+    values
+}
+
+/// The values, each of the kind that the settings `T` want; the error is one clause.
+pub(super) fn normal_values<T: Serialize + DeserializeOwned>(values: &Values) -> Result<Values, String> {
+    Ok(preset_values(&values.read::<T>()?, &values.read()?))
 }
 
 /// Why a method could not begin, in one sentence.

@@ -5,20 +5,33 @@
 //! measures and what it can be set to, it declares itself ([`Stage`], [`Chart`], [`Field`]); nobody else knows it.
 
 pub mod adapt;
+pub mod adversarial;
 mod chart;
+pub mod dampen;
+pub mod feature;
 mod field;
+mod importance;
+mod latent_rule;
+pub mod mask;
 mod method;
 mod monitor;
+pub mod redirect;
 mod registry;
+mod regression;
+pub mod reject;
+mod restriction;
 mod resume;
+pub mod saliency;
 mod settings;
 mod values;
 
 pub use chart::{Chart, Curve, Meaning};
 pub use field::{Choice, Field, FieldKind};
+pub use mask::LayerShare;
 pub use method::{Base, Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, Slider};
 pub use monitor::{Auxiliary, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef};
-pub use registry::{DEFAULT, METHODS, method};
+pub use registry::{DEFAULT, FIRST, METHODS, method};
+pub use restriction::{Restricted, Restriction};
 pub use resume::ResumePoint;
 pub use settings::{COLLECT_FIELDS, SEED, Settings};
 pub use values::Values;

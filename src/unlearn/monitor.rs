@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::resume::ResumePoint;
+use super::{mask::LayerShare, resume::ResumePoint};
 use crate::{networks::FlatParams, train::Trainer};
 
 /// A part of a method's work, declared by the method.
@@ -156,4 +156,10 @@ pub trait Monitor {
 
     /// Called when there are weights beside the result.
     fn offer(&mut self, auxiliary: Auxiliary);
+
+    /// Called when only some weights may move: how many of each layer.
+    fn layers(&mut self, _shares: Vec<LayerShare>) {}
+
+    /// Called with a doubt that a person should know of, in one clause.
+    fn warn(&mut self, _doubt: String) {}
 }

@@ -1,11 +1,21 @@
 //! The methods there are.
 
-use super::{adapt::Adapt, method::Method};
+use super::{
+    adapt::{Adapt, Extrapolate},
+    dampen::Dampen,
+    feature::Feature,
+    method::Method,
+    redirect::Redirect,
+    reject::Reject,
+    saliency::Saliency,
+};
 
 /// The method of those who name none.
-pub const DEFAULT: &dyn Method = &Adapt;
+pub const DEFAULT: &dyn Method = &Reject;
+/// The method of files that name none: the only one there was when they were written.
+pub const FIRST: &dyn Method = &Adapt;
 /// Every method.
-pub const METHODS: &[&dyn Method] = &[DEFAULT];
+pub const METHODS: &[&dyn Method] = &[DEFAULT, &Redirect, FIRST, &Saliency, &Feature, &Dampen, &Extrapolate];
 
 /// The method of this name.
 pub fn method(id: &str) -> Option<&'static dyn Method> {

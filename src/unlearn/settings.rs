@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::{
     field::{Field, FieldKind},
     method::{Method, Plan},
-    registry::{DEFAULT, method},
+    registry::{DEFAULT, FIRST, method},
+    restriction,
     values::Values,
 };
 use crate::feedback::CollectSettings;
@@ -86,7 +87,8 @@ impl Settings {
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
         let own = self.method.fields();
         let (main, others) = own.split_at(own.iter().position(|field| !field.group.is_empty()).unwrap_or(own.len()));
-        main.iter().chain([&SEED]).chain(others).chain(COLLECT_FIELDS)
+        let restriction = if self.method.trains() { restriction::FIELDS } else { &[] };
+        main.iter().chain([&SEED]).chain(others).chain(restriction).chain(COLLECT_FIELDS)
     }
 
     /// The setting of this key; `_` stands for `-`.
@@ -186,7 +188,7 @@ impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut values = Values::deserialize(deserializer)?;
         let found = match values.remove(METHOD) {
-            None => Self::default(),
+            None => Self::of(FIRST),
             Some(name) => {
                 let known = name.as_str().and_then(method);
                 let method = known.ok_or_else(|| D::Error::custom(format!("there is no method {name}")))?;
@@ -235,8 +237,8 @@ mod tests {
     #[test]
     fn what_a_file_lacks_is_the_default_and_what_nobody_knows_is_left_out() {
         let read = |text: &str| serde_json::from_str::<Settings>(text);
-        assert_eq!(read("{}").unwrap(), Settings::default());
-        assert_eq!(read(r#"{"an earlier": 1, "adapt": {"later": 2}}"#).unwrap(), Settings::default());
+        assert_eq!(read("{}").unwrap(), Settings::of(FIRST));
+        assert_eq!(read(r#"{"an earlier": 1, "adapt": {"later": 2}}"#).unwrap(), Settings::of(FIRST));
         let other = read(r#"{"seed": 9, "unlearn": {"train": {"lr": 1}}}"#).unwrap();
         assert_eq!((other.get("seed"), other.get("unlearn_lr")), (Some(&9.into()), Some(&1.0.into())));
         for (text, expected) in [
@@ -251,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_setting_is_found_by_key_or_path() {
-        let mut settings = Settings::default();
+        let mut settings = Settings::of(FIRST);
         settings.set_text("unlearn-lr", "0.5").unwrap();
         settings.set_text("adapt.train.lr", "0.25").unwrap();
         assert_eq!((settings.get("unlearn_lr"), settings.get("adapt-lr")), (Some(&0.5.into()), Some(&0.25.into())));

@@ -63,7 +63,7 @@ fn the_whole_story() {
     until(&mut window, "extrapolated samples", |app| {
         let studio = app.studio();
         assert!(studio.timeline.shown() != Source::Current);
-        studio.sample(0).is_some_and(|s| studio.has_tile(Source::Slider(1500), s))
+        studio.sample(0).is_some_and(|s| studio.has_tile(Source::Slider([1500, 0]), s))
     });
     press(&mut window, "Now: the latest result");
 

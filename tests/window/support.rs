@@ -17,6 +17,7 @@ use unlearn_studio::{
         },
     },
     device::DeviceChoice,
+    unlearn::{FIRST, Settings},
 };
 
 /// Longer than anything here takes on a busy machine.
@@ -107,6 +108,7 @@ pub fn press_button(window: &mut Window, label: &str) {
 /// Few and quick iterations; the settings' form is tried elsewhere.
 pub fn tiny_run(window: &mut Window, adapt: usize, unlearn: usize) {
     let settings = &mut app(window).studio().settings;
+    *settings = Settings::of(FIRST);
     // The marks themselves are trained on.
     let counts = [("adapt-iters", adapt), ("iters", unlearn), ("adapted", 1), ("fisher-samples", 2), ("few-marks", 0)];
     for (key, value) in counts.into_iter().chain([("batch", 4)]) {

@@ -32,8 +32,8 @@ pub struct RunInProgress {
     pub status: RunStatus,
     /// What it is made of.
     pub plan: RunPlan,
-    /// When iterations that make the result began to be counted, and how many there were: the first ones warm up.
-    timed_from: Option<(Instant, usize)>,
+    /// When iterations that make the result began to be counted, and how many there were since: the first ones warm up.
+    timed: Option<(Instant, usize)>,
 }
 
 /// What a run is made of.
@@ -75,7 +75,7 @@ impl RunState {
     /// A run begins.
     pub fn start(plan: RunPlan) -> Self {
         let status = RunStatus::Running;
-        Self::InProgress(RunInProgress { since: Instant::now(), progress: None, status, plan, timed_from: None })
+        Self::InProgress(RunInProgress { since: Instant::now(), progress: None, status, plan, timed: None })
     }
 
     /// The run in progress.
@@ -117,28 +117,30 @@ impl RunInProgress {
         self.progress.map_or(0.0, |progress| progress.done as f32 / progress.of.max(1) as f32)
     }
 
-    /// An iteration that makes the result is done; `index` counts from 0.
-    pub fn count_iteration(&mut self, index: usize) {
-        self.timed_from.get_or_insert((Instant::now(), index));
+    /// An iteration that makes the result is done.
+    pub fn count_iteration(&mut self) {
+        match &mut self.timed {
+            Some((_, count)) => *count += 1,
+            None => self.timed = Some((Instant::now(), 0)),
+        }
     }
 
     /// Forgets the time measured so far: a pause would count as computing.
     pub fn reset_timing(&mut self) {
-        self.timed_from = None;
+        self.timed = None;
     }
 
-    /// Seconds of such an iteration, if enough of them went by undisturbed until `index`.
-    pub fn seconds_per_iteration(&self, index: usize) -> Option<f64> {
-        let (since, from) = self.timed_from?;
-        let done = index.checked_sub(from).filter(|&done| done >= 8)?;
-        Some(since.elapsed().as_secs_f64() / done as f64)
+    /// Seconds of such an iteration, if enough of them went by undisturbed.
+    pub fn seconds_per_iteration(&self) -> Option<f64> {
+        let (since, count) = self.timed.filter(|&(_, count)| count >= 8)?;
+        Some(since.elapsed().as_secs_f64() / count as f64)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unlearn::{DEFAULT, StageRound};
+    use crate::unlearn::{FIRST, StageRound};
 
     #[test]
     fn every_stage_has_a_description() {
@@ -147,14 +149,14 @@ mod tests {
             (Collection::LikeMarks, "Finding more samples like those you marked"),
             (Collection::Marks, "Collecting the samples you marked"),
         ] {
-            let mut state = RunState::start(RunPlan { collection, stages: DEFAULT.stages(), measured: true });
+            let mut state = RunState::start(RunPlan { collection, stages: FIRST.stages(), measured: true });
             let run = state.in_progress_mut().unwrap();
             assert_eq!((run.description().as_str(), run.fraction()), ("Preparing", 0.0));
             for (done, expected) in [(3, expected), (9, "Preparing to learn")] {
                 run.progress = Some(Progress { phase: Phase::Label, done, of: 9, seconds_left: None });
                 assert_eq!(run.description(), expected);
             }
-            let phase = Phase::Method(StageRound { stage: &DEFAULT.stages()[0], round: 1, rounds: 2 });
+            let phase = Phase::Method(StageRound { stage: &FIRST.stages()[0], round: 1, rounds: 2 });
             run.progress = Some(Progress { phase, done: 3, of: 12, seconds_left: None });
             assert_eq!((run.description().as_str(), run.fraction()), ("Learning what must go (2 of 2)", 0.25));
             for (status, expected) in [(RunStatus::Pausing, "Pausing after this step"), (RunStatus::Paused, "Paused")] {
@@ -166,14 +168,15 @@ mod tests {
 
     #[test]
     fn a_speed_needs_eight_iterations_without_a_pause() {
-        let plan = RunPlan { collection: Collection::Marks, stages: DEFAULT.stages(), measured: false };
+        let plan = RunPlan { collection: Collection::Marks, stages: FIRST.stages(), measured: false };
         let mut state = RunState::start(plan);
         let run = state.in_progress_mut().unwrap();
-        assert_eq!(run.seconds_per_iteration(100), None);
-        run.count_iteration(2);
-        run.count_iteration(3);
-        assert!(run.seconds_per_iteration(5).is_none() && run.seconds_per_iteration(12).is_some());
+        assert_eq!(run.seconds_per_iteration(), None);
+        (0..8).for_each(|_| run.count_iteration());
+        assert_eq!(run.seconds_per_iteration(), None);
+        run.count_iteration();
+        assert!(run.seconds_per_iteration().is_some());
         run.reset_timing();
-        assert_eq!(run.seconds_per_iteration(12), None);
+        assert_eq!(run.seconds_per_iteration(), None);
     }
 }

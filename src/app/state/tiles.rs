@@ -16,8 +16,8 @@ pub enum Source {
     Current,
     /// A snapshot of a run.
     Snapshot(usize),
-    /// The method's slider at this many thousandths.
-    Slider(i32),
+    /// The method's sliders at this many thousandths each.
+    Slider([i32; 2]),
     /// A node of the history.
     Node(u64),
 }
@@ -29,7 +29,7 @@ impl Source {
             Self::Original => Weights::Original,
             Self::Current => Weights::Current,
             Self::Snapshot(number) => Weights::Snapshot(number),
-            Self::Slider(thousandths) => Weights::Slider(f64::from(thousandths) / 1000.0),
+            Self::Slider(places) => Weights::Slider(places.map(|thousandths| f64::from(thousandths) / 1000.0)),
             Self::Node(number) => Weights::Node(number),
         }
     }
@@ -40,7 +40,7 @@ impl Source {
             Weights::Original => Some(Self::Original),
             Weights::Current => Some(Self::Current),
             Weights::Snapshot(number) => Some(Self::Snapshot(number)),
-            Weights::Slider(value) => Some(Self::Slider((value * 1000.0).round() as i32)),
+            Weights::Slider(places) => Some(Self::Slider(places.map(|place| (place * 1000.0).round() as i32))),
             Weights::Node(number) => Some(Self::Node(number)),
             Weights::Auxiliary(_) => None,
         }
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn weights_survive_being_a_key() {
-        for weights in [Weights::Original, Weights::Current, Weights::Snapshot(3), Weights::Slider(-0.35)] {
+        for weights in [Weights::Original, Weights::Current, Weights::Snapshot(3), Weights::Slider([-0.35, 2.0])] {
             assert_eq!(Source::of(weights).map(Source::weights), Some(weights));
         }
         assert_eq!(Source::of(Weights::Auxiliary(0)), None);

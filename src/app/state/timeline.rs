@@ -23,12 +23,12 @@ pub struct Timeline {
     snapshots: Vec<TimelineSnapshot>,
     shown: Source,
     runs: usize,
-    slider: Option<&'static Slider>,
+    sliders: &'static [Slider],
 }
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { snapshots: Vec::new(), shown: Source::Current, runs: 0, slider: None }
+        Self { snapshots: Vec::new(), shown: Source::Current, runs: 0, sliders: &[] }
     }
 }
 
@@ -43,16 +43,16 @@ impl Timeline {
         self.shown
     }
 
-    /// The slider through weights that need no training, if there is one.
-    pub fn slider(&self) -> Option<&'static Slider> {
-        self.slider
+    /// The sliders through weights that need no training, two at most.
+    pub fn sliders(&self) -> &'static [Slider] {
+        self.sliders
     }
 
     /// A run begins: the latest state is what one wants to see.
     pub fn begin_run(&mut self) {
         self.runs += 1;
         self.shown = Source::Current;
-        self.slider = None;
+        self.sliders = &[];
     }
 
     /// A snapshot was taken.
@@ -60,9 +60,9 @@ impl Timeline {
         self.snapshots.push(TimelineSnapshot { number, iteration, run: self.runs.saturating_sub(1) });
     }
 
-    /// There is such a slider from now on.
-    pub fn set_slider(&mut self, slider: Option<&'static Slider>) {
-        self.slider = slider;
+    /// There are such sliders from now on.
+    pub fn set_sliders(&mut self, sliders: &'static [Slider]) {
+        self.sliders = sliders;
     }
 
     /// Shows other weights, if there are such.
@@ -70,7 +70,7 @@ impl Timeline {
         let exists = match source {
             Source::Original | Source::Current => true,
             Source::Snapshot(number) => self.snapshots.iter().any(|snapshot| snapshot.number == number),
-            Source::Slider(_) => self.slider.is_some(),
+            Source::Slider(_) => !self.sliders.is_empty(),
             Source::Node(_) => false,
         };
         if exists {
@@ -100,9 +100,11 @@ impl Timeline {
                 snapshot.map_or_else(String::new, |snapshot| format!("after {} steps", snapshot.iteration))
             }
             Source::Node(_) => String::new(),
-            Source::Slider(thousandths) => {
-                let caption = self.slider.map_or("", |slider| slider.caption);
-                format!("{caption}, {:.2}", f64::from(thousandths) / 1000.0)
+            Source::Slider(places) => {
+                let caption = self.sliders.first().map_or("", |slider| slider.caption);
+                let places = self.sliders.iter().zip(places);
+                let places: String = places.map(|(_, place)| format!(", {:.2}", f64::from(place) / 1000.0)).collect();
+                format!("{caption}{places}")
             }
         }
     }
@@ -111,7 +113,7 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unlearn::DEFAULT;
+    use crate::unlearn::method;
 
     #[test]
     fn one_walks_from_before_to_now_and_no_further() {
@@ -135,16 +137,16 @@ mod tests {
     fn only_what_exists_is_shown() {
         let mut timeline = Timeline::default();
         timeline.show(Source::Snapshot(0));
-        timeline.show(Source::Slider(1500));
+        timeline.show(Source::Slider([1500, 0]));
         assert_eq!((timeline.shown(), timeline.caption().as_str()), (Source::Current, "nothing unlearned yet"));
         timeline.begin_run();
-        timeline.set_slider(DEFAULT.slider());
-        timeline.show(Source::Slider(1500));
+        timeline.set_sliders(method("adapt").unwrap().sliders());
+        timeline.show(Source::Slider([1500, 0]));
         assert_eq!(timeline.caption(), "pushed further, 1.50");
         timeline.add(4, 30);
         timeline.show(Source::Snapshot(4));
         assert_eq!(timeline.caption(), "after 30 steps");
         timeline.begin_run();
-        assert_eq!((timeline.shown(), timeline.slider()), (Source::Current, None));
+        assert_eq!((timeline.shown(), timeline.sliders().len()), (Source::Current, 0));
     }
 }

@@ -1,6 +1,6 @@
 //! Starting a run and watching it: a preset, a button, its progress, its result.
 
-use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
+use eframe::egui::{self, CollapsingHeader, ComboBox, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 
 use super::{
     format::{format_bytes, format_duration, group_digits},
@@ -15,6 +15,7 @@ use crate::{
         studio::{Studio, TUNING},
     },
     engine::{Phase, RunReport},
+    unlearn::{DEFAULT, METHODS},
 };
 
 /// The panel's own state.
@@ -36,6 +37,8 @@ impl RunPanel {
             widgets::gap(ui);
         }
         widgets::section(ui, "Unlearn", |_| {});
+        method_chooser(ui, studio);
+        ui.add_space(4.0);
         self.preset(ui, studio);
         ui.add_space(6.0);
         settings_form::ui(ui, &mut studio.settings, studio.labeler.is_some());
@@ -114,6 +117,53 @@ impl RunPanel {
     }
 }
 
+fn method_chooser(ui: &mut Ui, studio: &mut Studio) {
+    let method = studio.settings.method();
+    let mut chosen = None;
+    ui.horizontal(|ui| {
+        let label = ui.label(RichText::new("Method").weak());
+        let combo = ComboBox::from_id_salt("method").selected_text(method.name()).width(190.0).show_ui(ui, |ui| {
+            for other in METHODS {
+                let name = if other.id() == DEFAULT.id() {
+                    format!("{} (default)", other.name())
+                } else {
+                    other.name().to_owned()
+                };
+                let response = ui.selectable_label(other.id() == method.id(), name);
+                if response.on_hover_text(format!("{} ({})", other.help(), other.reference())).clicked() {
+                    chosen = Some(*other);
+                }
+            }
+        });
+        combo.response.labelled_by(label.id).accessible_name("Method");
+    });
+    widgets::explain(ui, method.help());
+    if let Some(method) = chosen {
+        studio.choose_method(method);
+    }
+}
+
+/// How much of each layer a mask lets move.
+fn layers(ui: &mut Ui, studio: &Studio) {
+    if studio.layers.is_empty() {
+        return;
+    }
+    let p = palette(ui.style());
+    let (moving, weights) = studio.layers.iter().fold((0.0, 0), |(moving, weights), layer| {
+        (moving + layer.share * layer.weights as f64, weights + layer.weights)
+    });
+    let title = format!("Weights that may move: {:.0} %", 100.0 * moving / weights.max(1) as f64);
+    CollapsingHeader::new(title).id_salt("layers").show_unindented(ui, |ui| {
+        ScrollArea::vertical().id_salt("layer shares").max_height(180.0).show(ui, |ui| {
+            for layer in &studio.layers {
+                let text = format!("{}  {:.0} %", layer.layer, 100.0 * layer.share);
+                let bar = ProgressBar::new(layer.share as f32).desired_height(14.0).fill(p.after.gamma_multiply(0.5));
+                ui.add(bar.text(RichText::new(text).small()).corner_radius(2.0)).accessible_name(&layer.layer);
+            }
+        });
+    });
+}
+
 fn start(ui: &mut Ui, studio: &mut Studio) {
     let base = studio.history.as_ref().and_then(|history| history.manifest.node(history.manifest.base));
     if let Some(base) = base.filter(|base| base.parent.is_some()) {
@@ -121,6 +171,10 @@ fn start(ui: &mut Ui, studio: &mut Studio) {
     }
     if let Some(summary) = studio.removal_summary() {
         widgets::explain(ui, summary);
+        ui.add_space(4.0);
+    }
+    if let Some(missing) = studio.missing() {
+        widgets::explain(ui, missing);
         ui.add_space(4.0);
     }
     let obstacle = studio.obstacle();
@@ -131,6 +185,18 @@ fn start(ui: &mut Ui, studio: &mut Studio) {
         }
     });
     ui.add_space(2.0);
+    let waiting = studio.preview_obstacle();
+    ui.add_enabled_ui(waiting.is_none(), |ui| {
+        let help = "Dampens the weights that matter for what must go: rough, in seconds, nothing trained or saved.";
+        let button = widgets::minor_button(ui, "Preview").on_hover_text(help);
+        if button.on_disabled_hover_text(waiting.unwrap_or_default()).clicked() {
+            studio.preview();
+        }
+    });
+    if studio.is_previewing && studio.run.in_progress().is_none() {
+        widgets::explain(ui, "This is a preview: dampened weights. The sliders below the grid choose how much.");
+    }
+    layers(ui, studio);
     match (obstacle, studio.cost()) {
         (Some(obstacle), _) => {
             widgets::explain(ui, obstacle);

@@ -20,7 +20,7 @@ const NARROW: f32 = 480.0;
 
 /// Whether there is anything to show.
 pub(crate) fn is_empty(studio: &Studio) -> bool {
-    studio.model.is_none() || (studio.timeline.snapshots().is_empty() && studio.timeline.slider().is_none())
+    studio.model.is_none() || (studio.timeline.snapshots().is_empty() && studio.timeline.sliders().is_empty())
 }
 
 pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, dialogs: &mut Dialogs) {
@@ -44,7 +44,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
     ui.add_space(2.0);
     ui.horizontal_top(|ui| {
         let narrow = ui.available_width() < NARROW;
-        let slider = match (studio.timeline.slider().is_some(), narrow) {
+        let slider = match (!studio.timeline.sliders().is_empty(), narrow) {
             (false, _) => 0.0,
             (true, false) => 250.0,
             (true, true) => 170.0,
@@ -60,7 +60,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
         });
         if slider > 0.0 {
             ui.add_space(10.0);
-            ui.vertical(|ui| weights_slider(ui, studio, if narrow { 70.0 } else { 150.0 }));
+            ui.vertical(|ui| weights_sliders(ui, studio, if narrow { 70.0 } else { 150.0 }));
         }
     });
 }
@@ -129,31 +129,46 @@ fn starting_point(ui: &mut Ui, studio: &mut Studio) {
     }
 }
 
-fn weights_slider(ui: &mut Ui, studio: &mut Studio, width: f32) {
-    let Some(slider) = studio.timeline.slider() else { return };
+fn weights_sliders(ui: &mut Ui, studio: &mut Studio, width: f32) {
+    let sliders = studio.timeline.sliders();
     let shown = match studio.timeline.shown() {
-        Source::Slider(thousandths) => Some(f64::from(thousandths) / 1000.0),
+        Source::Slider(places) => Some(places.map(|thousandths| f64::from(thousandths) / 1000.0)),
         _ => None,
     };
-    let mut value = shown.unwrap_or(slider.original);
+    let place = |number: usize| sliders.get(number).map_or(0.0, |slider| slider.original);
+    let mut places = shown.unwrap_or([place(0), place(1)]);
     ui.spacing_mut().slider_width = width;
-    let title = format!("{} (no training)", slider.name);
-    let label = ui.label(RichText::new(title).weak()).on_hover_text(slider.help);
-    let control = Slider::new(&mut value, slider.min..=slider.max).fixed_decimals(2).step_by(slider.step);
-    let response = ui.add(control).labelled_by(label.id).accessible_name(slider.name);
-    if response.changed() {
-        studio.timeline.show(Source::Slider((value * 1000.0).round() as i32));
+    let mut changed = false;
+    for (slider, place) in sliders.iter().zip(&mut places) {
+        let title = if sliders.len() == 1 { format!("{} (no training)", slider.name) } else { slider.name.to_owned() };
+        let label = ui.label(RichText::new(title).weak()).on_hover_text(slider.help);
+        let control = Slider::new(place, slider.min..=slider.max).fixed_decimals(2);
+        let control = if slider.step > 0.0 { control.step_by(slider.step) } else { control.logarithmic(true) };
+        let response = ui.add(control).labelled_by(label.id).accessible_name(slider.name);
+        if response.changed() {
+            changed = true;
+        }
     }
-    let Some(setting) = slider.setting else { return };
+    if changed {
+        studio.timeline.show(Source::Slider(places.map(|place| (place * 1000.0).round() as i32)));
+    }
+    let settings: Vec<_> =
+        sliders.iter().zip(places).filter_map(|(slider, place)| Some((slider.setting?, place))).collect();
+    if settings.is_empty() {
+        return;
+    }
     // It is always there, so that nothing moves when the slider does.
     ui.add_enabled_ui(shown.is_some(), |ui| {
         let help = "The next run starts from these weights.";
         let button = widgets::minor_button(ui, "Use as starting point");
         let button = button.accessible_name("Use pushed weights as starting point");
-        if button.on_hover_text(help).on_disabled_hover_text("Move the slider first.").clicked()
-            && let Err(problem) = studio.settings.set(setting, value)
-        {
-            studio.notify(Level::Error, problem);
+        if !button.on_hover_text(help).on_disabled_hover_text("Move the slider first.").clicked() {
+            return;
+        }
+        for (setting, place) in settings {
+            if let Err(problem) = studio.settings.set(setting, place) {
+                studio.notify(Level::Error, problem);
+            }
         }
     });
 }

@@ -1,7 +1,9 @@
-//! Options of *Adapt then Unlearn*: short forms of `--set KEY=VALUE`.
+//! Options that several methods have, those of *Adapt then Unlearn* first: short forms of `--set KEY=VALUE`.
 
 use clap::Args;
 use serde_json::Value;
+
+use crate::unlearn::Settings;
 
 #[derive(Debug, Args)]
 pub(super) struct AdaptArgs {
@@ -41,22 +43,22 @@ pub(super) struct AdaptArgs {
     /// Weight of keeping the positive samples' own images in stage 2; 0 is the published method.
     #[arg(long, value_name = "WEIGHT")]
     retain: Option<f64>,
-    /// Learning rate of both stages.
+    /// Learning rate of all stages.
     #[arg(long)]
     lr: Option<f64>,
 }
 
 impl AdaptArgs {
     /// The settings that were given: key and value.
-    pub(super) fn settings(&self) -> Vec<(&'static str, Value)> {
+    pub(super) fn settings(&self, of: &Settings) -> Vec<(&'static str, Value)> {
+        // One rate for all of a method's stages.
+        let rates = ["adapt-lr", "unlearn-lr", "polish-lr", "lr"].into_iter().filter(|key| of.field(key).is_some());
         let numbers = [
             ("gamma", self.gamma),
             ("weight", self.weight),
             ("extrapolate", self.extrapolate),
             ("unwanted-share", self.unwanted_share),
             ("retain", self.retain),
-            ("adapt-lr", self.lr),
-            ("unlearn-lr", self.lr),
         ];
         let counts = [
             ("adapt-iters", self.adapt_iters),
@@ -70,6 +72,7 @@ impl AdaptArgs {
         let numbers = numbers.into_iter().map(|(key, value)| given(key, value.map(Value::from)));
         let counts = counts.into_iter().map(|(key, value)| given(key, value.map(Value::from)));
         let names = names.into_iter().map(|(key, value)| given(key, value.clone().map(Value::from)));
-        numbers.chain(counts).chain(names).flatten().collect()
+        let rates = rates.map(|key| given(key, self.lr.map(Value::from)));
+        numbers.chain(counts).chain(names).chain(rates).flatten().collect()
     }
 }

@@ -129,7 +129,7 @@ impl UnlearnArgs {
                 serde_json::from_str(&text).with_context(|| format!("{}: not a settings file", path.display()))?
             }
         };
-        let mut own = self.adapt.settings();
+        let mut own = self.adapt.settings(&settings);
         own.extend(self.labelled.map(|value| ("labelled", Value::from(value))));
         own.extend(self.seed.map(|value| ("seed", Value::from(value))));
         own.extend(self.as_marked.then_some(("few-marks", Value::from(0))));
@@ -168,7 +168,7 @@ impl UnlearnArgs {
             seed: EVALUATION_SEED,
         });
         let out = Some(std::path::absolute(&self.out)?);
-        Ok(RunRequest { feedback, settings, evaluation, out })
+        Ok(RunRequest { feedback, settings, evaluation, out, preview: false })
     }
 }
 
@@ -216,7 +216,9 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
 
     // The engine has written the model before it measured.
     if let Some(path) = &args.grid {
-        write_grid(&engine, args, path)?;
+        let labeler = args.labeler();
+        let labeler = labeler.as_ref().map(|(spec, forget)| (spec.clone(), forget.as_str()));
+        write_before_after_grid(&engine, args.class.class, labeler, path)?;
     }
     if let Some(path) = &args.report {
         write_report(path, &report)?;
@@ -242,7 +244,14 @@ pub(super) fn finish(report: &RunReport, out: Option<&Path>, others: &[&Path]) -
     }
 }
 
-fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Result<()> {
+/// Writes what the engine's model drew before and draws now; with a labeler, what it takes for what is to be forgotten gets a
+/// red frame.
+pub(super) fn write_before_after_grid(
+    engine: &Engine,
+    class: Option<usize>,
+    labeler: Option<(LabelerSpec, &str)>,
+    path: &Path,
+) -> anyhow::Result<()> {
     let tiles = |weights: Weights| -> anyhow::Result<Box<RenderedTiles>> {
         let request = SampleRequest {
             kind: SampleKind::Picture,
@@ -250,7 +259,7 @@ fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Resul
             seed: EVALUATION_SEED,
             indices: (0..GRID_SAMPLES).collect(),
             psi: 1.0,
-            class: args.class.class.and_then(|class| u32::try_from(class).ok()),
+            class: class.and_then(|class| u32::try_from(class).ok()),
         };
         ask(engine, Command::Sample(request), |event| match event {
             Event::Tiles(tiles) => Some(tiles),
@@ -264,13 +273,13 @@ fn write_grid(engine: &Engine, args: &UnlearnArgs, path: &Path) -> anyhow::Resul
         height: tiles.side as u32,
     };
     let (before, after) = (picture(&before), picture(&after));
-    let negatives = match args.labeler() {
+    let negatives = match labeler {
         None => Vec::new(),
         Some((spec, forget)) => {
             let images = images_of(&before);
             let shape = [before.count(), 3, before.height as usize, before.width as usize];
             let labeler = spec.open()?;
-            let target = labeler.target(&forget)?;
+            let target = labeler.target(forget)?;
             let labels = labeler.label_head(target.head_number(), &images, shape)?;
             labels.classes.iter().map(|&class| target.holds(class)).collect()
         }

@@ -1,6 +1,7 @@
 //! The stages, what they measure and how that is drawn.
 
 use crate::unlearn::{
+    adversarial::{ADVERSARIAL_LOSSES, RETENTION, TO_ORIGINAL},
     chart::{Chart, Curve, Meaning},
     monitor::Stage,
 };
@@ -19,15 +20,9 @@ pub(super) const UNLEARN: Stage =
     Stage { id: "unlearn", name: "stage 2", title: "Unlearn", doing: "Unlearning", repeats: false, is_result: true };
 pub(super) const STAGES: &[Stage] = &[ADAPT, UNLEARN];
 
-pub(super) const DISCRIMINATOR: &str = "discriminator";
-pub(super) const GENERATOR: &str = "generator";
 pub(super) const EWC: &str = "ewc";
 pub(super) const REPULSION: &str = "repulsion";
-pub(super) const RETENTION: &str = "retention";
-pub(super) const R1: &str = "r1";
-pub(super) const PATH_LENGTH: &str = "path_length";
 pub(super) const TO_ADAPTED: &str = "to_adapted";
-pub(super) const TO_ORIGINAL: &str = "to_original";
 
 const fn curve(name: &'static str, label: &'static str, meaning: Meaning) -> Curve {
     Curve { name, label, meaning }
@@ -45,10 +40,7 @@ pub(super) const CHARTS: &[Chart] = &[
         title: "Adversarial losses",
         help: "They should stay close to each other. If one runs away, the learning rate is too high.",
         stage: UNLEARN.id,
-        curves: &[
-            curve(DISCRIMINATOR, "discriminator", Meaning::Before),
-            curve(GENERATOR, "generator", Meaning::After),
-        ],
+        curves: ADVERSARIAL_LOSSES,
         rises: false,
     },
     Chart {

@@ -2,9 +2,10 @@
 
 use crate::unlearn::field::{Choice, Field, FieldKind};
 
-const STAGE_1: &str = "Stage 1: learn what must go";
+pub(super) const STAGE_1: &str = "Stage 1: learn what must go";
 const STAGE_2: &str = "Stage 2: unlearn";
 const BOTH: &str = "Both stages";
+const ADDED: &str = "Not in the paper";
 
 const ITERATIONS: FieldKind = FieldKind::Integer { min: 1, max: 100_000, step: 5.0 };
 const RATE: FieldKind = FieldKind::Real { min: 1e-6, max: 0.1, step: 1e-5, decimals: 6 };
@@ -22,23 +23,6 @@ pub(super) const FIELDS: &[Field] = &[
         help: "How long to unlearn. More steps take longer and are not always better.",
         group: "",
         kind: ITERATIONS,
-    },
-    Field {
-        key: "retain",
-        paths: &["unlearn.train.retain"],
-        label: "Protect everything else",
-        help: "How strongly samples that may stay are kept as they are. 0 is the published method.",
-        group: "",
-        kind: real(0.0, 1000.0, 0.05),
-    },
-    Field {
-        key: "unwanted-share",
-        paths: &["unlearn.train.unwanted_share"],
-        label: "Removal strength",
-        help: "The share of samples that must go among the fakes the discriminator learns to reject. Higher removes more \
-               thoroughly. 0 is the published method.",
-        group: "",
-        kind: real(0.0, 0.95, 0.01),
     },
     Field {
         key: "adapt-iters",
@@ -190,5 +174,22 @@ pub(super) const FIELDS: &[Field] = &[
         help: "Keeps the generator smooth. Best left as the model was trained; 0 turns it off.",
         group: BOTH,
         kind: real(0.0, 100.0, 0.05),
+    },
+    Field {
+        key: "retain",
+        paths: &["unlearn.train.retain"],
+        label: "Protect everything else",
+        help: "How strongly samples that may stay are kept as they are. 0 is the published method.",
+        group: ADDED,
+        kind: real(0.0, 1000.0, 0.05),
+    },
+    Field {
+        key: "unwanted-share",
+        paths: &["unlearn.train.unwanted_share"],
+        label: "Removal strength",
+        help: "The share of samples that must go among the fakes the discriminator learns to reject. Higher removes more \
+               thoroughly. 0 is the published method.",
+        group: ADDED,
+        kind: real(0.0, 0.95, 0.01),
     },
 ];

@@ -1,27 +1,29 @@
 //! *Adapt then Unlearn* as one of the methods.
 
+use std::ops::ControlFlow;
+
 use serde_json::{Map, Value};
 
 use super::{
-    charts::{
-        ADAPT, CHARTS, DISCRIMINATOR, EWC, GENERATOR, PATH_LENGTH, R1, REPULSION, RETENTION, STAGES, TO_ADAPTED,
-        TO_ORIGINAL, UNLEARN,
-    },
+    charts::{ADAPT, CHARTS, EWC, REPULSION, STAGES, TO_ADAPTED, UNLEARN},
     extrapolate::extrapolate,
     fields::FIELDS,
-    position::Position,
     presets::{PAPER, PRESETS, preset},
     settings::AdaptSettings,
-    stages::{Cursors, StageEnd, adapt, unlearn},
+    stages::{Pools, adapt, unlearn},
 };
 use crate::{
+    feedback::ImagePool,
     model::Gan,
-    networks::{FlatParams, flat::to_vec},
+    networks::FlatParams,
     train::{Losses, Trainer},
     unlearn::{
+        adversarial::{Cursors, Position, TO_ORIGINAL, distance_between, no_way_on, reached, values_of},
         chart::Chart,
         field::Field,
-        method::{Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, Slider},
+        method::{
+            Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, Slider, normal_values, preset_values,
+        },
         monitor::{Auxiliary, Iteration, Monitor, Stage, StageRound, State, StateRef},
         values::Values,
     },
@@ -30,7 +32,7 @@ use crate::{
 /// Distances are measured every so many iterations of stage 2.
 const DISTANCES_EVERY: usize = 10;
 
-const EXTRAPOLATE: Slider = Slider {
+pub(super) static EXTRAPOLATE: Slider = Slider {
     name: "Push further",
     help: "Moves the weights away from what must go: 0 generates it, 1 is the original model, more leads away from it.\n\n\
            Details: theta_N + gamma (theta_G - theta_N), where theta_G is the original and theta_N generates what must \
@@ -57,6 +59,10 @@ impl Method for Adapt {
         "Adapt then Unlearn"
     }
 
+    fn help(&self) -> &'static str {
+        "Copies of the model learn to generate what must go; then the model trains on what may stay, repelled from them."
+    }
+
     fn reference(&self) -> &'static str {
         "arXiv 2309.14054"
     }
@@ -67,9 +73,7 @@ impl Method for Adapt {
 
     fn preset(&self, id: &str) -> Option<Values> {
         let (settings, collect) = preset(id)?;
-        let mut values = Values::of(&settings);
-        values.merge(Values::of(&collect));
-        Some(values)
+        Some(preset_values(&settings, &collect))
     }
 
     fn follow(&self, preset: &str, values: &mut Values, args: &Map<String, Value>) {
@@ -88,9 +92,7 @@ impl Method for Adapt {
     }
 
     fn normalize(&self, values: &Values) -> Result<Values, String> {
-        let mut normal = Values::of(&values.read::<AdaptSettings>()?);
-        normal.merge(Values::of(&values.read::<crate::feedback::CollectSettings>()?));
-        Ok(normal)
+        normal_values::<AdaptSettings>(values)
     }
 
     fn check(&self, values: &Values) -> Result<(), String> {
@@ -122,46 +124,26 @@ impl Method for Adapt {
         CHARTS
     }
 
-    fn slider(&self) -> Option<&'static Slider> {
-        Some(&EXTRAPOLATE)
+    fn sliders(&self) -> &'static [Slider] {
+        std::slice::from_ref(&EXTRAPOLATE)
     }
 
-    fn slide(&self, original: &FlatParams, auxiliary: &[FlatParams], value: f64) -> Option<FlatParams> {
+    fn slide(&self, original: &FlatParams, auxiliary: &[FlatParams], [gamma, _]: [f64; 2]) -> Option<FlatParams> {
         let adapted: Vec<_> = auxiliary.iter().map(|weights| weights.values.clone()).collect();
         let apart = !adapted.is_empty();
-        apart.then(|| original.with_values(extrapolate(&original.values, &adapted, value)))
+        apart.then(|| original.with_values(extrapolate(&original.values, &adapted, gamma)))
     }
 
     fn run(&self, request: Request<'_>, monitor: &mut dyn Monitor) -> Result<Outcome, MethodError> {
         let Request { base, negatives, positives, values, resume } = request;
         let settings: AdaptSettings = values.read().map_err(MethodError)?;
         let gan = base.gan()?;
-        let mut resume = resume.map(|point| Position::of(point, gan, &settings)).transpose().map_err(no_way_on)?;
-        let mut adapted = Vec::with_capacity(settings.adapted);
-        let offer = |adapted: &mut Vec<FlatParams>, weights: FlatParams, monitor: &mut dyn Monitor| {
-            let name = format!("adapted generator {}", adapted.len() + 1);
-            monitor.offer(Auxiliary { name, weights: weights.clone() });
-            adapted.push(weights);
+        let position = resume.map(|point| Position::of(point, gan, settings.adapted)).transpose().map_err(no_way_on)?;
+        let (adapted, resume) = match adapted_generators(gan, negatives, &settings, position, monitor)? {
+            ControlFlow::Continue(made) => made,
+            ControlFlow::Break(ended) => return Ok(Outcome { state: None, ended }),
         };
-        for weights in resume.as_ref().map_or(Vec::new(), |resume| resume.adapted.clone()) {
-            offer(&mut adapted, weights, monitor);
-        }
-        for round in adapted.len()..settings.adapted {
-            let at = StageRound { stage: &ADAPT, round, rounds: settings.adapted };
-            let of = settings.adapt.iterations;
-            let saved = resume.take();
-            let resume = saved.as_ref().map(Position::stage);
-            let ended = adapt(gan, negatives, &settings, round, resume, &mut |index, losses, state, cursors| {
-                let values = values_of(losses, EWC);
-                let point = || Position::save(index + 1, cursors(), state, &adapted);
-                monitor.after(&Iteration { at, index, of, values }, StateRef::Trained(state), &point)
-            });
-            let (state, ended) = reached(ended.map_err(no_way_on)?, at);
-            if ended != Ended::Done {
-                return Ok(Outcome { state: None, ended });
-            }
-            offer(&mut adapted, state.g_ema.clone(), monitor);
-        }
+        let restricted = settings.restriction.find(base, negatives, monitor);
         let at = StageRound { stage: &UNLEARN, round: 0, rounds: 1 };
         let of = settings.unlearn.iterations;
         let values: Vec<_> = adapted.iter().map(|weights| weights.values.clone()).collect();
@@ -174,46 +156,55 @@ impl Method for Adapt {
             let point = || Position::save(index + 1, cursors(), state, &adapted);
             monitor.after(&Iteration { at, index, of, values }, StateRef::Trained(state), &point)
         };
-        let ended = unlearn(gan, positives, negatives, &values, &settings, resume, &mut after).map_err(no_way_on)?;
+        let pools = Pools { positives, negatives, adapted: &values, restricted: &restricted };
+        let ended = unlearn(gan, pools, &settings, resume, &mut after).map_err(no_way_on)?;
         let (state, ended) = reached(ended, at);
         Ok(Outcome { state: Some(State::Trained(state)), ended })
     }
 }
 
-fn no_way_on(reason: String) -> MethodError {
-    MethodError(format!("the run cannot go on where it was interrupted: {reason}"))
-}
-
-/// The state a stage reached, and how it ended.
-fn reached(end: StageEnd, at: StageRound) -> (Box<Trainer>, Ended) {
-    match end {
-        StageEnd::Done(state) => (state, Ended::Done),
-        StageEnd::Stopped(state) => (state, Ended::Stopped),
-        StageEnd::NonFinite { last_good, loss, iteration } => {
-            (last_good, Ended::NonFinite { at, iteration, what: loss })
-        }
-    }
-}
-
-/// The losses by name; `term` is the name of the stage's own.
-fn values_of(losses: &Losses, term: &'static str) -> Vec<(&'static str, f32)> {
-    let some = [
-        (DISCRIMINATOR, Some(losses.d)),
-        (GENERATOR, Some(losses.g)),
-        (term, losses.term),
-        (RETENTION, losses.retain),
-        (R1, losses.r1),
-        (PATH_LENGTH, losses.path),
-    ];
-    some.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-}
-
 /// Root mean square distances of the generator's parameters: to the adapted ones (their mean) and to the original ones.
 fn distances(gan: &Gan, adapted: &[FlatParams], state: &Trainer) -> [(&'static str, f32); 2] {
-    let distance = |other: &FlatParams| {
-        let square = (state.g.values.clone() - other.values.clone()).square().mean();
-        to_vec(square).first().map_or(f32::NAN, |square| square.sqrt())
+    let to_adapted =
+        adapted.iter().map(|other| distance_between(&state.g, other)).sum::<f32>() / adapted.len().max(1) as f32;
+    [(TO_ADAPTED, to_adapted), (TO_ORIGINAL, distance_between(&state.g, &gan.g_ema))]
+}
+
+/// The adapted generators, and where the stage after them goes on.
+type Adapted = (Vec<FlatParams>, Option<Position>);
+
+/// Stage 1, all of it: the adapted generators, each offered to the monitor. How it ended, if that was too early.
+pub(super) fn adapted_generators(
+    gan: &Gan,
+    negatives: &mut ImagePool,
+    settings: &AdaptSettings,
+    mut resume: Option<Position>,
+    monitor: &mut dyn Monitor,
+) -> Result<ControlFlow<Ended, Adapted>, MethodError> {
+    let mut adapted = Vec::with_capacity(settings.adapted);
+    let offer = |adapted: &mut Vec<FlatParams>, weights: FlatParams, monitor: &mut dyn Monitor| {
+        let name = format!("adapted generator {}", adapted.len() + 1);
+        monitor.offer(Auxiliary { name, weights: weights.clone() });
+        adapted.push(weights);
     };
-    let to_adapted = adapted.iter().map(distance).sum::<f32>() / adapted.len().max(1) as f32;
-    [(TO_ADAPTED, to_adapted), (TO_ORIGINAL, distance(&gan.g_ema))]
+    for weights in resume.as_ref().map_or(Vec::new(), |resume| resume.adapted.clone()) {
+        offer(&mut adapted, weights, monitor);
+    }
+    for round in adapted.len()..settings.adapted {
+        let at = StageRound { stage: &ADAPT, round, rounds: settings.adapted };
+        let of = settings.adapt.iterations;
+        let saved = resume.take();
+        let resume = saved.as_ref().map(Position::stage);
+        let ended = adapt(gan, negatives, settings, round, resume, &mut |index, losses, state, cursors| {
+            let values = values_of(losses, EWC);
+            let point = || Position::save(index + 1, cursors(), state, &adapted);
+            monitor.after(&Iteration { at, index, of, values }, StateRef::Trained(state), &point)
+        });
+        let (state, ended) = reached(ended.map_err(no_way_on)?, at);
+        if ended != Ended::Done {
+            return Ok(ControlFlow::Break(ended));
+        }
+        offer(&mut adapted, state.g_ema.clone(), monitor);
+    }
+    Ok(ControlFlow::Continue((adapted, resume)))
 }

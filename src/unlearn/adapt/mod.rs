@@ -5,12 +5,13 @@
 mod charts;
 pub mod ewc;
 pub mod extrapolate;
+mod extrapolation;
 mod fields;
 mod method;
-mod position;
 pub mod presets;
 pub mod repulsion;
 pub mod settings;
 pub mod stages;
 
+pub use extrapolation::Extrapolate;
 pub use method::Adapt;

@@ -24,7 +24,7 @@ use crate::{
     feedback::Suggestions,
     model::ModelCard,
     project::NodeId,
-    unlearn::Settings,
+    unlearn::{DEFAULT, LayerShare, Method, Settings},
 };
 
 /// What is said while the GPU's kernels are compiled and timed.
@@ -92,6 +92,12 @@ pub struct Studio {
     pub compared_node: Option<NodeId>,
     /// The curves.
     pub charts: Charts,
+    /// The method of the run in progress, or of the last one.
+    pub running_method: &'static dyn Method,
+    /// Whether what is shown was only to be looked at.
+    pub is_previewing: bool,
+    /// How much of each layer the run may move, where not all may.
+    pub layers: Vec<LayerShare>,
     /// The snapshots.
     pub timeline: Timeline,
     /// The labeler.
@@ -157,6 +163,9 @@ impl Studio {
             history: None,
             compared_node: None,
             charts: Charts::default(),
+            layers: Vec::new(),
+            running_method: DEFAULT,
+            is_previewing: false,
             timeline: Timeline::default(),
             labeler: None,
             suggestions: None,

@@ -8,7 +8,7 @@ use crate::{
             charts::Charts,
             marks::Marks,
             notices::Level,
-            run_state::{RunState, RunStatus},
+            run_state::{RunInProgress, RunState, RunStatus},
             tiles::{Source, sample_at},
             view::{Detail, DetailTile},
         },
@@ -69,6 +69,7 @@ impl Studio {
                 }
             }
             Event::Iteration(iteration) => self.handle_iteration(&iteration),
+            Event::Layers(shares) => self.layers = shares,
             Event::Auxiliary { .. } => {}
             Event::Estimate { index, pul, frechet } => {
                 if let Some(pul) = pul {
@@ -186,11 +187,11 @@ impl Studio {
             return;
         }
         // Everything that the slider starts from is there before the result is worked on.
-        self.timeline.set_slider(self.settings.method().slider());
+        self.timeline.set_sliders(self.running_method.sliders());
         self.epoch += 1;
-        self.unsaved = !self.is_kept();
+        self.unsaved = !self.is_kept() && !self.is_previewing;
         if let Some(run) = self.run.in_progress_mut() {
-            run.count_iteration(iteration.index);
+            run.count_iteration();
         }
     }
 
@@ -271,12 +272,12 @@ impl Studio {
             self.notify(Level::Error, failed.clone());
         }
         let last = report.iterations.saturating_sub(1);
-        let seconds = self.run.in_progress().and_then(|run| run.seconds_per_iteration(last));
+        let seconds = self.run.in_progress().and_then(RunInProgress::seconds_per_iteration);
         if let (Some(seconds), Some(card), Some(device), false) =
             (seconds, &self.model, &self.device, report.failed.is_some())
         {
             let batch = report.settings.plan().map_or(1, |plan| plan.batch);
-            self.prefs.record_speed(&device.name, card, seconds, batch);
+            self.prefs.record_speed((&device.name, report.settings.method().id()), card, seconds, batch);
         }
         if let Some(evaluation) = &report.evaluation {
             if let Some(pul) = evaluation.pul {
@@ -290,6 +291,16 @@ impl Studio {
             self.epoch += 1;
         }
         self.next_refresh = 0.0;
-        self.run = RunState::Finished(report);
+        if !report.preview {
+            self.run = RunState::Finished(report);
+            return;
+        }
+        self.run = RunState::None;
+        let places = self.timeline.sliders().iter().map(|slider| slider.original);
+        let mut all = [0.0; 2];
+        all.iter_mut().zip(places).for_each(|(place, value)| *place = value);
+        if report.failed.is_none() && !report.stopped {
+            self.timeline.show(Source::Slider(all.map(|place| (place * 1000.0).round() as i32)));
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     app::state::{
         charts::Charts,
         notices::Level,
+        preset::PresetChoice,
         run_state::{Collection, RunPlan, RunState, RunStatus},
         tiles::Source,
         timeline::AUTO_SNAPSHOTS,
@@ -16,10 +17,13 @@ use crate::{
         evaluate::EVALUATION_SEED,
     },
     feedback::{FeedbackSource, probe::FEWEST},
+    unlearn::{Method, Settings, method},
 };
 
 /// Samples the result is measured on.
 const MEASURED: usize = 2000;
+/// Samples that a preview looks at, of each kind.
+const PREVIEWED: usize = 128;
 /// Seconds after which a run on a GPU that has done no iteration yet is tuning its kernels.
 const TUNING_AFTER: f64 = 3.0;
 
@@ -55,11 +59,16 @@ impl Studio {
                     let or = if self.labeler.is_some() { ", or let the labeler decide" } else { "" };
                     return Some(format!("Click the samples that must go{more}{or}."));
                 }
-                if positives < needed {
+                let positives_needed = self.settings.method().needs(self.settings.values()).positives;
+                if positives < needed && (positives_needed || self.learns_from_few_marks()) {
                     let how = "right-click them, or choose Page \u{203a} The rest may stay";
                     return Some(format!("Mark at least {needed} that may stay, too: {how}."));
                 }
             }
+        }
+        let needs = self.settings.method().needs(self.settings.values());
+        if needs.classes {
+            return self.missing();
         }
         self.settings.check().err().map(|reason| format!("Settings: {reason}."))
     }
@@ -109,7 +118,10 @@ impl Studio {
     pub fn cost(&self) -> Option<Cost> {
         let card = self.model.as_ref()?;
         let device = self.device.as_ref().map_or("", |card| card.name.as_str());
-        let speed = Speed { per_sample: self.per_sample_at_best, per_iteration: self.prefs.speed(device, card) };
+        let speed = Speed {
+            per_sample: self.per_sample_at_best,
+            per_iteration: self.prefs.speed((device, self.settings.method().id()), card),
+        };
         Some(cost(card, self.settings.plan()?, self.planned_snapshots(), speed))
     }
 
@@ -162,8 +174,80 @@ impl Studio {
         self.timeline.begin_run();
         self.tiles.forget(|source| matches!(source, Source::Slider(_)));
         self.send(Command::AutoSnapshots(self.planned_snapshots()));
-        let request = RunRequest { feedback, settings: self.settings.clone(), evaluation, out: None };
+        (self.running_method, self.is_previewing) = (method, false);
+        self.layers.clear();
+        let request = RunRequest { feedback, settings: self.settings.clone(), evaluation, out: None, preview: false };
         self.send(Command::Start(Box::new(request)));
+    }
+
+    /// What keeps a preview from being made, in one sentence.
+    pub fn preview_obstacle(&self) -> Option<String> {
+        if self.model.is_none() || self.run.in_progress().is_some() {
+            return Some("A preview needs an open model, and no run in progress.".to_owned());
+        }
+        if self.unsaved {
+            return Some("Save the result first: a preview would take its place.".to_owned());
+        }
+        let labelled =
+            self.labeler.as_ref().is_some_and(|labeler| labeler.gives_feedback && !labeler.forget.is_empty());
+        let (negatives, _) = self.marks.counts();
+        if !labelled && negatives < FEWEST {
+            return Some(format!("Click at least {FEWEST} samples that must go."));
+        }
+        None
+    }
+
+    /// Shows at once, and roughly, what it would look like without what is marked: dampened weights, nothing trained.
+    pub fn preview(&mut self) {
+        if let Some(obstacle) = self.preview_obstacle() {
+            self.notify(Level::Warning, obstacle);
+            return;
+        }
+        let judged = self.model.as_ref().is_some_and(|card| card.discriminator_parameters.is_some());
+        let preset = if judged { "ssd" } else { "lfssd" };
+        let Some(mut settings) = method("dampen").and_then(|dampen| Settings::preset(dampen, preset)) else { return };
+        let quick = [("few-marks", 0), ("labelled", PREVIEWED), ("importance-samples", PREVIEWED)];
+        for (key, value) in quick {
+            if let Err(problem) = settings.set(key, value) {
+                self.notify(Level::Error, problem);
+                return;
+            }
+        }
+        let feedback = match &self.labeler {
+            Some(labeler) if labeler.gives_feedback => {
+                FeedbackSource::Labeler { labeler: labeler.card.spec.clone(), forget: labeler.target() }
+            }
+            _ => FeedbackSource::Marks(Box::new(self.feedback())),
+        };
+        let method = settings.method();
+        let plan = RunPlan { collection: Collection::Marks, stages: method.stages(), measured: false };
+        self.run = RunState::start(plan);
+        self.timeline.begin_run();
+        self.tiles.forget(|source| matches!(source, Source::Slider(_)));
+        (self.running_method, self.is_previewing) = (method, true);
+        self.layers.clear();
+        self.send(Command::AutoSnapshots(0));
+        let request = RunRequest { feedback, settings, evaluation: None, out: None, preview: true };
+        self.send(Command::Start(Box::new(request)));
+    }
+
+    /// Takes another method, with its default preset.
+    pub fn choose_method(&mut self, method: &'static dyn Method) {
+        if method.id() != self.settings.method().id() {
+            self.settings = Settings::of(method);
+            self.choose_preset(PresetChoice::BuiltIn(method.default_preset()));
+        }
+    }
+
+    /// What the chosen method and settings need that is not there, or will have to be made first; one sentence.
+    pub fn missing(&self) -> Option<String> {
+        let card = self.model.as_ref()?;
+        let needs = self.settings.method().needs(self.settings.values());
+        if needs.classes && card.classes < 2 {
+            return Some("These settings are for a model that draws classes, and this one draws none.".to_owned());
+        }
+        let made = "This file has no discriminator; one is trained on the model's own samples first.";
+        (needs.discriminator && card.discriminator_parameters.is_none()).then(|| made.to_owned())
     }
 
     /// Holds the run after this iteration.

@@ -3,10 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    settings::AdaptSettings,
-    stages::{Cursors, StageResume},
-};
+use super::stage::{Cursors, StageResume};
 use crate::{
     model::Gan,
     networks::FlatParams,
@@ -28,9 +25,9 @@ struct Numbers {
 type Restore = dyn Fn(&mut Trainer) -> Result<(), String>;
 
 /// Where an interrupted run stands.
-pub(super) struct Position {
+pub(crate) struct Position {
     /// Adapted generators that are finished.
-    pub(super) adapted: Vec<FlatParams>,
+    pub(crate) adapted: Vec<FlatParams>,
     numbers: Numbers,
     /// Puts back the state of the stage in progress.
     restore: Box<Restore>,
@@ -38,7 +35,7 @@ pub(super) struct Position {
 
 impl Position {
     /// What it takes to go on with iteration `next` of the stage that comes after the finished adapted generators.
-    pub(super) fn save(next: usize, cursors: Cursors, trainer: &Trainer, adapted: &[FlatParams]) -> ResumePoint {
+    pub(crate) fn save(next: usize, cursors: Cursors, trainer: &Trainer, adapted: &[FlatParams]) -> ResumePoint {
         let numbers = Numbers { next, adapted: adapted.len(), cursors, trainer: trainer.numbers() };
         let mut tensors = trainer.tensors();
         tensors.extend(adapted.iter().enumerate().map(|(i, weights)| (name(i), weights.values.clone())));
@@ -46,10 +43,10 @@ impl Position {
         ResumePoint { position: serde_json::to_value(numbers).unwrap_or_default(), tensors }
     }
 
-    /// Reads it back; the error is one clause.
-    pub(super) fn of(point: ResumePoint, gan: &Gan, settings: &AdaptSettings) -> Result<Self, String> {
+    /// Reads it back, with so many adapted generators at most; the error is one clause.
+    pub(crate) fn of(point: ResumePoint, gan: &Gan, adapted: usize) -> Result<Self, String> {
         let numbers: Numbers = serde_json::from_value(point.position.clone()).map_err(|error| error.to_string())?;
-        if numbers.adapted > settings.adapted {
+        if numbers.adapted > adapted {
             return Err("it has more adapted generators than its settings ask for".to_owned());
         }
         let whole = |tensor: &Tensor<1>| tensor.dims() == [gan.g.layout.total()];
@@ -66,7 +63,7 @@ impl Position {
     }
 
     /// Where the stage in progress goes on.
-    pub(super) fn stage(&self) -> StageResume<'_> {
+    pub(crate) fn stage(&self) -> StageResume<'_> {
         StageResume { index: self.numbers.next, cursors: self.numbers.cursors.clone(), restore: &*self.restore }
     }
 }
