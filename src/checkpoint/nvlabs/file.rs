@@ -72,7 +72,7 @@ impl PickleFile {
         }
         let mut rest = Vec::new();
         let mut position = 0;
-        let ends = left_out.iter().map(|tensor| tensor.bytes.clone()).chain([length..length]);
+        let ends = left_out.iter().map(|tensor| tensor.bytes.clone()).chain(std::iter::once(length..length));
         for left_out in ends {
             file.seek(SeekFrom::Start(position))?;
             file.take(left_out.start - position).read_to_end(&mut rest)?;
