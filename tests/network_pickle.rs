@@ -263,7 +263,8 @@ fn a_run_from_a_stylegan3() {
     for out in ["out.safetensors", "out.pkl"] {
         let out = folder.path().join(out);
         let paths = [&pickle(STYLEGAN3), &marks, &out].map(text);
-        let args = ["--iters", "2", "--adapt-iters", "2", "--batch", "4", "--device", "cpu", "--preset", "paper"];
+        let args = "--method adapt --iters 2 --adapt-iters 2 --batch 4 --device cpu --preset paper";
+        let args: Vec<&str> = args.split(' ').collect();
         let [path, marks, to] = &paths;
         done(&[&["unlearn", path, "--feedback", marks, "--out", to], &args[..]].concat());
         let after = checkpoint::load(&out).expect("a result").g_ema.expect("g_ema");
