@@ -8,8 +8,8 @@ use divan::Bencher;
 use unlearn_studio::{
     device::{self, DeviceChoice},
     networks::{
-        Architecture, FlatParams, HostTensor, Params, dcgan::keys, flat::to_vec, latents::NormalSource,
-        read_discriminator, read_generator,
+        Architecture, FlatParams, FreshFamily, HostTensor, Noise, Params, dcgan::keys, flat::to_vec,
+        latents::NormalSource, read_discriminator, read_generator,
     },
     train::{BatchInputs, Draw, GeneratorTerm, Networks, TrainConfig, Trainer, r1::r1_penalty},
     unlearn::adapt::{presets::paper, repulsion::Repulsion},
@@ -19,6 +19,10 @@ const BATCH: usize = 16;
 
 /// A DCGAN of PyTorch's tutorial: 64x64, 64 channels in the last layer before the image, a latent of 100.
 const DCGAN: &str = "DCGAN 64x64, ngf 64";
+
+/// StyleGAN3s that follow translations, with as many layers as `train` gives them; name, channels of both networks.
+const STYLEGAN3: [(&str, &[usize]); 2] =
+    [("StyleGAN3-t 32x32, 32 channels", &[32; 4]), ("StyleGAN3-t 64x64, 64 to 32 channels", &[64, 64, 64, 64, 32])];
 
 /// Name, channels at 4x4, 8x8, ... of StyleGAN2s.
 const SIZES: [(&str, &[usize]); 4] = [
@@ -77,6 +81,11 @@ fn networks(name: &str, rng: &mut NormalSource) -> (Params, Params) {
     if name == DCGAN {
         return dcgan(rng);
     }
+    if let Some((_, channels)) = STYLEGAN3.iter().find(|(n, _)| *n == name) {
+        let a = Architecture { channels: channels.to_vec(), image_channels: 3, latent: 128, mapping_layers: 2 };
+        let g = FreshFamily::StyleGan3T.generator(&a, rng).expect("a generator");
+        return (g, a.discriminator(rng));
+    }
     let channels = SIZES.iter().find(|(n, _)| *n == name).map_or(SIZES[0].1, |(_, channels)| channels);
     let a = Architecture { channels: channels.to_vec(), image_channels: 3, latent: 128, mapping_layers: 8 };
     (a.generator(rng), a.discriminator(rng))
@@ -115,7 +124,7 @@ fn device() -> Device {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    SIZES.iter().map(|(name, _)| *name).chain([DCGAN])
+    SIZES.iter().chain(&STYLEGAN3).map(|(name, _)| *name).chain([DCGAN])
 }
 
 /// Those of the families that have path lengths.
@@ -147,6 +156,15 @@ fn r1(bencher: Bencher, size: &str) {
     let s = Setup::new(size);
     let networks = &s.trainer.networks;
     bencher.bench_local(|| s.sync(r1_penalty(&networks.discriminator, &s.trainer.d, s.real.clone(), None).gradient));
+}
+
+/// One image.
+#[divan::bench(args = names(), sample_count = 10, sample_size = 4)]
+fn sample(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    let (generator, p) = (&s.trainer.networks.generator, s.trainer.g.constants());
+    let z = s.draw.z.clone().narrow(0, 0, 1);
+    bencher.bench_local(|| to_vec(generator.forward(&p, z.clone(), &Noise::None)));
 }
 
 #[divan::bench(args = names(), sample_count = 5, sample_size = 2)]

@@ -365,7 +365,7 @@ fn writing_fails_without_a_trace() {
         );
         refused(&inside(&file), "cannot be written: not a directory");
     }
-    refused(&folder.path().join("model.onnx"), "unknown extension; save as .safetensors, .pt or .pth");
+    refused(&folder.path().join("model.onnx"), "unknown extension; save as .safetensors, .pt, .pth or .pkl");
     refused(&folder.path().join("model"), "unknown extension");
     let taken = folder.path().join("folder.pt");
     fs::create_dir(&taken).expect("a folder");

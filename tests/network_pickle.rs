@@ -17,11 +17,13 @@ use unlearn_studio::{
     device,
     feedback::{Feedback, Mark, Sample},
     model::Model,
-    networks::{Dual, LatentAddress, Noise, NormalSource, flat::to_vec},
+    networks::{Dual, LatentAddress, Motion, Noise, NormalSource, flat::to_vec},
 };
 
 const ADA: &str = "stylegan2-ada-32";
 const CONDITIONAL: &str = "ada-8-conditional";
+const STYLEGAN3: &str = "sg3-t-16-conditional";
+const STYLEGAN3_R: &str = "sg3-r-16";
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -69,12 +71,21 @@ fn info_says_what_is_in_a_pickle() {
     assert_eq!(card["args"]["training_set_kwargs"]["use_labels"], false);
     let lines = done(&["info", &text(pickle(CONDITIONAL))]);
     assert!(lines.contains("classes         3\n") && lines.contains("conv_clamp      1.5"), "{lines}");
+    let lines = done(&["info", &text(pickle(STYLEGAN3))]);
+    for line in ["family          StyleGAN3, 16x16, 3 channels", "channels        5 at 14, 5 at 22, 4 at 22, 4 at 16"] {
+        assert!(lines.contains(line), "{lines}");
+    }
+    assert!(lines.contains("equivariance    \"translation\"") && !lines.contains("conv_clamp"), "{lines}");
+    let lines = done(&["info", &text(pickle(STYLEGAN3_R))]);
+    assert!(
+        lines.contains("equivariance    \"translation and rotation\"") && lines.contains("contents        g_ema, g\n")
+    );
 }
 
 #[test]
 fn samples_are_those_of_the_published_code() {
     let folder = tempfile::tempdir().expect("a folder");
-    for name in [ADA, CONDITIONAL] {
+    for name in [ADA, CONDITIONAL, STYLEGAN3, STYLEGAN3_R] {
         let expected = read_tensors(&fixture(&format!("golden/{name}.expected.safetensors"))).expect("numbers").0;
         let (latents, out) = (folder.path().join("z.safetensors"), folder.path().join("images.safetensors"));
         let inputs: BTreeMap<_, _> = expected.iter().filter(|(key, _)| ["z", "c"].contains(&key.as_str())).collect();
@@ -88,7 +99,11 @@ fn samples_are_those_of_the_published_code() {
 /// What Python writes where it knows no bytes, and storages in the container of newer PyTorch.
 #[test]
 fn however_the_bytes_are_wrapped() {
-    let load = |name: &str| checkpoint::load(&fixture(&format!("pickles/{name}.pkl"))).expect("a pickle");
+    // All but what is kept to write the same file again.
+    let load = |name: &str| {
+        let path = fixture(&format!("pickles/{name}.pkl"));
+        Checkpoint { pickle: None, ..checkpoint::load(&path).expect("a pickle") }
+    };
     let plain = load("smallest");
     let generator = plain.g_ema.as_ref().expect("a generator");
     assert_eq!(generator["noises.noise_2"].shape, [1, 1, 8, 8]);
@@ -121,7 +136,8 @@ fn opening_says_how_far_it_is() {
 #[test]
 fn an_export_is_the_same_model() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (name, formats) in [(ADA, &["safetensors", "pt"][..]), (CONDITIONAL, &["safetensors"])] {
+    let formats = [(ADA, &["safetensors", "pt"][..]), (CONDITIONAL, &["safetensors"]), (STYLEGAN3, &["safetensors"])];
+    for (name, formats) in formats {
         let original = checkpoint::load(&pickle(name)).expect("a pickle");
         for format in formats {
             let out = folder.path().join(format!("{name}.{format}"));
@@ -141,25 +157,72 @@ fn an_export_is_the_same_model() {
             assert_eq!((again.g_ema, again.metadata), (g_ema, metadata));
         }
     }
-    let refused = failed(&["export", &text(pickle(CONDITIONAL)), &text(folder.path().join("c.pt"))]);
-    assert!(refused.contains("a .pt file in the rosinality layout cannot hold"), "{refused}");
-    assert!(!folder.path().join("c.pt").exists());
+    for name in [CONDITIONAL, STYLEGAN3] {
+        let refused = failed(&["export", &text(pickle(name)), &text(folder.path().join("c.pt"))]);
+        assert!(refused.contains("a .pt file in the rosinality layout cannot hold"), "{refused}");
+        assert!(!folder.path().join("c.pt").exists());
+    }
+}
+
+/// What was not trained is written as it came, byte for byte: protocols 3 to 5, strided and frozen weights, no discriminator.
+#[test]
+fn a_pickle_is_written_again_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [ADA, CONDITIONAL, "ada-16-converted", STYLEGAN3, STYLEGAN3_R] {
+        let out = folder.path().join(format!("{name}.pkl"));
+        done(&["export", &text(pickle(name)), &text(&out)]);
+        let read = |path: &Path| std::fs::read(path).expect("a pickle");
+        assert!(read(&pickle(name)) == read(&out), "{name}");
+    }
+    for (model, why) in [("pickles/smallest-zipped.pkl", "packed"), ("golden/stylegan2-16.pt", "no pickle")] {
+        let refused = failed(&["export", &text(fixture(model)), &text(folder.path().join("no.pkl"))]);
+        assert!(refused.contains("was not opened from a .pkl file that can be written again"), "{why}: {refused}");
+        assert!(!folder.path().join("no.pkl").exists());
+    }
+}
+
+/// Weights in the places of the old ones: the same networks as in a `.safetensors`, and only those bytes changed.
+#[test]
+fn a_result_goes_back_into_the_pickle() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [ADA, CONDITIONAL, STYLEGAN3, STYLEGAN3_R] {
+        let device = device::cpu().device;
+        let model = Model::load(&pickle(name), &device).expect("a pickle");
+        let moved = model.g_ema.with_values(model.g_ema.values.clone() * 1.01 + 0.003);
+        let result = model.with_networks(&moved, None);
+        let paths = ["pkl", "safetensors"].map(|extension| folder.path().join(format!("{name}.{extension}")));
+        for path in &paths {
+            checkpoint::save(path, &result).expect("a file");
+        }
+        let [in_pickle, beside] = paths.each_ref().map(|path| checkpoint::load(path).expect("a model"));
+        assert_eq!((&in_pickle.g_ema, &in_pickle.g, &in_pickle.d), (&beside.g_ema, &beside.g, &beside.d), "{name}");
+        assert_ne!(in_pickle.g_ema, checkpoint::load(&pickle(name)).expect("the original").g_ema);
+        let [old, new] = [&pickle(name), &paths[0]].map(|path| std::fs::read(path).expect("a pickle"));
+        let changed = old.iter().zip(&new).filter(|(a, b)| a != b).count();
+        let weights = model.g_ema.layout.total() * 4 * 2;
+        assert!(old.len() == new.len() && changed > weights / 4 && changed <= weights + 64, "{name}: {changed}");
+    }
 }
 
 #[test]
 fn a_run_from_a_pickle() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| text(folder.path().join(name));
-    for (name, more) in [(ADA, &[][..]), (CONDITIONAL, &[]), (CONDITIONAL, &["--class", "1"])] {
-        let (out, report) = (at("out.safetensors"), at("report.json"));
+    for (name, out, more) in [
+        (ADA, "out.safetensors", &[][..]),
+        (CONDITIONAL, "out.safetensors", &[]),
+        (CONDITIONAL, "out.pkl", &["--class", "1"]),
+    ] {
+        let (out, report) = (at(out), at("report.json"));
         let output = unlearn(&pickle(name), &out, &[&["--report", &report], more].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
         assert_eq!((&report["iterations"], &report["warm_up"]), (&2.into(), &Value::Null));
         let (before, after) =
             (checkpoint::load(&pickle(name)).expect("a pickle"), checkpoint::load(Path::new(&out)).expect("a result"));
+        // A pickle has no place for where it came from.
         for key in ["program", "method", "settings", "feedback_sha256", "source_sha256"] {
-            assert!(after.metadata.contains_key(key), "{key}");
+            assert_eq!(after.metadata.contains_key(key), out.ends_with(".safetensors"), "{key}");
         }
         let (before, after) = (before.g_ema.expect("g_ema"), after.g_ema.expect("g_ema"));
         assert_ne!(before["style.1.weight"], after["style.1.weight"]);
@@ -179,19 +242,51 @@ fn a_run_from_a_pickle() {
     assert!(sentence.contains("this model draws no classes"), "{sentence}");
 }
 
+/// Eight samples of a class-conditional model, every other one marked as what must go.
+fn eight_marks(model: &Model, classes: u32) -> Feedback {
+    let mut feedback = Feedback::new(&model.sha256);
+    for index in 0..8 {
+        let sample = Sample::new(LatentAddress { seed: 1, index }, 1.0).expect("a usable psi");
+        let mark = if index % 2 == 0 { Mark::Negative } else { Mark::Positive };
+        feedback.mark(sample.with_class(Some(index as u32 % classes)), mark);
+    }
+    feedback
+}
+
+#[test]
+fn a_run_from_a_stylegan3() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = Model::load(&pickle(STYLEGAN3), &device::cpu().device).expect("a pickle");
+    let marks = folder.path().join("marks.json");
+    eight_marks(&model, 3).save(&marks).expect("a feedback file");
+    let before = checkpoint::load(&pickle(STYLEGAN3)).expect("a pickle").g_ema.expect("g_ema");
+    for out in ["out.safetensors", "out.pkl"] {
+        let out = folder.path().join(out);
+        let paths = [&pickle(STYLEGAN3), &marks, &out].map(text);
+        let args = "--method adapt --iters 2 --adapt-iters 2 --batch 4 --device cpu --preset paper";
+        let args: Vec<&str> = args.split(' ').collect();
+        let [path, marks, to] = &paths;
+        done(&[&["unlearn", path, "--feedback", marks, "--out", to], &args[..]].concat());
+        let after = checkpoint::load(&out).expect("a result").g_ema.expect("g_ema");
+        for key in ["mapping.fc0.weight", "synthesis.L2_22_4.weight", "synthesis.input.affine.bias"] {
+            let moved = relative_error(&after[key].data, &before[key].data);
+            assert!(moved > 0.0 && moved < 0.2, "{key}: {moved}");
+        }
+        let drift = relative_error(&after["mapping.w_avg"].data, &before["mapping.w_avg"].data);
+        assert!(drift > 0.0 && drift < 0.1, "{drift}");
+        for (key, tensor) in before.iter().filter(|(key, _)| key.ends_with("magnitude_ema") || key.contains("freqs")) {
+            assert_eq!(&after[key], tensor, "{key}");
+        }
+    }
+}
+
 #[test]
 fn marks_name_their_class() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = Model::load(&pickle(CONDITIONAL), &device::cpu().device).expect("a pickle");
     let marks = folder.path().join("marks.json");
     let save = |classes: u32| {
-        let mut feedback = Feedback::new(&model.sha256);
-        for index in 0..8 {
-            let sample = Sample::new(LatentAddress { seed: 1, index }, 1.0).expect("a usable psi");
-            let mark = if index % 2 == 0 { Mark::Negative } else { Mark::Positive };
-            feedback.mark(sample.with_class(Some(index as u32 % classes)), mark);
-        }
-        feedback.save(&marks).expect("a feedback file");
+        eight_marks(&model, classes).save(&marks).expect("a feedback file");
     };
     let run = |out: &str| {
         let args = [
@@ -255,6 +350,67 @@ fn a_bare_generator_gets_a_discriminator() {
     let result = checkpoint::load(&out).expect("a result");
     assert!(result.d.is_some() && result.g.is_some() && result.d_optim.is_some());
     assert_ne!(result.g_ema, checkpoint::load(&bare).expect("the bare generator").g_ema);
+}
+
+/// A StyleGAN3 without a discriminator: the probe's features are its own maps, and a discriminator is warmed up.
+#[test]
+fn a_stylegan3_without_a_discriminator() {
+    let model = Model::load(&pickle(STYLEGAN3_R), &device::cpu().device).expect("a pickle");
+    let samples: Vec<Sample> =
+        (0..3).map(|index| Sample::new(LatentAddress { seed: 4, index }, 0.8).expect("a usable psi")).collect();
+    let mut sampler = unlearn_studio::model::Sampler::new(&model.generator, &model.g_ema);
+    let (maps, side) = sampler.maps_of_samples(&model, &samples).expect("maps");
+    assert_eq!((maps.len(), side), (3 * 7 * 8 * 8, 8));
+    assert!(maps.iter().all(|value| value.is_finite()) && maps[..64] != maps[7 * 64..8 * 64]);
+    // A sample does not depend on those it is drawn with.
+    let (own, _) = sampler.maps_of_samples(&model, &samples[2..]).expect("maps");
+    assert_eq!(own, maps[2 * 7 * 64..]);
+    let together = sampler.render_samples(&model, &samples).expect("images");
+    assert_eq!(sampler.render_samples(&model, &samples[1..2]).expect("an image"), together[256..512]);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let (out, report) = (folder.path().join("out.pkl"), folder.path().join("r.json"));
+    let output = unlearn(&pickle(STYLEGAN3_R), &text(&out), &["--report", &text(&report)]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("no discriminator in this file; one is warmed up"), "{stderr}");
+    assert!(checkpoint::load(&out).expect("a result").d.is_none());
+}
+
+/// Radial filters and pixel-wise convolutions follow a quarter turn exactly, and the others a shift by whole pixels of every map.
+#[test]
+fn motions_are_followed() {
+    let device = device::cpu().device;
+    let draw = |name: &str, motion: Motion| {
+        let model = Model::load(&pickle(name), &device).expect("a pickle");
+        assert!(model.card().can_move);
+        let generator = model.generator.clone().with_motion(motion);
+        unlearn_studio::model::Sampler::new(&generator, &model.g_ema).render_at(3, 0..2, 1.0)
+    };
+    const SIDE: usize = 16;
+    let (still, turned) =
+        (draw(STYLEGAN3_R, Motion::default()), draw(STYLEGAN3_R, Motion { degrees: 90.0, ..Motion::default() }));
+    // Counter-clockwise: what is on the right comes to the top.
+    let expected: Vec<f32> = still
+        .chunks(SIDE * SIDE)
+        .flat_map(|plane| (0..SIDE * SIDE).map(|at| plane[at % SIDE * SIDE + SIDE - 1 - at / SIDE]))
+        .collect();
+    assert!(relative_error(&turned, &expected) < 1e-4, "{}", relative_error(&turned, &expected));
+    assert!(relative_error(&still, &expected) > 0.1);
+
+    let moved = draw(STYLEGAN3, Motion { x: 0.25, y: -0.125, ..Motion::default() });
+    let still = draw(STYLEGAN3, Motion::default());
+    let inside = |images: &[f32], right: isize, down: isize| -> Vec<f32> {
+        let at = |y: isize, x: isize| (y - down) as usize * SIDE + (x - right) as usize;
+        images.chunks(SIDE * SIDE).flat_map(|p| (5..11).flat_map(move |y| (5..11).map(move |x| p[at(y, x)]))).collect()
+    };
+    let error = relative_error(&inside(&moved, 0, 0), &inside(&still, 4, -2));
+    assert!(error < 0.05, "{error}");
+    assert!(relative_error(&inside(&moved, 0, 0), &inside(&still, 0, 0)) > 4.0 * error);
+    let other = Model::load(&pickle(ADA), &device).expect("a pickle");
+    let moved = other.generator.clone().with_motion(Motion { degrees: 90.0, ..Motion::default() });
+    let images = |generator| unlearn_studio::model::Sampler::new(generator, &other.g_ema).render_at(3, 0..1, 1.0);
+    assert!(!other.card().can_move && images(&moved) == images(&other.generator));
 }
 
 /// Tangents against differences of values, where convolutions are clamped, classes are told and groups are of two.

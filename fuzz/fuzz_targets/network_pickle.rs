@@ -1,4 +1,4 @@
-//! A network pickle of stylegan2-ada-pytorch.
+//! A network pickle of stylegan2-ada-pytorch or stylegan3.
 
 #![no_main]
 

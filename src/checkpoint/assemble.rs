@@ -86,7 +86,7 @@ pub(super) fn assemble(
     let g_optim = optimizer("g_optim", &g, extras.g_param_groups)?;
     let d_optim = optimizer("d_optim", &d, extras.d_param_groups)?;
     let OtherParts { args, ada_aug_p, metadata, .. } = extras;
-    Ok(Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan: None })
+    Ok(Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan: None, pickle: None })
 }
 
 /// The error for a file whose keys are another network's.

@@ -38,19 +38,22 @@ pub enum CheckpointError {
     #[error("{}: neither a StyleGAN2 checkpoint in the rosinality layout nor a DCGAN: {reason}", file.display())]
     NotADcgan { file: PathBuf, reason: String },
     /// A network pickle of an architecture that is not read.
-    #[error("{}: it holds {found}, which is not read; open a StyleGAN2 with a `skip` generator", file.display())]
+    #[error("{}: it holds {found}, which is not read; open a StyleGAN2 with a `skip` generator or a StyleGAN3", file.display())]
     Declined { file: PathBuf, found: String },
     /// A network pickle whose parts do not fit together.
-    #[error("{}: not usable as a stylegan2-ada-pytorch network pickle: {reason}", file.display())]
+    #[error("{}: not usable as a network pickle of StyleGAN2-ada or StyleGAN3: {reason}", file.display())]
     BadNetwork { file: PathBuf, reason: String },
     /// A format that cannot hold this model.
     #[error("{}: a .pt file in the rosinality layout cannot hold {part}; save as .safetensors", file.display())]
     Unrepresentable { file: PathBuf, part: String },
+    /// A pickle of what did not come in one: only the original's layout can be written back.
+    #[error("{}: this model was not opened from a .pkl file that can be written again; save as .safetensors", file.display())]
+    NoPickle { file: PathBuf },
     /// A network of this file is not what its key promises.
     #[error("{}: not usable as a StyleGAN2 checkpoint in the rosinality layout: {reason}", file.display())]
     Mismatch { file: PathBuf, reason: String },
     /// Saving under a name that says no known format.
-    #[error("{}: unknown extension; save as .safetensors, .pt or .pth", file.display())]
+    #[error("{}: unknown extension; save as .safetensors, .pt, .pth or .pkl", file.display())]
     UnknownExtension { file: PathBuf },
     /// The system would not let us write; whatever stood at this path still stands there.
     #[error("{}: cannot be written: {reason}; nothing was changed", file.display())]

@@ -6,11 +6,16 @@
 use indexmap::IndexMap;
 
 pub use crate::networks::is_buffer;
-use crate::networks::{HostTensor, Params, dcgan::is_dcgan};
+use crate::networks::{
+    HostTensor, Params,
+    dcgan::is_dcgan,
+    stylegan3::{is_stylegan3, keys::FREQUENCIES},
+};
 
-/// Children in the order the modules of `rosinality/stylegan2-pytorch` register them. Within every module of both
-/// networks a module's own parameters come first, its own buffers next, its children last; one list serves all levels.
-const REGISTRATION: [&str; 20] = [
+/// Children in the order the modules of `rosinality/stylegan2-pytorch`, and of NVlabs' StyleGAN3, register them. Within every
+/// module of both networks a module's own parameters come first, its own buffers next, its children last; one list serves all
+/// levels.
+const REGISTRATION: [&str; 23] = [
     "style",
     "input",
     "conv1",
@@ -31,6 +36,9 @@ const REGISTRATION: [&str; 20] = [
     "modulation",
     "noise",
     "activate",
+    "synthesis",
+    "mapping",
+    "affine",
 ];
 
 /// One dotted segment of a key, in sorting order.
@@ -39,6 +47,8 @@ enum Segment {
     /// `0`, `12`, and the `3` of `noise_3`.
     Index(u64),
     Registered(usize),
+    /// StyleGAN3's `L3_52_512` and `fc1`.
+    Layer(u64),
     Unknown(String),
 }
 
@@ -53,11 +63,21 @@ pub fn state_dict_order(key: &str) -> StateDictOrder {
             Segment::Index(index)
         } else if let Some(place) = REGISTRATION.iter().position(|known| *known == name) {
             Segment::Registered(place)
+        } else if let Some(layer) = layer_number(name) {
+            Segment::Layer(layer)
         } else {
             Segment::Unknown(name.to_owned())
         }
     };
     StateDictOrder(key.split('.').map(segment).collect())
+}
+
+fn layer_number(name: &str) -> Option<u64> {
+    let number = match name.strip_prefix('L') {
+        Some(rest) => rest.split_once('_')?.0,
+        None => name.strip_prefix("fc")?,
+    };
+    number.parse().ok()
 }
 
 /// The keys of `params` that are trained, in `module.parameters()` order: optimizer index `i` belongs to name `i`.
@@ -70,12 +90,12 @@ pub fn parameter_names(params: &Params) -> Vec<String> {
 
 /// Whether these keys are a bare generator's, saved without the dictionary around it.
 pub(super) fn is_bare_generator(has: impl Fn(&str) -> bool) -> bool {
-    has("input.input") && has("conv1.conv.weight")
+    has("input.input") && has("conv1.conv.weight") || has(FREQUENCIES)
 }
 
 /// The first key every network of this kind has and this one has not.
 pub(super) fn missing_key(network: &str, params: &Params) -> Option<&'static str> {
-    if is_dcgan(params) {
+    if is_dcgan(params) || is_stylegan3(params) {
         return None;
     }
     let required: &[&str] = match network {

@@ -34,6 +34,7 @@ pub use dcgan::DcganFile;
 pub use digest::{Unchanged, sha256, sha256_watched};
 pub use error::CheckpointError;
 pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
+pub use nvlabs::PickleFile;
 pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_streamed, write_tensors};
 
 /// What a training checkpoint holds. [`load`] never returns one without a generator.
@@ -57,6 +58,8 @@ pub struct Checkpoint {
     pub metadata: BTreeMap<String, String>,
     /// The file that a DCGAN came in, which is written again with new weights.
     pub dcgan: Option<DcganFile>,
+    /// The network pickle that a StyleGAN2-ada or StyleGAN3 came in, which can be written again with new weights.
+    pub pickle: Option<PickleFile>,
 }
 
 /// The state of one Adam optimizer.
@@ -112,7 +115,7 @@ pub fn load_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoin
     }
 }
 
-/// Writes a model file in the format its extension names, `.safetensors`, `.pt` or `.pth`. The same checkpoint gives
+/// Writes a model file in the format its extension names, `.safetensors`, `.pt` or `.pth`, or `.pkl` if it came in one. The same checkpoint gives
 /// the same bytes; when writing fails, a file that was already there stays as it was.
 pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
     match Format::of_extension(path) {
@@ -121,7 +124,8 @@ pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError>
             None => pt_write::save(path, checkpoint),
         },
         Some(Format::Safetensors) => safetensors_file::save(path, checkpoint, Precision::Single),
-        Some(Format::Pickle) | None => Err(CheckpointError::UnknownExtension { file: path.to_owned() }),
+        Some(Format::Pickle) => nvlabs::save(path, checkpoint),
+        None => Err(CheckpointError::UnknownExtension { file: path.to_owned() }),
     }
 }
 
@@ -129,7 +133,6 @@ pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError>
 enum Format {
     PyTorch,
     Safetensors,
-    /// Read only.
     Pickle,
 }
 

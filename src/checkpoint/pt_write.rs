@@ -12,7 +12,7 @@ use super::assemble::{Entry, LATENT_AVG};
 use super::pickle_write::PickleWriter;
 use super::{Checkpoint, CheckpointError, OptimState};
 use crate::atomic_file;
-use crate::networks::{Params, dcgan::is_dcgan, stylegan2::extension};
+use crate::networks::{Params, dcgan::is_dcgan, stylegan2::extension, stylegan3::is_stylegan3};
 
 /// The folder inside the archive; PyTorch's own name for an archive written to a buffer.
 const FOLDER: &str = "archive";
@@ -72,6 +72,9 @@ fn unrepresentable(checkpoint: &Checkpoint) -> Option<&'static str> {
     if generators.clone().any(is_dcgan) {
         return Some("a DCGAN that was not opened from a .pt or .pth file");
     }
+    if generators.clone().any(is_stylegan3) {
+        return Some("a StyleGAN3");
+    }
     let networks = generators.clone().chain(&checkpoint.d);
     let extended = networks.flat_map(Params::keys).find_map(|key| match key.as_str() {
         extension::CONV_CLAMP => Some("clamped convolutions (`conv_clamp`)"),
@@ -98,7 +101,7 @@ fn unrepresentable(checkpoint: &Checkpoint) -> Option<&'static str> {
 
 /// The pickle, and the storages its tensors refer to by place.
 fn describe(checkpoint: &Checkpoint) -> (Vec<u8>, Vec<&[u8]>) {
-    let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan: _ } = checkpoint;
+    let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan: _, pickle: _ } = checkpoint;
     let mut pickle = PickleWriter::new();
     let mut storages = Vec::new();
     pickle.dict(|pickle| {

@@ -121,7 +121,7 @@ pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint
 }
 
 pub(super) fn save(path: &Path, checkpoint: &Checkpoint, precision: Precision) -> Result<(), CheckpointError> {
-    let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan: _ } = checkpoint;
+    let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan: _, pickle: _ } = checkpoint;
     let mut entries = Vec::new();
     let mut metadata = metadata.clone();
     for (part, params) in [("g_ema", g_ema), ("g", g), ("d", d)] {

@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct ExportArgs {
     /// Model file.
     model: PathBuf,
-    /// File to write: .safetensors, .pt or .pth.
+    /// File to write: .safetensors, .pt or .pth, or .pkl if the model came in one.
     out: PathBuf,
     /// Round all numbers to 16 bits, half the size (.safetensors only); refused if a pixel changes by more than 1/255.
     #[arg(long)]

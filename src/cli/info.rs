@@ -31,7 +31,7 @@ pub(super) fn run(args: &InfoArgs) -> anyhow::Result<()> {
         return super::output::say(serde_json::to_string_pretty(&card)?);
     }
     let side = card.resolution;
-    let widths = card.channels.iter().enumerate().map(|(i, c)| format!("{c} at {}", 4 << i));
+    let widths = card.channels.iter().zip(&card.sides).map(|(c, side)| format!("{c} at {side}"));
     let discriminator = card.discriminator_parameters.map_or("none".to_owned(), |n| format!("{n} parameters"));
     let mut lines = vec![
         format!("file            {}", card.file.display()),

@@ -1,4 +1,4 @@
-//! `train DATA --out MODEL`: a StyleGAN2 from scratch.
+//! `train DATA --out MODEL`: a StyleGAN2 or a StyleGAN3 from scratch.
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use crate::{
         request::{TrainRequest, TrainingData, TrainingLength, TrainingStart},
         training::{Augmentation, Card, Choices, ChosenChoices, TrainReport},
     },
+    networks::FreshFamily,
 };
 
 /// DATA that is no path.
@@ -36,6 +37,9 @@ pub(super) struct TrainArgs {
     /// Take over a model of half the resolution, whose training is many times cheaper (progressive growing).
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["resume", "latent", "mapping"])]
     grow: Option<PathBuf>,
+    /// What to train; a StyleGAN3 takes the first of --channels as most channels of a layer and the last for the last layer.
+    #[arg(long, value_enum, default_value_t = FamilyName::Stylegan2, conflicts_with_all = ["resume", "grow"])]
+    family: FamilyName,
     /// Side of the images in pixels, a power of two [default: 64; an IDX file's own].
     #[arg(long)]
     resolution: Option<usize>,
@@ -100,6 +104,29 @@ pub(super) struct TrainArgs {
     licence: Option<String>,
     #[command(flatten)]
     device: DeviceArgs,
+}
+
+/// A [`FreshFamily`] as it is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FamilyName {
+    /// StyleGAN2.
+    Stylegan2,
+    /// StyleGAN3 that follows translations.
+    #[value(name = "stylegan3-t")]
+    Stylegan3T,
+    /// StyleGAN3 that follows rotations as well.
+    #[value(name = "stylegan3-r")]
+    Stylegan3R,
+}
+
+impl From<FamilyName> for FreshFamily {
+    fn from(name: FamilyName) -> Self {
+        match name {
+            FamilyName::Stylegan2 => Self::StyleGan2,
+            FamilyName::Stylegan3T => Self::StyleGan3T,
+            FamilyName::Stylegan3R => Self::StyleGan3R,
+        }
+    }
 }
 
 /// An [`Augmentation`] as it is written.
@@ -187,6 +214,7 @@ impl TrainArgs {
                 channels: self.channels()?,
                 latent: self.latent,
                 mapping: self.mapping,
+                family: self.family.into(),
                 seed: self.seed,
                 grow: self.grow.clone(),
             },

@@ -44,5 +44,5 @@ pub(super) fn check_extension(path: &Path, known: &[&str], what: &str) -> anyhow
 
 /// Fails unless the extension names a model format that can be written.
 pub(super) fn check_model_extension(path: &Path) -> anyhow::Result<()> {
-    check_extension(path, &["safetensors", "pt", "pth"], "a model")
+    check_extension(path, &["safetensors", "pt", "pth", "pkl"], "a model")
 }

@@ -9,6 +9,7 @@ use super::{
     },
     weights::Weights,
 };
+use crate::networks::Motion;
 
 /// A request to the engine.
 #[derive(Clone, Debug)]
@@ -17,6 +18,9 @@ pub enum Command {
     Load(OpenRequest),
     /// Draw samples of one class only, or (`None`) of all; not while a run is in progress.
     Class(Option<usize>),
+    /// Show samples moved and turned, where the model's family can draw them so. Everything else, runs included, sees them
+    /// as they are.
+    Move(Motion),
     /// Render samples.
     Sample(SampleRequest),
     /// Learn from a handful of marks and say what to look at next; not while a run is in progress.

@@ -234,6 +234,7 @@ impl<'a> RunControl<'a> {
                 if read { self.send_answer(done) } else { self.send_saved(done) }
             }
             Command::SaveEvery(every) => self.session.save_every = every,
+            Command::Move(motion) => self.session.motion = motion,
             Command::Project(request) => self.handle_project(*request),
             Command::ProjectsFolder(folder) => self.session.projects_folder = folder,
             Command::Load(_)

@@ -38,12 +38,12 @@ pub fn cost(card: &ModelCard, plan: Plan, snapshots: usize, speed: Speed) -> Cos
     };
     let generator = card.generator_parameters as f64 * 4.0;
     let discriminator = card.discriminator_parameters.unwrap_or(card.generator_parameters) as f64 * 4.0;
-    // Two layers at each resolution.
+    // Two maps at each resolution.
     let maps: f64 = card
         .channels
         .iter()
-        .enumerate()
-        .map(|(level, &channels)| 2.0 * channels as f64 * f64::from(4u32 << level.min(16)).powi(2) * 4.0)
+        .zip(&card.sides)
+        .map(|(&channels, &side)| 2.0 * channels as f64 * (side as f64).powi(2) * 4.0)
         .sum();
     let bytes = COPIES * (generator + discriminator)
         + plan.auxiliary as f64 * generator
@@ -79,9 +79,11 @@ mod tests {
             latent: 64,
             classes: 0,
             can_be_conditional: false,
+            can_move: false,
             w_dim: 64,
             details: Default::default(),
             channels: vec![32; 4],
+            sides: vec![4, 8, 16, 32],
             generator_parameters: parameters,
             discriminator_parameters: Some(parameters),
             contents: Vec::new(),

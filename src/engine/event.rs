@@ -9,6 +9,7 @@ use crate::{
     feedback::{Feedback, LabelerSpec, Suggestions},
     metrics::{Evaluation, Head},
     model::ModelCard,
+    networks::Motion,
     unlearn::{Iteration, LayerShare},
 };
 
@@ -23,6 +24,8 @@ pub struct RenderedTiles {
     pub rgb: Vec<u8>,
     /// State of the weights: it changes whenever [`Weights::Current`](super::Weights::Current) do.
     pub version: u64,
+    /// How they are moved.
+    pub motion: Motion,
     /// Seconds that rendering took.
     pub seconds: f64,
 }

@@ -266,7 +266,10 @@ fn start_from(session: &mut Session, id: NodeId) -> Result<bool, EngineError> {
     if node.sha256.as_ref() == session.model().ok().map(|model| model.sha256.clone()).as_ref() {
         return Ok(false);
     }
-    let model = open_node(session, project, id, &mut |_, _| {})?;
+    let mut model = open_node(session, project, id, &mut |_, _| {})?;
+    if let Ok(before) = session.model() {
+        model.share_pickle(&before);
+    }
     let project = session.project.take();
     session.replace(model);
     session.project = project;

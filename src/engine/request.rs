@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     feedback::{Feedback, FeedbackSource, LabelerSpec},
+    networks::FreshFamily,
     project::NodeId,
     unlearn::Settings,
 };
@@ -286,6 +287,8 @@ pub enum TrainingStart {
         latent: usize,
         /// Layers of the mapping network.
         mapping: usize,
+        /// What the generator is.
+        family: FreshFamily,
         /// Seed of weights, data order and draws.
         seed: u64,
         /// A model of half the resolution that is taken over; latent and mapping are then its own.

@@ -8,7 +8,7 @@ use super::{error::EngineError, event::RenderedTiles, halve::halve, request::Sam
 use crate::{
     metrics::to_rgb8,
     model::{Model, ModelError, Sampler},
-    networks::FlatParams,
+    networks::{FlatParams, Motion},
 };
 
 /// Centres of truncation that are remembered.
@@ -30,12 +30,12 @@ impl Centres {
     }
 }
 
-/// Renders samples of the weights `params`, which are the request's; `version` counts their changes.
+/// Renders samples of the weights `params`, which are the request's, moved; `version` counts their changes.
 pub(super) fn render(
     model: &Model,
     params: &FlatParams,
     request: SampleRequest,
-    version: u64,
+    (version, motion): (u64, Motion),
     centres: &mut Centres,
 ) -> Result<RenderedTiles, EngineError> {
     let clock = Instant::now();
@@ -50,7 +50,7 @@ pub(super) fn render(
         return Err(ModelError::NoClass { file: model.path.clone(), class, classes }.into());
     }
     // What is asked for, whatever a run would draw.
-    let generator = model.generator.clone().with_class(class);
+    let generator = model.generator.clone().with_class(class).with_motion(motion);
     let mut sampler = Sampler::new(&generator, params).with_centre(centre);
     let images = sampler.render_at(request.seed, request.indices.iter().copied(), request.psi);
     if let (Some(centre), false) = (sampler.centre(), known) {
@@ -60,5 +60,5 @@ pub(super) fn render(
     let rgb = to_rgb8(&images, [request.indices.len(), channels, side, side])
         .ok_or(EngineError::State("images of this many channels cannot be shown"))?;
     let (rgb, side) = halve(rgb, side, request.kind.max_side().unwrap_or(side));
-    Ok(RenderedTiles { request, side, rgb, version, seconds: clock.elapsed().as_secs_f64() })
+    Ok(RenderedTiles { request, side, rgb, version, motion, seconds: clock.elapsed().as_secs_f64() })
 }

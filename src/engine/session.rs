@@ -7,7 +7,7 @@ use crate::{
     device::ComputeDevice,
     feedback::Reference,
     model::Model,
-    networks::FlatParams,
+    networks::{FlatParams, Motion},
     project::{NodeId, Project},
 };
 
@@ -20,6 +20,8 @@ pub(super) struct Session {
     /// Snapshots that a run takes by itself.
     pub(super) auto_snapshots: usize,
     pub(super) centres: Centres,
+    /// How the samples that are shown are moved.
+    pub(super) motion: Motion,
     /// What the last suggestions were made from.
     pub(super) reference: Option<Reference>,
     /// The history of the open model, where one is kept.
@@ -42,6 +44,7 @@ impl Session {
             results: Results::default(),
             auto_snapshots: 0,
             centres: Centres::default(),
+            motion: Motion::default(),
             reference: None,
             project: None,
             looked_at: None,

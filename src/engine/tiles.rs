@@ -15,7 +15,7 @@ use super::{
     session::Session,
     weights::Weights,
 };
-use crate::unlearn::StateRef;
+use crate::{networks::Motion, unlearn::StateRef};
 
 /// The latest sample request of each kind.
 #[derive(Default)]
@@ -68,5 +68,10 @@ pub(super) fn tiles(
         Weights::Node(id) => weights_of(session, id)?,
         weights => session.results.weights(&model, weights, current)?,
     };
-    render(&model, &weights, request, session.results.version, &mut session.centres)
+    // Marks and pictures that are saved show a sample as it is.
+    let motion = match request.kind {
+        SampleKind::Grid | SampleKind::Detail => session.motion,
+        _ => Motion::default(),
+    };
+    render(&model, &weights, request, (session.results.version, motion), &mut session.centres)
 }

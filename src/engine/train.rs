@@ -90,13 +90,15 @@ fn images_of(kimg: usize) -> Result<usize, EngineError> {
 /// The training before its first iteration.
 fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Result<Scratch, EngineError> {
     match &request.start {
-        TrainingStart::Fresh { resolution, channels, latent, mapping, seed, grow } => {
+        TrainingStart::Fresh { resolution, channels, latent, mapping, family, seed, grow } => {
             let augment = match request.data {
                 TrainingData::Avatars => Augmentation::None,
                 TrainingData::Folder(_) => Augmentation::Full,
                 TrainingData::Idx(_) => Augmentation::Unmirrored,
             };
-            let choices = choose(&request.choices, Choices { augment, ..Choices::default() })?;
+            let usual = Choices::default();
+            let mixing = if family.mixes_styles() { usual.mixing } else { 0.0 };
+            let choices = choose(&request.choices, Choices { augment, mixing, ..usual })?;
             let images = images(&request.data, *resolution, control)?;
             let small = grow.as_ref().map(|path| Model::load(path, device)).transpose()?;
             let mut architecture = Architecture {
@@ -110,7 +112,7 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
                     (small.generator.latent_dim(), Architecture::mapping_layers_of(&small.generator));
             }
             let card = request.card.clone();
-            Scratch::fresh(&architecture, (choices, *seed), images, card, small.as_ref(), device)
+            Scratch::fresh((*family, &architecture), (choices, *seed), images, card, small.as_ref(), device)
         }
         TrainingStart::Resume { model: path, resolution } => {
             let model = Model::load(path, device)?;

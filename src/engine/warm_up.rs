@@ -91,11 +91,13 @@ pub(super) fn warm_up(
 }
 
 /// Channels of the discriminator at 4x4, 8x8, ... up to the images' side: the generator's own. A family whose last layer
-/// gives the image at once has none there, and is wide in small maps where that costs much and helps little.
+/// gives the image at once has none there, and is wide in small maps where that costs much and helps little; one whose sides do
+/// not double says nothing of widths.
 fn widths(generator: &Generator) -> Vec<usize> {
     /// Channels at most where they are not the generator's own.
     const WIDEST: usize = 128;
-    let mut channels = generator.channels();
+    let doubles = generator.sides().into_iter().eq((0..generator.sides().len()).map(|level| 4 << level));
+    let mut channels = if doubles { generator.channels() } else { Vec::new() };
     let levels = generator.resolution().ilog2() as usize - 1;
     if channels.len() == levels {
         return channels;

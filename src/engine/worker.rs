@@ -191,6 +191,7 @@ impl Worker<'_> {
                 let model = session.model()?;
                 Ok(Event::Suggested(Box::new(suggest(&model, &request, &mut session.reference)?)))
             }),
+            Command::Move(motion) => session.motion = motion,
             Command::Class(class) => answer(events, || {
                 session.set_class(class)?;
                 Ok(Event::Class(class))

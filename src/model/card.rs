@@ -26,13 +26,17 @@ pub struct ModelCard {
     pub classes: usize,
     /// Whether the file left open how many classes there are, so that a person may have to say it.
     pub can_be_conditional: bool,
+    /// Whether its images can be moved and turned before they are drawn.
+    pub can_move: bool,
     /// Length of `w`.
     pub w_dim: usize,
     /// What the family says of the architecture beside that.
     #[serde(flatten)]
     pub details: Details,
-    /// Channels of the generator at 4x4, 8x8, ...
+    /// Channels of the generator's layers from the first, at each of `sides`.
     pub channels: Vec<usize>,
+    /// Sides of the maps that these layers give: 4, 8, ... in most families.
+    pub sides: Vec<usize>,
     /// Number of the generator's parameters.
     pub generator_parameters: usize,
     /// Number of the discriminator's parameters, if there is one.

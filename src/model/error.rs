@@ -17,7 +17,7 @@ pub enum ModelError {
     /// Reading or writing a model file.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The tensors are not a StyleGAN2.
+    /// The tensors are no network of a family that is read.
     #[error("{}: {source}", file.display())]
     Architecture {
         /// The model file.

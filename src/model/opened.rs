@@ -159,9 +159,11 @@ impl Model {
             latent: self.generator.z_dim(),
             classes: self.generator.classes(),
             can_be_conditional: self.generator.can_be_conditional(),
+            can_move: self.generator.can_move(),
             w_dim: self.generator.w_dim(),
             details: self.generator.details(),
             channels: self.generator.channels(),
+            sides: self.generator.sides(),
             generator_parameters: self.g_ema.layout.total(),
             discriminator_parameters: self.gan.as_ref().map(|gan| gan.d.layout.total()),
             contents: [
@@ -219,6 +221,13 @@ impl Model {
         self.template.dcgan.is_some()
     }
 
+    /// Lets this model be written into the pickle that another one of its history came in, if it came in none itself.
+    pub fn share_pickle(&mut self, other: &Self) {
+        if self.template.pickle.is_none() && self.g_ema.layout == other.g_ema.layout {
+            self.template.pickle = other.template.pickle.clone();
+        }
+    }
+
     /// The file's content with the averaged generator replaced and, where they are given, the trained generator and the
     /// discriminator; without these, the averaged generator stands for both.
     pub fn with_networks(&self, g_ema: &FlatParams, trained: Option<&(FlatParams, FlatParams)>) -> Checkpoint {
@@ -237,7 +246,7 @@ impl Model {
     /// The file's content with networks and optimizer states replaced by a training state; buffers and everything
     /// that training does not touch stay bit for bit.
     pub fn with_trained(&self, trained: &Trainer) -> Checkpoint {
-        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan } = &self.template;
+        let Checkpoint { g_ema, g, d, g_optim, d_optim, args, ada_aug_p, metadata, dcgan, pickle } = &self.template;
         let averaged = g_ema.as_ref().or(g.as_ref());
         let groups =
             |state: &Option<OptimState>| state.as_ref().map_or(Value::Null, |state| state.param_groups.clone());
@@ -251,6 +260,7 @@ impl Model {
             ada_aug_p: *ada_aug_p,
             metadata: metadata.clone(),
             dcgan: dcgan.clone(),
+            pickle: pickle.clone(),
         }
     }
 }

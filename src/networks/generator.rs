@@ -9,6 +9,7 @@ use super::{
     dual::Dual,
     flat::{FlatParams, Leaves, ParamLayout},
     latents::{self, LatentAddress},
+    motion::Motion,
     params::Params,
 };
 
@@ -58,8 +59,14 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     /// Number of mapped latents the synthesis takes: layers that can have a style of their own.
     fn num_ws(&self) -> usize;
 
-    /// Output channels of the layers by side, from the smallest side, which is 4 in every family that is read.
+    /// Output channels of the layers from the first to the last that does not give the image alone; where several stand at
+    /// one side, one number may stand for them. [`sides`](Self::sides) has their sides.
     fn channels(&self) -> Vec<usize>;
+
+    /// Sides of the maps that [`channels`](Self::channels) counts: 4, 8, 16, ... unless a family says otherwise.
+    fn sides(&self) -> Vec<usize> {
+        (0..self.channels().len()).map(|level| 4 << level).collect()
+    }
 
     /// What else a person wants to know of the architecture.
     fn details(&self) -> Details {
@@ -99,6 +106,16 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
 
     /// `num_ws` mapped latents `[batch, w_dim]` to images `[batch, channels, side, side]`, nominally in `[-1, 1]`.
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4>;
+
+    /// Whether it draws moved images, see [`moved`](Self::moved).
+    fn can_move(&self) -> bool {
+        false
+    }
+
+    /// The network that draws the same images moved; `None` in families that are not built to follow motions.
+    fn moved(&self, _motion: Motion) -> Option<Arc<dyn GeneratorNetwork>> {
+        None
+    }
 
     /// What the generator itself makes of a sample on its way to the image, `[batch, channels, 8, 8]`: features for whoever
     /// learns from a few marks where there is no discriminator. `None` if the family has no such maps.
@@ -143,6 +160,14 @@ impl Generator {
     /// The same network drawing only this class, or (`None`) all of them.
     pub fn with_class(self, class: Option<usize>) -> Self {
         Self { class, ..self }
+    }
+
+    /// The same network drawing moved images, if its family can.
+    pub fn with_motion(self, motion: Motion) -> Self {
+        match self.network.moved(motion) {
+            Some(network) if motion != Motion::default() => Self { network, ..self },
+            _ => self,
+        }
     }
 
     /// What is mapped at this address, `[latent_dim]`.

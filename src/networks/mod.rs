@@ -1,5 +1,5 @@
 //! The networks and nothing else: the families, each in a folder behind [`GeneratorNetwork`] and
-//! [`DiscriminatorNetwork`], and what they share: dual numbers, flat parameters, seeded latents, kernels (`ops`).
+//! [`DiscriminatorNetwork`], and what they share: dual numbers, flat parameters, seeded latents, kernels (`ops`), mapping networks (`style`).
 //!
 //! Imports no other module of the crate but `sanitize`. Architectures are read off tensor shapes ([`read_generator`],
 //! [`read_discriminator`]); weights live apart from them as flat vectors ([`FlatParams`]), because the methods are
@@ -13,15 +13,19 @@ pub mod families;
 pub mod flat;
 pub mod generator;
 pub mod latents;
+mod motion;
 pub mod ops;
 pub mod params;
+mod style;
 pub mod stylegan2;
+pub mod stylegan3;
 
 pub use detail::Details;
 pub use discriminator::{Discriminator, DiscriminatorNetwork};
 pub use dual::Dual;
-pub use families::{Architecture, is_buffer, read_discriminator, read_generator, set_classes};
+pub use families::{Architecture, FreshFamily, is_buffer, read_discriminator, read_generator, set_classes};
 pub use flat::{FlatParams, Leaves, ParamLayout};
 pub use generator::{Generator, GeneratorNetwork, Noise};
 pub use latents::{LatentAddress, NormalSource, SourceState};
+pub use motion::Motion;
 pub use params::{ArchitectureError, HostTensor, Params};

@@ -142,7 +142,16 @@ impl<'a> ShapeReader<'a> {
         if (least..=most).contains(&value) {
             return Ok(Some(value));
         }
-        Err(ArchitectureError::Value { network: self.network, key: key.to_owned(), value: value.to_string() })
+        Err(self.value(key, &[value]))
+    }
+
+    /// The error for numbers that contradict what they belong to.
+    pub(super) fn value(&self, key: &str, values: &[f32]) -> ArchitectureError {
+        let value = match values {
+            [one] => one.to_string(),
+            _ => format!("{values:?}"),
+        };
+        ArchitectureError::Value { network: self.network, key: key.to_owned(), value }
     }
 
     pub(super) fn misfit(&self, key: &str, expected: String) -> ArchitectureError {

@@ -11,6 +11,7 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use super::{open, tiny};
 
 const PICKLE: &[u8] = include_bytes!("../fixtures/golden/ada-8-conditional.pkl");
+const STYLEGAN3: &[u8] = include_bytes!("../fixtures/golden/sg3-t-16-conditional.pkl");
 
 /// What opening these bytes under this name says; they must not be a model.
 fn refused(name: &str, bytes: &[u8]) -> String {
@@ -206,19 +207,6 @@ fn what_is_declined_is_named() {
     let tensorflow = b"\x80\x02cdnnlib.tflib.network\nNetwork\n)\x81cdnnlib.tflib.network\nNetwork\n)\x81\x86.";
     let sentence = refused("model.pkl", tensorflow);
     assert!(sentence.contains("TensorFlow networks"), "{sentence}");
-    // {'G_ema': Generator with _modules {mapping: Mapping, synthesis: Synthesis with _modules {input: Input}}}
-    let text = |text: &str| [b"\x8c", &[text.len() as u8][..], text.as_bytes()].concat();
-    let module = |class: &str, children: &[(&str, Vec<u8>)]| {
-        let children: Vec<u8> =
-            children.iter().flat_map(|(name, child)| [text(name), child.clone()].concat()).collect();
-        let state = [&b"}"[..], &text("_modules"), b"}(", &children, b"us"].concat();
-        [format!("ctraining.networks_stylegan3\n{class}\n)").as_bytes(), b"\x81", &state, b"b"].concat()
-    };
-    let synthesis = module("SynthesisNetwork", &[("input", module("SynthesisInput", &[]))]);
-    let generator = module("Generator", &[("mapping", module("MappingNetwork", &[])), ("synthesis", synthesis)]);
-    let stylegan3 = [&b"\x80\x04}"[..], &text("G_ema"), &generator, b"s."].concat();
-    let sentence = refused("model.pkl", &stylegan3);
-    assert!(sentence.contains("it holds a StyleGAN3 generator, which is not read"), "{sentence}");
     let replaced = |from: &[u8], to: &[u8]| {
         assert_eq!(from.len(), to.len());
         let place = PICKLE.windows(from.len()).position(|part| part == from).expect("there is one");
@@ -234,6 +222,49 @@ fn what_is_declined_is_named() {
     assert!(sentence.contains("the activation `swish`"), "{sentence}");
     let sentence = replaced(b"\x8c\x05z_dim\x94K\x05", b"\x8c\x05z_dim\x94K\x06");
     assert!(sentence.contains("was made with z_dim 6, but its tensors are of one with 5"), "{sentence}");
+}
+
+/// StyleGAN3 pickles of other programs than NVlabs' own, and such as contradict themselves.
+#[test]
+fn what_is_no_stylegan3_of_nvlabs_is_named() {
+    // Lengths of frames are not read, so a name may be longer than the one it replaces.
+    let replaced = |from: &str, to: &str| {
+        let text = |text: &str| [b"\x8c", &[text.len() as u8][..], text.as_bytes()].concat();
+        let (from, to) = (text(from), text(to));
+        let place = STYLEGAN3.windows(from.len()).position(|part| part == from).expect("there is one");
+        let bytes = [&STYLEGAN3[..place], &to, &STYLEGAN3[place + from.len()..]].concat();
+        refused("model.pkl", &bytes)
+    };
+    for (from, to, said) in [
+        (
+            "SynthesisLayer",
+            "EditableLayer",
+            "renamed classes (`G_ema.synthesis.L0_14_5` is a `EditableLayer`, NVlabs' is",
+        ),
+        (
+            "SynthesisInput",
+            "FourierInput",
+            "`G_ema.synthesis.input` is a `FourierInput`, NVlabs' is a `SynthesisInput`",
+        ),
+        ("Generator", "SuperresGenerator", "it holds a StyleGAN-XL generator, which is not read"),
+        ("Discriminator", "ProjectedDiscriminator", "it holds a projected GAN's discriminator, which is not read"),
+        ("lrelu", "swish", "the activation `swish`"),
+        ("up_filter", "up_filler", "has a filter of 1 taps where up_taps says another number"),
+        ("down_factor", "down_tractor", "does not say its down_factor"),
+        ("layer_names", "player_names", "does not say which layers it has"),
+        ("freqs", "frogs", "it holds a generator of the class `Generator`, which is not read"),
+        ("magnitude_ema", "magnitude_emu", "has no tensor `magnitude_ema`"),
+    ] {
+        let sentence = replaced(from, to);
+        assert!(sentence.contains(said), "{sentence}");
+    }
+    // A layer that halves and says it does not.
+    let bytes = b"down_factor\x94K\x02";
+    let place = STYLEGAN3.windows(bytes.len()).position(|part| part == bytes).expect("an attribute");
+    let mut file = STYLEGAN3.to_vec();
+    file[place + bytes.len() - 1] = 1;
+    let sentence = refused("model.pkl", &file);
+    assert!(sentence.contains("the filters of `G.synthesis.L0_14_5` contradict its sizes"), "{sentence}");
 }
 
 #[test]

@@ -101,6 +101,11 @@ fn mutated_network_pickles() {
 }
 
 #[test]
+fn mutated_stylegan3_pickles() {
+    mutate_all("pkl", include_bytes!("../fixtures/golden/sg3-t-16-conditional.pkl"));
+}
+
+#[test]
 fn mutated_dcgan_files() {
     mutate_all("pth", include_bytes!("../fixtures/dcgan/strided-16.pt"));
 }

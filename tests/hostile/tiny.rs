@@ -33,5 +33,6 @@ pub fn checkpoint() -> Checkpoint {
         ada_aug_p: Some(0.5),
         metadata,
         dcgan: None,
+        pickle: None,
     }
 }

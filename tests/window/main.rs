@@ -2,6 +2,7 @@
 
 mod failures;
 mod history;
+mod motion;
 mod pictures;
 mod region;
 #[path = "../common/skip.rs"]

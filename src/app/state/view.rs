@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::feedback::Sample;
+use crate::{feedback::Sample, networks::Motion};
 
 /// How the grid compares before with after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct View {
     pub psi: f32,
     /// The class of all samples; without one each has the class of its address (in class-conditional models).
     pub class: Option<u32>,
+    /// How samples are moved before they are drawn, where the model can draw them so.
+    pub motion: Motion,
     /// TileRequest width of a tile in points.
     pub tile: f32,
     /// Before or after.
@@ -52,7 +54,16 @@ pub struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self { seed: 0, psi: 1.0, class: None, tile: 96.0, compare: Compare::default(), split: 0.5, cursor: 0 }
+        Self {
+            seed: 0,
+            psi: 1.0,
+            class: None,
+            motion: Motion::default(),
+            tile: 96.0,
+            compare: Compare::default(),
+            split: 0.5,
+            cursor: 0,
+        }
     }
 }
 

@@ -29,7 +29,9 @@ impl Purpose {
             Self::OpenModel => {
                 ("Open a model or a project", "Models", &["safetensors", "pt", "pth", "pkl", "tar", "json"], None)
             }
-            Self::SaveModel => ("Save the model", "Models", &["safetensors", "pt"], Some("-unlearned.safetensors")),
+            Self::SaveModel => {
+                ("Save the model", "Models", &["safetensors", "pt", "pkl"], Some("-unlearned.safetensors"))
+            }
             Self::SaveProject => ("Save the project", "Projects", &["unlearn"], Some(".unlearn")),
             Self::OpenFeedback => ("Load marks", "Marks", &["json"], None),
             Self::SaveFeedback => ("Save marks", "Marks", &["json"], Some("-marks.json")),

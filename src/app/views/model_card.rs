@@ -36,12 +36,13 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
             }
         })
         .response;
-    let channels: Vec<String> = card.channels.iter().map(ToString::to_string).collect();
+    let channels: Vec<String> =
+        card.channels.iter().zip(&card.sides).map(|(channels, side)| format!("{channels} at {side}")).collect();
     let digest: String = card.sha256.chars().take(16).collect();
     let details: Vec<String> =
         card.details.iter().map(|(name, value)| format!("\n{} {value}", name.replace('_', " "))).collect();
     let hover = format!(
-        "{}\ncontains {}\nlatent {}, w {}{}\nchannels from 4 \u{d7} 4 up: {}\nSHA-256 {digest}\u{2026}",
+        "{}\ncontains {}\nlatent {}, w {}{}\nchannels {}\nSHA-256 {digest}\u{2026}",
         card.file.display(),
         card.contents.join(", "),
         card.latent,

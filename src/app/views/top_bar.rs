@@ -93,7 +93,9 @@ fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
             ui.set_min_width(260.0);
             let shown = studio.timeline.caption();
             let button = Button::new("Model as\u{2026}").shortcut_text("Ctrl+S");
-            let help = format!("Saves the weights shown as after ({shown}) as .safetensors or .pt.");
+            let help = format!(
+                "Saves the weights shown as after ({shown}) as .safetensors or .pt, or as .pkl if it came in one."
+            );
             let entries = [
                 (ui.add(button).on_hover_text(help), Purpose::SaveModel),
                 (ui.button("Image (PNG)\u{2026}"), Purpose::SaveGrid),

@@ -1,10 +1,14 @@
 //! `training.networks.Discriminator` under the names of the rosinality layout.
 
-use super::generator::{Clamps, kernel};
-use super::{NetworkError, Tensors, convert_mapping, objects::Module, put_scalar, storage::Storages};
+use super::clamps::Clamps;
+use super::generator::kernel;
+use super::{ADA_MAPPING, NetworkError, Tensors, convert_mapping, objects::Module, put_scalar, storage::Storages};
 use crate::networks::{discriminator::BATCH_GROUP, stylegan2::extension};
 
 pub(super) fn convert(module: &Module, storages: &mut Storages) -> Result<Tensors, NetworkError> {
+    if module.class() == "ProjectedDiscriminator" || module.child("feature_network").is_some() {
+        return Err(NetworkError::Declined("a projected GAN's discriminator".to_owned()));
+    }
     let epilogue = module.required_child("b4")?;
     epilogue.must_have_architecture("resnet", "discriminator")?;
     let mut tensors = Tensors::new();
@@ -46,13 +50,13 @@ pub(super) fn convert(module: &Module, storages: &mut Storages) -> Result<Tensor
     }
     stddev(&epilogue, &mut tensors)?;
     if let Some(mapping) = module.child("mapping") {
-        convert_mapping(&mapping, storages, &mut tensors)?;
+        convert_mapping(&mapping, &ADA_MAPPING, storages, &mut tensors)?;
     }
     if let Some(clamp) = clamps.common("discriminator")? {
         put_scalar(&mut tensors, extension::CONV_CLAMP, clamp);
     }
     module.check_argument("img_resolution", 4 << sides.len())?;
-    let extent = |key: &str, axis: usize| tensors.get(key).and_then(|tensor| tensor.shape.get(axis)).copied();
+    let extent = |key: &str, axis: usize| super::extent(&tensors, key, axis);
     module.check_argument("c_dim", extent("embed.weight", 1).unwrap_or(0))?;
     if let Some(channels) = extent("convs.0.0.weight", 1) {
         module.check_argument("img_channels", channels)?;

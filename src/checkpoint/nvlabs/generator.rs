@@ -1,7 +1,14 @@
 //! `training.networks.Generator` under the names of the rosinality layout.
 
-use super::{NetworkError, Tensors, convert_mapping, objects::Module, put_scalar, storage::Storages};
-use crate::networks::{HostTensor, stylegan2::extension};
+use super::{
+    ADA_MAPPING, NetworkError, Tensors,
+    clamps::Clamps,
+    convert_mapping,
+    objects::Module,
+    put_scalar,
+    storage::{Storages, Stored},
+};
+use crate::networks::stylegan2::extension;
 
 /// Largest side that is read; a file could claim any.
 const LARGEST_SIDE: usize = 1 << 13;
@@ -11,11 +18,8 @@ const UPSAMPLING_GAIN: f32 = 4.0;
 
 pub(super) fn convert(module: &Module, storages: &mut Storages) -> Result<Tensors, NetworkError> {
     let (mapping, synthesis) = (module.required_child("mapping")?, module.required_child("synthesis")?);
-    if synthesis.child("input").is_some() {
-        return Err(NetworkError::Declined("a StyleGAN3 generator".to_owned()));
-    }
     let mut tensors = Tensors::new();
-    convert_mapping(&mapping, storages, &mut tensors)?;
+    convert_mapping(&mapping, &ADA_MAPPING, storages, &mut tensors)?;
     if let Some(w_avg) = storages.tensor(&mapping, "w_avg")? {
         tensors.insert(extension::W_AVG.to_owned(), w_avg);
     }
@@ -46,7 +50,7 @@ pub(super) fn convert(module: &Module, storages: &mut Storages) -> Result<Tensor
 /// Holds the tensors' shapes against the arguments the generator was made with.
 fn check(module: &Module, synthesis: &Module, tensors: &Tensors, side: usize) -> Result<(), NetworkError> {
     module.check_argument("img_resolution", side)?;
-    let extent = |key: &str, axis: usize| tensors.get(key).and_then(|tensor| tensor.shape.get(axis)).copied();
+    let extent = |key: &str, axis: usize| super::extent(tensors, key, axis);
     let classes = extent("embed.weight", 1).unwrap_or(0);
     let embedded = extent("embed.weight", 0).unwrap_or(0);
     module.check_argument("c_dim", classes)?;
@@ -75,7 +79,7 @@ struct Target<'a, 'b> {
 }
 
 impl Target<'_, '_> {
-    fn put(&mut self, key: String, tensor: HostTensor) {
+    fn put(&mut self, key: String, tensor: Stored) {
         self.tensors.insert(key, tensor);
     }
 
@@ -87,9 +91,10 @@ impl Target<'_, '_> {
         name: &str,
         before: &[usize],
         after: &[usize],
-    ) -> Result<HostTensor, NetworkError> {
-        let HostTensor { shape, data } = self.storages.required(module, name)?;
-        Ok(HostTensor { shape: [before, &shape, after].concat(), data })
+    ) -> Result<Stored, NetworkError> {
+        let stored = self.storages.required(module, name)?;
+        let shape = [before, &stored.tensor.shape, after].concat();
+        Ok(stored.reshaped(shape))
     }
 }
 
@@ -154,10 +159,10 @@ fn affine(module: &Module, name: &str, to: &mut Target) -> Result<(), NetworkErr
 }
 
 /// A module's `resample_filter` (sum 1) as a kernel buffer of the given gain.
-pub(super) fn kernel(module: &Module, storages: &mut Storages, gain: f32) -> Result<HostTensor, NetworkError> {
+pub(super) fn kernel(module: &Module, storages: &mut Storages, gain: f32) -> Result<Stored, NetworkError> {
     /// Longest filter; the ones in use have 4 taps.
     const LONGEST: usize = 32;
-    let HostTensor { shape, data } = storages.required(module, "resample_filter")?;
+    let crate::networks::HostTensor { shape, data } = storages.required(module, "resample_filter")?.tensor;
     let (shape, data) = match shape[..] {
         // Long filters are kept as one row of taps.
         [taps] if taps <= LONGEST => {
@@ -166,27 +171,5 @@ pub(super) fn kernel(module: &Module, storages: &mut Storages, gain: f32) -> Res
         [rows, columns] if rows <= LONGEST && columns <= LONGEST => (shape, data),
         _ => return Err(NetworkError::Bad(format!("the filter of `{}` has the shape {shape:?}", module.path()))),
     };
-    Ok(HostTensor { shape, data: data.into_iter().map(|tap| tap * gain).collect() })
-}
-
-/// The `conv_clamp` of every layer, which must be one and the same.
-#[derive(Default)]
-pub(super) struct Clamps(Option<Option<f64>>);
-
-impl Clamps {
-    pub(super) fn note(&mut self, module: &Module) -> Result<(), NetworkError> {
-        let own = module.optional_number("conv_clamp")?;
-        if *self.0.get_or_insert(own) != own {
-            return Err(NetworkError::Declined("a network with different `conv_clamp` in its layers".to_owned()));
-        }
-        Ok(())
-    }
-
-    pub(super) fn common(self, network: &str) -> Result<Option<f32>, NetworkError> {
-        let clamp = self.0.flatten();
-        if clamp.is_some_and(|clamp| clamp.is_nan() || clamp <= 0.0) {
-            return Err(NetworkError::Bad(format!("the `conv_clamp` of its {network} is not above 0")));
-        }
-        Ok(clamp.map(|clamp| clamp as f32))
-    }
+    Ok(Stored::made(shape, data.into_iter().map(|tap| tap * gain).collect()))
 }

@@ -85,6 +85,29 @@ impl<'a> Module<'a> {
         self.pickle.text(self.attribute(name)?)
     }
 
+    /// An attribute that is true or false.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        match self.pickle.node(self.attribute(name)?) {
+            Node::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// An attribute that is a list of texts.
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let items = self.pickle.items(self.attribute(name)?);
+        items.iter().map(|item| self.pickle.text(*item).map(str::to_owned)).collect()
+    }
+
+    /// An attribute that is a list of whole numbers.
+    pub(super) fn integers(&self, name: &str) -> Option<Vec<i64>> {
+        let integer = |item: &NodeId| match self.pickle.node(*item) {
+            Node::Int(number) => Some(*number),
+            _ => None,
+        };
+        self.pickle.items(self.attribute(name)?).iter().map(integer).collect()
+    }
+
     /// An argument that the object was made with.
     pub(super) fn argument(&self, name: &str) -> Option<NodeId> {
         self.pickle.get(self.attribute("_init_kwargs")?, name)

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
+use super::super::element::Element;
 use super::super::pickle::{Node, NodeId, Pickle};
 use super::NetworkError;
 use super::objects::Module;
@@ -12,6 +13,36 @@ use crate::networks::HostTensor;
 
 /// Tensors may share storage, so together they may need more than the file holds, but not without bound.
 const SHARING: u64 = 8;
+
+/// A tensor, and where its values lie in the file.
+#[derive(Clone)]
+pub(super) struct Stored {
+    pub(super) tensor: HostTensor,
+    /// None where it was made of something else, or where the file holds the values packed.
+    pub(super) slot: Option<Slot>,
+}
+
+/// Where a tensor's values lie in a file, one after the other or in another order.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) struct Slot {
+    /// Byte of the first value.
+    pub(in super::super) start: u64,
+    pub(in super::super) element: Element,
+    pub(in super::super) shape: Vec<usize>,
+    pub(in super::super) strides: Vec<usize>,
+}
+
+impl Stored {
+    /// A tensor that stands in no file.
+    pub(super) fn made(shape: Vec<usize>, data: Vec<f32>) -> Self {
+        Self { tensor: HostTensor { shape, data }, slot: None }
+    }
+
+    /// The same values in another shape.
+    pub(super) fn reshaped(self, shape: Vec<usize>) -> Self {
+        Self { tensor: HostTensor { shape, data: self.tensor.data }, slot: self.slot }
+    }
+}
 
 /// The storages of one file.
 pub(super) struct Storages<'a> {
@@ -35,14 +66,19 @@ impl<'a> Storages<'a> {
         Self { pickle, file, allowance: length.saturating_mul(SHARING), read: 0, watch }
     }
 
+    /// The pickle that the storages belong to.
+    pub(super) fn pickle(&self) -> &'a Pickle {
+        self.pickle
+    }
+
     /// The parameter or buffer `name` of a module, which must have it.
-    pub(super) fn required(&mut self, module: &Module, name: &str) -> Result<HostTensor, NetworkError> {
+    pub(super) fn required(&mut self, module: &Module, name: &str) -> Result<Stored, NetworkError> {
         self.tensor(module, name)?
             .ok_or_else(|| NetworkError::Bad(format!("`{}` has no tensor `{name}`", module.path())))
     }
 
     /// The parameter or buffer `name` of a module.
-    pub(super) fn tensor(&mut self, module: &Module, name: &str) -> Result<Option<HostTensor>, NetworkError> {
+    pub(super) fn tensor(&mut self, module: &Module, name: &str) -> Result<Option<Stored>, NetworkError> {
         let Some(id) = module.tensor_node(name) else { return Ok(None) };
         self.read(id).map(Some).map_err(|error| match error {
             NetworkError::Bad(reason) => NetworkError::Bad(format!("tensor `{}.{name}`: {reason}", module.path())),
@@ -50,7 +86,7 @@ impl<'a> Storages<'a> {
         })
     }
 
-    fn read(&mut self, id: NodeId) -> Result<HostTensor, NetworkError> {
+    fn read(&mut self, id: NodeId) -> Result<Stored, NetworkError> {
         let (class, args) = self.pickle.call(id).ok_or_else(|| bad("it is no tensor"))?;
         let (class, args) = match class {
             "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
@@ -79,7 +115,7 @@ impl<'a> Storages<'a> {
         offset: usize,
         shape: Vec<usize>,
         strides: &[usize],
-    ) -> Result<HostTensor, NetworkError> {
+    ) -> Result<Stored, NetworkError> {
         let storage = self.storage(storage)?;
         let beyond = || bad("it reaches beyond its storage");
         let count = shape.iter().try_fold(1_usize, |product, extent| product.checked_mul(*extent));
@@ -88,7 +124,7 @@ impl<'a> Storages<'a> {
             return Err(bad("its size or its place makes no sense"));
         }
         if count == 0 {
-            return Ok(HostTensor { shape, data: Vec::new() });
+            return Ok(Stored::made(shape, Vec::new()));
         }
         let reach = shape.iter().zip(strides).try_fold(1_usize, |reach, (extent, stride)| {
             extent.checked_sub(1)?.checked_mul(*stride)?.checked_add(reach)
@@ -100,6 +136,13 @@ impl<'a> Storages<'a> {
         let bytes = (reach * storage.element.size()) as u64;
         self.spend(bytes)?;
         let skipped = (offset * storage.element.size()) as u64;
+        let slot = match storage.place {
+            Place::File(start) => {
+                let (element, shape, strides) = (storage.element, shape.clone(), strides.to_vec());
+                Some(Slot { start: start + skipped, element, shape, strides })
+            }
+            Place::Memory(_) => None,
+        };
         let stored = match storage.place {
             Place::File(start) => {
                 self.file.seek(SeekFrom::Start(start + skipped)).map_err(NetworkError::Io)?;
@@ -110,7 +153,7 @@ impl<'a> Storages<'a> {
         let stored = stored.map_err(NetworkError::Io)?;
         self.read += bytes;
         (self.watch)(self.read);
-        Ok(HostTensor { data: in_order(stored, &shape, strides), shape })
+        Ok(Stored { tensor: HostTensor { data: in_order(stored, &shape, strides), shape }, slot })
     }
 
     /// What `torch.storage._load_from_bytes` would load.
@@ -144,7 +187,7 @@ impl<'a> Storages<'a> {
     }
 
     /// A part of the file that has been found to be there.
-    fn bytes(&mut self, range: Range<u64>) -> Result<Vec<u8>, NetworkError> {
+    pub(super) fn bytes(&mut self, range: Range<u64>) -> Result<Vec<u8>, NetworkError> {
         self.file.seek(SeekFrom::Start(range.start)).map_err(NetworkError::Io)?;
         let mut bytes = vec![0; (range.end - range.start) as usize];
         self.file.read_exact(&mut bytes).map_err(NetworkError::Io)?;
@@ -159,15 +202,19 @@ impl<'a> Storages<'a> {
     }
 }
 
-/// Values in row-major order from stored ones with strides; most tensors are in order already.
-fn in_order(stored: Vec<f32>, shape: &[usize], strides: &[usize]) -> Vec<f32> {
+/// Whether the values of this shape and these strides lie one after the other.
+pub(in super::super) fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
     let mut expected = 1;
-    let contiguous = shape.iter().zip(strides).rev().all(|(extent, stride)| {
+    shape.iter().zip(strides).rev().all(|(extent, stride)| {
         let fits = *extent == 1 || *stride == expected;
         expected *= extent;
         fits
-    });
-    if contiguous {
+    })
+}
+
+/// Values in row-major order from stored ones with strides; most tensors are in order already.
+fn in_order(stored: Vec<f32>, shape: &[usize], strides: &[usize]) -> Vec<f32> {
+    if is_contiguous(shape, strides) {
         return stored;
     }
     let count = shape.iter().product();

@@ -17,8 +17,8 @@ use crate::{
     data::{ImageSet, Order},
     engine::error::EngineError,
     metrics::Labeler,
-    model::Model,
-    networks::{Architecture, NormalSource, Params},
+    model::{Model, ModelError},
+    networks::{Architecture, FreshFamily, NormalSource, Params},
     train::{Adam, Augment, BatchInputs, Losses, TrainConfig, Trainer},
 };
 
@@ -50,7 +50,7 @@ pub struct Scratch {
 impl Scratch {
     /// A training of new networks, or of networks that take over a model of half the resolution.
     pub fn fresh(
-        architecture: &Architecture,
+        (family, architecture): (FreshFamily, &Architecture),
         (choices, seed): (Choices, u64),
         images: ImageSet,
         card: Card,
@@ -61,7 +61,11 @@ impl Scratch {
         let mut rng = source();
         let checkpoint = match small {
             None => {
-                let (g, d) = (architecture.generator(&mut rng), architecture.discriminator(&mut rng));
+                let g = family.generator(architecture, &mut rng).map_err(|source| {
+                    let file = Path::new("new").to_owned();
+                    ModelError::Architecture { file, source }
+                })?;
+                let d = architecture.discriminator(&mut rng);
                 Checkpoint { g_ema: Some(g.clone()), g: Some(g), d: Some(d), ..Checkpoint::default() }
             }
             Some(small) => {

@@ -12,6 +12,7 @@ use burn::backend::{Autodiff, TensorMetadata};
 
 use super::activation::Activation;
 use super::extension::GanOps;
+use super::filtered::FilteredActivation;
 use super::fir::Fir;
 
 /// Which convolution: the numbers every one of the three needs.
@@ -177,6 +178,25 @@ impl<B: GanOps> Backward<B, 4> for NoiseAct {
     }
 }
 
+#[derive(Debug)]
+struct FilteredAct;
+
+impl<B: GanOps> Backward<B, 3> for FilteredAct {
+    /// The input, the factors, the biases.
+    type State = ([FloatTensor<B>; 3], FilteredActivation);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let ([x, scale, bias], filtered) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let (dx, dscale, dbias) = B::filtered_act_grad(x, scale, bias, grad, filtered);
+        for (node, grad) in ops.parents.into_iter().zip([dx, dscale, dbias]) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
 impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
     fn conv_forward(
         x: FloatTensor<Self>,
@@ -272,6 +292,24 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
                 prep.finish([y.clone(), keep_x, keep_scale, keep_noise], y)
             }
             OpsKind::UnTracked(prep) => prep.finish(B::noise_act(x, scale, noise, strength, bias)),
+        }
+    }
+    fn filtered_act(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        filtered: FilteredActivation,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), scale.node(), bias.node()];
+        let prep = FilteredAct.prepare::<C>(nodes).compute_bound().stateful();
+        let (x, scale, bias) = (x.into_primitive(), scale.into_primitive(), bias.into_primitive());
+        match prep {
+            OpsKind::Tracked(prep) => {
+                let kept = [x.clone(), scale.clone(), bias.clone()];
+                let y = B::filtered_act(x, scale, bias, filtered.clone());
+                prep.finish((kept, filtered), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::filtered_act(x, scale, bias, filtered)),
         }
     }
 }

@@ -11,6 +11,8 @@ use super::activation::Activation;
 use super::adam::AdamStep;
 use super::fir::Fir;
 
+pub mod filtered;
+
 /// The four dimensions of an image tensor.
 fn dims4<B: Backend>(x: &FloatTensor<B>) -> [usize; 4] {
     x.shape().dims::<4>()

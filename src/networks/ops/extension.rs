@@ -9,6 +9,7 @@ use burn::backend::{Backend, Cube, backend_extension};
 use super::activation::Activation;
 use super::adam::AdamStep;
 use super::composite;
+use super::filtered::FilteredActivation;
 use super::fir::Fir;
 
 /// The operations of this folder on a backend's own tensors. See the functions of
@@ -119,6 +120,30 @@ pub trait GanOps: Backend {
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         composite::noise_act_grad::<Self>(y, x, scale, noise, grad)
+    }
+
+    /// The filtered activation of `x * scale[n, c] + bias[c]`.
+    #[fusion(default)]
+    fn filtered_act(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        filtered: FilteredActivation,
+    ) -> FloatTensor<Self> {
+        composite::filtered::filtered_act::<Self>(x, scale, bias, filtered)
+    }
+
+    /// The gradients of `filtered_act` for `x`, `scale` and `bias`; what lies between the filters is computed again.
+    #[allow(clippy::type_complexity)] // The macro reads the return type; an alias would hide it.
+    #[fusion(default)]
+    fn filtered_act_grad(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        filtered: FilteredActivation,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composite::filtered::filtered_act_grad::<Self>(x, scale, bias, grad, filtered)
     }
 
     /// One step of Adam: the parameters and both moments afterwards.

@@ -41,17 +41,32 @@ impl Fir {
         }
     }
 
-    fn output_len(&self, len: usize, [pad0, pad1]: [isize; 2]) -> usize {
-        let padded = (len * self.up) as isize + pad0 + pad1;
-        let room = padded - self.taps.len() as isize;
-        assert!(len > 0 && room >= 0, "upfirdn2d: {} taps do not fit into a padded side of {padded}", self.taps.len());
-        room as usize / self.down + 1
+    fn output_len(&self, len: usize, pad: [isize; 2]) -> usize {
+        output_len(self.taps.len(), [self.up, self.down], len, pad)
     }
 
-    fn adjoint_pad(&self, len: usize, out: usize, [pad0, _]: [isize; 2]) -> [isize; 2] {
-        let (up, down) = (self.up as isize, self.down as isize);
-        [self.taps.len() as isize - pad0 - 1, len as isize * up - out as isize * down + pad0 - up + 1]
+    fn adjoint_pad(&self, len: usize, out: usize, pad: [isize; 2]) -> [isize; 2] {
+        adjoint_pad(self.taps.len(), [self.up, self.down], [len, out], pad)
     }
+}
+
+/// Length of the result along an axis.
+pub(super) fn output_len(taps: usize, [up, down]: [usize; 2], len: usize, [pad0, pad1]: [isize; 2]) -> usize {
+    let padded = (len * up) as isize + pad0 + pad1;
+    let room = padded - taps as isize;
+    assert!(len > 0 && room >= 0, "upfirdn2d: {taps} taps do not fit into a padded side of {padded}");
+    room as usize / down + 1
+}
+
+/// Padding of the adjoint along an axis, whose lengths are those of input and output.
+pub(super) fn adjoint_pad(
+    taps: usize,
+    [up, down]: [usize; 2],
+    [len, out]: [usize; 2],
+    [pad0, _]: [isize; 2],
+) -> [isize; 2] {
+    let (up, down) = (up as isize, down as isize);
+    [taps as isize - pad0 - 1, len as isize * up - out as isize * down + pad0 - up + 1]
 }
 
 #[cfg(test)]

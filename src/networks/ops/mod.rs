@@ -16,6 +16,7 @@ mod adam;
 mod autodiff;
 mod composite;
 mod extension;
+mod filtered;
 mod fir;
 mod flex;
 
@@ -28,6 +29,7 @@ use burn::tensor::Tensor;
 pub use activation::Activation;
 pub use adam::AdamStep;
 pub use extension::GanOps;
+pub use filtered::{FilteredActivation, Fir2d, Lowpass};
 pub use fir::Fir;
 
 /// Two-dimensional convolution (correlation) without bias.
@@ -97,6 +99,15 @@ pub fn scale_noise_bias_leaky_relu(
         strength.into_dispatch(),
         bias.into_dispatch(),
     ))
+}
+
+/// The filtered activation of `x * scale[n, c] + bias[c]`, with `scale: [n, c]` and `bias: [c]`:
+/// upsampling, leaky ReLU, clamp, downsampling, as one operation.
+///
+/// The backward pass keeps only `x`: what lies between the filters is several times as large, and is computed again.
+pub fn filtered_activation(x: Tensor<4>, scale: Tensor<2>, bias: Tensor<1>, filtered: FilteredActivation) -> Tensor<4> {
+    let [x, scale, bias] = [x.into_dispatch(), scale.into_dispatch(), bias.into_dispatch()];
+    Tensor::from_dispatch(Dispatch::filtered_act(x, scale, bias, filtered))
 }
 
 /// One step of Adam on a vector of parameters; all tensors are `[parameters]`. Gives the parameters and both moments.

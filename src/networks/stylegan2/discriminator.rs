@@ -5,14 +5,16 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::{
-    keys::{FAMILY, extension, layout},
-    layers::{EqualConv2d, EqualLinear, Fir, id},
-    mapping::Mapping,
+    keys::{FAMILY, MAPPING, extension, layout},
+    layers::{EqualConv2d, Fir},
     separable::separable_taps,
     stddev::MinibatchStddev,
 };
 use crate::networks::{
-    ArchitectureError, DiscriminatorNetwork, Dual, Leaves, ParamLayout, Params, flat::ParamId, params::ShapeReader,
+    ArchitectureError, DiscriminatorNetwork, Dual, Leaves, ParamLayout, Params,
+    flat::ParamId,
+    params::ShapeReader,
+    style::{EqualLinear, Mapping, id},
 };
 
 const NETWORK: &str = "discriminator";
@@ -127,7 +129,7 @@ impl Discriminator {
             channels = block.conv2.conv.outputs;
             blocks.push(block);
         }
-        let mapping = Mapping::of_classes(&mut shapes, &layout)?;
+        let mapping = Mapping::of_classes(&mut shapes, &layout, &MAPPING)?;
         let stddev = MinibatchStddev::read(&mut shapes, channels)?;
         let final_conv = conv_layer(&mut shapes, &layout, "final_conv", 0, 3, None)?;
         if final_conv.conv.inputs != channels + stddev.features {

@@ -7,20 +7,19 @@ use serde_json::json;
 
 use super::{
     keys::{
-        FAMILY,
+        FAMILY, MAPPING,
         extension::{CONV_CLAMP, W_AVG},
-        is_mapping, layout,
+        layout,
     },
-    layers::{Fir, id},
-    mapping::Mapping,
+    layers::Fir,
     modulated_conv::ModulatedConv2d,
     separable::separable_taps,
-    truncation::{self, WAvg},
 };
 use crate::networks::{
     ArchitectureError, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Noise, ParamLayout, Params,
     flat::{ParamId, to_vec},
     params::ShapeReader,
+    style::{self, Mapping, WAvg, id},
 };
 
 const NETWORK: &str = "generator";
@@ -144,7 +143,7 @@ impl Generator {
     pub fn read(params: &Params, device: &Device) -> Result<Self, ArchitectureError> {
         let layout = layout(params);
         let mut shapes = ShapeReader::new(NETWORK, params);
-        let mapping = Mapping::of_latents(&mut shapes, &layout)?;
+        let mapping = Mapping::of_latents(&mut shapes, &layout, &MAPPING)?;
         let style_dim = mapping.outputs();
         let clamp = shapes.scalar(CONV_CLAMP, 1e-3, f32::MAX)?;
         let common = Common {
@@ -153,7 +152,7 @@ impl Generator {
             clamp,
         };
         let w_avg = match shapes.contains(W_AVG) {
-            true => Some(WAvg::new(shapes.expect(W_AVG, [style_dim])?, params, device)),
+            true => Some(WAvg::new(shapes.expect(W_AVG, [style_dim])?, params, &MAPPING, device)),
             false => None,
         };
 
@@ -267,7 +266,7 @@ impl GeneratorNetwork for Generator {
     }
 
     fn w_mean(&self, p: &Leaves) -> Tensor<2> {
-        truncation::centre(&self.mapping, self.w_avg.as_ref(), p)
+        style::centre(&self.mapping, self.w_avg.as_ref(), p)
     }
 
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4> {
@@ -292,7 +291,7 @@ impl GeneratorNetwork for Generator {
     }
 
     fn is_kept_on_host(&self, parameter: &str) -> bool {
-        is_mapping(parameter)
+        MAPPING.is_parameter(parameter)
     }
 
     /// The running mean of `w` follows the mapping network.

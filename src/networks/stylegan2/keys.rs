@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::networks::{ParamLayout, Params};
+use crate::networks::{ParamLayout, Params, style::MappingNames};
 
 /// The family's name.
 pub(super) const FAMILY: &str = "StyleGAN2";
@@ -37,7 +37,6 @@ pub fn is_buffer(key: &str) -> bool {
     key.starts_with("noises.") || key.ends_with(".kernel") || extension::BUFFERS.contains(&key)
 }
 
-/// Whether a `state_dict` key belongs to a mapping network.
-pub(super) fn is_mapping(key: &str) -> bool {
-    ["style.", "embed."].iter().any(|prefix| key.starts_with(prefix))
-}
+/// The mapping network's names.
+pub(super) const MAPPING: MappingNames =
+    MappingNames { embed: extension::EMBED, layers: "style.", first: 1, lr_multiplier: extension::LR_MULTIPLIER };

@@ -9,11 +9,9 @@ mod grow;
 mod init;
 mod keys;
 mod layers;
-mod mapping;
 mod modulated_conv;
 mod separable;
 mod stddev;
-mod truncation;
 
 pub use discriminator::Discriminator;
 pub use generator::Generator;

@@ -5,11 +5,14 @@
 
 use burn::tensor::Tensor;
 
-use super::{
-    layers::{EqualLinear, Fir, id},
-    separable::separable_taps,
+use super::{layers::Fir, separable::separable_taps};
+use crate::networks::{
+    ArchitectureError, Dual, Leaves, ParamLayout,
+    flat::ParamId,
+    ops,
+    params::ShapeReader,
+    style::{EqualLinear, id},
 };
-use crate::networks::{ArchitectureError, Dual, Leaves, ParamLayout, flat::ParamId, ops, params::ShapeReader};
 
 const DEMODULATION_EPS: f64 = 1e-8;
 

@@ -16,6 +16,7 @@ use crate::{
     device::Kind,
     engine::{Command, Event, OpenRequest, RenderedTiles, RunReport, SampleKind, SampleRequest},
     model::ModelCard,
+    networks::Motion,
     unlearn::Iteration,
 };
 
@@ -156,9 +157,13 @@ impl Studio {
             self.marks = Marks::new(&card.sha256);
             self.kept_marks = (self.marks.revision(), self.now);
             self.view.class = None;
+            self.move_samples(Motion::default());
         }
         if let Some(class) = self.view.class {
             self.send(Command::Class(Some(class as usize)));
+        }
+        if self.view.motion != Motion::default() {
+            self.send(Command::Move(self.view.motion));
         }
         self.history = None;
         self.compared_node = None;
@@ -205,11 +210,13 @@ impl Studio {
                 let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
                 let sample = |&index: &u64| Some(sample_at(*seed, index, *psi)?.with_class(*class));
                 let samples: Option<Vec<_>> = indices.iter().map(sample).collect();
+                let samples = samples.filter(|_| tiles.motion == self.view.motion);
                 if let (Some(source), Some(samples), Some(pending)) = (Source::of(*weights), samples, pending) {
                     // What takes the place of an older picture does not fade in.
                     self.tiles.put(source, &samples, tiles.side, &tiles.rgb, (pending.epoch, self.now));
                 }
             }
+            SampleKind::Detail if tiles.motion != self.view.motion => {}
             SampleKind::Detail => {
                 let full = DetailTile { side: tiles.side, rgb: tiles.rgb.into() };
                 let source = Source::of(tiles.request.weights);

@@ -8,7 +8,7 @@ use crate::{
     },
     engine::{Command, SampleKind, SampleRequest, SuggestRequest},
     feedback::{Feedback, Sample, probe::FEWEST},
-    networks::latents::class_at,
+    networks::{Motion, latents::class_at},
 };
 
 /// Samples that one seed shows.
@@ -31,6 +31,19 @@ impl Studio {
         if self.view.class != class {
             self.view.class = class;
             self.send(Command::Class(class.map(|class| class as usize)));
+        }
+    }
+
+    /// Shows samples moved and turned. What is on its way as it was before is not shown.
+    pub fn move_samples(&mut self, motion: Motion) {
+        if self.view.motion != motion {
+            self.view.motion = motion;
+            self.send(Command::Move(motion));
+            self.tiles.forget(|_| true);
+            if let Some(detail) = &mut self.detail {
+                detail.tiles = [None, None];
+                self.request_detail(self.before());
+            }
         }
     }
 

@@ -74,7 +74,10 @@ pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
         } else {
             ui.label(egui::RichText::new("Drop a model here").size(22.0));
             ui.add_space(2.0);
-            widgets::explain(ui, "or choose one under Open: StyleGAN2 as .safetensors, .pt or .pkl");
+            widgets::explain(
+                ui,
+                "or choose one under Open: StyleGAN2, StyleGAN3 or DCGAN as .safetensors, .pt or .pkl",
+            );
         }
     });
 }

@@ -9,6 +9,7 @@ use crate::{
         views::theme::palette,
     },
     feedback::Mark,
+    networks::Motion,
 };
 
 /// Below this width the choice between before and after is a menu.
@@ -131,8 +132,34 @@ fn view_menu(ui: &mut Ui, studio: &mut Studio) {
         );
         let slider = Slider::new(&mut studio.view.psi, 0.0..=1.5).fixed_decimals(2).step_by(0.05);
         ui.add(slider).accessible_name("Truncation psi");
+        if studio.model.as_ref().is_some_and(|card| card.can_move) {
+            ui.add_space(6.0);
+            motion(ui, studio);
+        }
     });
     menu.response.on_hover_text("Tile size and truncation");
+}
+
+/// Where the images of a model that follows motions are moved to.
+fn motion(ui: &mut Ui, studio: &mut Studio) {
+    let mut motion = studio.view.motion;
+    ui.label("Translation and rotation").on_hover_text(
+        "This model was built to follow motions: the picture moves as a whole, and detail moves with it. Marks, runs and \
+         saved pictures show samples as they are.",
+    );
+    let mut slider = |name: &str, value: &mut f32, most: f32, unit: &str| {
+        let slider = Slider::new(value, -most..=most).suffix(unit).fixed_decimals(0).step_by(1.0);
+        ui.add(slider.text(name)).accessible_name(name);
+    };
+    let (mut x, mut y) = (motion.x * 100.0, motion.y * 100.0);
+    slider("Right", &mut x, 50.0, " %");
+    slider("Down", &mut y, 50.0, " %");
+    slider("Rotation", &mut motion.degrees, 180.0, "\u{b0}");
+    (motion.x, motion.y) = (x / 100.0, y / 100.0);
+    if ui.add_enabled(motion != Motion::default(), Button::new("Reset motion")).clicked() {
+        motion = Motion::default();
+    }
+    studio.move_samples(motion);
 }
 
 fn page_menu(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {

@@ -5,10 +5,12 @@
 //!
 //! - [`memory`] is the border to Burn's tensors and the scratch memory of a thread;
 //! - [`simd`] picks the instruction set at run time;
-//! - [`conv`] holds the convolutions, [`resample`] the FIR, [`pointwise`] what is left;
+//! - [`conv`] holds the convolutions, [`resample`] the FIR, [`filtered`] the activation between two of them, [`pointwise`]
+//!   what is left;
 //! - [`vector`] is for flat vectors of parameters.
 
 mod conv;
+mod filtered;
 mod memory;
 mod pointwise;
 mod resample;
@@ -21,6 +23,7 @@ use burn::backend::tensor::FloatTensor;
 use super::activation::Activation;
 use super::adam::AdamStep;
 use super::extension::GanOps;
+use super::filtered::FilteredActivation;
 use super::fir::Fir;
 
 type Image = FloatTensor<Flex>;
@@ -70,6 +73,20 @@ impl GanOps for Flex {
         pointwise::noise_act_grad(&y, &x, &scale, &noise, &grad)
     }
 
+    fn filtered_act(x: Image, scale: Image, bias: Image, filtered: FilteredActivation) -> Image {
+        filtered::filtered_act(&x, &scale, &bias, &filtered)
+    }
+
+    fn filtered_act_grad(
+        x: Image,
+        scale: Image,
+        bias: Image,
+        grad: Image,
+        filtered: FilteredActivation,
+    ) -> (Image, Image, Image) {
+        filtered::filtered_act_grad(&x, &scale, &bias, &grad, &filtered)
+    }
+
     fn adam(theta: Image, gradient: Image, first: Image, second: Image, step: AdamStep) -> (Image, Image, Image) {
         vector::adam(&theta, gradient, &first, &second, step)
     }
@@ -83,6 +100,7 @@ impl GanOps for Flex {
 mod tests {
     use super::{memory::tensor, simd::Isa, *};
     use crate::networks::latents::NormalSource;
+    use crate::networks::ops::{Fir2d, Lowpass};
 
     struct Source(NormalSource);
 
@@ -130,6 +148,27 @@ mod tests {
                 let fir = Fir::new(&taps, up, down, pad);
                 push(format!("FIR {side}, up {up}, down {down}"), Flex::fir(x.clone(), fir));
             }
+        }
+        for (side, u, up_pad, is_table) in
+            [(28, 2, [9, 8], false), (28, 4, [2, -1], false), (44, 2, [-3, -4], false), (30, 2, [11, 10], true)]
+        {
+            let (x, s, bias) = (source.image([2, 3, side, side]), source.image([2, 3]), source.image([3]));
+            let taps = source.0.normals(12 * u);
+            let down = match is_table {
+                true => Lowpass::Table(Fir2d::downsampling(source.0.normals(144), 12, 2)),
+                false => Lowpass::Separable(Fir::new(&source.0.normals(12), 1, 2, [0, 0])),
+            };
+            let up = Fir::new(&taps, u, 1, up_pad);
+            let filtered = FilteredActivation { up, act: Activation::LEAKY, clamp: 16.0, down };
+            let [oh, ow] = filtered.output_size([side, side]);
+            let grad = source.image([2, 3, oh, ow]);
+            let name = |what: &str| format!("{what} {side}, up {u}, table {is_table}");
+            let y = Flex::filtered_act(x.clone(), s.clone(), bias.clone(), filtered.clone());
+            push(name("filtered activation"), y);
+            let (dx, ds, dbias) = Flex::filtered_act_grad(x, s, bias, grad, filtered);
+            push(name("its gradient"), dx);
+            push(name("filtered activation, gradient of a scale"), ds);
+            push(name("filtered activation, gradient of a bias"), dbias);
         }
         for [n, c, h, w] in [[3, 5, 9, 11], [2, 3, 32, 32], [1, 2, 1, 3]] {
             let mut image = || source.image([n, c, h, w]);

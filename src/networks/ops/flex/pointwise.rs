@@ -177,7 +177,7 @@ fn activate(z: f32, act: Activation) -> f32 {
 }
 
 /// A sum in [`LANES`] lanes.
-struct Sum([f32; LANES]);
+pub(super) struct Sum([f32; LANES]);
 
 impl Default for Sum {
     #[inline(always)]
@@ -189,7 +189,7 @@ impl Default for Sum {
 impl Sum {
     /// Writes the first of `f`'s values for each pair of inputs and sums the second. Gives what was written.
     #[inline(always)]
-    fn each<'a>(
+    pub(super) fn each<'a>(
         &mut self,
         out: &'a mut [MaybeUninit<f32>],
         a: &[f32],
@@ -219,7 +219,7 @@ impl Sum {
 
     /// Sums the products of two slices.
     #[inline(always)]
-    fn products(&mut self, a: &[f32], b: &[f32]) {
+    pub(super) fn products(&mut self, a: &[f32], b: &[f32]) {
         for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
             for ((sum, a), b) in self.0.iter_mut().zip(a).zip(b) {
                 *sum += a * b;
@@ -228,7 +228,7 @@ impl Sum {
     }
 
     #[inline(always)]
-    fn total(mut self) -> f32 {
+    pub(super) fn total(mut self) -> f32 {
         let mut width = LANES / 2;
         while width > 0 {
             for i in 0..width {
@@ -241,7 +241,7 @@ impl Sum {
 }
 
 /// Adds up what each sample contributed to a channel.
-fn per_channel<const S: usize>(sums: &[[f32; S]], channels: usize, which: usize) -> Vec<f32> {
+pub(super) fn per_channel<const S: usize>(sums: &[[f32; S]], channels: usize, which: usize) -> Vec<f32> {
     let mut total = vec![0.0; channels];
     for sample in sums.chunks_exact(channels.max(1)) {
         for (total, sums) in total.iter_mut().zip(sample) {

@@ -1,6 +1,7 @@
 //! The CPU kernels against the composite definitions, forward and backward.
 
 mod backward;
+mod filtered;
 mod forward;
 
 use burn::backend::Flex;

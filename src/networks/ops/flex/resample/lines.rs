@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 
 use super::super::simd::{Kernel, Vector};
 
-/// Terms summed at a time, in registers.
-const TERMS: usize = 4;
+/// Most terms summed at a time: their taps stay in registers.
+const MOST: usize = 12;
 
 /// `to[start + i * to_step ..] = Σ tap * from[offset + i * from_step ..]` for `i` below `count`.
 #[derive(Clone, Debug)]
@@ -39,29 +39,39 @@ impl Kernel for Filter<'_> {
                     to[line * lines.to_step..][..lines.len].fill(MaybeUninit::new(0.0));
                 }
             }
-            for (number, terms) in lines.terms.chunks(TERMS).enumerate() {
-                // SAFETY: `V` exists by contract; the first terms write what the others add to.
+            let mut rest = lines.terms.as_slice();
+            let mut first = true;
+            while !rest.is_empty() {
+                // As many terms as fit; the first ones write what the others add to.
+                let count = [MOST, 6, 4, 3, 2, 1].into_iter().find(|count| *count <= rest.len()).unwrap_or(1);
+                let (terms, after) = rest.split_at(count);
+                // SAFETY: `V` exists by contract, and the first terms have written all lines.
                 unsafe {
-                    match *terms {
-                        [a] if number == 0 => sum::<V, 1, false>(lines, [a], self.from, to),
-                        [a, b] if number == 0 => sum::<V, 2, false>(lines, [a, b], self.from, to),
-                        [a, b, c] if number == 0 => {
-                            sum::<V, 3, false>(lines, [a, b, c], self.from, to);
-                        }
-                        [a, b, c, d] if number == 0 => {
-                            sum::<V, 4, false>(lines, [a, b, c, d], self.from, to);
-                        }
-                        [a, b, c, d] => sum::<V, 4, true>(lines, [a, b, c, d], self.from, to),
-                        _ => {
-                            for term in terms {
-                                sum::<V, 1, true>(lines, [*term], self.from, to);
-                            }
-                        }
+                    match (terms.len(), first) {
+                        (MOST, true) => sum::<V, MOST, false>(lines, of(terms), self.from, to),
+                        (MOST, false) => sum::<V, MOST, true>(lines, of(terms), self.from, to),
+                        (6, true) => sum::<V, 6, false>(lines, of(terms), self.from, to),
+                        (6, false) => sum::<V, 6, true>(lines, of(terms), self.from, to),
+                        (4, true) => sum::<V, 4, false>(lines, of(terms), self.from, to),
+                        (4, false) => sum::<V, 4, true>(lines, of(terms), self.from, to),
+                        (3, true) => sum::<V, 3, false>(lines, of(terms), self.from, to),
+                        (3, false) => sum::<V, 3, true>(lines, of(terms), self.from, to),
+                        (2, true) => sum::<V, 2, false>(lines, of(terms), self.from, to),
+                        (2, false) => sum::<V, 2, true>(lines, of(terms), self.from, to),
+                        (_, true) => sum::<V, 1, false>(lines, of(terms), self.from, to),
+                        (_, false) => sum::<V, 1, true>(lines, of(terms), self.from, to),
                     }
                 }
+                (rest, first) = (after, false);
             }
         }
     }
+}
+
+/// The first `N` terms.
+#[inline(always)]
+fn of<const N: usize>(terms: &[(f32, usize)]) -> [(f32, usize); N] {
+    std::array::from_fn(|i| terms[i])
 }
 
 /// Writes the sum of `N` terms, or adds it to what is there.

@@ -1,7 +1,7 @@
 //! `upfirdn2d` on planes: down the columns into an intermediate plane that stays in the cache,
-//! then along its rows.
+//! then along its rows. [`lines`] serves the filtered activation too.
 
-mod lines;
+pub(super) mod lines;
 mod plan;
 
 use std::mem::MaybeUninit;

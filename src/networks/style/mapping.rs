@@ -2,19 +2,42 @@
 
 use burn::tensor::Tensor;
 
-use super::{
-    keys::extension::{EMBED, LR_MULTIPLIER},
-    layers::{EqualLinear, pixel_norm},
-};
+use super::linear::{EqualLinear, pixel_norm};
 use crate::networks::{ArchitectureError, Dual, Leaves, ParamLayout, params::ShapeReader};
 
 /// Learning-rate multiplier of mapping networks, unless the file says another.
 const LR_MUL: f64 = 0.01;
 
-/// `style.1`, `style.2`, ... over the normalised latent, behind which stands the normalised embedding of the class (in
-/// class-conditional networks: `embed`, as in stylegan2-ada-pytorch).
+/// What a family calls the tensors of its mapping networks.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::networks) struct MappingNames {
+    /// Prefix of the class embedding.
+    pub(in crate::networks) embed: &'static str,
+    /// What precedes a layer's number.
+    pub(in crate::networks) layers: &'static str,
+    /// Number of the first layer.
+    pub(in crate::networks) first: usize,
+    /// Buffer with the learning-rate multiplier, if it is not 0.01.
+    pub(in crate::networks) lr_multiplier: &'static str,
+}
+
+impl MappingNames {
+    /// Prefix of the layer at `place` from 0.
+    fn layer(&self, place: usize) -> String {
+        format!("{}{}", self.layers, self.first + place)
+    }
+
+    /// Whether a key names a parameter of the mapping network.
+    pub(in crate::networks) fn is_parameter(&self, key: &str) -> bool {
+        let inside = |prefix: &str| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
+        key != self.lr_multiplier && (inside(self.embed) || key.starts_with(self.layers))
+    }
+}
+
+/// Linear layers over the normalised latent, behind which stands the normalised embedding of the class (in
+/// class-conditional networks, as in stylegan2-ada-pytorch).
 #[derive(Clone, Debug)]
-pub(super) struct Mapping {
+pub(in crate::networks) struct Mapping {
     embed: Option<EqualLinear>,
     layers: Vec<EqualLinear>,
     latent: usize,
@@ -23,59 +46,65 @@ pub(super) struct Mapping {
 
 impl Mapping {
     /// A generator's mapping network: a latent, perhaps a class, at least one layer.
-    pub(super) fn of_latents(shapes: &mut ShapeReader, layout: &ParamLayout) -> Result<Self, ArchitectureError> {
-        let (embed, layers) = read(shapes, layout)?;
+    pub(in crate::networks) fn of_latents(
+        shapes: &mut ShapeReader,
+        layout: &ParamLayout,
+        names: &MappingNames,
+    ) -> Result<Self, ArchitectureError> {
+        let (embed, layers) = read(shapes, layout, names)?;
+        let weight = format!("{}.weight", names.layer(0));
         let (Some(first), Some(last)) = (layers.first(), layers.last()) else {
-            shapes.tensor::<2>("style.1.weight")?;
-            return Err(shapes.misfit("style.1.weight", "a mapping network".to_owned()));
+            shapes.tensor::<2>(&weight)?;
+            return Err(shapes.misfit(&weight, "a mapping network".to_owned()));
         };
         let embedded = embed.as_ref().map_or(0, |embed| embed.outputs);
         let Some(latent) = first.inputs.checked_sub(embedded).filter(|latent| *latent > 0) else {
             let fits = format!("[{}, more than {embedded}]", first.outputs);
-            return Err(shapes.misfit("style.1.weight", fits));
+            return Err(shapes.misfit(&weight, fits));
         };
         let outputs = last.outputs;
         Ok(Self { embed, layers, latent, outputs })
     }
 
     /// A discriminator's mapping network of classes, with any number of layers; none in unconditional ones.
-    pub(super) fn of_classes(
+    pub(in crate::networks) fn of_classes(
         shapes: &mut ShapeReader,
         layout: &ParamLayout,
+        names: &MappingNames,
     ) -> Result<Option<Self>, ArchitectureError> {
-        let (Some(embed), layers) = read(shapes, layout)? else { return Ok(None) };
+        let (Some(embed), layers) = read(shapes, layout, names)? else { return Ok(None) };
         if let Some(first) = layers.first()
             && first.inputs != embed.outputs
         {
             let fits = format!("[{}, {}]", first.outputs, embed.outputs);
-            return Err(shapes.misfit("style.1.weight", fits));
+            return Err(shapes.misfit(&format!("{}.weight", names.layer(0)), fits));
         }
         let outputs = layers.last().map_or(embed.outputs, |last| last.outputs);
         Ok(Some(Self { embed: Some(embed), layers, latent: 0, outputs }))
     }
 
     /// Length of the latent proper, without the class.
-    pub(super) fn latent(&self) -> usize {
+    pub(in crate::networks) fn latent(&self) -> usize {
         self.latent
     }
 
     /// Number of classes; 0 in unconditional networks.
-    pub(super) fn classes(&self) -> usize {
+    pub(in crate::networks) fn classes(&self) -> usize {
         self.embed.as_ref().map_or(0, |embed| embed.inputs)
     }
 
     /// Length of `w`.
-    pub(super) fn outputs(&self) -> usize {
+    pub(in crate::networks) fn outputs(&self) -> usize {
         self.outputs
     }
 
     /// Number of layers.
-    pub(super) fn depth(&self) -> usize {
+    pub(in crate::networks) fn depth(&self) -> usize {
         self.layers.len()
     }
 
     /// `[batch, latent + classes]` (the class one-hot) to `[batch, outputs]`.
-    pub(super) fn forward(&self, p: &Leaves, x: Tensor<2>) -> Tensor<2> {
+    pub(in crate::networks) fn forward(&self, p: &Leaves, x: Tensor<2>) -> Tensor<2> {
         let start = match &self.embed {
             None => pixel_norm(x),
             Some(embed) => {
@@ -94,15 +123,16 @@ impl Mapping {
 fn read(
     shapes: &mut ShapeReader,
     layout: &ParamLayout,
+    names: &MappingNames,
 ) -> Result<(Option<EqualLinear>, Vec<EqualLinear>), ArchitectureError> {
-    let embed = match shapes.contains(&format!("{EMBED}.weight")) {
-        true => Some(EqualLinear::read(shapes, layout, EMBED, 1.0)?),
+    let embed = match shapes.contains(&format!("{}.weight", names.embed)) {
+        true => Some(EqualLinear::read(shapes, layout, names.embed, 1.0)?),
         false => None,
     };
-    let lr_mul = shapes.scalar(LR_MULTIPLIER, 1e-6, 1e3)?.map_or(LR_MUL, f64::from);
+    let lr_mul = shapes.scalar(names.lr_multiplier, 1e-6, 1e3)?.map_or(LR_MUL, f64::from);
     let mut layers: Vec<EqualLinear> = Vec::new();
-    while shapes.contains(&format!("style.{}.weight", layers.len() + 1)) {
-        let prefix = format!("style.{}", layers.len() + 1);
+    while shapes.contains(&format!("{}.weight", names.layer(layers.len()))) {
+        let prefix = names.layer(layers.len());
         let layer = EqualLinear::read(shapes, layout, &prefix, lr_mul)?;
         if let Some(before) = layers.last()
             && before.outputs != layer.inputs
