@@ -177,6 +177,11 @@ impl UnlearnArgs {
 
 pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     super::unusable::check_model_extension(&args.out)?;
+    let is_pickle = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pkl"));
+    if is_pickle(&args.out) && !is_pickle(&args.model) {
+        let (out, model) = (args.out.display(), args.model.display());
+        bail!(Unusable(format!("{out}: only what came in a .pkl file can be written as one, and {model} is none")));
+    }
     if let Some(grid) = &args.grid {
         super::unusable::check_extension(grid, &["png"], "a picture")?;
     }
