@@ -821,6 +821,35 @@ fn bad_input_gets_one_sentence_and_writes_nothing() {
 }
 
 #[test]
+fn methods_are_compared_on_the_same_feedback() {
+    let out = folder();
+    let (table, kept) = (out.path().join("table.json"), out.path().join("kept"));
+    let small = "+labelled=64+batch=4";
+    let methods = format!("dampen:ssd{small}+importance-samples=8,reject{small}+iters=2+mask-ratio=0.5");
+    let (model, labeler) = (text(&model()), text(&grey8()));
+    let mut args = vec!["compare", &model, "--methods", &methods, "--labeler", &labeler, "--forget", "2"];
+    let (table_text, kept_text) = (text(&table), text(&kept));
+    args.extend(["--samples", "64", "--device", "cpu", "--out", &table_text, "--keep", &kept_text]);
+    let output = studio(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows: serde_json::Value = serde_json::from_slice(&std::fs::read(&table).expect("a table")).expect("JSON");
+    let rows = rows.as_array().expect("a list");
+    assert_eq!(rows.len(), 2);
+    for (row, method) in rows.iter().zip(["dampen", "reject"]) {
+        assert_eq!(row["settings"]["method"], method);
+        assert!(row["method"].as_str().is_some_and(|name| name.starts_with(method)));
+        let number = |key: &str| row[key].as_f64().unwrap_or_else(|| panic!("{key} in {row}"));
+        assert!(number("pul") <= 100.0 && number("frechet") >= 0.0 && number("frechet_floor") >= 0.0);
+        assert!(number("seconds") > 0.0 && (0.0..2.0).contains(&number("kept_change")), "{row}");
+    }
+    // The same samples of the same model: both counted the same negatives before.
+    assert_eq!(rows[0]["negatives"][0], rows[1]["negatives"][0]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("| reject+labelled=64"));
+    let files = std::fs::read_dir(&kept).expect("a folder").count();
+    assert_eq!(files, 4, "two results and two pictures");
+}
+
+#[test]
 fn help_and_version_are_no_failures() {
     assert_eq!(done(&["--version"]), format!("unlearn-studio {}\n", env!("CARGO_PKG_VERSION")));
     for verb in ["info", "sample", "unlearn", "evaluate", "export"] {
