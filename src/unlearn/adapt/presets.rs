@@ -57,12 +57,12 @@ pub fn quick() -> AdaptSettings {
             train: TrainConfig { lr: 0.001, ema_decay: 0.98, ..train.clone() },
         },
         unlearn: StageConfig {
-            iterations: 900,
+            iterations: 300,
             final_lr: 0.0,
             train: TrainConfig { lr: 0.0015, ema_decay: 0.99, ..train },
         },
         start: Start::Averaged,
-        repulsion: RepulsionConfig { loss: RepulsionLoss::Il2, distance: Distance::Sum, gamma: 30.0, weight: 100.0 },
+        repulsion: RepulsionConfig { loss: RepulsionLoss::Il2, distance: Distance::Sum, gamma: 300.0, weight: 100.0 },
         ..paper()
     }
 }
