@@ -167,6 +167,8 @@ impl Studio {
         }
         self.history = None;
         self.compared_node = None;
+        self.is_previewing = false;
+        self.layers.clear();
         self.model = Some(card);
         self.tiles.forget(|_| true);
         self.charts = Charts::of(self.settings.method(), self.charts.log);

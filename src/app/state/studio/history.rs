@@ -48,7 +48,7 @@ impl Studio {
         }
         self.epoch = if shown.is_some() { self.epoch + 1 } else { 0 };
         self.tiles.forget(|source| !matches!(source, Source::Original | Source::Node(_)));
-        self.run = RunState::None;
+        (self.run, self.is_previewing) = (RunState::None, false);
         self.charts = Charts::of(self.settings.method(), self.charts.log);
         (self.unsaved, self.pending_tiles, self.detail) = (false, None, None);
     }
@@ -132,6 +132,8 @@ impl Studio {
         }
         let method = self.settings.method();
         let plan = RunPlan { collection: Collection::Marks, stages: method.stages(), measured: false };
+        (self.running_method, self.is_previewing) = (method, false);
+        self.layers.clear();
         self.run = RunState::start(plan);
         self.charts = Charts::of(method, self.charts.log);
         self.timeline = Timeline::default();

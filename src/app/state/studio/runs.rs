@@ -67,8 +67,8 @@ impl Studio {
             }
         }
         let needs = self.settings.method().needs(self.settings.values());
-        if needs.classes {
-            return self.missing();
+        if let Some(missing) = self.missing().filter(|_| needs.classes) {
+            return Some(missing);
         }
         self.settings.check().err().map(|reason| format!("Settings: {reason}."))
     }
