@@ -22,6 +22,16 @@ pub struct Stage {
     pub is_result: bool,
 }
 
+/// The stage of methods that have only one.
+pub(crate) const UNLEARN: Stage = Stage {
+    id: "unlearn",
+    name: "the training",
+    title: "Unlearn",
+    doing: "Unlearning",
+    repeats: false,
+    is_result: true,
+};
+
 /// Where a method is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageRound {

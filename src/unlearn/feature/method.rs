@@ -11,7 +11,7 @@ use crate::{
         field::Field,
         latent_rule::LatentRule,
         method::{Method, MethodError, Needs, Outcome, Plan, Preset, Request, normal_values},
-        monitor::{Monitor, Stage, StageRound},
+        monitor::{Monitor, Stage, StageRound, UNLEARN},
         regression::{Difference, Regression},
         values::Values,
     },
@@ -19,15 +19,6 @@ use crate::{
 
 /// One direction that tells fewer pairs apart than this is doubtful.
 const SEPARATES: f64 = 0.9;
-
-const UNLEARN: Stage = Stage {
-    id: "unlearn",
-    name: "the training",
-    title: "Unlearn",
-    doing: "Unlearning",
-    repeats: false,
-    is_result: true,
-};
 
 const CHARTS: &[Chart] = &[Chart {
     title: "Losses",

@@ -17,22 +17,13 @@ use crate::{
         chart::{Chart, Curve, Meaning},
         field::Field,
         method::{Method, MethodError, Needs, Outcome, Plan, Preset, Request, normal_values},
-        monitor::{Iteration, Monitor, Stage, StageRound, State, StateRef},
+        monitor::{Iteration, Monitor, Stage, StageRound, State, StateRef, UNLEARN},
         values::Values,
     },
 };
 
 /// The distance to the original is measured every so many iterations.
 const DISTANCE_EVERY: usize = 10;
-
-const UNLEARN: Stage = Stage {
-    id: "unlearn",
-    name: "the training",
-    title: "Unlearn",
-    doing: "Unlearning",
-    repeats: false,
-    is_result: true,
-};
 
 const CHARTS: &[Chart] = &[
     Chart {

@@ -8,18 +8,9 @@ use crate::unlearn::{
     chart::{Chart, Curve, Meaning},
     field::Field,
     method::{Method, MethodError, Needs, Outcome, Plan, Preset, Request, normal_values},
-    monitor::{Monitor, Stage, StageRound},
+    monitor::{Monitor, Stage, StageRound, UNLEARN},
     regression::Regression,
     values::Values,
-};
-
-const UNLEARN: Stage = Stage {
-    id: "unlearn",
-    name: "the training",
-    title: "Unlearn",
-    doing: "Unlearning",
-    repeats: false,
-    is_result: true,
 };
 
 const CHARTS: &[Chart] = &[Chart {
