@@ -7,19 +7,29 @@ SHARED ?= ../shared
 STUDIO := cargo run --quiet --release --
 
 DEMO_MODEL := assets/models/avatars-64.safetensors
+DEMO_MAE := assets/models/avatars-mae-64.safetensors
 DEMO_LABELER := assets/labelers/avatars.onnx
 DEMO_SETTINGS := --forget 'hat!=none' --labelled 3000 --samples 2000 --device cpu
 
-.PHONY: help run demo test bench bench-window check-models setup setup-window build clean-out
+.PHONY: help run demo demo-inpaint test bench bench-window check-models setup setup-window build clean-out
 
 help:
 	@echo "make run           build, and open the window (make run MODEL=file.pt opens that model); without a screen, make demo"
 	@echo "make demo          the demonstration: drawn faces forget hats, headless"
+	@echo "make demo-inpaint  drawn faces are completed, and hats forgotten, headless"
 	@echo "make test          build, and run all tests"
 	@echo "make bench         time the training iteration and its parts"
 	@echo "make bench-window  time the window's frames: resting, scrolling, training"
 	@echo "make check-models  check against the larger models in $(SHARED), where they are"
 	@echo "make clean-out     remove what the demonstration wrote"
+
+# What a masked autoencoder makes of pictures of which it sees little, before and after it forgets hats.
+demo-inpaint: build
+	@mkdir -p out
+	$(STUDIO) unlearn $(DEMO_MAE) --pictures avatars --labeler $(DEMO_LABELER) $(DEMO_SETTINGS) \
+	  --out out/mae-no-hats.safetensors --report out/mae-no-hats.json --grid out/mae-no-hats.png
+	@echo
+	@echo "out/mae-no-hats.png shows the pictures as completed before (left) and after (right); red frames: hats."
 
 setup:
 	@scripts/setup.sh

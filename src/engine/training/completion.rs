@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     card::{Card, TrainingCard},
     fidelity::Fidelity,
-    training::Training,
+    stepping::Training,
 };
 use crate::{
     checkpoint::{Checkpoint, state_dict_order},

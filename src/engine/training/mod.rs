@@ -6,7 +6,7 @@ mod completion;
 mod fidelity;
 mod scratch;
 mod state;
-mod training;
+mod stepping;
 
 pub use card::{Card, Grown, TrainingCard};
 pub use choices::{Augmentation, Choices, ChosenChoices};
@@ -14,7 +14,7 @@ pub use completion::{CompletionChoices, CompletionTraining};
 pub use fidelity::{Fidelity, HeadShares};
 pub use scratch::Scratch;
 pub use state::TrainingState;
-pub use training::Training;
+pub use stepping::Training;
 
 use std::path::PathBuf;
 

@@ -11,7 +11,7 @@ use super::{
     choices::{Augmentation, Choices},
     fidelity::Fidelity,
     state::TrainingState,
-    training::Training,
+    stepping::Training,
 };
 use crate::{
     checkpoint::Checkpoint,
