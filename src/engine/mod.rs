@@ -46,7 +46,7 @@ pub use error::{EngineError, panic_sentence};
 pub use event::{Event, LabelerCard, RenderedTiles};
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
-pub use project_card::ProjectCard;
+pub use project_card::{AskedRun, InterruptedRun, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{
     EvaluationRequest, FileJob, OpenRequest, PictureRequest, ProjectRequest, RunRequest, SampleKind, SampleRequest,
