@@ -6,9 +6,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::CheckpointError;
+use super::{CheckpointError, hugging_face::weights_file};
 
-/// The SHA-256 of the file's bytes, in lower-case hexadecimal.
+/// The SHA-256 of the file's bytes (of a folder: of its tensors' file), in lower-case hexadecimal.
 pub fn sha256(path: &Path) -> Result<String, CheckpointError> {
     sha256_watched(path, &mut |_| {})
 }
@@ -16,7 +16,7 @@ pub fn sha256(path: &Path) -> Result<String, CheckpointError> {
 /// As [`sha256`]; `watch` is told again and again how many bytes were read so far.
 pub fn sha256_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<String, CheckpointError> {
     let failed = |error| CheckpointError::read(path, &error);
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = File::open(weights_file(path)).map_err(failed)?;
     let mut digest = Sha256::new();
     let mut chunk = vec![0; 1 << 16];
     let mut read = 0;

@@ -43,6 +43,9 @@ pub enum CheckpointError {
     /// A network pickle whose parts do not fit together.
     #[error("{}: not usable as a network pickle of StyleGAN2-ada or StyleGAN3: {reason}", file.display())]
     BadNetwork { file: PathBuf, reason: String },
+    /// A folder, or its tensors, that hold no masked autoencoder.
+    #[error("{}: not usable as a masked autoencoder: {reason}", file.display())]
+    BadFolder { file: PathBuf, reason: String },
     /// A format that cannot hold this model.
     #[error("{}: a .pt file in the rosinality layout cannot hold {part}; save as .safetensors", file.display())]
     Unrepresentable { file: PathBuf, part: String },
@@ -53,7 +56,7 @@ pub enum CheckpointError {
     #[error("{}: not usable as a StyleGAN2 checkpoint in the rosinality layout: {reason}", file.display())]
     Mismatch { file: PathBuf, reason: String },
     /// Saving under a name that says no known format.
-    #[error("{}: unknown extension; save as .safetensors, .pt, .pth or .pkl", file.display())]
+    #[error("{}: unknown extension; save as .safetensors, .pt, .pth or .pkl (a masked autoencoder also as a folder)", file.display())]
     UnknownExtension { file: PathBuf },
     /// The system would not let us write; whatever stood at this path still stands there.
     #[error("{}: cannot be written: {reason}; nothing was changed", file.display())]
@@ -93,6 +96,10 @@ impl CheckpointError {
 
     pub(super) fn bad_network(file: &Path, reason: &str) -> Self {
         Self::BadNetwork { file: file.to_owned(), reason: sanitize(reason, LONGEST) }
+    }
+
+    pub(super) fn bad_folder(file: &Path, reason: &str) -> Self {
+        Self::BadFolder { file: file.to_owned(), reason: sanitize(reason, LONGEST) }
     }
 
     pub(super) fn write(file: &Path, error: &io::Error) -> Self {

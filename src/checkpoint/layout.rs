@@ -10,6 +10,7 @@ use crate::networks::{
     HostTensor, Params,
     dcgan::is_dcgan,
     stylegan3::{is_stylegan3, keys::FREQUENCIES},
+    vit_mae::is_vit_mae,
 };
 
 /// Children in the order the modules of `rosinality/stylegan2-pytorch`, and of NVlabs' StyleGAN3, register them. Within every
@@ -95,7 +96,7 @@ pub(super) fn is_bare_generator(has: impl Fn(&str) -> bool) -> bool {
 
 /// The first key every network of this kind has and this one has not.
 pub(super) fn missing_key(network: &str, params: &Params) -> Option<&'static str> {
-    if is_dcgan(params) || is_stylegan3(params) {
+    if is_dcgan(params) || is_stylegan3(params) || is_vit_mae(params) {
         return None;
     }
     let required: &[&str] = match network {

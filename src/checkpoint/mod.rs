@@ -1,4 +1,4 @@
-//! Model files: in come `.pt`, `.pth`, `.pkl` and `.safetensors`, out comes a [`Checkpoint`] of host tensors, and back.
+//! Model files: in come `.pt`, `.pth`, `.pkl`, `.safetensors` and folders of Hugging Face, out comes a [`Checkpoint`] of host tensors, and back.
 //!
 //! Imports `networks`, `sanitize` and `atomic_file`. Every byte of a file is treated as hostile: whatever it holds, the
 //! answer is a checkpoint or a [`CheckpointError`] of one sentence, and nothing in it is ever executed.
@@ -8,6 +8,7 @@ mod dcgan;
 mod digest;
 mod element;
 mod error;
+mod hugging_face;
 mod layout;
 mod nvlabs;
 mod pickle;
@@ -33,6 +34,7 @@ use crate::networks::{HostTensor, Params};
 pub use dcgan::DcganFile;
 pub use digest::{Unchanged, sha256, sha256_watched};
 pub use error::CheckpointError;
+pub use hugging_face::{companions, weights_file};
 pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
 pub use nvlabs::PickleFile;
 pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_streamed, write_tensors};
@@ -108,6 +110,10 @@ pub fn load(path: &Path) -> Result<Checkpoint, CheckpointError> {
 /// As [`load`]; `watch` is told again and again how many bytes of tensors were read so far. Where tensors share memory,
 /// that can come to more than the file has.
 pub fn load_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint, CheckpointError> {
+    if path.is_dir() {
+        hugging_face::check_folder(path)?;
+    }
+    let path = &weights_file(path);
     match Format::of_content(path)? {
         Format::PyTorch => pt_read::load(path, watch),
         Format::Safetensors => safetensors_file::load(path, watch),
@@ -115,7 +121,8 @@ pub fn load_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoin
     }
 }
 
-/// Writes a model file in the format its extension names, `.safetensors`, `.pt` or `.pth`, or `.pkl` if it came in one. The same checkpoint gives
+/// Writes a model file in the format its extension names, `.safetensors`, `.pt` or `.pth`, or `.pkl` if it came in one; a masked
+/// autoencoder without an extension becomes a Hugging Face folder. The same checkpoint gives
 /// the same bytes; when writing fails, a file that was already there stays as it was.
 pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
     match Format::of_extension(path) {
@@ -125,7 +132,7 @@ pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError>
         },
         Some(Format::Safetensors) => safetensors_file::save(path, checkpoint, Precision::Single),
         Some(Format::Pickle) => nvlabs::save(path, checkpoint),
-        None => Err(CheckpointError::UnknownExtension { file: path.to_owned() }),
+        None => hugging_face::save(path, checkpoint),
     }
 }
 

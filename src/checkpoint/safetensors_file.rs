@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::assemble::{Entry, OtherParts, assemble};
 use super::element::Element;
-use super::{Checkpoint, CheckpointError, Precision};
+use super::{Checkpoint, CheckpointError, Precision, hugging_face};
 use crate::atomic_file;
 use crate::networks::HostTensor;
 
@@ -104,6 +104,9 @@ pub fn write_streamed(
 
 pub(super) fn load(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<Checkpoint, CheckpointError> {
     let (tensors, mut metadata) = read_watched(path, watch)?;
+    if hugging_face::is_ours(tensors.keys()) {
+        return hugging_face::assemble(path, tensors.into_iter().collect(), metadata);
+    }
     let mut json = |key: &str| match metadata.remove(key) {
         Some(text) => serde_json::from_str::<Value>(&text)
             .map(Some)

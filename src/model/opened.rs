@@ -61,12 +61,14 @@ impl Model {
         device: &Device,
         watch: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, ModelError> {
-        let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let weights = checkpoint::weights_file(path);
+        let length = std::fs::metadata(&weights).map_or(0, |metadata| metadata.len());
         returning_memory(|| {
-            let unchanged = Unchanged::since_now(path)?;
+            let unchanged = Unchanged::since_now(&weights);
+            // What is wrong with a folder is said by its reader.
             let mut checkpoint = checkpoint::load_watched(path, &mut |read| watch(read.min(length), 2 * length))?;
             let sha256 = checkpoint::sha256_watched(path, &mut |read| watch(length + read.min(length), 2 * length))?;
-            unchanged.check()?;
+            unchanged?.check()?;
             if let Some(classes) = classes {
                 for generator in [&mut checkpoint.g_ema, &mut checkpoint.g].into_iter().flatten() {
                     if !set_classes(generator, classes) {

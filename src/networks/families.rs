@@ -8,7 +8,7 @@ use super::{
     generator::Generator,
     latents::NormalSource,
     params::{ArchitectureError, HostTensor, Params},
-    stylegan2, stylegan3,
+    stylegan2, stylegan3, vit_mae,
 };
 
 /// The size of what is trained from scratch; discriminators are StyleGAN2's.
@@ -54,6 +54,9 @@ pub fn read_generator(params: &Params, device: &Device) -> Result<Generator, Arc
     if stylegan3::is_stylegan3(params) {
         return Ok(Generator::new(stylegan3::Generator::read(params, device)?));
     }
+    if vit_mae::is_vit_mae(params) {
+        return Ok(Generator::new(vit_mae::Network::read(params, device)?));
+    }
     Ok(Generator::new(stylegan2::Generator::read(params, device)?))
 }
 
@@ -78,5 +81,5 @@ pub fn set_classes(generator: &mut Params, classes: usize) -> bool {
 /// Whether a tensor of this name is a buffer (carried through files unchanged) rather than a trained parameter, in any
 /// family.
 pub fn is_buffer(key: &str) -> bool {
-    stylegan2::is_buffer(key) || dcgan::is_buffer(key) || stylegan3::is_buffer(key)
+    stylegan2::is_buffer(key) || dcgan::is_buffer(key) || stylegan3::is_buffer(key) || vit_mae::is_buffer(key)
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, ops::Deref, sync::Arc};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::{
     detail::Details,
@@ -11,6 +11,8 @@ use super::{
     latents::{self, LatentAddress},
     motion::Motion,
     params::Params,
+    patch_order::PatchOrder,
+    pictures::{Masking, Pictures, Purpose},
 };
 
 /// Where a layer's noise map comes from.
@@ -107,6 +109,16 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     /// `num_ws` mapped latents `[batch, w_dim]` to images `[batch, channels, side, side]`, nominally in `[-1, 1]`.
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4>;
 
+    /// What is mapped at an address, for families whose samples do not begin with a latent.
+    fn input(&self, _address: LatentAddress) -> Option<Vec<f32>> {
+        None
+    }
+
+    /// What it does with pictures, if it completes pictures instead of drawing samples from latents.
+    fn completion(&self) -> Option<&dyn CompletionNetwork> {
+        None
+    }
+
     /// Whether it draws moved images, see [`moved`](Self::moved).
     fn can_move(&self) -> bool {
         false
@@ -132,6 +144,58 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     fn buffers(&self, _template: &Params, _weights: &FlatParams) -> Vec<(String, Vec<f32>)> {
         Vec::new()
     }
+}
+
+/// A network that completes pictures. Its samples are pictures and masks; see [`GeneratorNetwork::input`].
+///
+/// Pictures are `[batch, 3, side, side]` in `[-1, 1]`; `images` are what the network sees, normalised and with its own channels.
+pub trait CompletionNetwork {
+    /// The pictures that numbers stand for, once there are some.
+    fn pictures(&self) -> Option<&Arc<dyn Pictures>>;
+
+    /// The same network with these pictures, which have its side.
+    fn with_pictures(&self, pictures: Arc<dyn Pictures>) -> Arc<dyn GeneratorNetwork>;
+
+    /// What of the pictures is hidden.
+    fn masking(&self) -> Masking;
+
+    /// The same network, hiding something else.
+    fn with_masking(&self, masking: Masking) -> Arc<dyn GeneratorNetwork>;
+
+    /// The share of the patches that is hidden if nobody chooses another.
+    fn mask_ratio(&self) -> f32;
+
+    /// Number of patches of a picture.
+    fn patches(&self) -> usize;
+
+    /// Whether a parameter is the encoder's.
+    fn is_encoder(&self, parameter: &str) -> bool;
+
+    /// Pictures, row-major, as the network sees them.
+    fn normalised(&self, pictures: &[f32], device: &Device) -> Tensor<4>;
+
+    /// The order of patches by one number each, `[batch, patches]`, with the model's own share hidden.
+    fn order(&self, noise: &[f32]) -> PatchOrder;
+
+    /// The order of patches of whole pictures: all are seen.
+    fn whole(&self, batch: usize) -> PatchOrder;
+
+    /// Samples as the network sees them, with the model's own share hidden: pictures and the order of their patches. `rows` are
+    /// their [`inputs`](GeneratorNetwork::input), one after the other.
+    fn seen(&self, rows: &[f32], device: &Device) -> (Tensor<4>, PatchOrder);
+
+    /// What the encoder makes of what it sees, `[batch, 1 + visible, width]`: the class token, then the visible patches.
+    fn encode(&self, p: &Leaves, images: Tensor<4>, order: &PatchOrder) -> Tensor<3>;
+
+    /// The loss that it was trained with, `[1]`.
+    fn training_loss(&self, p: &Leaves, images: Tensor<4>, order: &PatchOrder) -> Tensor<1>;
+
+    /// The pictures that samples begin with, `[samples, channels, side, side]` in `[-1, 1]`; `rows` are their
+    /// [`inputs`](GeneratorNetwork::input), one after the other.
+    fn originals(&self, rows: &[f32]) -> Vec<f32>;
+
+    /// Which pixels of these pictures are hidden, `[samples, side, side]`.
+    fn hidden(&self, rows: &[f32]) -> Vec<bool>;
 }
 
 /// A generator, and the class that it draws, if only one.
@@ -162,6 +226,38 @@ impl Generator {
         Self { class, ..self }
     }
 
+    /// The same network completing these pictures, if its family does that.
+    pub fn with_pictures(self, pictures: Arc<dyn Pictures>) -> Self {
+        match self.completion().map(|network| network.with_pictures(pictures)) {
+            Some(network) => Self { network, ..self },
+            None => self,
+        }
+    }
+
+    /// The same network hiding this of its pictures, if its family completes pictures.
+    pub fn with_masking(self, masking: Masking) -> Self {
+        match self.completion().filter(|network| network.masking() != masking).map(|n| n.with_masking(masking)) {
+            Some(network) => Self { network, ..self },
+            None => self,
+        }
+    }
+
+    /// Number of pictures there are for a purpose; `None` where samples begin with latents, which never end. Without pictures it
+    /// is 0.
+    pub fn pictures_for(&self, purpose: Purpose) -> Option<usize> {
+        let pictures = |network: &dyn CompletionNetwork| network.pictures().map_or(0, |pictures| pictures.count());
+        self.completion().map(|network| purpose.count(pictures(network)))
+    }
+
+    /// So many samples of those that there are for a purpose, from `first` on: their indices.
+    pub fn indices(&self, purpose: Purpose, places: std::ops::Range<usize>) -> Vec<u64> {
+        let places = places.map(|place| place as u64);
+        match self.completion() {
+            Some(_) => places.map(|place| purpose.number(place)).collect(),
+            None => places.collect(),
+        }
+    }
+
     /// The same network drawing moved images, if its family can.
     pub fn with_motion(self, motion: Motion) -> Self {
         match self.network.moved(motion) {
@@ -177,11 +273,17 @@ impl Generator {
 
     /// What is mapped at this address with a class of choice, `[latent_dim]`.
     pub fn latent_of(&self, address: LatentAddress, class: Option<usize>) -> Vec<f32> {
-        latents::inputs(address.seed, [address.index], self.z_dim(), self.classes(), class.or(self.class))
+        match self.input(address) {
+            Some(row) => row,
+            None => latents::inputs(address.seed, [address.index], self.z_dim(), self.classes(), class.or(self.class)),
+        }
     }
 
     /// What is mapped at the addresses `(seed, indices)`, `[indices, latent_dim]`, row-major.
     pub fn latents(&self, seed: u64, indices: impl IntoIterator<Item = u64>) -> Vec<f32> {
+        if self.completion().is_some() {
+            return indices.into_iter().flat_map(|index| self.latent_of(LatentAddress { seed, index }, None)).collect();
+        }
         latents::inputs(seed, indices, self.z_dim(), self.classes(), self.class)
     }
 

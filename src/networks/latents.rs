@@ -2,7 +2,7 @@
 //!
 //! # The stream, fixed for good
 //! - Words: ChaCha8 (`rand_chacha`), counter 0, nonce 0, 32-byte key made of little-endian `u64`s.
-//!   A latent's key is `(seed, index, 0, 0)`; its class's (in class-conditional networks) is `(seed, index, b"class", 0)`; a [`NormalSource`]'s is `(seed, stream, b"training", 0)`.
+//!   A latent's key is `(seed, index, 0, 0)`; its class's (in class-conditional networks) is `(seed, index, b"class", 0)`, a picture's mask's `(seed, index, b"mask", 0)`; a [`NormalSource`]'s is `(seed, stream, b"training", 0)`.
 //! - Uniform: the upper 53 bits of a `u64` times 2^-53, in `[0, 1)`.
 //! - Normal: Box-Muller in `f64` over two consecutive `u64`s `a`, `b`. With `u` = ((a >> 11) + 1) 2^-53 in `(0, 1]` and
 //!   `v` the uniform of `b`, the pair is `sqrt(-2 ln u) cos(2 pi v)`, `sqrt(-2 ln u) sin(2 pi v)`, each rounded to `f32`.
@@ -160,12 +160,17 @@ impl NormalSource {
     }
 }
 
-fn key(words: [u64; 4]) -> [u8; 32] {
+pub(super) fn key(words: [u64; 4]) -> [u8; 32] {
     let mut bytes = [0; 32];
     for (slot, word) in bytes.chunks_exact_mut(8).zip(words) {
         slot.copy_from_slice(&word.to_le_bytes());
     }
     bytes
+}
+
+/// The next `n` numbers, uniform in `[0, 1)`.
+pub(super) fn uniforms(rng: &mut ChaCha8Rng, n: usize) -> Vec<f32> {
+    (0..n).map(|_| unit(rng.next_u64()) as f32).collect()
 }
 
 /// The upper 53 bits as a number in `[0, 1)`.

@@ -57,7 +57,7 @@ impl Project {
         let name = original.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let first = Node {
             name: if name.is_empty() { "original".to_owned() } else { name },
-            file: Some(std::path::absolute(&original.path).map_err(ProjectError::read(&original.path))?),
+            file: Some(weights_of(&original.path)?),
             sha256: Some(original.sha256.clone()),
             classes: original.classes,
             ..Node::default()
@@ -294,7 +294,7 @@ impl Project {
 
     /// The opened model was found at this path, with the same content: it may have been moved.
     pub fn set_original(&mut self, path: &Path) -> Result<(), ProjectError> {
-        let path = std::path::absolute(path).map_err(ProjectError::read(path))?;
+        let path = weights_of(path)?;
         let outside =
             self.manifest.nodes.first().and_then(|first| first.file.as_ref()).is_some_and(|f| f.is_absolute());
         if !outside {
@@ -441,6 +441,9 @@ impl Project {
         self.make_folder(&folder)?;
         let copy = folder.join(name);
         copy_file(&source, &copy)?;
+        for companion in checkpoint::companions(&source) {
+            copy_file(&companion, &folder.join(companion.file_name().unwrap_or_default()))?;
+        }
         if sha256.is_some_and(|expected| checkpoint::sha256(&copy).ok().as_ref() != Some(&expected)) {
             let _ = fs::remove_file(&copy);
             return Err(ProjectError::Changed { path: source });
@@ -471,6 +474,11 @@ impl Project {
         let file = self.folder.join(MANIFEST);
         write_json(&file, &serde_json::to_value(&self.manifest).unwrap_or_default())
     }
+}
+
+/// Where the tensors of a model are, absolute.
+fn weights_of(model: &Path) -> Result<PathBuf, ProjectError> {
+    std::path::absolute(checkpoint::weights_file(model)).map_err(ProjectError::read(model))
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), ProjectError> {

@@ -1,4 +1,4 @@
-//! Adam over a flat parameter vector (Kingma & Ba 2015), as `torch.optim.Adam` computes it.
+//! Adam over a flat parameter vector (Kingma & Ba 2015), as `torch.optim.Adam` and `torch.optim.AdamW` compute it.
 
 use burn::tensor::Tensor;
 
@@ -15,6 +15,8 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// Added to the denominator.
     pub eps: f64,
+    /// Decoupled weight decay (Loshchilov & Hutter 2019): each step takes `lr` times this share of the parameters away first.
+    pub decay: f64,
 }
 
 impl AdamConfig {
@@ -22,7 +24,7 @@ impl AdamConfig {
     /// `(0, 0.99)` are adjusted by `interval / (interval + 1)` (Karras et al. 2020, appendix B).
     pub fn lazy(lr: f64, interval: usize) -> Self {
         let ratio = interval as f64 / (interval as f64 + 1.0);
-        Self { lr: lr * ratio, beta1: 0.0, beta2: 0.99f64.powf(ratio), eps: 1e-8 }
+        Self { lr: lr * ratio, beta1: 0.0, beta2: 0.99f64.powf(ratio), eps: 1e-8, decay: 0.0 }
     }
 }
 
@@ -48,7 +50,8 @@ impl Adam {
 
     /// One update of `theta` along `-gradient`.
     pub fn update(&mut self, theta: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        let AdamConfig { lr, beta1, beta2, eps } = self.config;
+        let AdamConfig { lr, beta1, beta2, eps, decay } = self.config;
+        let theta = if decay > 0.0 { theta * (1.0 - lr * decay) } else { theta };
         self.step += 1.0;
         let step = AdamStep {
             beta1: beta1 as f32,

@@ -37,7 +37,19 @@ pub struct GeneratorTrainerNumbers {
 impl GeneratorTrainer {
     /// A trainer that starts from `g`; Adam with betas 0 and 0.99, as all of StyleGAN's.
     pub fn new(generator: Generator, g: FlatParams, movable: Movable, lr: f64, ema_decay: f64) -> Self {
-        let optim = Adam::new(AdamConfig { lr, beta1: 0.0, beta2: 0.99, eps: 1e-8 }, &g.values);
+        let config = AdamConfig { lr, beta1: 0.0, beta2: 0.99, eps: 1e-8, decay: 0.0 };
+        Self::with_optimizer(generator, g, movable, config, ema_decay)
+    }
+
+    /// A trainer that starts from `g`, with this optimizer.
+    pub fn with_optimizer(
+        generator: Generator,
+        g: FlatParams,
+        movable: Movable,
+        config: AdamConfig,
+        ema_decay: f64,
+    ) -> Self {
+        let (lr, optim) = (config.lr, Adam::new(config, &g.values));
         Self { generator, g_ema: g.clone(), g, optim, movable, lr, ema_decay }
     }
 
@@ -45,7 +57,10 @@ impl GeneratorTrainer {
     pub fn step(&mut self, gradient: Tensor<1>, lr_factor: f64) {
         let gradient = self.movable.restrict(gradient, &self.g.values);
         self.optim.config.lr = self.lr * lr_factor * self.generator.learning_rate_factor();
-        self.g.values = self.optim.update(self.g.values.clone(), gradient);
+        let moved = self.optim.update(self.g.values.clone(), gradient);
+        // Decay moves what no gradient does.
+        let decays = self.optim.config.decay > 0.0;
+        self.g.values = if decays { self.movable.keep(&self.g.values, moved) } else { moved };
         let decay = self.ema_decay.min(self.optim.step / (self.optim.step + 9.0));
         let average = ops::lerp(self.g_ema.values.clone(), self.g.values.clone(), (1.0 - decay) as f32);
         self.g_ema.values = self.movable.keep(&self.g_ema.values, average);

@@ -1,6 +1,6 @@
 //! How much each weight matters for what some samples show: gradients of one loss at the base model.
 //!
-//! The loss is the generator's own, `mean softplus(-D(G(z)))`; without a discriminator it is `mean |G(z)|^2` (Foster et al.
+//! The loss is the generator's own (of a network that completes pictures, that of its training), `mean softplus(-D(G(z)))`; without a discriminator it is `mean |G(z)|^2` (Foster et al.
 //! 2024, loss-free dampening).
 
 use burn::tensor::{Tensor, TensorData};
@@ -8,7 +8,10 @@ use burn::tensor::{Tensor, TensorData};
 use super::method::Base;
 use crate::{
     feedback::{ImagePool, Origin},
-    networks::{Generator, Noise, NormalSource, discriminator::BATCH_GROUP, latents::push_class},
+    networks::{
+        CompletionNetwork, Generator, LatentAddress, Leaves, Noise, NormalSource, Purpose, discriminator::BATCH_GROUP,
+        latents::push_class,
+    },
     train::losses::generator_loss,
 };
 
@@ -51,6 +54,9 @@ impl<'a> Importance<'a> {
         let p = g_ema.leaves();
         let z: Vec<f32> = batch.iter().flat_map(|origin| origin.z.iter().copied()).collect();
         let z = Tensor::<2>::from_data(TensorData::new(z, [batch.len(), generator.latent_dim()]), &device);
+        if let Some(network) = generator.completion() {
+            return self.completion_gradient(network, p, batch);
+        }
         let images = generator.forward(&p, z.clone(), &Noise::Constant);
         let loss = match gan.as_ref().filter(|_| self.judged) {
             Some(gan) => {
@@ -60,6 +66,14 @@ impl<'a> Importance<'a> {
             }
             None => images.square().sum() / batch.len() as f64,
         };
+        p.gradient(&mut loss.backward())
+    }
+
+    /// A network that completes pictures has a loss of its own: that of its training.
+    fn completion_gradient(&self, network: &dyn CompletionNetwork, p: Leaves, batch: &[Origin]) -> Tensor<1> {
+        let rows: Vec<f32> = batch.iter().flat_map(|origin| origin.z.iter().copied()).collect();
+        let (images, order) = network.seen(&rows, &p.device());
+        let loss = network.training_loss(&p, images, &order);
         p.gradient(&mut loss.backward())
     }
 
@@ -76,8 +90,15 @@ pub(crate) fn origins(pool: &ImagePool, count: usize) -> Vec<Origin> {
     (0..pool.len().min(count)).map(|place| pool.origin(place).clone()).collect()
 }
 
-/// Random samples of a generator, not truncated.
+/// Random samples of a generator, not truncated; of one that completes pictures, random pictures of those to learn from.
 pub(crate) fn random_origins(generator: &Generator, count: usize, rng: &mut NormalSource) -> Vec<Origin> {
+    if let Some(pictures) = generator.pictures_for(Purpose::Learn) {
+        let mut draw = || {
+            let index = Purpose::Learn.number(rng.below(pictures) as u64);
+            generator.latent(LatentAddress { seed: rng.seed(), index })
+        };
+        return (0..count).map(|_| Origin { z: draw(), psi: 1.0 }).collect();
+    }
     let draw = |_| {
         let mut z = rng.normals(generator.z_dim());
         if generator.classes() > 0 {

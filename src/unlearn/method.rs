@@ -107,6 +107,31 @@ pub struct Needs {
     pub positives: bool,
     /// A class-conditional generator.
     pub classes: bool,
+    /// What a sample begins with.
+    pub samples: SampleSource,
+}
+
+/// What samples begin with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SampleSource {
+    /// Latents.
+    #[default]
+    Latents,
+    /// Pictures, which the model completes.
+    Pictures,
+    /// Whatever the model takes.
+    Any,
+}
+
+impl SampleSource {
+    /// Whether a method for these is for a model that completes pictures (or for one that does not).
+    pub fn fits(self, completes_pictures: bool) -> bool {
+        match self {
+            Self::Latents => !completes_pictures,
+            Self::Pictures => completes_pictures,
+            Self::Any => true,
+        }
+    }
 }
 
 /// How much a method will do, for estimates of time and memory.

@@ -4,6 +4,7 @@ use super::{
     adapt::{Adapt, Extrapolate},
     dampen::Dampen,
     feature::Feature,
+    image_to_image::ImageToImage,
     method::Method,
     redirect::Redirect,
     reject::Reject,
@@ -15,7 +16,8 @@ pub const DEFAULT: &dyn Method = &Reject;
 /// The method of files that name none: the only one there was when they were written.
 pub const FIRST: &dyn Method = &Adapt;
 /// Every method.
-pub const METHODS: &[&dyn Method] = &[DEFAULT, &Redirect, FIRST, &Saliency, &Feature, &Dampen, &Extrapolate];
+pub const METHODS: &[&dyn Method] =
+    &[DEFAULT, &Redirect, FIRST, &Saliency, &Feature, &Dampen, &Extrapolate, &ImageToImage];
 
 /// The method of this name.
 pub fn method(id: &str) -> Option<&'static dyn Method> {

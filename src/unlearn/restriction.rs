@@ -132,6 +132,15 @@ impl Restricted {
         }
     }
 
+    /// The same, and only weights where `mask` `[parameters]` is 1.
+    pub(crate) fn within(mut self, mask: Tensor<1>) -> Self {
+        self.movable.mask = Some(match self.movable.mask {
+            Some(movable) => movable * mask,
+            None => mask,
+        });
+        self
+    }
+
     /// What iteration `index` of `of` may do.
     pub(crate) fn at(&self, index: usize, of: usize) -> Movable {
         let left = 1.0 - index as f64 / of.max(1) as f64;

@@ -98,7 +98,7 @@ impl Method for Extrapolate {
     }
 
     fn needs(&self, _: &Values) -> Needs {
-        Needs { discriminator: true, positives: false, classes: false }
+        Needs { discriminator: true, positives: false, ..Needs::default() }
     }
 
     fn plan(&self, values: &Values) -> Option<Plan> {

@@ -14,7 +14,9 @@ use crate::{
         chart::Chart,
         field::Field,
         importance::{Importance, origins, random_origins},
-        method::{Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, Slider, normal_values},
+        method::{
+            Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, SampleSource, Slider, normal_values,
+        },
         monitor::{Auxiliary, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef},
         resume::ResumePoint,
         values::Values,
@@ -100,7 +102,7 @@ impl Method for Dampen {
 
     fn needs(&self, values: &Values) -> Needs {
         let judged = values.read().is_ok_and(|settings: DampenSettings| settings.judge == Judge::Discriminator);
-        Needs { discriminator: judged, positives: false, classes: false }
+        Needs { discriminator: judged, samples: SampleSource::Any, ..Needs::default() }
     }
 
     fn plan(&self, values: &Values) -> Option<Plan> {

@@ -73,7 +73,7 @@ impl Method for Feature {
     }
 
     fn needs(&self, _: &Values) -> Needs {
-        Needs { discriminator: false, positives: true, classes: false }
+        Needs { discriminator: false, positives: true, ..Needs::default() }
     }
 
     fn plan(&self, values: &Values) -> Option<Plan> {

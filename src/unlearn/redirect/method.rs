@@ -110,7 +110,7 @@ impl Method for Redirect {
 
     fn needs(&self, values: &Values) -> Needs {
         let polishes = values.read().is_ok_and(|settings: RedirectSettings| settings.polish.iterations > 0);
-        Needs { discriminator: polishes, positives: true, classes: false }
+        Needs { discriminator: polishes, positives: true, ..Needs::default() }
     }
 
     fn plan(&self, values: &Values) -> Option<Plan> {

@@ -98,7 +98,7 @@ impl Method for Reject {
     }
 
     fn needs(&self, _: &Values) -> Needs {
-        Needs { discriminator: true, positives: true, classes: false }
+        Needs { discriminator: true, positives: true, ..Needs::default() }
     }
 
     fn plan(&self, values: &Values) -> Option<Plan> {

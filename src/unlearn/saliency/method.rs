@@ -67,7 +67,7 @@ impl Method for Saliency {
 
     fn needs(&self, values: &Values) -> Needs {
         let classes = values.read().is_ok_and(|settings: SaliencySettings| settings.relabel == Relabel::Class);
-        Needs { discriminator: false, positives: true, classes }
+        Needs { discriminator: false, positives: true, classes, ..Needs::default() }
     }
 
     fn plan(&self, values: &Values) -> Option<Plan> {

@@ -1,0 +1,276 @@
+//! A masked autoencoder's folder as Hugging Face lays it out: `config.json` and `model.safetensors`, and
+//! `preprocessor_config.json` where pixels are scaled in another way than to [-1, 1].
+//!
+//! What the texts say is kept in the checkpoint's metadata, so that other files can hold it and a folder can be written from it
+//! again; the numbers that no tensor's shape says become buffers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use super::safetensors_file::write_tensors;
+use super::{Checkpoint, CheckpointError};
+use crate::atomic_file;
+use crate::networks::vit_mae::keys::{EPSILON, HEADS, IMAGE_MEAN, IMAGE_STD, MASK_RATIO, NORM_PIX_LOSS, is_config};
+use crate::networks::{HostTensor, Params, vit_mae::Sizes, vit_mae::is_vit_mae};
+use crate::sanitize::sanitize;
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const PREPROCESSOR: &str = "preprocessor_config.json";
+/// What `transformers` calls the family.
+const MODEL_TYPE: &str = "vit_mae";
+/// Bytes of a text file at most; real ones have a thousand.
+const LONGEST_TEXT: u64 = 1 << 20;
+/// What a `ViTImageProcessor` shifts and divides pixels by unless its file says otherwise.
+const USUAL_STATISTICS: f64 = 0.5;
+
+/// The file that holds a model's tensors: of a folder, and of the texts in it, the one in the folder.
+pub fn weights_file(path: &Path) -> PathBuf {
+    let text = path.file_name().is_some_and(|name| name == CONFIG || name == PREPROCESSOR);
+    match (path.is_dir(), text) {
+        (true, _) => path.join(WEIGHTS),
+        (false, true) => path.with_file_name(WEIGHTS),
+        (false, false) => path.to_owned(),
+    }
+}
+
+/// The other files that a model's file cannot be read without, if there are some.
+pub fn companions(weights: &Path) -> Vec<PathBuf> {
+    match weights.file_name().is_some_and(|name| name == WEIGHTS) {
+        true => [CONFIG, PREPROCESSOR]
+            .map(|name| weights.with_file_name(name))
+            .into_iter()
+            .filter(|p| p.is_file())
+            .collect(),
+        false => Vec::new(),
+    }
+}
+
+/// Why a folder is no model, before anything in it is read.
+pub(super) fn check_folder(folder: &Path) -> Result<(), CheckpointError> {
+    let has = |name: &str| folder.join(name).is_file();
+    let reason = match (has(WEIGHTS), has(CONFIG)) {
+        (true, true) => return Ok(()),
+        (true, false) => "it has a model.safetensors, but no config.json".to_owned(),
+        (false, _) if has("pytorch_model.bin") => {
+            "its tensors are in a pytorch_model.bin; save it again as model.safetensors".to_owned()
+        }
+        (false, true) => "it has a config.json, but no model.safetensors".to_owned(),
+        (false, false) => "it has neither a config.json nor a model.safetensors".to_owned(),
+    };
+    Err(CheckpointError::bad_folder(folder, &reason))
+}
+
+/// Whether tensors of these names are of this layout: a vision transformer, whatever it is for.
+pub(super) fn is_ours<'a>(mut names: impl Iterator<Item = &'a String>) -> bool {
+    names.any(|name| name.ends_with("embeddings.cls_token") && !name.contains("g_ema."))
+}
+
+/// A checkpoint from the tensors of `weights` and the texts that stand beside it or in its metadata.
+pub(super) fn assemble(
+    weights: &Path,
+    tensors: IndexMap<String, HostTensor>,
+    mut metadata: BTreeMap<String, String>,
+) -> Result<Checkpoint, CheckpointError> {
+    let wrong = |reason: &str| CheckpointError::bad_folder(weights, reason);
+    let mut text = |name: &str| -> Result<Option<Map<String, Value>>, CheckpointError> {
+        let beside = weights.with_file_name(name);
+        let found = match metadata.get(name) {
+            Some(text) => text.clone(),
+            None if beside.is_file() => read_text(&beside)?,
+            None => return Ok(None),
+        };
+        let value =
+            serde_json::from_str(&found).map_err(|error| wrong(&format!("its {name} is not JSON ({error})")))?;
+        metadata.insert(name.to_owned(), Value::Object(Map::clone(&value)).to_string());
+        Ok(Some(value))
+    };
+    let Some(config) = text(CONFIG)? else {
+        return Err(wrong("a vision transformer's tensors without the config.json that belongs beside them"));
+    };
+    let preprocessor = text(PREPROCESSOR)?.unwrap_or_default();
+    let kind = config.get("model_type").and_then(Value::as_str).unwrap_or("unnamed");
+    if kind != MODEL_TYPE {
+        let kind = sanitize(kind, 40);
+        return Err(wrong(&format!(
+            "its config.json describes a model of type `{kind}`, which is no masked autoencoder"
+        )));
+    }
+    let mut params: Params = tensors.into_iter().collect();
+    params.sort_by(|a, _, b, _| natural(a).cmp(&natural(b)));
+    if !is_vit_mae(&params) {
+        return Err(wrong(
+            "it is an encoder without the decoder that completes pictures (ViTMAEForPreTraining has both)",
+        ));
+    }
+    let number = |key: &str, usual: f64| match config.get(key) {
+        None | Some(Value::Null) => Ok(usual),
+        Some(value) => value.as_f64().ok_or_else(|| wrong(&format!("`{key}` in its config.json is not a number"))),
+    };
+    let activation = config.get("hidden_act").and_then(Value::as_str).unwrap_or("gelu");
+    if activation != "gelu" {
+        return Err(wrong(&format!("its activation is `{}`; only `gelu` is read", sanitize(activation, 40))));
+    }
+    agree(&Sizes::of(&params), &number).map_err(|reason| wrong(&reason))?;
+    let norm_pix_loss = config.get("norm_pix_loss").and_then(Value::as_bool).unwrap_or(false);
+    let scalar = |value: f64| HostTensor::new(Vec::new(), vec![value as f32]);
+    let heads = vec![number("num_attention_heads", 12.0)? as f32, number("decoder_num_attention_heads", 16.0)? as f32];
+    params.insert(HEADS.to_owned(), HostTensor::new(vec![2], heads));
+    params.insert(EPSILON.to_owned(), scalar(number("layer_norm_eps", 1e-12)?));
+    params.insert(MASK_RATIO.to_owned(), scalar(number("mask_ratio", 0.75)?));
+    params.insert(NORM_PIX_LOSS.to_owned(), scalar(if norm_pix_loss { 1.0 } else { 0.0 }));
+    let channels = Sizes::of(&params).channels;
+    for (key, name) in [(IMAGE_MEAN, "image_mean"), (IMAGE_STD, "image_std")] {
+        let values = statistics(&preprocessor, name, channels).map_err(|reason| wrong(&reason))?;
+        params.insert(key.to_owned(), HostTensor::new(vec![channels], values));
+    }
+    Ok(Checkpoint { g_ema: Some(params), metadata, ..Checkpoint::default() })
+}
+
+/// Whether the configuration says what the tensors say.
+fn agree(sizes: &Sizes, number: &dyn Fn(&str, f64) -> Result<f64, CheckpointError>) -> Result<(), String> {
+    let said = [
+        ("image_size", 224.0, sizes.resolution),
+        ("patch_size", 16.0, sizes.patch),
+        ("num_channels", 3.0, sizes.channels),
+        ("hidden_size", 768.0, sizes.encoder.width),
+        ("num_hidden_layers", 12.0, sizes.encoder.layers),
+        ("intermediate_size", 3072.0, sizes.encoder.within),
+        ("decoder_hidden_size", 512.0, sizes.decoder.width),
+        ("decoder_num_hidden_layers", 8.0, sizes.decoder.layers),
+        ("decoder_intermediate_size", 2048.0, sizes.decoder.within),
+    ];
+    for (key, usual, found) in said {
+        let said = number(key, usual).map_err(|error| error.to_string())?;
+        if said != found as f64 {
+            return Err(format!("its config.json says {key} {said}, but its tensors say {found}"));
+        }
+    }
+    Ok(())
+}
+
+/// A number for each channel.
+fn statistics(preprocessor: &Map<String, Value>, name: &str, channels: usize) -> Result<Vec<f32>, String> {
+    let wrong = || format!("`{name}` in its preprocessor_config.json is not {channels} numbers");
+    // Where nothing is normalised, pixels in [0, 1] go in as they are.
+    if preprocessor.get("do_normalize").and_then(Value::as_bool) == Some(false) {
+        return Ok(vec![if name == "image_mean" { 0.0 } else { 1.0 }; channels]);
+    }
+    match preprocessor.get(name) {
+        None | Some(Value::Null) => Ok(vec![USUAL_STATISTICS as f32; channels]),
+        Some(Value::Number(one)) => Ok(vec![one.as_f64().ok_or_else(wrong)? as f32; channels]),
+        Some(Value::Array(values)) if values.len() == channels => {
+            values.iter().map(|value| value.as_f64().map(|value| value as f32).ok_or_else(wrong)).collect()
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// Writes a folder: whole, if there is none yet, else file by file, the tensors last.
+pub(super) fn save(folder: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    let Some(params) = checkpoint.g_ema.as_ref().filter(|params| is_vit_mae(params)) else {
+        return Err(CheckpointError::UnknownExtension { file: folder.to_owned() });
+    };
+    let failed = |error: std::io::Error| CheckpointError::write(folder, &error);
+    let mut metadata = checkpoint.metadata.clone();
+    let config = metadata.remove(CONFIG).unwrap_or_else(|| config_of(params).to_string());
+    let preprocessor = metadata.remove(PREPROCESSOR).unwrap_or_else(|| preprocessor_of(params).to_string());
+    metadata.insert("format".to_owned(), "pt".to_owned());
+    let write = |folder: &Path| {
+        for (name, text) in [(CONFIG, &config), (PREPROCESSOR, &preprocessor)] {
+            atomic_file::write(&folder.join(name), pretty(text).as_bytes()).map_err(failed)?;
+        }
+        write_tensors(&folder.join(WEIGHTS), params.iter().filter(|(key, _)| !is_config(key)), &metadata)
+    };
+    if folder.is_dir() {
+        return write(folder);
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let unfinished = tempfile::Builder::new().prefix(".unlearn-").tempdir_in(parent).map_err(failed)?;
+    write(unfinished.path())?;
+    let made = unfinished.keep();
+    // A temporary folder is its owner's alone.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).map_err(failed)?;
+    }
+    fs::rename(&made, folder).map_err(|error| {
+        let _ = fs::remove_dir_all(&made);
+        failed(error)
+    })
+}
+
+/// What `transformers` has to know of a model that was not opened from a folder.
+fn config_of(params: &Params) -> Value {
+    let Sizes { resolution, patch, channels, encoder, decoder } = Sizes::of(params);
+    let scalar = |key: &str| params.get(key).and_then(|tensor| tensor.data.first()).copied().unwrap_or_default();
+    let heads = |at: usize| params.get(HEADS).and_then(|tensor| tensor.data.get(at)).copied().unwrap_or(1.0) as usize;
+    json!({
+        "architectures": ["ViTMAEForPreTraining"],
+        "attention_probs_dropout_prob": 0.0,
+        "decoder_hidden_size": decoder.width,
+        "decoder_intermediate_size": decoder.within,
+        "decoder_num_attention_heads": heads(1),
+        "decoder_num_hidden_layers": decoder.layers,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.0,
+        "hidden_size": encoder.width,
+        "image_size": resolution,
+        "initializer_range": 0.02,
+        "intermediate_size": encoder.within,
+        "layer_norm_eps": shortest(scalar(EPSILON)),
+        "mask_ratio": shortest(scalar(MASK_RATIO)),
+        "model_type": MODEL_TYPE,
+        "norm_pix_loss": scalar(NORM_PIX_LOSS) == 1.0,
+        "num_attention_heads": heads(0),
+        "num_channels": channels,
+        "num_hidden_layers": encoder.layers,
+        "patch_size": patch,
+        "qkv_bias": encoder.qkv_bias,
+        "torch_dtype": "float32",
+    })
+}
+
+/// How pixels are scaled.
+fn preprocessor_of(params: &Params) -> Value {
+    let values = |key: &str| params.get(key).map_or_else(Vec::new, |t| t.data.iter().map(|v| shortest(*v)).collect());
+    let side = Sizes::of(params).resolution;
+    json!({
+        "do_normalize": true,
+        "do_rescale": true,
+        "do_resize": true,
+        "image_mean": values(IMAGE_MEAN),
+        "image_processor_type": "ViTImageProcessor",
+        "image_std": values(IMAGE_STD),
+        "rescale_factor": 1.0 / 255.0,
+        "size": { "height": side, "width": side },
+    })
+}
+
+/// The number with the fewest digits that is this one in 32 bits.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
+}
+
+fn pretty(text: &str) -> String {
+    let value = serde_json::from_str::<Value>(text).unwrap_or_default();
+    serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
+}
+
+fn read_text(path: &Path) -> Result<String, CheckpointError> {
+    let length = fs::metadata(path).map_err(|error| CheckpointError::read(path, &error))?.len();
+    if length > LONGEST_TEXT {
+        return Err(CheckpointError::bad_folder(path, "it is too long for a configuration"));
+    }
+    fs::read_to_string(path).map_err(|error| CheckpointError::read(path, &error))
+}
+
+/// Sorts numbered layers by their numbers.
+fn natural(name: &str) -> Vec<(u64, &str)> {
+    name.split('.').map(|part| part.parse().map_or((0, part), |number: u64| (number + 1, ""))).collect()
+}
