@@ -102,7 +102,8 @@ fn open_project(
     report: &mut dyn FnMut(u64, u64),
 ) -> Result<(), EngineError> {
     let (base, shown) = (project.manifest().base, project.manifest().shown);
-    let model = open_node(session, &project, base, report)?;
+    let mut model = open_node(session, &project, base, report)?;
+    share_first_pickle(&project, &mut model);
     // A result that cannot be read must not keep the rest from being opened.
     let result = shown.and_then(|shown| Some((shown, open_node(session, &project, shown, report).ok()?)));
     project.select(base, result.as_ref().map(|(shown, _)| *shown))?;
@@ -126,6 +127,16 @@ fn open_node(
     match node.sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256) {
         true => Err(ProjectError::Changed { path: request.path }.into()),
         false => Ok(model),
+    }
+}
+
+/// Lets a node's model be written into the pickle that the history began with, if it began with one. Without that it is
+/// merely not written so: the first model may have been moved or changed since.
+fn share_first_pickle(project: &Project, model: &mut Model) {
+    let Some(first) = project.manifest().nodes.first() else { return };
+    let Ok(file) = project.model_file(first.id) else { return };
+    if !model.has_pickle() && checkpoint::sha256(&file).ok() == first.sha256 {
+        let _ = model.share_pickle_file(&file);
     }
 }
 
@@ -268,8 +279,9 @@ fn start_from(session: &mut Session, id: NodeId) -> Result<bool, EngineError> {
         return Ok(false);
     }
     let mut model = open_node(session, project, id, &mut |_, _| {})?;
-    if let Ok(before) = session.model() {
-        model.share_pickle(&before);
+    match session.model() {
+        Ok(before) if before.has_pickle() => model.share_pickle(&before),
+        _ => share_first_pickle(project, &mut model),
     }
     let project = session.project.take();
     session.replace(model);

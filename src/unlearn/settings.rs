@@ -166,7 +166,7 @@ impl Settings {
         let nearest = presets.filter_map(|preset| Some((preset, changes(preset.id)?))).min_by_key(|(_, c)| c.len());
         let mut parts = vec![self.method.name().to_owned()];
         if let Some((preset, changes)) = nearest {
-            parts.extend((preset.id != self.method.default_preset()).then(|| preset.name.to_lowercase()));
+            parts.extend((preset.id != self.method.default_preset()).then(|| preset.name.to_owned()));
             let value = |field: &&Field| Some(format!("{} {}", field.key, field.get(&self.values)?));
             match changes.len() {
                 0..=2 => parts.extend(changes.iter().filter_map(value)),
@@ -282,7 +282,7 @@ mod tests {
             assert_eq!(Settings::of(*method).summary(&args), method.name());
             for preset in method.presets().iter().skip(1) {
                 let summary = Settings::preset(*method, preset.id).unwrap().summary(&args);
-                assert_eq!(summary, format!("{}, {}", method.name(), preset.name.to_lowercase()), "{}", preset.id);
+                assert_eq!(summary, format!("{}, {}", method.name(), preset.name), "{}", preset.id);
             }
         }
         let mut settings = Settings::default();

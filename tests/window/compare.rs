@@ -56,6 +56,15 @@ fn nodes_of_one_parent_are_compared() {
     app(&mut window).studio().labeler = None;
     quick_run(&mut window, "saliency");
     make_node(&mut window, 3);
+    // Where its weights may move, a line a block.
+    let layers = app(&mut window).studio().layers.clone();
+    let of_8 = layers.iter().filter(|layer| layer.block == "8 \u{d7} 8");
+    let names = ["convs.0.", "convs.1.", "to_rgbs.0."];
+    assert!(of_8.clone().all(|layer| names.iter().any(|name| layer.layer.starts_with(name))), "{layers:?}");
+    assert_eq!(of_8.clone().count(), layers.iter().filter(|l| names.iter().any(|n| l.layer.starts_with(n))).count());
+    let moving: f64 = of_8.clone().map(|layer| layer.share * layer.weights as f64).sum();
+    let share = moving / of_8.map(|layer| layer.weights).sum::<usize>() as f64;
+    window.get_by_label_contains(&format!("8 \u{d7} 8: {:.0} % may move (convs.0", 100.0 * share));
 
     let comparison = app(&mut window).studio().comparison().expect("two were measured");
     let names: Vec<String> = comparison.nodes.iter().map(|node| node.name.clone()).collect();

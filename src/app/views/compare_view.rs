@@ -35,6 +35,8 @@ const DIVIDE: f32 = 14.0;
 pub(crate) struct CompareView {
     /// What is pointed at, in the row or in the plot.
     hovered: Option<NodeId>,
+    /// The node whose row was last brought into view.
+    seen: Option<NodeId>,
     /// Whether the distance is on a logarithmic axis.
     log: bool,
 }
@@ -76,7 +78,9 @@ impl CompareView {
             let height = (ui.available_height() * 0.46).max(150.0);
             let mut touched = scatter::ui(ui, comparison, (self.hovered, selected), self.log, height);
             ui.add_space(6.0);
-            let rows = rows(ui, studio, thumbnails, comparison, (self.hovered, selected));
+            let to_be_seen = selected.filter(|_| self.seen != selected);
+            self.seen = selected;
+            let rows = rows(ui, studio, thumbnails, comparison, (self.hovered, selected, to_be_seen));
             touched.hovered = touched.hovered.or(rows.hovered);
             touched.clicked = touched.clicked.or(rows.clicked);
             self.hovered = touched.hovered;
@@ -97,7 +101,7 @@ fn rows(
     studio: &mut Studio,
     thumbnails: &mut Thumbnails,
     comparison: &Comparison,
-    (highlighted, selected): (Option<NodeId>, Option<NodeId>),
+    (highlighted, selected, to_be_seen): (Option<NodeId>, Option<NodeId>, Option<NodeId>),
 ) -> Touched {
     let [negatives, kept] = studio.compared_samples();
     let count = negatives.len() + kept.len();
@@ -118,6 +122,9 @@ fn rows(
             };
             let name = format!("{}: {spoken}", node.name);
             let (rect, response) = row(ui, &columns, if node.has_model { Sense::click() } else { Sense::hover() });
+            if to_be_seen == Some(node.id) {
+                ui.scroll_to_rect_animation(rect, None, egui::style::ScrollAnimation::none());
+            }
             let is_selected = selected == Some(node.id);
             response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, node.has_model, is_selected, &name));
             frame(ui, rect, (is_selected, highlighted == Some(node.id) || response.has_focus()));

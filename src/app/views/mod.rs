@@ -15,6 +15,7 @@ pub(crate) mod feedback_panel;
 mod format;
 pub(crate) mod grid_view;
 pub(crate) mod history;
+mod mask_picture;
 pub(crate) mod model_card;
 pub(crate) mod notices;
 mod region_painter;

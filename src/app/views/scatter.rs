@@ -55,9 +55,10 @@ pub(crate) fn ui(
             .allow_boxed_zoom(false)
             .allow_double_click_reset(false)
             .show_background(false)
+            .show_crosshair(false)
             .grid_color(p.line)
             .x_grid_spacer(|input: GridInput| axes::marks(input, 6.0, 0.0))
-            .y_grid_spacer(|input: GridInput| axes::marks(input, 5.0, 0.0))
+            .y_grid_spacer(move |input: GridInput| axes::marks(input, f64::from(height) / 50.0, 0.0))
             .custom_x_axes(vec![
                 AxisHints::new_x()
                     .label("Change in everything else (Fr\u{e9}chet distance): less is better")
@@ -148,7 +149,7 @@ fn label(painter: &Painter, frame: Rect, points: &[Pos2], names: &[(&str, Color3
     for (number, (&at, &(name, colour))) in points.iter().zip(names).enumerate() {
         let galley = painter.layout_no_wrap(name.to_owned(), font.clone(), colour);
         let size = galley.size();
-        let gap = RADIUS + 5.0;
+        let gap = RADIUS + 7.0;
         let corners = [
             at + vec2(gap, -size.y / 2.0),
             at + vec2(-gap - size.x, -size.y / 2.0),
