@@ -59,7 +59,7 @@ fn nodes_of_one_parent_are_compared() {
     // Where its weights may move, a line a block.
     let layers = app(&mut window).studio().layers.clone();
     let of_8 = layers.iter().filter(|layer| layer.block == "8 \u{d7} 8");
-    let names = ["convs.0.", "convs.1.", "to_rgbs.0."];
+    let names = ["convs.0", "convs.1", "to_rgbs.0"];
     assert!(of_8.clone().all(|layer| names.iter().any(|name| layer.layer.starts_with(name))), "{layers:?}");
     assert_eq!(of_8.clone().count(), layers.iter().filter(|l| names.iter().any(|n| l.layer.starts_with(n))).count());
     let moving: f64 = of_8.clone().map(|layer| layer.share * layer.weights as f64).sum();
