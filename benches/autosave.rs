@@ -45,6 +45,7 @@ fn seconds(save_every: Duration) -> f64 {
         settings,
         evaluation: None,
         out: None,
+        retain: None,
         preview: false,
     })));
     let mut since = None;

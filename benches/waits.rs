@@ -85,6 +85,7 @@ fn drop_a_run(bencher: Bencher) {
             settings,
             evaluation: None,
             out: None,
+            retain: None,
             preview: false,
         })));
         while !matches!(engine.events.recv().expect("an event"), Event::Iteration(_)) {}

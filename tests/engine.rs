@@ -116,7 +116,14 @@ fn run(adapt: usize, unlearn: usize) -> Command {
     }
     settings.set("ema-decay", 0.5).expect("a decay");
     let feedback = FeedbackSource::Marks(Box::new(feedback));
-    Command::Start(Box::new(RunRequest { feedback, settings, evaluation: None, out: None, preview: false }))
+    Command::Start(Box::new(RunRequest {
+        feedback,
+        settings,
+        evaluation: None,
+        out: None,
+        retain: None,
+        preview: false,
+    }))
 }
 
 #[test]

@@ -227,6 +227,7 @@ fn run(engine: &Engine, feedback: FeedbackSource, settings: Settings) -> Result<
         settings,
         evaluation: None,
         out: None,
+        retain: None,
         preview: false,
     })));
     answer(engine, |e| if let Event::Done(report) = e { Some(*report) } else { None })
@@ -244,6 +245,7 @@ fn a_run_on_few_marks_says_how_sure_it_is() {
             settings,
             evaluation: None,
             out: None,
+            retain: None,
             preview: false,
         })));
         let mut warnings = Vec::new();

@@ -110,6 +110,7 @@ fn request(sha256: &str, [adapt, unlearn]: [usize; 2], out: Option<PathBuf>) -> 
         settings,
         evaluation: None,
         out,
+        retain: None,
         preview: false,
     }
 }

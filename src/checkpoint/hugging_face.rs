@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
+use super::layout::in_state_dict_order;
 use super::safetensors_file::write_tensors;
 use super::{Checkpoint, CheckpointError};
 use crate::atomic_file;
@@ -67,7 +68,8 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), CheckpointError> {
 
 /// Whether tensors of these names are of this layout: a vision transformer, whatever it is for.
 pub(super) fn is_ours<'a>(mut names: impl Iterator<Item = &'a String>) -> bool {
-    names.any(|name| name.ends_with("embeddings.cls_token") && !name.contains("g_ema."))
+    let in_a_checkpoint = |name: &str| ["g.", "g_ema."].iter().any(|part| name.starts_with(part));
+    names.any(|name| name.ends_with("embeddings.cls_token") && !in_a_checkpoint(name))
 }
 
 /// A checkpoint from the tensors of `weights` and the texts that stand beside it or in its metadata.
@@ -100,8 +102,8 @@ pub(super) fn assemble(
             "its config.json describes a model of type `{kind}`, which is no masked autoencoder"
         )));
     }
-    let mut params: Params = tensors.into_iter().collect();
-    params.sort_by(|a, _, b, _| natural(a).cmp(&natural(b)));
+    // As every other file's, so that a folder and what was made of it have their parameters in the same places.
+    let mut params = in_state_dict_order(tensors);
     if !is_vit_mae(&params) {
         return Err(wrong(
             "it is an encoder without the decoder that completes pictures (ViTMAEForPreTraining has both)",
@@ -268,9 +270,4 @@ fn read_text(path: &Path) -> Result<String, CheckpointError> {
         return Err(CheckpointError::bad_folder(path, "it is too long for a configuration"));
     }
     fs::read_to_string(path).map_err(|error| CheckpointError::read(path, &error))
-}
-
-/// Sorts numbered layers by their numbers.
-fn natural(name: &str) -> Vec<(u64, &str)> {
-    name.split('.').map(|part| part.parse().map_or((0, part), |number: u64| (number + 1, ""))).collect()
 }

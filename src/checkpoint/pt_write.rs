@@ -12,7 +12,7 @@ use super::assemble::{Entry, LATENT_AVG};
 use super::pickle_write::PickleWriter;
 use super::{Checkpoint, CheckpointError, OptimState};
 use crate::atomic_file;
-use crate::networks::{Params, dcgan::is_dcgan, stylegan2::extension, stylegan3::is_stylegan3};
+use crate::networks::{Params, dcgan::is_dcgan, stylegan2::extension, stylegan3::is_stylegan3, vit_mae::is_vit_mae};
 
 /// The folder inside the archive; PyTorch's own name for an archive written to a buffer.
 const FOLDER: &str = "archive";
@@ -74,6 +74,9 @@ fn unrepresentable(checkpoint: &Checkpoint) -> Option<&'static str> {
     }
     if generators.clone().any(is_stylegan3) {
         return Some("a StyleGAN3");
+    }
+    if generators.clone().any(is_vit_mae) {
+        return Some("a masked autoencoder");
     }
     let networks = generators.clone().chain(&checkpoint.d);
     let extended = networks.flat_map(Params::keys).find_map(|key| match key.as_str() {

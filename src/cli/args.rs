@@ -1,10 +1,11 @@
 //! Options that several verbs share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use crate::{
+    data::ImageSource,
     device::{ComputeDevice, DeviceChoice},
     engine::OpenRequest,
     feedback::LabelerSpec,
@@ -54,18 +55,26 @@ pub(super) struct ClassArgs {
     pub(super) class: Option<usize>,
 }
 
-/// How many classes a model has whose file does not say so.
-#[derive(Clone, Copy, Debug, Args)]
-pub(super) struct ClassesArgs {
+/// What a model needs beside its file.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ModelArgs {
     /// Number of classes of a class-conditional DCGAN, which stand one-hot behind its latent; no such file says so.
     #[arg(long, value_name = "N")]
     pub(super) classes: Option<usize>,
+    /// The pictures of a model that completes pictures: a folder, an IDX file (as MNIST's, .gz or not), or `avatars`.
+    #[arg(long, value_name = "PICTURES")]
+    pictures: Option<PathBuf>,
 }
 
-impl ClassesArgs {
+impl ModelArgs {
+    /// The pictures that were named.
+    pub(super) fn pictures(&self) -> Option<ImageSource> {
+        self.pictures.clone().map(ImageSource::of)
+    }
+
     /// The request to open a model file.
-    pub(super) fn open(self, path: &Path) -> OpenRequest {
-        OpenRequest { path: path.to_owned(), classes: self.classes }
+    pub(super) fn open(&self, path: &Path) -> OpenRequest {
+        OpenRequest { path: path.to_owned(), classes: self.classes, pictures: self.pictures() }
     }
 }
 

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    args::{ClassArgs, ClassesArgs, DeviceArgs, LabelerArgs},
+    args::{ClassArgs, DeviceArgs, LabelerArgs, ModelArgs},
     client::{ask, loaded, wait},
     output::say,
     progress::Bar,
+    unlearn::GRID_SAMPLES,
     unusable::{Unusable, check_extension, check_writable},
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
         reset_peak_memory,
     },
     feedback::{FeedbackSource, LabelerSpec},
+    metrics::CompletionEvaluation,
     unlearn::{METHODS, Settings, method},
 };
 
@@ -58,7 +60,7 @@ pub(super) struct CompareArgs {
     #[command(flatten)]
     class: ClassArgs,
     #[command(flatten)]
-    classes: ClassesArgs,
+    model_args: ModelArgs,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -86,6 +88,9 @@ struct Row {
     memory: Option<u64>,
     /// Negatives among the samples before and after.
     negatives: Option<[usize; 2]>,
+    /// Of models that complete pictures: of pictures that may stay and of those that were to be forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completions: Option<CompletionEvaluation>,
     /// What went wrong, if something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<String>,
@@ -137,7 +142,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     'all: for method in &args.methods {
         for &seed in &args.seeds {
             // Each starts from the file: a discriminator that was warmed up for one is not another's.
-            let card = ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
+            let card = ask(&engine, Command::Load(args.model_args.open(&args.model)), loaded)?;
             if args.class.class.is_some() {
                 let class = Command::Class(args.class.class);
                 ask(&engine, class, |event| matches!(event, Event::Class(_)).then_some(()))?;
@@ -163,7 +168,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
                 let path = folder.join(file_name(method, seed)).with_extension("png");
                 super::unlearn::write_before_after_grid(
                     &engine,
-                    args.class.class,
+                    (card.completes.map_or(GRID_SAMPLES, |c| GRID_SAMPLES.min(c.pictures as u64)), args.class.class),
                     Some((spec(args), &args.forget)),
                     &path,
                 )?;
@@ -193,7 +198,7 @@ fn request(args: &CompareArgs, method: &str, seed: u64, settings: Settings) -> a
     let evaluation = EvaluationRequest { labeler, forget, samples: args.samples, seed: EVALUATION_SEED };
     let out = args.keep.as_ref().map(|folder| folder.join(file_name(method, seed)));
     let out = out.map(std::path::absolute).transpose()?;
-    Ok(RunRequest { feedback, settings, evaluation: Some(evaluation), out, preview: false })
+    Ok(RunRequest { feedback, settings, evaluation: Some(evaluation), out, retain: None, preview: false })
 }
 
 /// A file for a result.
@@ -216,6 +221,7 @@ fn row(args: &CompareArgs, method: &str, seed: u64, settings: Settings, report: 
         seconds: 0.0,
         memory,
         negatives: None,
+        completions: None,
         failed: None,
         settings,
         device: String::new(),
@@ -230,6 +236,7 @@ fn row(args: &CompareArgs, method: &str, seed: u64, settings: Settings, report: 
                 row.pul = seen.pul.map(|pul| pul * 100.0);
                 (row.frechet, row.frechet_floor) = (seen.frechet, seen.frechet_floor);
                 row.kept_change = seen.kept_change;
+                row.completions = seen.completions;
                 row.negatives = Some([seen.negatives_before, seen.negatives_after]);
             }
         }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{
-    args::{ClassArgs, ClassesArgs, DeviceArgs, LabelerArgs},
+    args::{ClassArgs, DeviceArgs, LabelerArgs, ModelArgs},
     client::wait,
     progress::Bar,
 };
@@ -38,7 +38,7 @@ pub(super) struct EvaluateArgs {
     #[command(flatten)]
     class: ClassArgs,
     #[command(flatten)]
-    classes: ClassesArgs,
+    model_args: ModelArgs,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -58,7 +58,8 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         before,
         after,
         class,
-        classes: args.classes.classes,
+        classes: args.model_args.classes,
+        pictures: args.model_args.pictures(),
         evaluation,
     })));
     let evaluation = wait(&engine, &interrupts, &mut bar, "", |event| match event {

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::{
-    args::ClassesArgs,
+    args::ModelArgs,
     client::{ask, loaded},
     unusable::Unusable,
 };
@@ -28,18 +28,18 @@ pub(super) struct ExportArgs {
     #[arg(long)]
     networks_only: bool,
     #[command(flatten)]
-    classes: ClassesArgs,
+    model_args: ModelArgs,
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
-    super::unusable::check_model_extension(&args.out)?;
+    super::unusable::check_model_extension(&args.out, true)?;
     if args.half && !args.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
         bail!(Unusable("--half writes .safetensors files only".to_owned()));
     }
     super::unusable::check_writable(&args.out)?;
     super::progress::end_when_interrupted()?;
     let engine = Engine::start(device::cpu())?;
-    ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
+    ask(&engine, Command::Load(args.model_args.open(&args.model)), loaded)?;
     let request = ConvertRequest { out: args.out.clone(), half: args.half, networks_only: args.networks_only };
     let change = ask(&engine, Command::Convert(Box::new(request)), |event| match event {
         Event::Converted { change, .. } => Some(change),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    args::ClassesArgs,
+    args::ModelArgs,
     client::{ask, loaded},
 };
 use crate::{
@@ -21,12 +21,12 @@ pub(super) struct InfoArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    classes: ClassesArgs,
+    model_args: ModelArgs,
 }
 
 pub(super) fn run(args: &InfoArgs) -> anyhow::Result<()> {
     let engine = Engine::start(device::cpu())?;
-    let card = ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
+    let card = ask(&engine, Command::Load(args.model_args.open(&args.model)), loaded)?;
     if args.json {
         return super::output::say(serde_json::to_string_pretty(&card)?);
     }

@@ -1,4 +1,4 @@
-//! `train DATA --out MODEL`: a StyleGAN2 or a StyleGAN3 from scratch.
+//! `train DATA --out MODEL`: a StyleGAN2, a StyleGAN3 or a masked autoencoder from scratch.
 
 use std::path::{Path, PathBuf};
 
@@ -12,17 +12,14 @@ use super::{
     unusable::Unusable,
 };
 use crate::{
-    data::{LARGEST, avatars},
+    data::{ImageSource, LARGEST, avatars},
     engine::{
         Command, Engine, Event,
-        request::{TrainRequest, TrainingData, TrainingLength, TrainingStart},
-        training::{Augmentation, Card, Choices, ChosenChoices, TrainReport},
+        request::{TrainRequest, TrainingLength, TrainingStart},
+        training::{Augmentation, Card, Choices, ChosenChoices, CompletionChoices, TrainReport},
     },
-    networks::FreshFamily,
+    networks::{CompletionArchitecture, FreshFamily},
 };
-
-/// DATA that is no path.
-const AVATARS: &str = "avatars";
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
@@ -52,6 +49,21 @@ pub(super) struct TrainArgs {
     /// Layers of the mapping network.
     #[arg(long, default_value_t = 4, conflicts_with = "resume", value_parser = super::args::positive)]
     mapping: usize,
+    /// Of a vit-mae: pixels along a side of a patch.
+    #[arg(long, value_name = "PIXELS", default_value_t = 8, conflicts_with = "resume", value_parser = super::args::positive)]
+    patch: usize,
+    /// Of a vit-mae: width, layers and heads of the encoder.
+    #[arg(long, value_name = "W,L,H", value_delimiter = ',', conflicts_with = "resume")]
+    encoder: Option<Vec<usize>>,
+    /// Of a vit-mae: width, layers and heads of the decoder.
+    #[arg(long, value_name = "W,L,H", value_delimiter = ',', conflicts_with = "resume")]
+    decoder: Option<Vec<usize>>,
+    /// Of a vit-mae: the share of the patches that is hidden.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.75, conflicts_with = "resume")]
+    mask_ratio: f32,
+    /// Of a vit-mae: compare patches normalised to mean 0 and deviation 1.
+    #[arg(long, conflicts_with = "resume")]
+    norm_pix_loss: bool,
     /// Iterations in all, those before a --resume included.
     #[arg(long, default_value_t = 10_000, value_parser = super::args::positive)]
     iters: usize,
@@ -117,14 +129,19 @@ enum FamilyName {
     /// StyleGAN3 that follows rotations as well.
     #[value(name = "stylegan3-r")]
     Stylegan3R,
+    /// A masked autoencoder, which completes pictures.
+    #[value(name = "vit-mae")]
+    VitMae,
 }
 
-impl From<FamilyName> for FreshFamily {
-    fn from(name: FamilyName) -> Self {
-        match name {
-            FamilyName::Stylegan2 => Self::StyleGan2,
-            FamilyName::Stylegan3T => Self::StyleGan3T,
-            FamilyName::Stylegan3R => Self::StyleGan3R,
+impl FamilyName {
+    /// Of a family that draws samples.
+    fn fresh(self) -> Option<FreshFamily> {
+        match self {
+            Self::Stylegan2 => Some(FreshFamily::StyleGan2),
+            Self::Stylegan3T => Some(FreshFamily::StyleGan3T),
+            Self::Stylegan3R => Some(FreshFamily::StyleGan3R),
+            Self::VitMae => None,
         }
     }
 }
@@ -151,12 +168,8 @@ impl From<AugmentationName> for Augmentation {
 }
 
 impl TrainArgs {
-    fn data(&self) -> TrainingData {
-        match () {
-            () if self.data.as_os_str() == AVATARS => TrainingData::Avatars,
-            () if self.data.is_dir() => TrainingData::Folder(self.data.clone()),
-            () => TrainingData::Idx(self.data.clone()),
-        }
+    fn data(&self) -> ImageSource {
+        ImageSource::of(self.data.clone())
     }
 
     fn choices(&self) -> anyhow::Result<ChosenChoices> {
@@ -175,8 +188,47 @@ impl TrainArgs {
         Ok(chosen)
     }
 
+    /// A masked autoencoder's start, its sizes checked.
+    fn completion(&self, resolution: Option<usize>) -> anyhow::Result<TrainingStart> {
+        let sizes = |name: &str, asked: &Option<Vec<usize>>, usual: [usize; 3]| -> anyhow::Result<[usize; 3]> {
+            let sizes = match asked {
+                None => usual,
+                Some(list) => <[usize; 3]>::try_from(list.as_slice())
+                    .map_err(|_| Unusable(format!("--{name} takes three numbers: width, layers, heads")))?,
+            };
+            let [width, layers, heads] = sizes;
+            if layers == 0 || heads == 0 || width % 4 != 0 || width == 0 || width % heads != 0 {
+                let rule = "the width must be a multiple of 4 and of the heads, and there must be a layer";
+                bail!(Unusable(format!("--{name} {width},{layers},{heads}: {rule}")));
+            }
+            Ok(sizes)
+        };
+        if !(self.mask_ratio > 0.0 && self.mask_ratio < 1.0) {
+            bail!(Unusable("--mask-ratio must be a share above 0 and below 1".to_owned()));
+        }
+        let usual = CompletionChoices::default();
+        let choices = CompletionChoices {
+            batch: self.batch.unwrap_or(usual.batch),
+            lr: self.lr.unwrap_or(usual.lr),
+            decay: usual.decay,
+        };
+        if choices.batch == 0 || !(choices.lr > 0.0 && choices.lr.is_finite()) {
+            bail!(Unusable("--batch and --lr must be above 0".to_owned()));
+        }
+        let architecture = CompletionArchitecture {
+            resolution: resolution.unwrap_or(avatars::SIZE as usize),
+            patch: self.patch,
+            channels: 3,
+            encoder: sizes("encoder", &self.encoder, [128, 6, 4])?,
+            decoder: sizes("decoder", &self.decoder, [64, 2, 4])?,
+            mask_ratio: self.mask_ratio,
+            norm_pix_loss: self.norm_pix_loss,
+        };
+        Ok(TrainingStart::FreshCompletion { architecture, resolution, choices, seed: self.seed })
+    }
+
     fn card(&self) -> Card {
-        let drawn = matches!(self.data(), TrainingData::Avatars);
+        let drawn = matches!(self.data(), ImageSource::Avatars);
         let own = || drawn.then(|| env!("CARGO_PKG_LICENSE").to_owned());
         let name = self.data.file_name().unwrap_or(self.data.as_os_str());
         Card {
@@ -193,7 +245,7 @@ impl TrainArgs {
             bail!(Unusable("--channels must be at least 1".to_owned()));
         }
         let side = match self.data() {
-            TrainingData::Idx(_) => self.resolution,
+            ImageSource::Idx(_) => self.resolution,
             _ => Some(self.resolution.unwrap_or(avatars::SIZE as usize)),
         };
         let levels = side.map(|side| side.ilog2() as usize - 1);
@@ -209,12 +261,13 @@ impl TrainArgs {
         let resolution = self.resolution;
         let start = match &self.resume {
             Some(model) => TrainingStart::Resume { model: model.clone(), resolution },
+            None if self.family.fresh().is_none() => self.completion(resolution)?,
             None => TrainingStart::Fresh {
                 resolution,
                 channels: self.channels()?,
                 latent: self.latent,
                 mapping: self.mapping,
-                family: self.family.into(),
+                family: self.family.fresh().unwrap_or_default(),
                 seed: self.seed,
                 grow: self.grow.clone(),
             },
@@ -234,7 +287,7 @@ impl TrainArgs {
 }
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    super::unusable::check_model_extension(&args.out)?;
+    super::unusable::check_model_extension(&args.out, false)?;
     super::unusable::check_writable(&args.out)?;
     if let Some(grid) = &args.grid {
         super::unusable::check_extension(grid, &["png"], "a picture")?;

@@ -43,6 +43,9 @@ pub(super) fn check_extension(path: &Path, known: &[&str], what: &str) -> anyhow
 }
 
 /// Fails unless the extension names a model format that can be written.
-pub(super) fn check_model_extension(path: &Path) -> anyhow::Result<()> {
+pub(super) fn check_model_extension(path: &Path, folder: bool) -> anyhow::Result<()> {
+    if folder && path.extension().is_none() {
+        return Ok(());
+    }
     check_extension(path, &["safetensors", "pt", "pth", "pkl"], "a model")
 }

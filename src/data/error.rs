@@ -14,6 +14,9 @@ pub enum DataError {
     /// No file of a folder is a picture.
     #[error("{}: no readable PNG or JPEG picture among its {files} files", folder.display())]
     NoPictures { folder: PathBuf, files: usize },
+    /// Drawings of this size are not made.
+    #[error("avatars cannot be drawn with {side}x{side} pixels")]
+    Avatars { side: usize },
     /// The images would need too much memory.
     #[error("{}: {count} pictures of {side}x{side} are too many to hold in memory", folder.display())]
     TooMany { folder: PathBuf, count: usize, side: usize },

@@ -1,8 +1,12 @@
 //! A folder of pictures, cut to squares of one size.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+};
 
 use image::{ImageReader, Limits, imageops::FilterType};
+use sha2::{Digest, Sha256};
 
 use super::{DataError, ImageSet};
 
@@ -11,9 +15,26 @@ const LARGEST_DATA: usize = 1 << 33;
 /// Pixels along a side of a picture at most.
 const LARGEST_SIDE: u32 = 16_384;
 
+/// The pictures of a folder.
+pub(super) struct FolderPictures {
+    /// In the order of their names.
+    pub(super) images: ImageSet,
+    /// SHA-256 of each picture's file.
+    pub(super) digests: Vec<[u8; 32]>,
+    /// How many had another size.
+    pub(super) resized: usize,
+    /// The files that are no readable pictures.
+    pub(super) skipped: Vec<PathBuf>,
+}
+
 /// All pictures of a folder (not of its subfolders), by name, cut to their middle square and resized to `side`; and the
 /// files that are no readable pictures.
 pub fn read_folder(folder: &Path, side: usize) -> Result<(ImageSet, Vec<PathBuf>), DataError> {
+    read_pictures(folder, side).map(|found| (found.images, found.skipped))
+}
+
+/// As [`read_folder`], with what names each picture.
+pub(super) fn read_pictures(folder: &Path, side: usize) -> Result<FolderPictures, DataError> {
     let unreadable = |error: std::io::Error| DataError::Read { file: folder.to_owned(), reason: error.to_string() };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
@@ -23,10 +44,14 @@ pub fn read_folder(folder: &Path, side: usize) -> Result<(ImageSet, Vec<PathBuf>
         }
     }
     files.sort();
-    let (mut bytes, mut skipped) = (Vec::new(), Vec::new());
+    let (mut bytes, mut digests, mut resized, mut skipped) = (Vec::new(), Vec::new(), 0, Vec::new());
     for path in &files {
         match read_picture(path, side as u32) {
-            Some(picture) => bytes.extend(picture),
+            Some(Picture { rgb, digest, was }) => {
+                bytes.extend(rgb);
+                digests.push(digest);
+                resized += usize::from(was != [side as u32; 2]);
+            }
             None => skipped.push(path.clone()),
         }
         if bytes.len() > LARGEST_DATA {
@@ -36,12 +61,29 @@ pub fn read_folder(folder: &Path, side: usize) -> Result<(ImageSet, Vec<PathBuf>
     if bytes.is_empty() {
         return Err(DataError::NoPictures { folder: folder.to_owned(), files: files.len() });
     }
-    Ok((ImageSet::rgb(bytes, side), skipped))
+    Ok(FolderPictures { images: ImageSet::rgb(bytes, side), digests, resized, skipped })
 }
 
-/// `[side, side, 3]`; what is transparent is drawn on white.
-fn read_picture(path: &Path, side: u32) -> Option<Vec<u8>> {
-    let mut reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
+/// A picture that was read.
+struct Picture {
+    /// `[side, side, 3]`.
+    rgb: Vec<u8>,
+    /// SHA-256 of its file.
+    digest: [u8; 32],
+    /// Its width and height in the file.
+    was: [u32; 2],
+}
+
+/// Bytes of a picture's file at most.
+const LARGEST_FILE: u64 = 1 << 30;
+
+/// What is transparent is drawn on white.
+fn read_picture(path: &Path, side: u32) -> Option<Picture> {
+    if std::fs::metadata(path).ok()?.len() > LARGEST_FILE {
+        return None;
+    }
+    let content = std::fs::read(path).ok()?;
+    let mut reader = ImageReader::new(Cursor::new(&content)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
@@ -56,7 +98,8 @@ fn read_picture(path: &Path, side: u32) -> Option<Vec<u8>> {
         let [r, g, b, alpha] = pixel.0.map(u32::from);
         [r, g, b].map(|value| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
     };
-    Some(square.pixels().flat_map(on_white).collect())
+    let rgb = square.pixels().flat_map(on_white).collect();
+    Some(Picture { rgb, digest: Sha256::digest(&content).into(), was: [width, height] })
 }
 
 #[cfg(test)]

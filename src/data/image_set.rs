@@ -1,6 +1,10 @@
 //! A set of training images, addressed by number.
 
-use super::avatars;
+use std::borrow::Cow;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::{DataError, avatars, source::AVATAR_SEED};
 
 /// No training image has a longer side.
 pub const LARGEST: usize = 1024;
@@ -27,6 +31,29 @@ impl ImageSet {
     pub fn avatars(seed: u64, count: usize, side: u32) -> Self {
         let side = side.clamp(*avatars::SIZES.start(), *avatars::SIZES.end()) as usize;
         Self { side, images: Images::Avatars { seed, count }, shrink: 1 }
+    }
+
+    /// `count` avatars behind the first `from`, drawn once and kept.
+    pub(super) fn avatars_behind(from: usize, count: usize, side: usize) -> Result<Self, DataError> {
+        let drawn = side.max(avatars::SIZE as usize);
+        let wrong = DataError::Avatars { side };
+        if drawn > *avatars::SIZES.end() as usize || !drawn.is_multiple_of(side.max(1)) {
+            return Err(wrong);
+        }
+        let draw = |index: usize| avatars::draw(AVATAR_SEED, index as u64, drawn as u32).rgb;
+        let bytes: Vec<u8> = (from..from + count).into_par_iter().flat_map_iter(draw).collect();
+        Self::rgb(bytes, drawn).shrunk(side).ok_or(wrong)
+    }
+
+    /// The bytes of an image, before it is shrunk.
+    pub(super) fn bytes_of(&self, number: usize) -> Cow<'_, [u8]> {
+        match &self.images {
+            Images::Avatars { seed, .. } => avatars::draw(*seed, number as u64, self.side as u32).rgb.into(),
+            Images::InMemory { bytes, channels } => {
+                let size = self.side * self.side * channels;
+                bytes[number * size..(number + 1) * size].into()
+            }
+        }
     }
 
     /// Grey images `[count, side, side]`.
@@ -75,13 +102,11 @@ impl ImageSet {
             }
         };
         for &index in indices {
-            match &self.images {
-                Images::Avatars { seed, .. } => push(&avatars::draw(*seed, index as u64, self.side as u32).rgb, 3),
-                Images::InMemory { bytes, channels } => {
-                    let size = plane * channels;
-                    push(&bytes[index * size..(index + 1) * size], *channels);
-                }
-            }
+            let channels = match &self.images {
+                Images::Avatars { .. } => 3,
+                Images::InMemory { channels, .. } => *channels,
+            };
+            push(&self.bytes_of(index), channels);
         }
         if self.shrink == 1 { out } else { area_means(&out, self.side, self.shrink) }
     }

@@ -9,7 +9,10 @@ use super::{
     },
     weights::Weights,
 };
-use crate::networks::Motion;
+use crate::{
+    data::ImageSource,
+    networks::{Masking, Motion},
+};
 
 /// A request to the engine.
 #[derive(Clone, Debug)]
@@ -21,6 +24,11 @@ pub enum Command {
     /// Show samples moved and turned, where the model's family can draw them so. Everything else, runs included, sees them
     /// as they are.
     Move(Motion),
+    /// Show pictures with this hidden, where the open model completes pictures. Everything else, runs included, hides patches at
+    /// random.
+    Mask(Masking),
+    /// Open pictures for a model that completes pictures; the answer is [`Event::Pictures`](super::Event::Pictures).
+    Pictures(ImageSource),
     /// Render samples.
     Sample(SampleRequest),
     /// Learn from a handful of marks and say what to look at next; not while a run is in progress.

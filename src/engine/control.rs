@@ -235,9 +235,11 @@ impl<'a> RunControl<'a> {
             }
             Command::SaveEvery(every) => self.session.save_every = every,
             Command::Move(motion) => self.session.motion = motion,
+            Command::Mask(masking) => self.session.masking = masking,
             Command::Project(request) => self.handle_project(*request),
             Command::ProjectsFolder(folder) => self.session.projects_folder = folder,
             Command::Load(_)
+            | Command::Pictures(_)
             | Command::Class(_)
             | Command::Start(_)
             | Command::Suggest(_)

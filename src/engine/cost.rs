@@ -80,6 +80,7 @@ mod tests {
             classes: 0,
             can_be_conditional: false,
             can_move: false,
+            completes: None,
             w_dim: 64,
             details: Default::default(),
             channels: vec![32; 4],

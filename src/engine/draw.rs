@@ -10,19 +10,20 @@ use crate::{
     checkpoint::{read_tensors, write_streamed},
     metrics::{grid, to_rgb8},
     model::{Model, Sampler},
-    networks::{Generator, HostTensor, latents::push_class},
+    networks::{Generator, HostTensor, Purpose, latents::push_class},
 };
 
 /// Draws the samples and writes them; the file's extension says as what. However many there are, only a few are held.
 pub(super) fn draw(model: &Model, request: &DrawRequest) -> Result<(), EngineError> {
-    let DrawRequest { out, latents, psi } = request;
-    let generator = &model.generator;
+    let DrawRequest { out, latents, psi, masking } = request;
+    model.check_samples()?;
+    let generator = &model.generator.clone().with_masking(*masking);
     let mut sampler = Sampler::new(generator, &model.g_ema);
     let [channels, height, width] = sampler.image_shape();
     let chunk = sampler.chunk();
     match latents {
         Latents::Seed { seed, count } => {
-            let count = usize::try_from(*count).unwrap_or(usize::MAX);
+            let count = model.available(Purpose::Show, usize::try_from(*count).unwrap_or(usize::MAX));
             let chunks = (0..count).step_by(chunk).map(|first| first as u64..(first + chunk).min(count) as u64);
             write_images(out, [count, channels, height, width], chunks.map(|at| sampler.render_at(*seed, at, *psi)))
         }

@@ -1,20 +1,23 @@
 //! Before and after, through a labeler's eyes.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use burn::tensor::Device;
 
 pub use super::seed::EVALUATION_SEED;
 use super::{
+    completions::compare_completions,
     error::EngineError,
     job::JobControl,
     phase::{Phase, Progress},
+    pictures::sentences,
     request::CompareRequest,
 };
 use crate::{
+    data::PictureSet,
     metrics::{Evaluation, Labeler, Labels, Target, evaluate},
     model::{Model, Sampler},
-    networks::{FlatParams, Generator},
+    networks::{FlatParams, Generator, Purpose},
 };
 
 /// What one of the labeler's heads says of `samples` samples of one set of weights at the addresses
@@ -31,11 +34,12 @@ pub fn label_samples(
     let mut sampler = Sampler::new(generator, weights);
     let [c, h, w] = sampler.image_shape();
     let chunk = sampler.chunk() * 8;
+    let samples = generator.pictures_for(Purpose::Measure).map_or(samples, |pictures| pictures.min(samples));
     let mut all: Option<Labels> = None;
     let mut start = 0;
     while start < samples {
         let end = (start + chunk).min(samples);
-        let images = sampler.render_at(seed, start as u64..end as u64, 1.0);
+        let images = sampler.render_at(seed, generator.indices(Purpose::Measure, start..end), 1.0);
         let labels = labeler.label_head(head, &images, [end - start, c, h, w])?;
         match &mut all {
             Some(all) => all.append(labels),
@@ -59,6 +63,9 @@ pub fn compare(
     samples: usize,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, EngineError> {
+    if before.0.completion().is_some() && after.0.completion().is_some() {
+        return compare_completions([before, after], labeler, target, seed, samples, progress);
+    }
     let mut samplers = [before, after].map(|(generator, weights)| Sampler::new(generator, weights));
     let [c, h, w] = samplers[0].image_shape();
     let chunk = samplers[0].chunk() * 8;
@@ -113,7 +120,7 @@ pub(super) fn compare_files(
     device: &Device,
     control: &mut JobControl,
 ) -> Result<Option<Evaluation>, EngineError> {
-    let CompareRequest { before, after, class, classes, evaluation } = request;
+    let CompareRequest { before, after, class, classes, pictures, evaluation } = request;
     let open =
         |path| -> Result<Model, EngineError> { Ok(Model::load_with_classes(path, *classes, device, &mut |_, _| {})?) };
     let (mut before, mut after) = (open(before)?, open(after)?);
@@ -122,6 +129,14 @@ pub(super) fn compare_files(
     if before.generator.latent_dim() != after.generator.latent_dim() {
         return Err(EngineError::NotAlike { before: before.path, after: after.path });
     }
+    if let Some(source) = pictures {
+        for model in [&mut before, &mut after] {
+            let (pictures, notes) = PictureSet::open(source, model.generator.resolution())?;
+            model.set_pictures(Arc::new(pictures));
+            sentences(source, &notes, model.generator.resolution()).into_iter().for_each(|note| control.warn(note));
+        }
+    }
+    before.check_samples()?;
     let labeler = evaluation.labeler.open()?;
     let target = labeler.target(&evaluation.forget)?;
     let of = 2 * evaluation.samples;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use super::{
-    phase::Progress, project_card::ProjectCard, report::RunReport, request::SampleRequest, training::TrainReport,
+    phase::Progress, pictures::PicturesCard, project_card::ProjectCard, report::RunReport, request::SampleRequest,
+    training::TrainReport,
 };
 use crate::{
     feedback::{Feedback, LabelerSpec, Suggestions},
     metrics::{Evaluation, Head},
     model::ModelCard,
-    networks::Motion,
+    networks::{Masking, Motion},
     unlearn::{Iteration, LayerShare},
 };
 
@@ -26,6 +27,8 @@ pub struct RenderedTiles {
     pub version: u64,
     /// How they are moved.
     pub motion: Motion,
+    /// What of them is hidden, where they are pictures.
+    pub masking: Masking,
     /// Seconds that rendering took.
     pub seconds: f64,
 }
@@ -69,6 +72,8 @@ pub enum Event {
         /// What they are.
         name: String,
     },
+    /// These pictures are open from now on, beside the model that completes them.
+    Pictures(Box<PicturesCard>),
     /// Samples are of this class from now on, or of all classes.
     Class(Option<usize>),
     /// Rendered samples.

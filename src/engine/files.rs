@@ -40,11 +40,14 @@ pub(super) fn do_file_job(
     match job {
         FileJob::OpenFeedback(path) => {
             let model = session.model()?;
-            let feedback = Feedback::load(&path, &model.sha256)?;
+            let feedback = Feedback::load(&path, &model.sha256)?.located(&model);
             Ok(Event::Feedback(path, Box::new(feedback)))
         }
         FileJob::SaveFeedback(path, feedback) => {
-            feedback.save(&path)?;
+            match session.model() {
+                Ok(model) => feedback.named(&model).save(&path)?,
+                Err(_) => feedback.save(&path)?,
+            }
             Ok(Event::Exported(path))
         }
         FileJob::OpenLabeler(spec) => {

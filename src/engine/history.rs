@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     checkpoint,
+    data::ImageSource,
     feedback::{Feedback, FeedbackSource},
     model::{Model, program},
     networks::FlatParams,
@@ -35,6 +36,9 @@ pub(super) struct KeptRequest {
     pub(super) class: Option<usize>,
     /// SHA-256 of the model it was made on.
     pub(super) parent_sha256: String,
+    /// The pictures that the model completes, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pictures: Option<ImageSource>,
 }
 
 /// Opens a model file or a project and puts it in place of everything that was open. Gives what the person should know.
@@ -122,7 +126,7 @@ fn open_node(
     report: &mut dyn FnMut(u64, u64),
 ) -> Result<Model, EngineError> {
     let node = project.node(id)?;
-    let request = OpenRequest { path: project.model_file(id)?, classes: node.classes };
+    let request = OpenRequest { path: project.model_file(id)?, classes: node.classes, pictures: None };
     let model = super::open::open(&request, &session.device.device, report)?;
     match node.sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256) {
         true => Err(ProjectError::Changed { path: request.path }.into()),
@@ -263,6 +267,7 @@ pub(super) fn change(session: &mut Session, request: ProjectRequest) -> Result<b
         }
         ProjectRequest::Marks(marks) => {
             let base = project(session)?.manifest().base;
+            let marks = marks.named(&*session.model()?);
             project_mut(session)?.save_marks(base, &marks)?;
         }
         // The worker's own business: it is a run.
@@ -292,7 +297,11 @@ fn start_from(session: &mut Session, id: NodeId) -> Result<bool, EngineError> {
 /// The marks that were made on the open model.
 pub(super) fn marks(session: &Session) -> Result<Option<Feedback>, EngineError> {
     let Some(project) = &session.project else { return Ok(None) };
-    Ok(Some(project.marks(project.manifest().base)?))
+    let marks = project.marks(project.manifest().base)?;
+    Ok(Some(match session.model() {
+        Ok(model) => marks.located(&model),
+        Err(_) => marks,
+    }))
 }
 
 /// The history as it is now; `running` is the node whose run is in progress.
@@ -330,10 +339,15 @@ fn kept_request(project: &Project, id: NodeId) -> Result<KeptRequest, EngineErro
 /// Notes a request in the history; gives its node, or `None` where no history is kept.
 pub(super) fn begin(session: &mut Session, request: &mut RunRequest) -> Result<Option<NodeId>, EngineError> {
     let model = session.model()?;
+    let pictures = session.pictures().map(|pictures| pictures.source().clone());
+    let pictures = pictures.filter(|_| model.generator.completion().is_some());
     let Some(project) = &mut session.project else { return Ok(None) };
     if let FeedbackSource::File(path) = &request.feedback {
         // The file may be gone when the run is resumed.
-        request.feedback = FeedbackSource::Marks(Box::new(Feedback::load(path, &model.sha256)?));
+        request.feedback = FeedbackSource::Marks(Box::new(Feedback::load(path, &model.sha256)?.located(&model)));
+    }
+    if let FeedbackSource::Marks(marks) = &mut request.feedback {
+        **marks = marks.named(&model);
     }
     if let FeedbackSource::Marks(marks) = &request.feedback
         && marks.model_sha256() == model.sha256
@@ -343,7 +357,7 @@ pub(super) fn begin(session: &mut Session, request: &mut RunRequest) -> Result<O
     }
     let class = model.generator.class();
     let asked = describe(request, &model.card().args);
-    let kept = KeptRequest { request: request.clone(), class, parent_sha256: model.sha256.clone() };
+    let kept = KeptRequest { request: request.clone(), class, parent_sha256: model.sha256.clone(), pictures };
     let kept = serde_json::to_value(kept).map_err(|error| EngineError::Internal(error.to_string()))?;
     Ok(Some(project.begin(project.manifest().base, asked, &kept)?))
 }
@@ -381,13 +395,21 @@ fn describe(request: &RunRequest, args: &Map<String, Value>) -> Asked {
 pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest), EngineError> {
     let node = project(session)?.unfinished().ok_or(EngineError::State("no run was interrupted"))?;
     let (id, parent) = (node.id, node.parent.unwrap_or_default());
-    let kept = kept_request(project(session)?, id)?;
+    let mut kept = kept_request(project(session)?, id)?;
     start_from(session, parent)?;
     if session.model()?.sha256 != kept.parent_sha256 {
         return Err(EngineError::State("the model has changed since this run began; delete its node and start again"));
     }
     if session.model()?.generator.class() != kept.class {
         session.set_class(kept.class)?;
+    }
+    if let Some(source) = &kept.pictures
+        && session.pictures().is_none_or(|pictures| pictures.source() != source)
+    {
+        super::pictures::open_pictures(session, source)?;
+    }
+    if let FeedbackSource::Marks(marks) = &mut kept.request.feedback {
+        **marks = marks.clone().located(&*session.model()?);
     }
     project_mut(session)?.select(parent, None)?;
     session.results = session.results.cleared();

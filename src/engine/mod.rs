@@ -10,6 +10,7 @@
 
 mod autosave;
 mod command;
+mod completions;
 mod control;
 pub mod cost;
 mod draw;
@@ -25,6 +26,7 @@ mod job;
 mod memory;
 mod open;
 mod phase;
+mod pictures;
 mod project_card;
 mod report;
 pub mod request;
@@ -46,6 +48,7 @@ pub use error::{EngineError, panic_sentence};
 pub use event::{Event, LabelerCard, RenderedTiles};
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
+pub use pictures::PicturesCard;
 pub use project_card::{AskedRun, InterruptedRun, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    training::{Card, ChosenChoices},
+    training::{Card, ChosenChoices, CompletionChoices},
     weights::Weights,
 };
 use crate::{
+    data::ImageSource,
     feedback::{Feedback, FeedbackSource, LabelerSpec},
-    networks::FreshFamily,
+    networks::{CompletionArchitecture, FreshFamily, Masking},
     project::NodeId,
     unlearn::Settings,
 };
@@ -43,6 +44,9 @@ pub struct RunRequest {
     /// A file that the result is written to as soon as it is there, before it is measured.
     #[serde(default)]
     pub out: Option<PathBuf>,
+    /// Pictures that may stay, in place of those found among the model's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain: Option<ImageSource>,
     /// Only to be looked at: no node is made of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preview: bool,
@@ -68,12 +72,14 @@ pub struct OpenRequest {
     pub path: PathBuf,
     /// Number of classes behind the latent of a generator whose file does not say so.
     pub classes: Option<usize>,
+    /// The pictures that it completes, if it does.
+    pub pictures: Option<ImageSource>,
 }
 
 impl From<PathBuf> for OpenRequest {
     /// A file that says all there is to say.
     fn from(path: PathBuf) -> Self {
-        Self { path, classes: None }
+        Self { path, classes: None, pictures: None }
     }
 }
 
@@ -114,6 +120,8 @@ pub struct CompareRequest {
     pub class: Option<usize>,
     /// Number of classes, as in [`OpenRequest`].
     pub classes: Option<usize>,
+    /// The pictures that they complete, if they do.
+    pub pictures: Option<ImageSource>,
     /// How.
     pub evaluation: EvaluationRequest,
 }
@@ -170,6 +178,8 @@ pub struct DrawRequest {
     pub latents: Latents,
     /// Truncation.
     pub psi: f32,
+    /// What is hidden of the pictures of a model that completes them.
+    pub masking: Masking,
 }
 
 /// Where latents come from.
@@ -244,7 +254,7 @@ pub struct PictureRequest {
 #[derive(Clone, Debug)]
 pub struct TrainRequest {
     /// What to train on.
-    pub data: TrainingData,
+    pub data: ImageSource,
     /// Where it begins.
     pub start: TrainingStart,
     /// Hyperparameters that are not the start's own.
@@ -261,17 +271,6 @@ pub struct TrainRequest {
     pub labeler: Option<LabelerSpec>,
     /// For the model's card.
     pub card: Card,
-}
-
-/// Training images.
-#[derive(Clone, Debug)]
-pub enum TrainingData {
-    /// The drawn avatars.
-    Avatars,
-    /// A folder of pictures.
-    Folder(PathBuf),
-    /// An IDX file.
-    Idx(PathBuf),
 }
 
 /// Where a training begins.
@@ -293,6 +292,17 @@ pub enum TrainingStart {
         seed: u64,
         /// A model of half the resolution that is taken over; latent and mapping are then its own.
         grow: Option<PathBuf>,
+    },
+    /// With a new masked autoencoder.
+    FreshCompletion {
+        /// Its sizes; its pictures have those of the data.
+        architecture: CompletionArchitecture,
+        /// Side of the images in pixels; the data's own or 64.
+        resolution: Option<usize>,
+        /// Hyperparameters.
+        choices: CompletionChoices,
+        /// Seed of weights, data order and masks.
+        seed: u64,
     },
     /// Where the training that wrote this file ended.
     Resume {

@@ -189,7 +189,7 @@ impl Results {
                 weights
             }
             // The session's, which has the project.
-            Weights::Node(_) => return Err(MISSING),
+            Weights::Node(_) | Weights::Picture | Weights::Masked => return Err(MISSING),
             Weights::Slider(places) => {
                 let auxiliary: Vec<_> = self.auxiliary.iter().map(|auxiliary| auxiliary.weights.clone()).collect();
                 let method = self.method.ok_or(MISSING)?;
@@ -202,6 +202,7 @@ impl Results {
     pub(super) fn name(&self, weights: Weights) -> Result<Option<String>, EngineError> {
         Ok(match weights {
             Weights::Original | Weights::Current => None,
+            Weights::Picture | Weights::Masked => return Err(MISSING),
             Weights::Node(number) => Some(format!("node {number}")),
             Weights::Auxiliary(number) => Some(self.auxiliary.get(number).ok_or(MISSING)?.name.clone()),
             Weights::Snapshot(number) => Some(format!("snapshot after iteration {}", self.snapshot(number)?.iteration)),

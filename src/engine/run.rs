@@ -14,6 +14,7 @@ use super::{
     export::export,
     history,
     phase::Phase,
+    pictures::sentences,
     report::{RunReport, Seconds, provenance_of},
     request::{EvaluationRequest, RunRequest},
     session::Session,
@@ -21,9 +22,11 @@ use super::{
 };
 use crate::{
     checkpoint::{read_tensors, write_tensors},
+    data::PictureSet,
     feedback::{CollectRequest, FeedbackSummary, Pools, collect},
     metrics::{Labeler, Target},
     model::program,
+    networks::Pictures,
     project::{NodeId, Status},
     unlearn::{Base, Ended, Plan, Request, Settings},
 };
@@ -63,6 +66,19 @@ pub(super) fn run(
     if needs.classes && session.model()?.generator.classes() < 2 {
         return Err(EngineError::State("these settings are for a model that draws classes, and this one draws none"));
     }
+    let completes = session.model()?.generator.completion().is_some();
+    if !needs.samples.fits(completes) {
+        return Err(EngineError::State(match completes {
+            true => {
+                "this method is for models that draw samples; the open one completes pictures: choose `image-to-image`"
+            }
+            false => "this method is for models that complete pictures, and the open one draws samples: choose another",
+        }));
+    }
+    if request.retain.is_some() && !completes {
+        return Err(EngineError::State("pictures that may stay are for models that complete pictures"));
+    }
+    session.model()?.check_samples()?;
     if interrupted.is_none() && session.project.as_ref().is_some_and(|project| project.unfinished().is_some()) {
         return Err(EngineError::State("a run was interrupted: go on with it, or delete it in the history, first"));
     }
@@ -122,7 +138,8 @@ fn run_request(
         sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
         learned,
     };
-    let warm_up = match method.needs(settings.values()).discriminator {
+    let draws = control.session.model()?.generator.completion().is_none();
+    let warm_up = match draws && method.needs(settings.values()).discriminator {
         true => match ensure_discriminator(control, plan, settings)? {
             ControlFlow::Continue(warm_up) => warm_up,
             ControlFlow::Break(()) => return control.left_off(),
@@ -278,9 +295,25 @@ fn find_pools(control: &mut RunControl, request: &RunRequest) -> Result<Option<P
     let model = control.session.model()?;
     let settings = request.settings.collect().map_err(EngineError::Settings)?;
     let helper = request.evaluation.as_ref().map(|evaluation| &evaluation.labeler);
-    let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
     let positives = request.settings.method().needs(request.settings.values()).positives;
-    let asked = CollectRequest { source: &request.feedback, settings: &settings, helper, positives };
+    let side = model.generator.resolution();
+    let retain = match &request.retain {
+        None => None,
+        Some(source) => {
+            let (pictures, notes) = PictureSet::open(source, side)?;
+            let notes = sentences(source, &notes, side);
+            notes.into_iter().for_each(|note| control.send_event(Event::Warning(note)));
+            Some(pictures)
+        }
+    };
+    let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
+    let asked = CollectRequest {
+        source: &request.feedback,
+        settings: &settings,
+        helper,
+        positives,
+        retain: retain.as_ref().map(|set| set as &dyn Pictures),
+    };
     let Some(pools) = collect(&model, asked, &mut progress)? else { return Ok(None) };
     if let Some(doubt) = pools.learned.and_then(|learned| learned.quality.doubt()) {
         control.send_event(Event::Warning(doubt));

@@ -8,7 +8,7 @@ use super::{error::EngineError, event::RenderedTiles, halve::halve, request::Sam
 use crate::{
     metrics::to_rgb8,
     model::{Model, ModelError, Sampler},
-    networks::{FlatParams, Motion},
+    networks::{FlatParams, Masking, Motion},
 };
 
 /// Centres of truncation that are remembered.
@@ -35,7 +35,7 @@ pub(super) fn render(
     model: &Model,
     params: &FlatParams,
     request: SampleRequest,
-    (version, motion): (u64, Motion),
+    (version, motion, masking): (u64, Motion, Masking),
     centres: &mut Centres,
 ) -> Result<RenderedTiles, EngineError> {
     let clock = Instant::now();
@@ -50,9 +50,20 @@ pub(super) fn render(
         return Err(ModelError::NoClass { file: model.path.clone(), class, classes }.into());
     }
     // What is asked for, whatever a run would draw.
-    let generator = model.generator.clone().with_class(class).with_motion(motion);
+    let generator = model.generator.clone().with_class(class).with_motion(motion).with_masking(masking);
+    model.check_samples()?;
     let mut sampler = Sampler::new(&generator, params).with_centre(centre);
-    let images = sampler.render_at(request.seed, request.indices.iter().copied(), request.psi);
+    let images = match (request.weights, generator.completion()) {
+        (Weights::Picture | Weights::Masked, Some(network)) => {
+            let rows = generator.latents(request.seed, request.indices.iter().copied());
+            let mut images = network.originals(&rows);
+            if request.weights == Weights::Masked {
+                hide(&mut images, &network.hidden(&rows), sampler.image_shape());
+            }
+            images
+        }
+        _ => sampler.render_at(request.seed, request.indices.iter().copied(), request.psi),
+    };
     if let (Some(centre), false) = (sampler.centre(), known) {
         centres.put(key, centre);
     }
@@ -60,5 +71,14 @@ pub(super) fn render(
     let rgb = to_rgb8(&images, [request.indices.len(), channels, side, side])
         .ok_or(EngineError::State("images of this many channels cannot be shown"))?;
     let (rgb, side) = halve(rgb, side, request.kind.max_side().unwrap_or(side));
-    Ok(RenderedTiles { request, side, rgb, version, motion, seconds: clock.elapsed().as_secs_f64() })
+    Ok(RenderedTiles { request, side, rgb, version, motion, masking, seconds: clock.elapsed().as_secs_f64() })
+}
+
+/// Makes hidden pixels a little darker than grey, which no picture is all over.
+fn hide(images: &mut [f32], hidden: &[bool], [channels, height, width]: [usize; 3]) {
+    const HIDDEN: f32 = -0.3;
+    let plane = height * width;
+    for (image, hidden) in images.chunks_exact_mut(channels * plane).zip(hidden.chunks_exact(plane)) {
+        image.iter_mut().enumerate().filter(|(at, _)| hidden[at % plane]).for_each(|(_, value)| *value = HIDDEN);
+    }
 }

@@ -4,10 +4,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{autosave::EVERY, error::EngineError, results::Results, sample::Centres};
 use crate::{
+    data::PictureSet,
     device::ComputeDevice,
     feedback::Reference,
     model::Model,
-    networks::{FlatParams, Motion},
+    networks::{FlatParams, Masking, Motion, Pictures},
     project::{NodeId, Project},
 };
 
@@ -22,6 +23,10 @@ pub(super) struct Session {
     pub(super) centres: Centres,
     /// How the samples that are shown are moved.
     pub(super) motion: Motion,
+    /// What of the pictures that are shown is hidden.
+    pub(super) masking: Masking,
+    /// The pictures that the open model completes, or the last one that did.
+    pictures: Option<Arc<PictureSet>>,
     /// What the last suggestions were made from.
     pub(super) reference: Option<Reference>,
     /// The history of the open model, where one is kept.
@@ -45,6 +50,8 @@ impl Session {
             auto_snapshots: 0,
             centres: Centres::default(),
             motion: Motion::default(),
+            masking: Masking::default(),
+            pictures: None,
             reference: None,
             project: None,
             looked_at: None,
@@ -60,7 +67,32 @@ impl Session {
         let empty = Self::new(self.device.clone());
         let Self { auto_snapshots, save_every, .. } = *self;
         let projects_folder = self.projects_folder.take();
+        let pictures = self.pictures.take();
         *self = Self { model: Some(Arc::new(model)), results, auto_snapshots, save_every, projects_folder, ..empty };
+        // Of the same side, they are what the next model of a history completes, too.
+        let side = self.model.as_ref().map(|model| model.generator.resolution());
+        let fitting = pictures.filter(|pictures| Some(pictures.side()) == side);
+        // Nobody else has the model yet.
+        let _ = self.set_pictures(fitting);
+    }
+
+    /// The pictures that are open.
+    pub(super) fn pictures(&self) -> Option<&PictureSet> {
+        self.pictures.as_deref()
+    }
+
+    /// Gives the model the pictures that it completes.
+    pub(super) fn set_pictures(&mut self, pictures: Option<Arc<PictureSet>>) -> Result<(), EngineError> {
+        let model = self.model_mut()?;
+        if let Some(pictures) = pictures.filter(|_| model.generator.completion().is_some()) {
+            model.set_pictures(pictures.clone());
+            self.pictures = Some(pictures);
+        }
+        self.reference = None;
+        self.centres = Centres::default();
+        // What is shown is another picture now.
+        self.results.version += 1;
+        Ok(())
     }
 
     pub(super) fn model(&self) -> Result<Arc<Model>, EngineError> {

@@ -15,7 +15,10 @@ use super::{
     session::Session,
     weights::Weights,
 };
-use crate::{networks::Motion, unlearn::StateRef};
+use crate::{
+    networks::{Masking, Motion},
+    unlearn::StateRef,
+};
 
 /// The latest sample request of each kind.
 #[derive(Default)]
@@ -66,12 +69,14 @@ pub(super) fn tiles(
     let model = session.model()?;
     let weights = match request.weights {
         Weights::Node(id) => weights_of(session, id)?,
+        // Nothing computes them.
+        Weights::Picture | Weights::Masked => model.g_ema.clone(),
         weights => session.results.weights(&model, weights, current)?,
     };
     // Marks and pictures that are saved show a sample as it is.
-    let motion = match request.kind {
-        SampleKind::Grid | SampleKind::Detail => session.motion,
-        _ => Motion::default(),
+    let (motion, masking) = match request.kind {
+        SampleKind::Grid | SampleKind::Detail => (session.motion, session.masking),
+        _ => (Motion::default(), Masking::default()),
     };
-    render(&model, &weights, request, (session.results.version, motion), &mut session.centres)
+    render(&model, &weights, request, (session.results.version, motion, masking), &mut session.centres)
 }

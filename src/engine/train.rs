@@ -9,20 +9,20 @@ use super::{
     error::EngineError,
     job::JobControl,
     phase::{Phase, Progress},
-    request::{TrainRequest, TrainingData, TrainingLength, TrainingStart},
-    training::{Augmentation, Choices, ChosenChoices, Scratch, TrainReport, TrainingState},
+    request::{TrainRequest, TrainingLength, TrainingStart},
+    training::{
+        Augmentation, Choices, ChosenChoices, CompletionTraining, Scratch, TrainReport, Training, TrainingState,
+    },
 };
 use crate::{
     checkpoint,
-    data::{ImageSet, avatars, idx, read_folder},
+    data::{ImageSet, ImageSource},
     model::{Model, Sampler},
-    networks::Architecture,
+    networks::{Architecture, CompletionArchitecture},
 };
 
 /// Drawings that make up the avatars.
 const AVATAR_COUNT: usize = 100_000;
-/// Seed of the avatars, whatever the seed of the training.
-const AVATAR_SEED: u64 = 0;
 /// Channels at 4x4, 8x8, ... unless others are asked for.
 const CHANNELS: [usize; 9] = [128, 128, 96, 64, 48, 32, 16, 16, 8];
 /// Samples that the finished model is measured on.
@@ -43,39 +43,40 @@ pub(super) fn train(
     };
     let labeler = request.labeler.as_ref().map(|spec| spec.open()).transpose()?;
     let mut training = open(request, device, control)?;
-    let batch = training.state().choices.batch;
+    let batch = training.batch();
     let of = match request.length {
         TrainingLength::Iterations(_) => length,
         TrainingLength::Kimg(_) => length.div_ceil(batch),
     };
-    let first = training.state().iteration;
+    training.begin(of);
+    let first = training.iteration();
     let clock = Instant::now();
     let mut stopped = false;
-    while training.state().iteration < of && !stopped {
+    while training.iteration() < of && !stopped {
         if let Err(what) = training.step() {
-            save(&training, request)?;
-            let reached = training.state().iteration;
+            save(&*training, request)?;
+            let reached = training.iteration();
             return Err(EngineError::Diverged { out: request.out.clone(), what, reached });
         }
-        let done = training.state().iteration;
+        let done = training.iteration();
         let each = clock.elapsed().as_secs_f64() / (done - first) as f64;
         let seconds_left = Some(each * (of - done) as f64);
         stopped = control.progress(Progress { phase: Phase::Train, done, of, seconds_left }).is_break();
         if done.is_multiple_of(request.save_every) && done < of && !stopped {
-            save(&training, request)?;
+            save(&*training, request)?;
         }
     }
     // The training is safe before it is measured.
-    save(&training, request)?;
+    save(&*training, request)?;
     let fidelity = match &labeler {
         Some(labeler) if !stopped => {
-            let fidelity = training.measure(labeler, MEASURED)?.clone();
-            save(&training, request)?;
+            let fidelity = training.measure(labeler, MEASURED)?;
+            save(&*training, request)?;
             Some(fidelity)
         }
         _ => None,
     };
-    let done = training.state().iteration;
+    let done = training.iteration();
     Ok(TrainReport { out: request.out.clone(), grid: request.grid.clone(), done, of, fidelity })
 }
 
@@ -88,13 +89,13 @@ fn images_of(kimg: usize) -> Result<usize, EngineError> {
 }
 
 /// The training before its first iteration.
-fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Result<Scratch, EngineError> {
+fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Result<Box<dyn Training>, EngineError> {
     match &request.start {
         TrainingStart::Fresh { resolution, channels, latent, mapping, family, seed, grow } => {
             let augment = match request.data {
-                TrainingData::Avatars => Augmentation::None,
-                TrainingData::Folder(_) => Augmentation::Full,
-                TrainingData::Idx(_) => Augmentation::Unmirrored,
+                ImageSource::Avatars => Augmentation::None,
+                ImageSource::Folder(_) => Augmentation::Full,
+                ImageSource::Idx(_) => Augmentation::Unmirrored,
             };
             let usual = Choices::default();
             let mixing = if family.mixes_styles() { usual.mixing } else { 0.0 };
@@ -112,11 +113,36 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
                     (small.generator.latent_dim(), Architecture::mapping_layers_of(&small.generator));
             }
             let card = request.card.clone();
-            Scratch::fresh((*family, &architecture), (choices, *seed), images, card, small.as_ref(), device)
+            Ok(Box::new(Scratch::fresh(
+                (*family, &architecture),
+                (choices, *seed),
+                images,
+                card,
+                small.as_ref(),
+                device,
+            )?))
+        }
+        TrainingStart::FreshCompletion { architecture, resolution, choices, seed } => {
+            let images = images(&request.data, *resolution, control)?;
+            let architecture = CompletionArchitecture { resolution: images.side(), ..*architecture };
+            if !architecture.resolution.is_multiple_of(architecture.patch) {
+                let (side, patch) = (architecture.resolution, architecture.patch);
+                return Err(EngineError::Settings(format!(
+                    "pictures of {side}x{side} pixels cannot be cut into patches of {patch}"
+                )));
+            }
+            let chosen = (*choices, *seed);
+            Ok(Box::new(CompletionTraining::fresh(&architecture, chosen, images, request.card.clone(), device)?))
         }
         TrainingStart::Resume { model: path, resolution } => {
             let model = Model::load(path, device)?;
             let wrong = |reason: String| EngineError::CannotResume { file: path.clone(), reason };
+            if model.generator.completion().is_some() {
+                let images = images(&request.data, Some(model.generator.resolution()), control)?;
+                let resumed = CompletionTraining::resume(model, images, request.card.clone());
+                let nothing = || wrong("it was not written by a training that can go on".to_owned());
+                return Ok(Box::new(resumed.ok_or_else(nothing)??));
+            }
             let mut state = TrainingState::of(&model)
                 .ok_or_else(|| wrong("it was not written by a training that can go on".to_owned()))?;
             let side = model.generator.resolution();
@@ -133,7 +159,7 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
                     images.len()
                 )));
             }
-            Scratch::resume(model, state, images, request.card.clone())
+            Ok(Box::new(Scratch::resume(model, state, images, request.card.clone())?))
         }
     }
 }
@@ -145,26 +171,14 @@ fn choose(chosen: &ChosenChoices, choices: Choices) -> Result<Choices, EngineErr
 }
 
 /// The training images, at `side` pixels if it is known already.
-fn images(data: &TrainingData, side: Option<usize>, control: &JobControl) -> Result<ImageSet, EngineError> {
-    let side_or = side.unwrap_or(avatars::SIZE as usize);
-    match data {
-        TrainingData::Avatars => {
-            let drawn = side_or.max(avatars::SIZE as usize);
-            ImageSet::avatars(AVATAR_SEED, AVATAR_COUNT, drawn as u32).shrunk(side_or).ok_or_else(|| {
-                EngineError::Settings(format!("avatars cannot be drawn with {side_or}x{side_or} pixels"))
-            })
-        }
-        TrainingData::Idx(path) => Ok(idx::read_images(path, side)?),
-        TrainingData::Folder(path) => {
-            let (images, skipped) = read_folder(path, side_or)?;
-            if !skipped.is_empty() {
-                let names: Vec<_> =
-                    skipped.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy()).collect();
-                control.warn(format!("{}: not readable as pictures: {}", path.display(), names.join(", ")));
-            }
-            Ok(images)
-        }
+fn images(data: &ImageSource, side: Option<usize>, control: &JobControl) -> Result<ImageSet, EngineError> {
+    let (images, skipped) = data.open(side, AVATAR_COUNT)?;
+    if !skipped.is_empty() {
+        let names: Vec<_> =
+            skipped.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy()).collect();
+        control.warn(format!("{}: not readable as pictures: {}", data.name(), names.join(", ")));
     }
+    Ok(images)
 }
 
 /// Channels at 4x4, 8x8, ... for images of `side` pixels.
@@ -181,26 +195,16 @@ fn channels_of(side: usize, asked: &[usize]) -> Result<Vec<usize>, EngineError> 
     }
 }
 
-fn save(training: &Scratch, request: &TrainRequest) -> Result<(), EngineError> {
+fn save(training: &dyn Training, request: &TrainRequest) -> Result<(), EngineError> {
     checkpoint::save(&request.out, &training.checkpoint())?;
     let Some(grid) = &request.grid else { return Ok(()) };
-    let trainer = training.trainer();
-    let mut sampler = Sampler::new(&trainer.networks.generator, &trainer.g_ema);
+    let (generator, weights) = training.shown();
+    let mut sampler = Sampler::new(generator, weights);
     let [channels, height, width] = sampler.image_shape();
     let chunk = sampler.chunk();
     let chunks = (0..GRID).step_by(chunk).map(|first| first as u64..(first + chunk).min(GRID) as u64);
     let images = chunks.map(|indices| sampler.render_at(0, indices, 1.0));
     write_picture(grid, [GRID, channels, height, width], images)
-}
-
-impl TrainingData {
-    /// The data's name for people.
-    fn name(&self) -> String {
-        match self {
-            Self::Avatars => "avatars".to_owned(),
-            Self::Folder(path) | Self::Idx(path) => path.display().to_string(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -15,4 +15,8 @@ pub enum Weights {
     Node(u64),
     /// A place of the method's sliders.
     Slider([f64; 2]),
+    /// None: the pictures that a model completes, as they are.
+    Picture,
+    /// None: what a model sees of the pictures that it completes.
+    Masked,
 }

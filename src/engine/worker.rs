@@ -18,6 +18,7 @@ use super::{
     files::do_file_job,
     history::{self, load},
     job::{JobControl, send_event},
+    pictures::{PicturesCard, open_pictures, open_remembered},
     request::ProjectRequest,
     run::{Job, run},
     session::Session,
@@ -25,7 +26,7 @@ use super::{
     tiles::{PendingSamples, send_tiles},
     train::train,
 };
-use crate::device::ComputeDevice;
+use crate::{device::ComputeDevice, networks::Pictures};
 
 /// A handle to the worker thread. Dropping it ends the worker after its current iteration.
 pub struct Engine {
@@ -161,7 +162,11 @@ impl Worker<'_> {
                     if let Some(note) = note {
                         send_event(events, Event::Warning(note));
                     }
+                    let pictures = request.pictures.as_ref();
+                    let opened = pictures.and_then(|source| attempt(events, || open_pictures(session, source)));
                     send_opened(session, events);
+                    let notes = opened.into_iter().flat_map(|(_, notes)| notes);
+                    notes.for_each(|note| send_event(events, Event::Warning(note)));
                 }
                 send_event(events, Event::Idle);
             }
@@ -192,6 +197,15 @@ impl Worker<'_> {
                 Ok(Event::Suggested(Box::new(suggest(&model, &request, &mut session.reference)?)))
             }),
             Command::Move(motion) => session.motion = motion,
+            Command::Mask(masking) => session.masking = masking,
+            Command::Pictures(source) => {
+                if let Some(opened) = attempt(events, || open_pictures(session, &source)) {
+                    send_pictures(opened, events);
+                    if let Some(Some(marks)) = attempt(events, || history::marks(session)) {
+                        send_event(events, Event::Marks(Box::new(marks)));
+                    }
+                }
+            }
             Command::Class(class) => answer(events, || {
                 session.set_class(class)?;
                 Ok(Event::Class(class))
@@ -256,10 +270,28 @@ impl Worker<'_> {
     }
 }
 
-/// Says which model is open, its history and its marks.
-fn send_opened(session: &Session, events: &Sender<Event>) {
+/// Says which pictures are open, and what there is to say of them.
+fn send_pictures((card, notes): (PicturesCard, Vec<String>), events: &Sender<Event>) {
+    send_event(events, Event::Pictures(Box::new(card)));
+    notes.into_iter().for_each(|note| send_event(events, Event::Warning(note)));
+}
+
+/// Says which model is open, its pictures, its history and its marks.
+fn send_opened(session: &mut Session, events: &Sender<Event>) {
+    let remembered = open_remembered(session);
     let Ok(model) = session.model() else { return };
     send_event(events, Event::Loaded(Box::new(model.card())));
+    match remembered {
+        Some(Ok(opened)) => send_pictures(opened, events),
+        // A folder may be gone; another can be opened.
+        Some(Err(error)) => send_event(events, Event::Warning(error.sentence())),
+        None => {
+            if let Some(pictures) = session.pictures() {
+                let card = PicturesCard { source: pictures.source().clone(), count: pictures.count() };
+                send_event(events, Event::Pictures(Box::new(card)));
+            }
+        }
+    }
     if let Some(Some(marks)) = attempt(events, || history::marks(session)) {
         send_event(events, Event::Marks(Box::new(marks)));
     }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     metrics::labeler::Labeler,
     model::{Model, Sample},
+    networks::Purpose,
 };
 
 /// Expected share of positives in the negatives' pool at most: a positive there is driven out with the negatives, and a few
@@ -39,15 +40,16 @@ pub fn by_probe(
     let probe = reference.probe(model, marks, labeler)?;
     let mut extractor = reference.extractor(model, labeler);
     let chunk = extractor.chunk() * 4;
-    let mut start = reference.samples.len().min(settings.labelled);
+    let labelled = model.available(Purpose::Learn, settings.labelled);
+    let mut start = reference.samples.len().min(labelled);
     let mut candidates: Vec<Ranked> =
         rank(&probe, (&reference.samples[..start], &reference.rows[..start]), marks).collect();
     while progress(start).is_continue() {
-        if start == settings.labelled {
+        if start == labelled {
             return pools(model, marks, candidates, &probe, settings).map(Some);
         }
-        let end = (start + chunk).min(settings.labelled);
-        let samples = addresses(model, reference.seed, reference.psi, start as u64..end as u64);
+        let end = (start + chunk).min(labelled);
+        let samples = addresses(model, reference.seed, reference.psi, start..end);
         let rows = reference.space.apply(&extractor.see(&samples)?, samples.len());
         candidates.extend(rank(&probe, (&samples, &rows), marks));
         start = end;
@@ -67,7 +69,7 @@ fn pools(
     for (sample, mark) in confident_samples(candidates, probe.quality.share_at_most) {
         feedback.mark(sample, mark);
     }
-    let learned = Learned { quality: probe.quality, looked_at: settings.labelled };
+    let learned = Learned { quality: probe.quality, looked_at: model.available(Purpose::Learn, settings.labelled) };
     Ok(Pools { learned: Some(learned), ..by_marks(model, feedback)? })
 }
 

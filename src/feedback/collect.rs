@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::{
     by_probe::by_probe,
     error::PoolError,
+    image_pool::{ImagePool, Origin},
     labeler_spec::LabelerSpec,
     marks::Feedback,
     pools::{POOL_PSI, Pools, by_labeler, by_marks},
@@ -13,7 +14,7 @@ use super::{
     simulated_user::{SimulatedUser, by_clicks, known_region},
     source::FeedbackSource,
 };
-use crate::model::Model;
+use crate::{model::Model, networks::Pictures};
 
 /// What images are looked for.
 #[derive(Clone, Copy, Debug)]
@@ -26,12 +27,14 @@ pub struct CollectRequest<'a> {
     pub helper: Option<&'a LabelerSpec>,
     /// Whether there must be positives.
     pub positives: bool,
+    /// Other pictures that may stay, in place of those found among the model's.
+    pub retain: Option<&'a dyn Pictures>,
 }
 
 /// The images to train on; `None` if `progress`, which is told the samples looked at, stopped it.
 pub fn collect(
     model: &Model,
-    CollectRequest { source, settings, helper, positives }: CollectRequest<'_>,
+    CollectRequest { source, settings, helper, positives, retain }: CollectRequest<'_>,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, PoolError> {
     let found = match source {
@@ -41,7 +44,7 @@ pub fn collect(
             by_labeler(model, &labeler, &target, settings, progress)
         }
         FeedbackSource::File(path) => {
-            by_few_or_many(model, &Feedback::load(path, &model.sha256)?, settings, helper, progress)
+            by_few_or_many(model, &Feedback::load(path, &model.sha256)?.located(model), settings, helper, progress)
         }
         FeedbackSource::Marks(feedback) => by_few_or_many(model, feedback, settings, helper, progress),
         FeedbackSource::Clicks { labeler, forget, clicks, rest_may_stay, features, regions } => {
@@ -59,10 +62,32 @@ pub fn collect(
             by_probe(model, &reference, &marks, features, settings, progress)
         }
     }?;
+    let found = found.map(|pools| Pools { feedback: pools.feedback.named(model), ..pools });
+    let found = match retain {
+        Some(pictures) => found.map(|pools| retain_others(model, pools, pictures, settings)),
+        None => found,
+    };
     if let Some(pools) = &found {
         pools.check(positives)?;
     }
     Ok(found)
+}
+
+/// The same pools with other pictures as positives: as many as would have been looked at, at most.
+fn retain_others(model: &Model, pools: Pools, pictures: &dyn Pictures, settings: &CollectSettings) -> Pools {
+    let shape = pools.positives.shape();
+    let mut positives = ImagePool::new(shape);
+    let size: usize = shape.iter().product();
+    for number in 0..pictures.count().min(settings.labelled) {
+        let picture = pictures.picture(number);
+        // Grey is the mean of the colours, as the network sees it.
+        let image = match shape[0] {
+            3 => picture,
+            _ => (0..size).map(|at| (picture[at] + picture[size + at] + picture[2 * size + at]) / 3.0).collect(),
+        };
+        positives.push(&image, Origin { z: vec![0.0; model.generator.latent_dim()], psi: POOL_PSI });
+    }
+    Pools { positives, ..pools }
 }
 
 /// Marks as they are, or, where they are few, what a probe learns from them.

@@ -99,7 +99,7 @@ impl<'a> FeatureExtractor<'a> {
 
     /// Looks at samples.
     pub(super) fn see(&mut self, samples: &[Sample]) -> Result<Blocks, PoolError> {
-        let images = self.sampler.render_samples(self.model, samples)?;
+        let images = self.sampler.subjects_of(self.model, samples)?;
         let images = images.as_slice();
         let [channels, height, width] = self.sampler.image_shape();
         let size = channels * height * width;

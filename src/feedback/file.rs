@@ -9,6 +9,7 @@
 //! }
 //! ```
 //!
+//! A sample of a model that completes pictures is a picture and a mask: `{ "image": SHA-256, "seed": 0 }`, the seed being the mask's.
 //! A sample of a class-conditional model that was drawn with a chosen class has that too: `"class": 3`. A mark that says where
 //! in the picture the thing is has a region (`region.rs`): `"region": { "box": [0.3, 0.4, 0.7, 0.6] }`. What this program does
 //! not know in a file loses nothing else.
@@ -21,7 +22,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{
-    marks::{Feedback, Mark},
+    marks::{Digest as ImageDigest, Feedback, Mark},
     region::{Region, RegionError, RegionFile},
 };
 use crate::{
@@ -59,6 +60,12 @@ pub enum FeedbackError {
     Duplicate { file: String, seed: u64, index: u64, psi: f32 },
     #[error("{file}: sample {index} of seed {seed} (psi {psi}) is both negative and positive")]
     Contradiction { file: String, seed: u64, index: u64, psi: f32 },
+    #[error("{file}: `{found}` is no SHA-256 of a picture (64 hexadecimal digits)")]
+    NoImage { file: String, found: String },
+    #[error("{file}: a sample has neither an index and a psi nor a picture's SHA-256")]
+    NoAddress { file: String },
+    #[error("{file}: the picture {image} (mask {seed}) stands there twice")]
+    TwiceMarked { file: String, image: String, seed: u64 },
     #[error("{file}: the region of sample {index} of seed {seed} {problem}")]
     Region { file: String, seed: u64, index: u64, problem: RegionError },
 }
@@ -119,7 +126,23 @@ impl Feedback {
         let mut feedback = Self::new(&found);
         let negatives = content.negatives.into_iter().map(|entry| (entry, Mark::Negative));
         let positives = content.positives.into_iter().map(|entry| (entry, Mark::Positive));
-        for (Entry { seed, index, psi, class, region }, mark) in negatives.chain(positives) {
+        for (Entry { image, seed, index, psi, class, region }, mark) in negatives.chain(positives) {
+            if let Some(image) = image {
+                let Some(digest) = digest_of(&image) else {
+                    return Err(FeedbackError::NoImage { file, found: image.chars().take(64).collect() });
+                };
+                let region = match region.map(Region::try_from).transpose() {
+                    Ok(region) => region,
+                    Err(problem) => return Err(FeedbackError::Region { file, seed, index: 0, problem }),
+                };
+                if feedback.elsewhere.insert((digest, seed), (mark, region)).is_some() {
+                    return Err(FeedbackError::TwiceMarked { file, image, seed });
+                }
+                continue;
+            }
+            let (Some(index), Some(psi)) = (index, psi) else {
+                return Err(FeedbackError::NoAddress { file });
+            };
             let Some(sample) = Sample::new(LatentAddress { seed, index }, psi as f32) else {
                 return Err(FeedbackError::Psi { file, seed, index, psi });
             };
@@ -186,10 +209,15 @@ struct FileV1 {
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
+    /// SHA-256 of the picture that is completed, in hexadecimal; the seed is then that of its mask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
     seed: u64,
-    index: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
     /// The shortest decimal number that is this `f32` and no other.
-    psi: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    psi: Option<f64>,
     /// Of class-conditional models, where it is not the address that decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class: Option<u32>,
@@ -198,22 +226,53 @@ struct Entry {
     region: Option<RegionFile>,
 }
 
+impl Entry {
+    fn of_image(digest: &ImageDigest, seed: u64, region: Option<&Region>) -> Self {
+        let image = Some(hex(digest));
+        Self { image, seed, index: None, psi: None, class: None, region: region.cloned().map(RegionFile::from) }
+    }
+}
+
 impl From<&Feedback> for FileV1 {
     fn from(feedback: &Feedback) -> Self {
-        let entry = |sample: Sample| Entry {
-            seed: sample.address().seed,
-            index: sample.address().index,
-            psi: shortest(sample.psi()),
-            class: sample.class(),
-            region: feedback.region(sample).cloned().map(RegionFile::from),
+        let entry = |sample: Sample| {
+            let LatentAddress { seed, index } = sample.address();
+            if let Some(digest) = feedback.names.get(&index) {
+                return Entry::of_image(digest, seed, feedback.region(sample));
+            }
+            Entry {
+                image: None,
+                seed,
+                index: Some(index),
+                psi: Some(shortest(sample.psi())),
+                class: sample.class(),
+                region: feedback.region(sample).cloned().map(RegionFile::from),
+            }
+        };
+        let elsewhere = |wanted: Mark| {
+            let of_kind = feedback.elsewhere.iter().filter(move |(_, (mark, _))| *mark == wanted);
+            of_kind.map(|((digest, seed), (_, region))| Entry::of_image(digest, *seed, region.as_ref()))
         };
         Self {
             version: VERSION,
             model_sha256: feedback.model_sha256().to_owned(),
-            negatives: feedback.negatives().map(entry).collect(),
-            positives: feedback.positives().map(entry).collect(),
+            negatives: feedback.negatives().map(entry).chain(elsewhere(Mark::Negative)).collect(),
+            positives: feedback.positives().map(entry).chain(elsewhere(Mark::Positive)).collect(),
         }
     }
+}
+
+fn hex(digest: &ImageDigest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn digest_of(text: &str) -> Option<ImageDigest> {
+    let mut digest = ImageDigest::default();
+    let is_hex = text.len() == 2 * digest.len() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    for (at, byte) in digest.iter_mut().enumerate().filter(|_| is_hex) {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    is_hex.then_some(digest)
 }
 
 /// The `f64` that prints as briefly as `psi` does (0.7, not 0.699999988079071) and becomes `psi` again as an `f32`.

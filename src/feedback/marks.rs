@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::region::Region;
-use crate::model::Sample;
+use crate::{
+    model::{Model, Sample},
+    networks::{LatentAddress, Pictures},
+};
 
 /// What a sample shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,18 +23,41 @@ pub enum Mark {
 /// The samples of one model that were marked. A sample has one mark or none, and a mark one [`Region`] or none.
 ///
 /// Iteration goes by seed, index and psi, whatever the order of marking.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Feedback {
     model_sha256: String,
     marks: BTreeMap<Sample, Mark>,
     /// Of marked samples only.
     regions: BTreeMap<Sample, Region>,
+    /// Of pictures that a model completes: the digests that name them in files, by number.
+    pub(super) names: BTreeMap<u64, Digest>,
+    /// Marks of pictures that are not among those that are open, by digest and the seed of the mask. They are kept.
+    pub(super) elsewhere: BTreeMap<(Digest, u64), (Mark, Option<Region>)>,
 }
+
+/// SHA-256 of a picture.
+pub(super) type Digest = [u8; 32];
+
+impl PartialEq for Feedback {
+    /// What the pictures are called makes no difference.
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |f: &Self| (f.model_sha256.clone(), f.marks.clone(), f.regions.clone(), f.elsewhere.clone());
+        parts(self) == parts(other)
+    }
+}
+
+impl Eq for Feedback {}
 
 impl Feedback {
     /// No marks yet, for the model file with this SHA-256 (hexadecimal).
     pub fn new(model_sha256: &str) -> Self {
-        Self { model_sha256: model_sha256.to_ascii_lowercase(), marks: BTreeMap::new(), regions: BTreeMap::new() }
+        Self {
+            model_sha256: model_sha256.to_ascii_lowercase(),
+            marks: BTreeMap::new(),
+            regions: BTreeMap::new(),
+            names: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
+        }
     }
 
     /// SHA-256 of the model file, lower-case hexadecimal.
@@ -73,6 +99,40 @@ impl Feedback {
         self.negatives().filter_map(|sample| self.region(sample))
     }
 
+    /// The same marks as a file names them: where the model completes pictures, by their digests.
+    pub fn named(&self, model: &Model) -> Self {
+        let mut out = self.clone();
+        if let Some(pictures) = pictures_of(model) {
+            let numbers = self.iter().map(|(sample, _)| sample.address().index);
+            let known = numbers.filter(|number| *number < pictures.count() as u64);
+            out.names = known.map(|number| (number, pictures.digest(number as usize))).collect();
+        }
+        out
+    }
+
+    /// The same marks where the open pictures are; those of pictures that are not among them are kept for files.
+    pub fn located(mut self, model: &Model) -> Self {
+        let Some(pictures) = pictures_of(model) else { return self };
+        for ((digest, seed), (mark, region)) in std::mem::take(&mut self.elsewhere) {
+            let found = pictures.find(&digest).map(|number| LatentAddress { seed, index: number as u64 });
+            match found.and_then(|address| Sample::new(address, 1.0)) {
+                Some(sample) => {
+                    self.mark(sample, mark);
+                    self.set_region(sample, region);
+                }
+                None => {
+                    self.elsewhere.insert((digest, seed), (mark, region));
+                }
+            }
+        }
+        self
+    }
+
+    /// Number of marks of pictures that are not among those that are open.
+    pub fn elsewhere(&self) -> usize {
+        self.elsewhere.len()
+    }
+
     /// The mark of a sample.
     pub fn get(&self, sample: Sample) -> Option<Mark> {
         self.marks.get(&sample).copied()
@@ -106,6 +166,11 @@ impl Feedback {
     fn marked(&self, wanted: Mark) -> impl Iterator<Item = Sample> + '_ {
         self.iter().filter(move |&(_, mark)| mark == wanted).map(|(sample, _)| sample)
     }
+}
+
+/// The pictures that a model completes, if it does and there are some.
+fn pictures_of(model: &Model) -> Option<&dyn Pictures> {
+    model.generator.completion()?.pictures().map(|pictures| &**pictures)
 }
 
 #[cfg(test)]

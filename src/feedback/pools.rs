@@ -14,7 +14,7 @@ use super::{
 use crate::{
     metrics::{Labeler, Labels, Target},
     model::{Model, Sample, Sampler},
-    networks::latents::LatentAddress,
+    networks::{LatentAddress, Purpose},
 };
 
 /// Samples of the pool's seed are drawn at this truncation: none.
@@ -57,7 +57,7 @@ pub struct FeedbackSummary {
     pub learned: Option<Learned>,
 }
 
-/// Renders and sorts `settings.labelled` samples by a labeler. `progress` is told the samples done and may stop.
+/// Renders and sorts `settings.labelled` samples (or as many pictures as there are to learn from) by a labeler. `progress` is told the samples done and may stop.
 pub fn by_labeler(
     model: &Model,
     labeler: &Labeler,
@@ -72,14 +72,17 @@ pub fn by_labeler(
     let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
     let chunk = sampler.chunk() * 8;
     let mut start = 0;
-    while start < settings.labelled {
-        let end = (start + chunk).min(settings.labelled);
-        let images = sampler.render_at(settings.seed, start as u64..end as u64, POOL_PSI);
+    let labelled = model.available(Purpose::Learn, settings.labelled);
+    while start < labelled {
+        let end = (start + chunk).min(labelled);
+        let indices = model.generator.indices(Purpose::Learn, start..end);
+        let z = model.generator.latents(settings.seed, indices.iter().copied());
+        let images = sampler.subjects(&z, POOL_PSI);
         let labels = labeler.label_head(target.head_number(), &images, [end - start, shape[0], shape[1], shape[2]])?;
-        for (i, image) in images.chunks_exact(size).enumerate() {
+        for ((i, image), index) in images.chunks_exact(size).enumerate().zip(indices) {
             let Some(mark) = mark(&labels, i, target, settings) else { continue };
             let pool = if mark == Mark::Negative { &mut negatives } else { &mut positives };
-            let address = LatentAddress { seed: settings.seed, index: (start + i) as u64 };
+            let address = LatentAddress { seed: settings.seed, index };
             pool.push(image, Origin { z: model.generator.latent(address), psi: POOL_PSI });
             if let Some(sample) = Sample::new(address, POOL_PSI) {
                 let class = model.generator.class().and_then(|class| u32::try_from(class).ok());
@@ -111,7 +114,7 @@ pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, PoolError> {
     let size = shape.iter().product::<usize>();
     let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
     for (samples, marks) in samples.chunks(sampler.chunk()).zip(marks.chunks(sampler.chunk())) {
-        let images = sampler.render_samples(model, samples)?;
+        let images = sampler.subjects_of(model, samples)?;
         for ((sample, mark), image) in samples.iter().zip(marks).zip(images.chunks_exact(size)) {
             let pool = match mark {
                 Mark::Negative => &mut negatives,

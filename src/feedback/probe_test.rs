@@ -42,7 +42,7 @@ pub struct PoolTest {
 pub fn test_probe(
     model: &Model,
     user: &SimulatedUser,
-    indices: std::ops::Range<u64>,
+    indices: std::ops::Range<usize>,
     settings: &CollectSettings,
 ) -> Result<ProbeTest, PoolError> {
     let &SimulatedUser { labeler, target, features, .. } = user;

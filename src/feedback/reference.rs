@@ -10,7 +10,7 @@ use super::{
 use crate::{
     metrics::labeler::Labeler,
     model::{Model, Sample},
-    networks::{LatentAddress, NormalSource},
+    networks::{LatentAddress, NormalSource, Purpose},
 };
 
 /// Unmarked samples that features are scaled by and the share of negatives is estimated from.
@@ -61,7 +61,7 @@ impl Reference {
     ) -> Result<Self, PoolError> {
         let regions = RegionMap::of(feedback);
         let mut extractor = FeatureExtractor::new(model, labeler, regions.as_ref());
-        let samples = addresses(model, seed, psi, 0..REFERENCE as u64);
+        let samples = addresses(model, seed, psi, 0..model.available(Purpose::Learn, REFERENCE));
         let seen = extractor.see(&samples)?;
         let space = FeatureSpace::fit(&seen, samples.len()).ok_or(ProbeError::Features)?;
         let rows = space.apply(&seen, samples.len());
@@ -152,9 +152,10 @@ pub(super) fn rank<'a>(
     unmarked.map(|(&sample, row)| Ranked { sample, probability: probe.probability(row) })
 }
 
-/// Samples of one seed, of the class that the model makes.
-pub(super) fn addresses(model: &Model, seed: u64, psi: f32, indices: std::ops::Range<u64>) -> Vec<Sample> {
+/// Samples of one seed to learn from, of the class that the model makes.
+pub(super) fn addresses(model: &Model, seed: u64, psi: f32, places: std::ops::Range<usize>) -> Vec<Sample> {
     let class = model.generator.class().and_then(|class| u32::try_from(class).ok());
+    let indices = model.generator.indices(Purpose::Learn, places).into_iter();
     indices.filter_map(|index| Some(Sample::new(LatentAddress { seed, index }, psi)?.with_class(class))).collect()
 }
 

@@ -12,6 +12,7 @@ use crate::{
     data::avatars,
     metrics::{Labels, Target, labeler::Labeler},
     model::{Model, Sample, Sampler},
+    networks::Purpose,
 };
 
 /// Clicks the user makes before asking for suggestions (again).
@@ -102,9 +103,13 @@ impl Pages<'_> {
             Some(page) => page,
             None if self.turned == PAGES => return Ok(None),
             None => {
-                let start = self.turned * PAGE as u64;
+                let start = self.turned as usize * PAGE;
+                let end = self.model.available(Purpose::Learn, start + PAGE);
                 self.turned += 1;
-                addresses(self.model, self.settings.seed, POOL_PSI, start..start + PAGE as u64)
+                if end <= start {
+                    return Ok(None);
+                }
+                addresses(self.model, self.settings.seed, POOL_PSI, start..end)
             }
         };
         let SimulatedUser { labeler, target, .. } = self.user;
@@ -163,7 +168,7 @@ pub(super) fn label(
     let [channels, height, width] = sampler.image_shape();
     let mut images = Vec::new();
     for part in samples.chunks(sampler.chunk()) {
-        images.extend(sampler.render_samples(model, part)?);
+        images.extend(sampler.subjects_of(model, part)?);
     }
     Ok(labeler.label_head(target.head_number(), &images, [samples.len(), channels, height, width])?)
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Features, FrechetBasis, FrechetError, Labels, Target, frechet_distance, frechet_floor};
+use super::{
+    CompletionEvaluation, Features, FrechetBasis, FrechetError, Labels, Target, frechet_distance, frechet_floor,
+};
 
 /// The part of the negatives that is gone: `(before - after) / before`, over the same latents.
 ///
@@ -62,6 +64,9 @@ pub struct Evaluation {
     /// values in `[-1, 1]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_change: Option<f64>,
+    /// How pictures are completed, where the model does that; all else is then of the completions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completions: Option<CompletionEvaluation>,
 }
 
 /// Compares the labels of the same latents before and after.
@@ -100,6 +105,7 @@ pub fn evaluate(before: &Labels, after: &Labels, target: &Target) -> Result<Eval
         frechet_floor: floor,
         frechet_on,
         kept_change: None,
+        completions: None,
     })
 }
 
@@ -141,6 +147,9 @@ impl fmt::Display for Evaluation {
         }
         if let Some(change) = self.kept_change {
             writeln!(f, "kept samples {change:>10.4} mean absolute change")?;
+        }
+        if let Some(completions) = &self.completions {
+            writeln!(f, "{completions}")?;
         }
         write!(f, "class            before     after")?;
         let shares = self.shares_before.iter().zip(&self.shares_after).zip(&self.classes);

@@ -7,6 +7,15 @@ use serde_json::Value;
 
 use crate::networks::Details;
 
+/// What a model that completes pictures has to say of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Completes {
+    /// Number of pictures that are open beside it.
+    pub pictures: usize,
+    /// The share of a picture that it was made to complete.
+    pub mask_ratio: f32,
+}
+
 /// What a person wants to know about a model file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelCard {
@@ -28,6 +37,9 @@ pub struct ModelCard {
     pub can_be_conditional: bool,
     /// Whether its images can be moved and turned before they are drawn.
     pub can_move: bool,
+    /// What it completes, if it completes pictures instead of drawing samples from latents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completes: Option<Completes>,
     /// Length of `w`.
     pub w_dim: usize,
     /// What the family says of the architecture beside that.

@@ -47,6 +47,22 @@ pub enum ModelError {
         /// Number of classes.
         classes: usize,
     },
+    /// A model that completes pictures, and no pictures.
+    #[error("{}: this model completes pictures; open a folder of pictures beside it", file.display())]
+    NoPictures {
+        /// The model file.
+        file: PathBuf,
+    },
+    /// A picture that is not there.
+    #[error("{}: there is no picture {index}: {pictures} are open", file.display())]
+    NoPicture {
+        /// The model file.
+        file: PathBuf,
+        /// The number that was asked for.
+        index: u64,
+        /// Number of pictures.
+        pictures: usize,
+    },
     /// A number of classes for a file that has its own.
     #[error("{}: this file says itself how many classes its model has; none can be given", file.display())]
     ClassesKnown {

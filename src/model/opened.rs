@@ -1,12 +1,15 @@
 //! A model file opened on a device, and the way back into a file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use burn::tensor::Device;
 use serde_json::Value;
 
 use super::{
-    card::ModelCard,
+    card::{Completes, ModelCard},
     error::ModelError,
     gan::Gan,
     heap::returning_memory,
@@ -17,9 +20,10 @@ use super::{
 use crate::{
     checkpoint::{self, Checkpoint, OptimState, Unchanged},
     networks::{
-        FlatParams, Generator, ParamLayout, Params, is_buffer, read_discriminator, read_generator, set_classes,
+        FlatParams, Generator, ParamLayout, Params, Pictures, Purpose, is_buffer, read_discriminator, read_generator,
+        set_classes,
     },
-    train::{Networks, Trainer},
+    train::{Adam, Networks, Trainer},
 };
 
 /// A model file, opened.
@@ -125,9 +129,37 @@ impl Model {
     /// What the generator takes for a sample: its latent and, in class-conditional models, its class behind it.
     pub fn latent(&self, sample: Sample) -> Result<Vec<f32>, ModelError> {
         let (class, classes) = (sample.class().map(|class| class as usize), self.generator.classes());
+        let pictures = self.generator.pictures_for(Purpose::Show);
+        let index = sample.address().index;
+        if pictures.is_some_and(|pictures| index >= pictures as u64) {
+            self.check_samples()?;
+            return Err(ModelError::NoPicture {
+                file: self.path.clone(),
+                index,
+                pictures: pictures.unwrap_or_default(),
+            });
+        }
         match class.filter(|class| *class >= classes) {
             Some(class) => Err(ModelError::NoClass { file: self.path.clone(), class, classes }),
             None => Ok(self.generator.latent_of(sample.address(), class)),
+        }
+    }
+
+    /// So many samples, or as many pictures as there are for this purpose.
+    pub fn available(&self, purpose: Purpose, samples: usize) -> usize {
+        self.generator.pictures_for(purpose).map_or(samples, |pictures| pictures.min(samples))
+    }
+
+    /// Gives a model that completes pictures the pictures; they have its side.
+    pub fn set_pictures(&mut self, pictures: Arc<dyn Pictures>) {
+        self.generator = self.generator.clone().with_pictures(pictures);
+    }
+
+    /// Whether it has what its samples begin with; a model that completes pictures may have none yet.
+    pub fn check_samples(&self) -> Result<(), ModelError> {
+        match self.generator.pictures_for(Purpose::Show) {
+            Some(0) => Err(ModelError::NoPictures { file: self.path.clone() }),
+            _ => Ok(()),
         }
     }
 
@@ -162,6 +194,10 @@ impl Model {
             classes: self.generator.classes(),
             can_be_conditional: self.generator.can_be_conditional(),
             can_move: self.generator.can_move(),
+            completes: self.generator.completion().map(|network| Completes {
+                pictures: network.pictures().map_or(0, |pictures| pictures.count()),
+                mask_ratio: network.mask_ratio(),
+            }),
             w_dim: self.generator.w_dim(),
             details: self.generator.details(),
             channels: self.generator.channels(),
@@ -261,6 +297,24 @@ impl Model {
         if let Some((_, trained_d)) = trained {
             out.d = d.as_ref().map(|template| trained_d.to_host(template));
         }
+        out
+    }
+
+    /// Of a network that completes pictures, whose training wrote this file: the trained parameters and their optimizer.
+    pub fn trained_completion(&self) -> Option<(FlatParams, Adam)> {
+        let Checkpoint { g, g_optim, .. } = &self.template;
+        let g = g.as_ref().filter(|g| ParamLayout::of(g, is_buffer) == *self.g_ema.layout)?;
+        let g = FlatParams::from_host(&self.g_ema.layout, g, &self.g_ema.device());
+        let optim = adam_from_host(g_optim.as_ref()?, &g)?;
+        Some((g, optim))
+    }
+
+    /// The file's content with a network that completes pictures replaced by what its training reached.
+    pub fn with_trained_completion(&self, g: &FlatParams, g_ema: &FlatParams, optim: &Adam) -> Checkpoint {
+        let mut out = self.with_g_ema(g_ema);
+        out.metadata.clone_from(&self.template.metadata);
+        out.g = self.template.g_ema.as_ref().map(|template| g.to_host(template));
+        out.g_optim = Some(adam_to_host(optim, g, Value::Null));
         out
     }
 

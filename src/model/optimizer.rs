@@ -60,6 +60,9 @@ pub(super) fn adam_to_host(adam: &Adam, like: &FlatParams, groups: Value) -> Opt
         group.insert("lr".to_owned(), json!(adam.config.lr));
         group.insert("betas".to_owned(), json!([adam.config.beta1, adam.config.beta2]));
         group.insert("eps".to_owned(), json!(adam.config.eps));
+        if adam.config.decay > 0.0 {
+            group.insert("weight_decay".to_owned(), json!(adam.config.decay));
+        }
         group.insert("params".to_owned(), json!((0..like.layout.len()).collect::<Vec<_>>()));
     }
     OptimState { moments, param_groups: json!([group]) }

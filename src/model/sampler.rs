@@ -58,6 +58,25 @@ impl<'a> Sampler<'a> {
         self.render(&z, psi)
     }
 
+    /// What samples `z` show to whoever says what they show: the pictures that are completed, as they are; elsewhere the
+    /// [images](Self::render) themselves.
+    pub fn subjects(&mut self, z: &[f32], psi: f32) -> Vec<f32> {
+        match self.generator.completion() {
+            Some(network) => network.originals(z),
+            None => self.render(z, psi),
+        }
+    }
+
+    /// As [`subjects`](Self::subjects), of a model's samples.
+    pub fn subjects_of(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
+        let mut out = Vec::new();
+        for run in samples.chunk_by(|a, b| a.psi() == b.psi()) {
+            let Some(first) = run.first() else { continue };
+            out.extend(self.subjects(&latents(model, run)?, first.psi()));
+        }
+        Ok(out)
+    }
+
     /// Images of a model's samples, of any seeds, classes and truncations, in their order.
     pub fn render_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
         let mut out = Vec::new();

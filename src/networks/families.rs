@@ -13,6 +13,8 @@ use super::{
 
 /// The size of what is trained from scratch; discriminators are StyleGAN2's.
 pub use super::stylegan2::Architecture;
+/// The size of a masked autoencoder that is trained from scratch.
+pub use super::vit_mae::Architecture as CompletionArchitecture;
 
 /// What a generator that is trained from scratch is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

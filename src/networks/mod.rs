@@ -26,7 +26,9 @@ pub mod vit_mae;
 pub use detail::Details;
 pub use discriminator::{Discriminator, DiscriminatorNetwork};
 pub use dual::Dual;
-pub use families::{Architecture, FreshFamily, is_buffer, read_discriminator, read_generator, set_classes};
+pub use families::{
+    Architecture, CompletionArchitecture, FreshFamily, is_buffer, read_discriminator, read_generator, set_classes,
+};
 pub use flat::{FlatParams, Leaves, ParamLayout};
 pub use generator::{CompletionNetwork, Generator, GeneratorNetwork, Noise};
 pub use latents::{LatentAddress, NormalSource, SourceState};

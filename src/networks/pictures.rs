@@ -27,6 +27,9 @@ pub trait Pictures: Debug + Send + Sync {
 
     /// SHA-256 of the picture as it came (its file, or its bytes in an IDX file), by which feedback files name it.
     fn digest(&self, number: usize) -> [u8; 32];
+
+    /// The number of the (first) picture with this digest.
+    fn find(&self, digest: &[u8; 32]) -> Option<usize>;
 }
 
 /// Which pictures a job looks at. No picture is learned from and measured on.

@@ -32,6 +32,9 @@ pub struct Manifest {
     /// The number of the next node.
     #[serde(default)]
     pub next: NodeId,
+    /// Where the pictures come from that its models complete, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<Value>,
     /// What this version does not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,

@@ -69,6 +69,7 @@ impl Project {
             base: 0,
             shown: None,
             next: 1,
+            pictures: None,
             other: Default::default(),
         };
         let (lock, read_only) = lock(&folder);
@@ -305,6 +306,14 @@ impl Project {
                 first.file = Some(path);
             }
         })
+    }
+
+    /// Where the pictures come from that its models complete.
+    pub fn set_pictures(&mut self, pictures: Option<Value>) -> Result<(), ProjectError> {
+        match self.manifest.pictures == pictures {
+            true => Ok(()),
+            false => self.change(|manifest| manifest.pictures = pictures),
+        }
     }
 
     /// Forgets the snapshots of a node's run that were taken after so many iterations: the run goes on from before them.

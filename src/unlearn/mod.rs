@@ -31,7 +31,7 @@ pub use field::{Choice, Field, FieldKind};
 pub use mask::LayerShare;
 pub use method::{Base, Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, SampleSource, Slider};
 pub use monitor::{Auxiliary, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef};
-pub use registry::{DEFAULT, FIRST, METHODS, method};
+pub use registry::{DEFAULT, FIRST, METHODS, default_method, method};
 pub use restriction::{Restricted, Restriction};
 pub use resume::ResumePoint;
 pub use settings::{COLLECT_FIELDS, SEED, Settings};

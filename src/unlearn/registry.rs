@@ -19,6 +19,11 @@ pub const FIRST: &dyn Method = &Adapt;
 pub const METHODS: &[&dyn Method] =
     &[DEFAULT, &Redirect, FIRST, &Saliency, &Feature, &Dampen, &Extrapolate, &ImageToImage];
 
+/// The method of those who name none, for a model that completes pictures or for one that does not.
+pub fn default_method(completes_pictures: bool) -> &'static dyn Method {
+    if completes_pictures { &ImageToImage } else { DEFAULT }
+}
+
 /// The method of this name.
 pub fn method(id: &str) -> Option<&'static dyn Method> {
     METHODS.iter().copied().find(|method| method.id() == id)

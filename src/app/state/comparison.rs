@@ -141,7 +141,16 @@ mod tests {
         let first = Node { name: "digits".to_owned(), file: Some("digits.pt".into()), ..Node::default() };
         let nodes = std::iter::once(first).chain(children).collect();
         let program = String::new();
-        Manifest { version: 1, program, nodes, base: 0, shown: None, next: 99, other: Default::default() }
+        Manifest {
+            version: 1,
+            program,
+            nodes,
+            base: 0,
+            shown: None,
+            pictures: None,
+            next: 99,
+            other: Default::default(),
+        }
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub enum Source {
     Slider([i32; 2]),
     /// A node of the history.
     Node(u64),
+    /// The pictures that a model completes.
+    Picture,
+    /// What it sees of them.
+    Masked,
 }
 
 impl Source {
@@ -31,6 +35,8 @@ impl Source {
             Self::Snapshot(number) => Weights::Snapshot(number),
             Self::Slider(places) => Weights::Slider(places.map(|thousandths| f64::from(thousandths) / 1000.0)),
             Self::Node(number) => Weights::Node(number),
+            Self::Picture => Weights::Picture,
+            Self::Masked => Weights::Masked,
         }
     }
 
@@ -42,6 +48,8 @@ impl Source {
             Weights::Snapshot(number) => Some(Self::Snapshot(number)),
             Weights::Slider(places) => Some(Self::Slider(places.map(|place| (place * 1000.0).round() as i32))),
             Weights::Node(number) => Some(Self::Node(number)),
+            Weights::Picture => Some(Self::Picture),
+            Weights::Masked => Some(Self::Masked),
             Weights::Auxiliary(_) => None,
         }
     }

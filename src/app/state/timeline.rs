@@ -71,7 +71,7 @@ impl Timeline {
             Source::Original | Source::Current => true,
             Source::Snapshot(number) => self.snapshots.iter().any(|snapshot| snapshot.number == number),
             Source::Slider(_) => !self.sliders.is_empty(),
-            Source::Node(_) => false,
+            Source::Node(_) | Source::Picture | Source::Masked => false,
         };
         if exists {
             self.shown = source;
@@ -99,7 +99,7 @@ impl Timeline {
                 let snapshot = self.snapshots.iter().find(|snapshot| snapshot.number == number);
                 snapshot.map_or_else(String::new, |snapshot| format!("after {} steps", snapshot.iteration))
             }
-            Source::Node(_) => String::new(),
+            Source::Node(_) | Source::Picture | Source::Masked => String::new(),
             Source::Slider(places) => {
                 let caption = self.sliders.first().map_or("", |slider| slider.caption);
                 let places = self.sliders.iter().zip(places);

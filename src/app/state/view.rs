@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{feedback::Sample, networks::Motion};
+use crate::{
+    feedback::Sample,
+    networks::{Masking, Motion},
+};
 
 /// How the grid compares before with after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,27 @@ impl Compare {
     ];
 }
 
+/// What stands before the result, in a model that completes pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Beside {
+    /// What the original model makes of the picture.
+    #[default]
+    Original,
+    /// The picture itself.
+    Picture,
+    /// What the model sees of it.
+    Masked,
+}
+
+impl Beside {
+    /// All of them, with their names and what they show.
+    pub const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::Original, "Completed before", "What the original model makes of the pictures"),
+        (Self::Picture, "Picture", "The pictures as they are"),
+        (Self::Masked, "What is seen", "What the model sees of the pictures; it draws the rest"),
+    ];
+}
+
 /// What the grid shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct View {
@@ -42,6 +66,10 @@ pub struct View {
     pub class: Option<u32>,
     /// How samples are moved before they are drawn, where the model can draw them so.
     pub motion: Motion,
+    /// What of the pictures is hidden that the model completes, if it does that.
+    pub masking: Masking,
+    /// What stands before the result, in a model that completes pictures.
+    pub beside: Beside,
     /// TileRequest width of a tile in points.
     pub tile: f32,
     /// Before or after.
@@ -61,6 +89,8 @@ impl Default for View {
             psi: 1.0,
             class: None,
             motion: Motion::default(),
+            masking: Masking::default(),
+            beside: Beside::default(),
             tile: 96.0,
             compare: Compare::default(),
             scatter: false,

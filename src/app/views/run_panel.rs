@@ -15,7 +15,7 @@ use crate::{
         studio::{Studio, TUNING},
     },
     engine::{Phase, RunReport},
-    unlearn::{DEFAULT, METHODS},
+    unlearn::{METHODS, Method, Settings, default_method},
 };
 
 /// The panel's own state.
@@ -123,8 +123,11 @@ fn method_chooser(ui: &mut Ui, studio: &mut Studio) {
     ui.horizontal(|ui| {
         let label = ui.label(RichText::new("Method").weak());
         let combo = ComboBox::from_id_salt("method").selected_text(method.name()).width(190.0).show_ui(ui, |ui| {
-            for other in METHODS {
-                let name = if other.id() == DEFAULT.id() {
+            let completes = studio.model.as_ref().is_some_and(|card| card.completes.is_some());
+            let fits =
+                |method: &&&'static dyn Method| method.needs(Settings::of(**method).values()).samples.fits(completes);
+            for other in METHODS.iter().filter(fits) {
+                let name = if other.id() == default_method(completes).id() {
                     format!("{} (default)", other.name())
                 } else {
                     other.name().to_owned()

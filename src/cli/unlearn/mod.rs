@@ -9,24 +9,25 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::{
-    args::{ClassArgs, ClassesArgs, DeviceArgs, LabelerArgs},
+    args::{ClassArgs, DeviceArgs, LabelerArgs, ModelArgs},
     client::{ask, loaded, wait},
     progress::Bar,
     unusable::Unusable,
 };
 use crate::{
     atomic_file::{self, plain_reason},
+    data::ImageSource,
     engine::{
         Command, Engine, EvaluationRequest, Event, ProjectRequest, RenderedTiles, RunReport, RunRequest, SampleKind,
         SampleRequest, Weights, evaluate::EVALUATION_SEED,
     },
     feedback::{FeedbackSource, LabelerSpec},
     metrics::{self, write_before_after},
-    unlearn::{DEFAULT, METHODS, Method, Settings, method},
+    unlearn::{METHODS, Method, Settings, default_method, method},
 };
 
 /// Samples in the before/after picture.
-const GRID_SAMPLES: u64 = 100;
+pub(super) const GRID_SAMPLES: u64 = 100;
 const GRID_COLUMNS: usize = 10;
 
 #[derive(Debug, Args)]
@@ -58,7 +59,10 @@ pub(super) struct UnlearnArgs {
     /// joined by `|` or commas.
     #[arg(long, requires = "labeler", value_name = "CLASS")]
     forget: Option<String>,
-    /// File to write: .safetensors or .pt.
+    /// Other pictures that may stay, for a model that completes pictures: a folder, an IDX file or `avatars`.
+    #[arg(long, value_name = "PICTURES")]
+    retain: Option<PathBuf>,
+    /// File to write: .safetensors or .pt; a masked autoencoder without an extension becomes a Hugging Face folder.
     #[arg(long)]
     out: PathBuf,
     /// Keep the history in this folder, a project: the run can then be resumed after any end, and more can be forgotten from
@@ -74,9 +78,9 @@ pub(super) struct UnlearnArgs {
     /// Write a before/after picture (.png).
     #[arg(long)]
     grid: Option<PathBuf>,
-    /// The method.
-    #[arg(long, default_value = DEFAULT.id(), value_parser = METHODS.iter().map(|m| m.id()).collect::<Vec<_>>())]
-    method: String,
+    /// The method [default: reject; image-to-image of a model that completes pictures].
+    #[arg(long, value_parser = METHODS.iter().map(|m| m.id()).collect::<Vec<_>>())]
+    method: Option<String>,
     /// Settings to start from [default: the method's first].
     #[arg(long)]
     preset: Option<String>,
@@ -102,21 +106,21 @@ pub(super) struct UnlearnArgs {
     #[command(flatten)]
     class: ClassArgs,
     #[command(flatten)]
-    classes: ClassesArgs,
+    model_args: ModelArgs,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 impl UnlearnArgs {
-    fn method(&self) -> &'static dyn Method {
-        method(&self.method).unwrap_or(DEFAULT)
+    fn method(&self, completes: bool) -> &'static dyn Method {
+        self.method.as_deref().and_then(method).unwrap_or(default_method(completes))
     }
 
     /// All settings; those of a preset that wants it follow the checkpoint's own `args`.
-    fn settings(&self, args: &Map<String, Value>) -> anyhow::Result<Settings> {
+    fn settings(&self, args: &Map<String, Value>, completes: bool) -> anyhow::Result<Settings> {
         let mut settings = match &self.settings {
             None => {
-                let method = self.method();
+                let method = self.method(completes);
                 let preset = self.preset.as_deref().unwrap_or(method.default_preset());
                 let mut settings = Settings::preset(method, preset).ok_or_else(|| {
                     let known: Vec<&str> = method.presets().iter().map(|preset| preset.id).collect();
@@ -171,12 +175,13 @@ impl UnlearnArgs {
             seed: EVALUATION_SEED,
         });
         let out = Some(std::path::absolute(&self.out)?);
-        Ok(RunRequest { feedback, settings, evaluation, out, preview: false })
+        let retain = self.retain.clone().map(ImageSource::of);
+        Ok(RunRequest { feedback, settings, evaluation, out, retain, preview: false })
     }
 }
 
 pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
-    super::unusable::check_model_extension(&args.out)?;
+    super::unusable::check_model_extension(&args.out, args.model_args.pictures().is_some())?;
     let is_pickle = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pkl"));
     if is_pickle(&args.out) && !is_pickle(&args.model) {
         let (out, model) = (args.out.display(), args.model.display());
@@ -192,7 +197,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
         super::unusable::check_writable(path)?;
     }
     // What is wrong with the arguments is said before anything is opened.
-    args.request(args.settings(&Map::new())?)?;
+    args.request(args.settings(&Map::new(), args.model_args.pictures().is_some())?)?;
     let device = args.device.open()?;
     let mut bar = Bar::new();
     let software = if device.software { " (a software adapter: slower than --device cpu)" } else { "" };
@@ -200,7 +205,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     let engine = Engine::start(device)?;
     let interrupts = super::progress::interrupts()?;
 
-    let card = ask(&engine, Command::Load(args.classes.open(&args.model)), loaded)?;
+    let card = ask(&engine, Command::Load(args.model_args.open(&args.model)), loaded)?;
     if args.class.class.is_some() {
         let class = Command::Class(args.class.class);
         ask(&engine, class, |event| matches!(event, Event::Class(_)).then_some(()))?;
@@ -212,7 +217,7 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     }
     bar.note(&device_note);
     bar.note(&format!("model: {} {}x{}", card.family, card.resolution, card.resolution));
-    let request = args.request(args.settings(&card.args)?)?;
+    let request = args.request(args.settings(&card.args, card.completes.is_some())?)?;
     engine.send(Command::Start(Box::new(request)));
     // The first Ctrl-C stops the run and keeps what was reached.
     let stopping = "stopping after this iteration; what was reached is kept";
@@ -226,7 +231,8 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.grid {
         let labeler = args.labeler();
         let labeler = labeler.as_ref().map(|(spec, forget)| (spec.clone(), forget.as_str()));
-        write_before_after_grid(&engine, args.class.class, labeler, path)?;
+        let drawn = card.completes.map_or(GRID_SAMPLES, |completes| GRID_SAMPLES.min(completes.pictures as u64));
+        write_before_after_grid(&engine, (drawn, args.class.class), labeler, path)?;
     }
     if let Some(path) = &args.report {
         write_report(path, &report)?;
@@ -256,7 +262,7 @@ pub(super) fn finish(report: &RunReport, out: Option<&Path>, others: &[&Path]) -
 /// red frame.
 pub(super) fn write_before_after_grid(
     engine: &Engine,
-    class: Option<usize>,
+    (drawn, class): (u64, Option<usize>),
     labeler: Option<(LabelerSpec, &str)>,
     path: &Path,
 ) -> anyhow::Result<()> {
@@ -265,7 +271,7 @@ pub(super) fn write_before_after_grid(
             kind: SampleKind::Picture,
             weights,
             seed: EVALUATION_SEED,
-            indices: (0..GRID_SAMPLES).collect(),
+            indices: (0..drawn).collect(),
             psi: 1.0,
             class: class.and_then(|class| u32::try_from(class).ok()),
         };

@@ -2,15 +2,19 @@
 
 mod card;
 mod choices;
+mod completion;
 mod fidelity;
 mod scratch;
 mod state;
+mod training;
 
 pub use card::{Card, Grown, TrainingCard};
 pub use choices::{Augmentation, Choices, ChosenChoices};
+pub use completion::{CompletionChoices, CompletionTraining};
 pub use fidelity::{Fidelity, HeadShares};
 pub use scratch::Scratch;
 pub use state::TrainingState;
+pub use training::Training;
 
 use std::path::PathBuf;
 

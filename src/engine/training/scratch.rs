@@ -11,6 +11,7 @@ use super::{
     choices::{Augmentation, Choices},
     fidelity::Fidelity,
     state::TrainingState,
+    training::Training,
 };
 use crate::{
     checkpoint::Checkpoint,
@@ -18,7 +19,7 @@ use crate::{
     engine::error::EngineError,
     metrics::Labeler,
     model::{Model, ModelError},
-    networks::{Architecture, FreshFamily, NormalSource, Params},
+    networks::{Architecture, FlatParams, FreshFamily, Generator, NormalSource, Params},
     train::{Adam, Augment, BatchInputs, Losses, TrainConfig, Trainer},
 };
 
@@ -139,19 +140,8 @@ impl Scratch {
         &self.state
     }
 
-    /// The trainer, for what is shown.
-    pub fn trainer(&self) -> &Trainer {
-        &self.trainer
-    }
-
-    /// Compares samples with the data; the result goes into the model's card until the training goes on.
-    pub fn measure(&mut self, labeler: &Labeler, samples: usize) -> Result<&Fidelity, EngineError> {
-        let (generator, weights) = (&self.trainer.networks.generator, &self.trainer.g_ema);
-        Ok(self.fidelity.insert(Fidelity::measure(generator, weights, &self.images, labeler, samples)?))
-    }
-
-    /// One iteration. If a loss is not a finite number, its name comes back and the state is the last good one.
-    pub fn step(&mut self) -> Result<Losses, &'static str> {
+    /// One iteration, and its losses.
+    fn iterate(&mut self) -> Result<Losses, &'static str> {
         let before = (self.trainer.clone(), self.state.clone());
         let batch = self.state.choices.batch;
         let side = self.images.side();
@@ -173,9 +163,34 @@ impl Scratch {
         self.state.augment_p = self.trainer.augment.map_or(0.0, |augment| augment.p).to_bits();
         Ok(losses)
     }
+}
 
-    /// Everything that a model file holds, with what resuming needs.
-    pub fn checkpoint(&self) -> Checkpoint {
+impl Training for Scratch {
+    fn iteration(&self) -> usize {
+        self.state.iteration
+    }
+
+    fn batch(&self) -> usize {
+        self.state.choices.batch
+    }
+
+    fn begin(&mut self, _of: usize) {}
+
+    fn step(&mut self) -> Result<(), &'static str> {
+        self.iterate().map(|_| ())
+    }
+
+    fn shown(&self) -> (&Generator, &FlatParams) {
+        (&self.trainer.networks.generator, &self.trainer.g_ema)
+    }
+
+    fn measure(&mut self, labeler: &Labeler, samples: usize) -> Result<Fidelity, EngineError> {
+        let (generator, weights) = (&self.trainer.networks.generator, &self.trainer.g_ema);
+        let fidelity = Fidelity::measure(generator, weights, &self.images, labeler, samples)?;
+        Ok(self.fidelity.insert(fidelity).clone())
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
         let mut out = self.model.with_trained(&self.trainer);
         out.ada_aug_p = self.trainer.augment.map(|augment| augment.p);
         // What unlearning follows, under the names that the authors' training script gives them.

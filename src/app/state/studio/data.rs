@@ -19,6 +19,7 @@ use crate::{
             view::{Detail, View},
         },
     },
+    data::ImageSource,
     device::{DeviceCard, DeviceChoice},
     engine::{Command, ProjectCard, ProjectRequest, RenderedTiles},
     feedback::Suggestions,
@@ -62,6 +63,8 @@ pub struct Studio {
     pub free_memory: Option<u64>,
     /// The open model.
     pub model: Option<Box<ModelCard>>,
+    /// The pictures that are open beside a model that completes them.
+    pub pictures: Option<ImageSource>,
     /// The model that is being opened.
     pub opening: Option<PathBuf>,
     /// How much of it was read, from 0 to 1.
@@ -148,6 +151,7 @@ impl Studio {
             device: None,
             free_memory: None,
             model: None,
+            pictures: None,
             opening: None,
             opened: 0.0,
             reading: None,

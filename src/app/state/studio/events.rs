@@ -10,14 +10,14 @@ use crate::{
             notices::Level,
             run_state::{RunInProgress, RunState, RunStatus},
             tiles::{Source, sample_at},
-            view::{Detail, DetailTile},
+            view::{Beside, Detail, DetailTile},
         },
     },
     device::Kind,
-    engine::{Command, Event, OpenRequest, RenderedTiles, RunReport, SampleKind, SampleRequest},
+    engine::{Command, Event, OpenRequest, PicturesCard, RenderedTiles, RunReport, SampleKind, SampleRequest},
     model::ModelCard,
-    networks::Motion,
-    unlearn::Iteration,
+    networks::{Masking, Motion},
+    unlearn::{Iteration, default_method},
 };
 
 /// The part of the time that may go into showing a run while it goes on.
@@ -62,6 +62,7 @@ impl Studio {
                     self.run = RunState::Failed;
                 }
             }
+            Event::Pictures(card) => self.handle_pictures(*card),
             Event::Class(class) => self.view.class = class.and_then(|class| u32::try_from(class).ok()),
             Event::Progress(progress) => {
                 if let Some(run) = self.run.in_progress_mut() {
@@ -145,7 +146,7 @@ impl Studio {
     fn handle_loaded(&mut self, card: Box<ModelCard>) {
         let remembered = self.prefs.classes.get(&card.sha256).copied().filter(|_| card.can_be_conditional);
         if let Some(classes) = remembered.filter(|classes| *classes != card.classes) {
-            self.send(Command::Load(OpenRequest { path: card.file, classes: Some(classes) }));
+            self.send(Command::Load(OpenRequest { path: card.file, classes: Some(classes), pictures: None }));
             return;
         }
         if let Some(path) = self.opening.take() {
@@ -165,6 +166,16 @@ impl Studio {
         if self.view.motion != Motion::default() {
             self.send(Command::Move(self.view.motion));
         }
+        let completes = card.completes.is_some();
+        if self.view.masking != Masking::default() {
+            self.send(Command::Mask(self.view.masking));
+        }
+        if !completes {
+            self.view.beside = Beside::default();
+        }
+        if !self.settings.method().needs(self.settings.values()).samples.fits(completes) {
+            self.choose_method(default_method(completes));
+        }
         self.history = None;
         self.compared_node = None;
         self.is_previewing = false;
@@ -179,6 +190,23 @@ impl Studio {
         (self.per_sample, self.per_sample_at_best) = (None, None);
         self.thumbnails.clear();
         self.choose_preset(self.preset.clone());
+    }
+
+    fn handle_pictures(&mut self, pictures: PicturesCard) {
+        let Some(completes) = self.model.as_mut().and_then(|card| card.completes.as_mut()) else { return };
+        completes.pictures = pictures.count;
+        if self.pictures.as_ref() != Some(&pictures.source) {
+            // A number is another picture now; the marks that are kept come with the next event.
+            let sha256 = self.model.as_ref().map_or_else(String::new, |card| card.sha256.clone());
+            self.marks = Marks::new(&sha256);
+            self.kept_marks = (self.marks.revision(), self.now);
+            (self.suggestions, self.suggesting, self.detail) = (None, false, None);
+            self.view.cursor = 0;
+            self.thumbnails.clear();
+        }
+        self.pictures = Some(pictures.source);
+        self.pending_tiles = None;
+        self.show_anew();
     }
 
     fn handle_iteration(&mut self, iteration: &Iteration) {
@@ -212,13 +240,14 @@ impl Studio {
                 let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
                 let sample = |&index: &u64| Some(sample_at(*seed, index, *psi)?.with_class(*class));
                 let samples: Option<Vec<_>> = indices.iter().map(sample).collect();
-                let samples = samples.filter(|_| tiles.motion == self.view.motion);
+                let as_shown = (tiles.motion, tiles.masking) == (self.view.motion, self.view.masking);
+                let samples = samples.filter(|_| as_shown);
                 if let (Some(source), Some(samples), Some(pending)) = (Source::of(*weights), samples, pending) {
                     // What takes the place of an older picture does not fade in.
                     self.tiles.put(source, &samples, tiles.side, &tiles.rgb, (pending.epoch, self.now));
                 }
             }
-            SampleKind::Detail if tiles.motion != self.view.motion => {}
+            SampleKind::Detail if (tiles.motion, tiles.masking) != (self.view.motion, self.view.masking) => {}
             SampleKind::Detail => {
                 let full = DetailTile { side: tiles.side, rgb: tiles.rgb.into() };
                 let source = Source::of(tiles.request.weights);

@@ -44,6 +44,9 @@ impl Studio {
                 return Some(format!("This project is read-only here: {reason}. Save it under another name first."));
             }
         }
+        if self.sample_count() == 0 {
+            return Some("Open a folder of pictures first.".to_owned());
+        }
         let (negatives, positives) = self.marks.counts();
         match &self.labeler {
             Some(labeler) if labeler.gives_feedback => {
@@ -172,7 +175,14 @@ impl Studio {
         self.send(Command::AutoSnapshots(self.planned_snapshots()));
         (self.running_method, self.is_previewing) = (method, false);
         self.layers.clear();
-        let request = RunRequest { feedback, settings: self.settings.clone(), evaluation, out: None, preview: false };
+        let request = RunRequest {
+            feedback,
+            settings: self.settings.clone(),
+            evaluation,
+            out: None,
+            retain: None,
+            preview: false,
+        };
         self.send(Command::Start(Box::new(request)));
     }
 
@@ -224,7 +234,7 @@ impl Studio {
         (self.running_method, self.is_previewing) = (method, true);
         self.layers.clear();
         self.send(Command::AutoSnapshots(0));
-        let request = RunRequest { feedback, settings, evaluation: None, out: None, preview: true };
+        let request = RunRequest { feedback, settings, evaluation: None, out: None, retain: None, preview: true };
         self.send(Command::Start(Box::new(request)));
     }
 

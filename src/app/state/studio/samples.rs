@@ -3,12 +3,14 @@
 use super::data::{PendingTiles, Studio};
 use crate::{
     app::state::{
+        notices::Level,
         tiles::{Source, next_tile_request, sample_at},
-        view::{Compare, Detail},
+        view::{Beside, Compare, Detail},
     },
+    data::ImageSource,
     engine::{Command, SampleKind, SampleRequest, SuggestRequest},
     feedback::{Feedback, Sample, probe::FEWEST},
-    networks::{Motion, latents::class_at},
+    networks::{Masking, Motion, latents::class_at},
 };
 
 /// Samples that one seed shows.
@@ -39,12 +41,47 @@ impl Studio {
         if self.view.motion != motion {
             self.view.motion = motion;
             self.send(Command::Move(motion));
-            self.tiles.forget(|_| true);
-            if let Some(detail) = &mut self.detail {
-                detail.tiles = [None, None];
-                self.request_detail(self.before());
-            }
+            self.show_anew();
         }
+    }
+
+    /// Number of samples that the grid can show: as many as there are pictures, where pictures are completed.
+    pub fn sample_count(&self) -> usize {
+        let completes = self.model.as_ref().and_then(|card| card.completes);
+        completes.map_or(SAMPLES, |completes| completes.pictures.min(SAMPLES))
+    }
+
+    /// Hides something else of the pictures that are shown. What is on its way as it was before is not shown.
+    pub fn mask_samples(&mut self, masking: Masking) {
+        if self.view.masking != masking {
+            self.view.masking = masking;
+            self.send(Command::Mask(masking));
+            self.show_anew();
+        }
+    }
+
+    /// Every sample has to be drawn again.
+    pub(super) fn show_anew(&mut self) {
+        self.tiles.forget(|_| true);
+        if let Some(detail) = &mut self.detail {
+            detail.tiles = [None, None];
+            self.request_detail(self.before());
+        }
+    }
+
+    /// Opens pictures for a model that completes pictures.
+    pub fn open_pictures(&mut self, source: ImageSource) {
+        if self.run.in_progress().is_some() {
+            self.notify(Level::Warning, "Stop the run first, then open other pictures.");
+            return;
+        }
+        if !self.model.as_ref().is_some_and(|card| card.completes.is_some()) {
+            let text =
+                "A folder of pictures is for a model that completes pictures (a masked autoencoder); open one first.";
+            self.notify(Level::Warning, text);
+            return;
+        }
+        self.send(Command::Pictures(source));
     }
 
     /// The marks as the engine takes them. While it draws one class only, it would take a mark without a class for one of
@@ -82,9 +119,16 @@ impl Studio {
         }
     }
 
-    /// What is shown as "before": the parent, or the node that was chosen to compare with.
+    /// What is shown as "before": the parent, or what was chosen to compare with.
     pub(super) fn before(&self) -> Source {
-        self.compared_node.map_or(Source::Original, Source::Node)
+        if let Some(node) = self.compared_node {
+            return Source::Node(node);
+        }
+        match self.view.beside {
+            Beside::Original => Source::Original,
+            Beside::Picture => Source::Picture,
+            Beside::Masked => Source::Masked,
+        }
     }
 
     /// The two weights that are compared: before, after.
@@ -95,7 +139,7 @@ impl Studio {
 
     /// Asks for the tiles that are looked at and not there yet, best first. Called in every frame.
     pub fn request_tiles(&mut self, visible: &[Sample]) {
-        if self.model.is_none() || self.pending_tiles.is_some() || visible.is_empty() {
+        if self.sample_count() == 0 || self.model.is_none() || self.pending_tiles.is_some() || visible.is_empty() {
             return;
         }
         let limit = (REQUEST_SECONDS / self.per_sample.unwrap_or(REQUEST_SECONDS / 4.0)).clamp(1.0, 64.0) as usize;

@@ -14,10 +14,7 @@ use super::{
 };
 use crate::{
     app::{
-        state::{
-            layout::TileLayout,
-            studio::{SAMPLES, Studio},
-        },
+        state::{layout::TileLayout, studio::Studio},
         views::theme::palette,
     },
     feedback::Sample,
@@ -46,7 +43,7 @@ impl GridView {
     }
 
     fn content(&mut self, ui: &mut Ui, viewport: Rect, studio: &mut Studio) {
-        let layout = TileLayout::new(ui.available_width() - 2.0 * MARGIN, studio.view.tile, SAMPLES);
+        let layout = TileLayout::new(ui.available_width() - 2.0 * MARGIN, studio.view.tile, studio.sample_count());
         // The same samples stay in view when tiles get another size.
         if layout.columns != self.layout.columns && self.visible_height > 0.0 {
             let row = self.page.start / layout.columns;
