@@ -18,7 +18,7 @@ use unlearn_studio::{
 
 const SEEDS: u64 = 5;
 /// Far behind all samples that a person looks at.
-const FRESH: std::ops::Range<u64> = 100_000..102_000;
+const FRESH: std::ops::Range<usize> = 100_000..102_000;
 
 #[derive(Parser)]
 struct Args {
