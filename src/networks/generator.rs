@@ -154,7 +154,7 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
 /// A network that completes pictures. Its samples are pictures and masks; see [`GeneratorNetwork::input`].
 ///
 /// Pictures are `[batch, 3, side, side]` in `[-1, 1]`; `images` are what the network sees, normalised and with its own channels.
-pub trait CompletionNetwork {
+pub trait CompletionNetwork: Sync {
     /// The pictures that numbers stand for, once there are some.
     fn pictures(&self) -> Option<&Arc<dyn Pictures>>;
 

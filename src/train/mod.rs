@@ -12,6 +12,7 @@ pub mod losses;
 pub mod micro_batch;
 mod movable;
 pub mod ms_ssim;
+pub mod passes;
 pub mod path_length;
 pub mod r1;
 mod rows;

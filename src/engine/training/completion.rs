@@ -17,7 +17,7 @@ use crate::{
     metrics::Labeler,
     model::Model,
     networks::{CompletionArchitecture, FlatParams, Generator, NormalSource, Pictures, SourceState, flat::to_vec},
-    train::{GeneratorTrainer, Movable, adam::AdamConfig},
+    train::{GeneratorTrainer, Movable, adam::AdamConfig, passes},
 };
 
 /// Streams of the training's seed.
@@ -139,10 +139,20 @@ impl CompletionTraining {
         let pictures = self.images.images(&self.order.next(self.state.seen, batch));
         let images = network.normalised(&pictures, &self.trainer.g.device());
         let noise: Vec<f32> = (0..batch * network.patches()).map(|_| self.masks.uniform() as f32).collect();
-        let p = self.trainer.g.leaves();
-        let loss = network.training_loss(&p, images, &network.order(&noise));
-        let value = to_vec(loss.clone().inner())[0];
-        Some((value, p.gradient(&mut loss.backward())))
+        let g = &self.trainer.g;
+        let device = g.device();
+        let pass = passes::pass_of(batch, 0, &device);
+        let parts: Vec<_> = (0..batch).step_by(pass).map(|from| (from, pass.min(batch - from))).collect();
+        // Every picture hides as many patches, so that the loss of all is the mean of theirs.
+        let part = |(from, count): (usize, usize)| {
+            let p = g.leaves();
+            let order = network.order(&noise[from * network.patches()..(from + count) * network.patches()]);
+            let loss = network.training_loss(&p, images.clone().narrow(0, from, count), &order);
+            let loss = loss * (count as f64 / batch as f64);
+            (to_vec(loss.clone().inner())[0], p.gradient(&mut loss.backward()))
+        };
+        let (values, gradients): (Vec<f32>, Vec<_>) = passes::side_by_side(parts, &device, part).into_iter().unzip();
+        Some((values.into_iter().sum(), passes::sum(gradients)?))
     }
 
     /// He et al.'s schedule: a rise, then half a cosine.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::{iter::ParallelIterator, slice::ParallelSlice};
 use serde_json::Value;
 
 use super::{
@@ -21,6 +22,9 @@ use crate::networks::{
     params::ShapeReader,
     style::id,
 };
+
+/// Pictures that are completed together on a processor.
+const PART: usize = 8;
 
 /// An encoder that sees a few patches of a picture and a decoder that draws the others.
 ///
@@ -151,17 +155,10 @@ impl Network {
         ((patches as f64 * (1.0 - f64::from(share))) as usize).clamp(1, patches - 1)
     }
 
-    /// The rows of samples on the host: pictures' numbers, and the order of their patches.
-    fn rows(&self, rows: Tensor<2>) -> (Vec<usize>, PatchOrder) {
-        let width = self.z_dim();
-        let rows = to_vec(rows);
-        let (mut numbers, mut noise) = (Vec::new(), Vec::with_capacity(rows.len()));
-        for row in rows.chunks_exact(width) {
-            numbers.push(row[0] as usize);
-            noise.extend_from_slice(&row[1..]);
-        }
-        let seen = self.seen_of(self.masking.share.unwrap_or(self.mask_ratio));
-        (numbers, PatchOrder::new(&noise, self.patches(), seen))
+    /// The order of the patches of samples as they are shown.
+    fn shown_order(&self, rows: &[f32]) -> PatchOrder {
+        let noise: Vec<f32> = rows.chunks_exact(self.z_dim()).flat_map(|row| row[1..].iter().copied()).collect();
+        PatchOrder::new(&noise, self.patches(), self.seen_of(self.masking.share.unwrap_or(self.mask_ratio)))
     }
 
     /// `[batch, channels, side, side]` from `[-1, 1]` to what the network sees, or back.
@@ -317,8 +314,7 @@ impl CompletionNetwork for Network {
         let width = self.z_dim();
         let mut out = Vec::with_capacity(rows.len() / width * self.side * self.side);
         for row in rows.chunks_exact(width) {
-            let seen = self.seen_of(self.masking.share.unwrap_or(self.mask_ratio));
-            let mask = PatchOrder::new(&row[1..], self.patches(), seen).mask();
+            let mask = self.shown_order(row).mask();
             let across = self.side / self.patch;
             let pixel = |at: usize| mask[at / self.side / self.patch * across + at % self.side / self.patch] == 1.0;
             out.extend((0..self.side * self.side).map(pixel));
@@ -418,12 +414,20 @@ impl GeneratorNetwork for Network {
     }
 
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], _noise: &Noise) -> Dual<4> {
-        let rows = ws[0].value.clone();
-        let pictures = self.picture_values(&to_vec(rows.clone()));
-        let (_, order) = self.rows(rows);
-        let images = self.normalised(&pictures, &p.device());
-        let logits = self.decode(p, self.encode(p, images.clone(), &order), &order);
-        self.scale(self.reconstruct(logits, images, &order), false).into()
+        let rows = to_vec(ws[0].value.clone());
+        let device = p.device();
+        let complete = |rows: &[f32]| {
+            let order = self.shown_order(rows);
+            let images = self.normalised(&self.picture_values(rows), &device);
+            let logits = self.decode(p, self.encode(p, images.clone(), &order), &order);
+            self.scale(self.reconstruct(logits, images, &order), false)
+        };
+        if device != Device::flex() {
+            return complete(&rows).into();
+        }
+        // On a processor few pictures at a time keep every core busy.
+        let parts: Vec<Tensor<4>> = rows.par_chunks(PART * self.z_dim()).map(complete).collect();
+        Tensor::cat(parts, 0).into()
     }
 
     /// The class token of the whole picture, as maps of one cell.

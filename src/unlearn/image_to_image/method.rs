@@ -10,7 +10,7 @@ use super::{
 use crate::{
     feedback::{ImagePool, PoolCursor},
     networks::{CompletionNetwork, FlatParams, NormalSource, SourceState, flat::to_vec},
-    train::{GeneratorTrainer, GeneratorTrainerNumbers, Movable},
+    train::{GeneratorTrainer, GeneratorTrainerNumbers, Movable, passes},
     unlearn::{
         adversarial::no_way_on,
         chart::{Chart, Curve, Meaning},
@@ -204,16 +204,17 @@ impl Training<'_> {
         let shown = if forget { gaussian_like(&images, rng) } else { images.clone() };
         let patches = self.network.patches();
         let noise: Vec<f32> = (0..self.settings.batch * patches).map(|_| rng.uniform() as f32).collect();
+        let network = self.network;
         let original = self.base.g_ema.constants();
-        let pass = self.settings.pass();
-        let mut passes = Vec::new();
-        for from in (0..self.settings.batch).step_by(pass) {
-            let count = pass.min(self.settings.batch - from);
-            let order = self.network.order(&noise[from * patches..(from + count) * patches]);
-            let target = self.network.encode(&original, shown.clone().narrow(0, from, count), &order);
-            passes.push(Seen { images: images.clone().narrow(0, from, count), order, target });
-        }
-        passes
+        let batch = self.settings.batch;
+        let pass = passes::pass_of(batch, self.settings.micro_batch, &device);
+        let parts: Vec<_> = (0..batch).step_by(pass).map(|from| (from, pass.min(batch - from))).collect();
+        let see = |(from, count): (usize, usize)| {
+            let order = network.order(&noise[from * patches..(from + count) * patches]);
+            let target = network.encode(&original, shown.clone().narrow(0, from, count), &order);
+            Seen { images: images.clone().narrow(0, from, count), order, target }
+        };
+        passes::side_by_side(parts, &device, see)
     }
 
     /// The losses by name, and the gradient `[parameters]` of `retain + alpha * forget`.
@@ -223,24 +224,25 @@ impl Training<'_> {
         retain: Option<&Vec<Seen>>,
         forget: &[Seen],
     ) -> (Vec<(&'static str, f32)>, Tensor<1>) {
-        let mut sums = [0.0_f32; 2];
-        let mut gradient: Option<Tensor<1>> = None;
-        for (pass, forget) in forget.iter().enumerate() {
-            let share = forget.order.batch() as f64 / self.settings.batch as f64;
+        let (network, settings) = (self.network, self.settings);
+        let pairs: Vec<_> =
+            forget.iter().enumerate().map(|(pass, forget)| (forget, retain.and_then(|kept| kept.get(pass)))).collect();
+        let part = |(forget, retain): (&Seen, Option<&Seen>)| {
+            let share = forget.order.batch() as f64 / settings.batch as f64;
             let p = g.leaves();
-            let found = losses(self.network, &p, retain.and_then(|retain| retain.get(pass)), forget);
-            sums[0] += to_vec(found.forget.clone().inner())[0] * share as f32;
-            let mut loss = found.forget * self.settings.alpha;
-            if let Some(retain) = found.retain {
-                sums[1] += to_vec(retain.clone().inner())[0] * share as f32;
-                loss = loss + retain;
-            }
-            let part = p.gradient(&mut (loss * share).backward());
-            gradient = Some(gradient.map_or(part.clone(), |gradient| gradient + part));
-        }
-        let mut values = vec![(FORGET, sums[0])];
-        values.extend(retain.is_some().then_some((RETAIN, sums[1])));
-        (values, gradient.unwrap_or_else(|| g.values.zeros_like()))
+            let found = losses(network, &p, retain, forget);
+            let value = |loss: &Tensor<1>| to_vec(loss.clone().inner())[0] * share as f32;
+            let values = [value(&found.forget), found.retain.as_ref().map_or(0.0, value)];
+            let loss = found.forget * settings.alpha;
+            let loss = found.retain.map_or(loss.clone(), |retain| loss + retain);
+            (values, p.gradient(&mut (loss * share).backward()))
+        };
+        let (parts, gradients): (Vec<[f32; 2]>, Vec<_>) =
+            passes::side_by_side(pairs, &g.device(), part).into_iter().unzip();
+        let total = |kind: usize| parts.iter().map(|values| values[kind]).sum::<f32>();
+        let mut values = vec![(FORGET, total(0))];
+        values.extend(retain.is_some().then(|| (RETAIN, total(1))));
+        (values, passes::sum(gradients).unwrap_or_else(|| g.values.zeros_like()))
     }
 }
 
