@@ -116,11 +116,11 @@ fn rows(
         words(ui, rect, "Before", &comparison.parent);
         pictures(ui, studio, thumbnails, &columns, rect, Source::Original);
         for node in &comparison.nodes {
-            let (outcome, spoken) = match node.measured {
-                Ok(measured) => (describe(measured), describe(measured)),
-                Err(reason) => (format!("not measured: {reason}"), format!("not measured: {reason}")),
+            let outcome = match node.measured {
+                Ok(measured) => describe(measured),
+                Err(reason) => format!("not measured: {reason}"),
             };
-            let name = format!("{}: {spoken}", node.name);
+            let name = format!("{}: {outcome}", node.name);
             let (rect, response) = row(ui, &columns, if node.has_model { Sense::click() } else { Sense::hover() });
             if to_be_seen == Some(node.id) {
                 ui.scroll_to_rect_animation(rect, None, egui::style::ScrollAnimation::none());
