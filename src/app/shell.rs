@@ -164,7 +164,7 @@ impl App {
             |ui| {
                 ScrollArea::vertical().id_salt("left").auto_shrink(false).show(ui, |ui| {
                     Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
-                        model_card::ui(ui, studio);
+                        model_card::ui(ui, studio, dialogs);
                         widgets::gap(ui);
                         feedback_panel::ui(ui, studio, thumbnails, dialogs);
                     });
@@ -178,7 +178,7 @@ impl App {
                 Panel::bottom("start")
                     .resizable(false)
                     .frame(frame(margin))
-                    .show(ui, |ui| run_panel::start(ui, studio));
+                    .show(ui, |ui| run_panel::start(ui, studio, dialogs));
             }
             ScrollArea::vertical().id_salt("right").auto_shrink(false).show(ui, |ui| {
                 Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
@@ -227,7 +227,7 @@ impl App {
             let inner = screen.shrink(24.0);
             painter.rect_stroke(inner, 14.0, Stroke::new(2.0, p.after), egui::StrokeKind::Inside);
             let font = egui::FontId::proportional(22.0);
-            let text = "Drop a model, a project, a labeler (.onnx) or marks (.json)";
+            let text = "Drop a model, a project, a labeler (.onnx), marks (.json) or a folder of pictures";
             painter.text(screen.center(), Align2::CENTER_CENTER, text, font, p.text);
         }
     }

@@ -9,6 +9,8 @@ use crate::device::DeviceChoice;
 pub enum PendingAction {
     /// Open another model.
     OpenModel(PathBuf),
+    /// Open a model that completes pictures, with drawn faces to complete.
+    OpenWithAvatars(PathBuf),
     /// Compute on another device; of several GPUs, on the one of this name.
     ChangeDevice(DeviceChoice, Option<String>),
 }

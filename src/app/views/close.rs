@@ -90,7 +90,9 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
     };
     ui.label(RichText::new(title).heading());
     let text = match (&studio.pending_action, running) {
-        (Some(PendingAction::OpenModel(_)), _) => "Opening another model discards it.",
+        (Some(PendingAction::OpenModel(_) | PendingAction::OpenWithAvatars(_)), _) => {
+            "Opening another model discards it."
+        }
         (Some(PendingAction::ChangeDevice(..)), _) => {
             "Another device starts again from the original model and discards it."
         }
@@ -110,7 +112,7 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
             answer = Some(Closing::AfterSaving(Some(studio.saved_results)));
         }
         let without = match studio.pending_action {
-            Some(PendingAction::OpenModel(_)) => "Open without saving",
+            Some(PendingAction::OpenModel(_) | PendingAction::OpenWithAvatars(_)) => "Open without saving",
             Some(PendingAction::ChangeDevice(..)) => "Switch without saving",
             None if !studio.unsaved => "Close anyway",
             None => "Close without saving",

@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, bounded};
 use eframe::egui::{Context, RichText, TextEdit, Ui};
 
 use super::{theme::palette, widgets};
-use crate::app::state::studio::Studio;
+use crate::{app::state::studio::Studio, data::ImageSource};
 
 /// What a file is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     OpenFeedback,
     SaveFeedback,
     OpenLabeler,
+    OpenPictures,
+    OpenRetained,
     SaveGrid,
     SaveAnimation,
     SaveCharts,
@@ -36,12 +38,17 @@ impl Purpose {
             Self::OpenFeedback => ("Load marks", "Marks", &["json"], None),
             Self::SaveFeedback => ("Save marks", "Marks", &["json"], Some("-marks.json")),
             Self::OpenLabeler => ("Choose a labeler", "Classifiers", &["onnx"], None),
+            Self::OpenPictures => ("Choose a folder of pictures", "Folders", &[], None),
+            Self::OpenRetained => ("Choose a folder of pictures that may stay", "Folders", &[], None),
             Self::SaveGrid => ("Save an image of the samples", "Images", &["png"], Some("-samples.png")),
             Self::SaveAnimation => ("Save an animation of the run", "Animations", &["gif"], Some("-run.gif")),
             Self::SaveCharts => ("Save the charts", "Tables", &["csv"], Some("-charts.csv")),
         }
     }
 }
+
+/// What a dialog of the system will answer.
+type BoxedAnswer = std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>>;
 
 /// Questions that are open.
 #[derive(Default)]
@@ -76,7 +83,10 @@ impl Dialogs {
                 std::thread::spawn(move || answer.send(done(pollster::block_on(question))));
             }
             None => {
-                let question = dialog.pick_file();
+                // Pictures are a folder.
+                let folder = extensions.is_empty();
+                let question: BoxedAnswer =
+                    if folder { Box::pin(dialog.pick_folder()) } else { Box::pin(dialog.pick_file()) };
                 std::thread::spawn(move || answer.send(done(pollster::block_on(question))));
             }
         }
@@ -129,7 +139,13 @@ fn prompt(ui: &mut Ui, purpose: Purpose, path: &mut String) -> Option<bool> {
     ui.set_width(460.0);
     ui.label(RichText::new(title).heading());
     let known: Vec<String> = extensions.iter().map(|extension| format!(".{extension}")).collect();
-    widgets::explain(ui, format!("A path ending in {}", known.join(" or ")));
+    widgets::explain(
+        ui,
+        match known.is_empty() {
+            true => "A folder of pictures, or an IDX file".to_owned(),
+            false => format!("A path ending in {}", known.join(" or ")),
+        },
+    );
     ui.add_space(4.0);
     let line = ui.add(TextEdit::singleline(path).desired_width(f32::INFINITY)).accessible_name("Path");
     // Before the line is given the keyboard back, which would hide that it was lost.
@@ -170,6 +186,8 @@ fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
         Purpose::SaveGrid => studio.save_grid(path, first),
         Purpose::SaveAnimation => studio.save_animation(path, first),
         Purpose::SaveCharts => studio.save_charts(path),
+        Purpose::OpenPictures => studio.open_pictures(ImageSource::of(path)),
+        Purpose::OpenRetained => studio.retained = Some(ImageSource::of(path)),
     }
 }
 

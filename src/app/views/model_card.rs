@@ -1,11 +1,15 @@
 //! What is open.
 
-use eframe::egui::{DragValue, RichText, Ui};
+use eframe::egui::{DragValue, Label, RichText, Ui};
 
-use super::{format::group_digits, widgets};
+use super::{
+    dialogs::{Dialogs, Purpose},
+    format::group_digits,
+    widgets,
+};
 use crate::{app::state::studio::Studio, model::ModelCard};
 
-pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
+pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     let Some(card) = &studio.model else {
         widgets::section(ui, "Model", |_| {});
         widgets::explain(ui, "No model is open.");
@@ -29,7 +33,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
                 classes => format!(", {} classes", group_digits(classes)),
             };
             ui.label(RichText::new(format!("{size} parameters{classes}")).weak());
-            if card.discriminator_parameters.is_none() {
+            if card.completes.is_none() && card.discriminator_parameters.is_none() {
                 ui.label(
                     RichText::new("no discriminator: one will be trained first").color(ui.visuals().warn_fg_color),
                 );
@@ -51,10 +55,31 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
         channels.join(", "),
     );
     response.on_hover_text(hover);
+    pictures(ui, studio, dialogs);
     let chosen = studio.model.as_ref().filter(|card| card.can_be_conditional).and_then(|card| classes(ui, card));
     if let Some(classes) = chosen.filter(|_| studio.run.in_progress().is_none()) {
         studio.set_classes(classes);
     }
+}
+
+/// Which pictures a model completes, and where to choose them.
+fn pictures(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    let Some(completes) = studio.model.as_ref().and_then(|card| card.completes) else { return };
+    ui.add_space(4.0);
+    ui.horizontal(|ui| {
+        if ui.button("Pictures\u{2026}").on_hover_text("The folder of pictures that the model completes").clicked() {
+            dialogs.ask(Purpose::OpenPictures, studio);
+        }
+        let text = match (&studio.pictures, completes.pictures) {
+            (Some(source), count) if count > 0 => {
+                let name = source.name();
+                let short = name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(&name).to_owned();
+                format!("{} of {short}", group_digits(count))
+            }
+            _ => "none are open yet".to_owned(),
+        };
+        ui.add(Label::new(RichText::new(text).weak()).truncate());
+    });
 }
 
 /// Asks how many classes stand behind the latent of a model whose file does not say so; the answer, once it is given.

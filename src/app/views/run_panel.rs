@@ -3,6 +3,7 @@
 use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
 
 use super::{
+    dialogs::{Dialogs, Purpose},
     format::{format_bytes, format_duration, group_digits},
     history, mask_picture, settings_form,
     theme::palette,
@@ -14,7 +15,9 @@ use crate::{
         run_state::{RunInProgress, RunState, RunStatus},
         studio::{Studio, TUNING},
     },
+    data::ImageSource,
     engine::{Phase, RunReport},
+    metrics::{CompletionChange, CompletionEvaluation},
     unlearn::{METHODS, Method, Settings, default_method},
 };
 
@@ -146,8 +149,29 @@ fn method_chooser(ui: &mut Ui, studio: &mut Studio) {
     }
 }
 
+/// Where the pictures that may stay come from, for a model that completes pictures.
+fn retained(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    if !studio.completes_pictures() {
+        return;
+    }
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("May stay").weak());
+        let help = "Which pictures the model must go on completing as before: those found among the open ones, or all of \
+                    another folder, if the pictures it was trained on are not at hand.";
+        let name = studio.retained.as_ref().map_or("of the open pictures".to_owned(), ImageSource::name);
+        let button = ui.add(egui::Button::new(&name).truncate()).on_hover_text(help);
+        if button.clicked() {
+            match studio.retained {
+                Some(_) => studio.retained = None,
+                None => dialogs.ask(Purpose::OpenRetained, studio),
+            }
+        }
+    });
+}
+
 /// What the next run starts from, removes and costs, and the buttons that begin it.
-pub(crate) fn start(ui: &mut Ui, studio: &mut Studio) {
+pub(crate) fn start(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    retained(ui, studio, dialogs);
     let base = studio.history.as_ref().and_then(|history| history.manifest.node(history.manifest.base));
     if let Some(base) = base.filter(|base| base.parent.is_some()) {
         widgets::explain(ui, format!("Starts from \u{201c}{}\u{201d}.", base.name));
@@ -318,6 +342,9 @@ fn result(ui: &mut Ui, report: &RunReport) {
                 ui,
                 format!("{} = {names}: {before} before, {after} after, out of {samples} samples.", seen.head),
             );
+            if let Some(completions) = &seen.completions {
+                completed(ui, completions);
+            }
             if let (Some(distance), Some(floor)) = (seen.frechet, seen.frechet_floor) {
                 let decimals = seen.frechet_on.decimals();
                 let text = format!("Everything else changed: {distance:.decimals$} ({floor:.decimals$} = no change)");
@@ -327,4 +354,20 @@ fn result(ui: &mut Ui, report: &RunReport) {
             }
         }
     });
+}
+
+/// How pictures are completed now.
+fn completed(ui: &mut Ui, completions: &CompletionEvaluation) {
+    for (name, change) in [("must go", completions.forgotten), ("may stay", completions.kept)] {
+        let Some(CompletionChange { pictures, before, after }) = change else { continue };
+        let (shown, shows) = (before.shows * 100.0, after.shows * 100.0);
+        let text =
+            format!("{} pictures that {name}: recognised {shown:.0}% \u{2192} {shows:.0}%", group_digits(pictures));
+        let hover = format!(
+            "Completions in which the labeler sees what it sees in the picture. Over hidden pixels the peak \
+             signal-to-noise ratio goes from {:.1} to {:.1} dB.",
+            before.psnr, after.psnr
+        );
+        widgets::explain(ui, text).on_hover_text(hover);
+    }
 }

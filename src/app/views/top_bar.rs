@@ -7,7 +7,11 @@ use super::{
     dialogs::{Dialogs, Purpose},
     theme, widgets,
 };
-use crate::app::state::{bundled::bundled_model, prefs::Theme, studio::Studio};
+use crate::app::state::{
+    bundled::{bundled_completion, bundled_model},
+    prefs::Theme,
+    studio::Studio,
+};
 
 const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
 const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
@@ -72,6 +76,18 @@ fn open_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
             && ui.button("Bundled faces").clicked()
         {
             studio.open(path);
+        }
+        if let Some(path) = bundled_completion() {
+            let help = "A masked autoencoder: it completes drawn faces of which it sees a quarter.";
+            if ui.button("Bundled faces, completed").on_hover_text(help).clicked() {
+                studio.open_with_avatars(path);
+            }
+        }
+        let pictures = ui.add_enabled(studio.completes_pictures(), Button::new("Pictures\u{2026}"));
+        let help = "The folder of pictures that the model completes.";
+        let response = pictures.on_hover_text(help);
+        if response.on_disabled_hover_text("For models that complete pictures.").clicked() {
+            dialogs.ask(Purpose::OpenPictures, studio);
         }
         let recent = studio.prefs.recent.clone();
         if !recent.is_empty() {

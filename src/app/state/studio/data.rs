@@ -63,6 +63,8 @@ pub struct Studio {
     pub free_memory: Option<u64>,
     /// The open model.
     pub model: Option<Box<ModelCard>>,
+    /// Other pictures that may stay, in place of those found among the open ones.
+    pub retained: Option<ImageSource>,
     /// The pictures that are open beside a model that completes them.
     pub pictures: Option<ImageSource>,
     /// The model that is being opened.
@@ -152,6 +154,7 @@ impl Studio {
             free_memory: None,
             model: None,
             pictures: None,
+            retained: None,
             opening: None,
             opened: 0.0,
             reading: None,

@@ -11,8 +11,10 @@ use crate::{
         series::csv,
         tiles::{Source, TileKey},
     },
-    engine::{Command, FileJob, LabelerCard, PictureRequest},
+    data::ImageSource,
+    engine::{Command, FileJob, LabelerCard, OpenRequest, PictureRequest},
     feedback::{LabelerSpec, Mark, Sample},
+    project::is_project,
 };
 
 /// Samples in a saved picture, and in a row of it.
@@ -20,13 +22,17 @@ const PICTURE: usize = 64;
 const COLUMNS: usize = 8;
 
 impl Studio {
-    /// Opens whatever this is: a model, a labeler or a feedback file, by its extension.
+    /// Opens whatever this is: a model, a labeler, a feedback file or pictures, by its extension; of a folder, by what is in it.
     pub fn open(&mut self, path: PathBuf) {
+        if is_pictures(&path) {
+            self.open_pictures(ImageSource::of(path));
+            return;
+        }
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
         match extension.as_str() {
             "onnx" => self.open_labeler(path),
             // A project, by the file that says what is in it.
-            "json" if path.file_name().is_some_and(|name| name == "project.json") => {
+            "json" if path.file_name().is_some_and(|name| name == "project.json" || name == "config.json") => {
                 self.perform_or_ask(PendingAction::OpenModel(path));
             }
             "json" => self.open_feedback(path),
@@ -35,6 +41,20 @@ impl Studio {
             }
             _ => self.perform_or_ask(PendingAction::OpenModel(path)),
         }
+    }
+
+    /// Opens a model that completes pictures, with drawn faces to complete.
+    pub fn open_with_avatars(&mut self, path: PathBuf) {
+        match self.run.in_progress() {
+            Some(_) => self.notify(Level::Warning, "A run is in progress; stop it before opening another model."),
+            None => self.perform_or_ask(PendingAction::OpenWithAvatars(path)),
+        }
+    }
+
+    pub(super) fn load_with_avatars(&mut self, path: PathBuf) {
+        (self.opening, self.opening_since, self.opened) = (Some(path.clone()), self.now, 0.0);
+        let pictures = Some(ImageSource::Avatars);
+        self.send(Command::Load(OpenRequest { path, classes: None, pictures }));
     }
 
     /// Opens a model, whatever is open.
@@ -135,7 +155,7 @@ impl Studio {
     }
 
     fn picture(&self, sources: Vec<Source>, first: usize) -> PictureRequest {
-        let indices: Vec<u64> = (first as u64..).take(PICTURE).collect();
+        let indices: Vec<u64> = (first as u64..self.sample_count() as u64).take(PICTURE).collect();
         let marked = |&index: &u64| -> Option<bool> {
             let sample = self.sample(usize::try_from(index).ok()?)?;
             Some(self.marks.get(sample) == Some(Mark::Negative))
@@ -183,4 +203,13 @@ impl Studio {
     pub fn has_tile(&mut self, source: Source, sample: Sample) -> bool {
         self.tiles.get(TileKey { source, sample }).is_some()
     }
+}
+
+/// Whether a path leads to pictures: a folder that is neither a project nor a model, or an IDX file.
+fn is_pictures(path: &Path) -> bool {
+    if path.is_dir() {
+        return !is_project(path) && !path.join("model.safetensors").is_file() && !path.join("config.json").is_file();
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    name.ends_with("-ubyte") || name.ends_with("-ubyte.gz") || name.ends_with(".idx") || name.ends_with(".idx.gz")
 }

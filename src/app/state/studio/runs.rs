@@ -180,7 +180,7 @@ impl Studio {
             settings: self.settings.clone(),
             evaluation,
             out: None,
-            retain: None,
+            retain: self.retained.clone().filter(|_| self.completes_pictures()),
             preview: false,
         };
         self.send(Command::Start(Box::new(request)));

@@ -51,6 +51,11 @@ impl Studio {
         completes.map_or(SAMPLES, |completes| completes.pictures.min(SAMPLES))
     }
 
+    /// Whether the open model completes pictures.
+    pub fn completes_pictures(&self) -> bool {
+        self.model.as_ref().is_some_and(|card| card.completes.is_some())
+    }
+
     /// Hides something else of the pictures that are shown. What is on its way as it was before is not shown.
     pub fn mask_samples(&mut self, masking: Masking) {
         if self.view.masking != masking {
@@ -75,7 +80,7 @@ impl Studio {
             self.notify(Level::Warning, "Stop the run first, then open other pictures.");
             return;
         }
-        if !self.model.as_ref().is_some_and(|card| card.completes.is_some()) {
+        if !self.completes_pictures() {
             let text =
                 "A folder of pictures is for a model that completes pictures (a masked autoencoder); open one first.";
             self.notify(Level::Warning, text);

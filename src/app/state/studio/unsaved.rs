@@ -30,6 +30,7 @@ impl Studio {
     fn perform(&mut self, action: PendingAction) {
         match action {
             PendingAction::OpenModel(path) => self.load(path),
+            PendingAction::OpenWithAvatars(path) => self.load_with_avatars(path),
             PendingAction::ChangeDevice(choice, gpu) => {
                 (self.prefs.device, self.prefs.gpu) = (choice, gpu.clone());
                 self.prefs.save();

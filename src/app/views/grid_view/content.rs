@@ -29,6 +29,11 @@ impl GridView {
             status::empty(ui, studio);
             return;
         }
+        if studio.sample_count() == 0 {
+            self.filled = false;
+            status::no_pictures(ui);
+            return;
+        }
         let mut area = ScrollArea::vertical().id_salt("samples").auto_shrink(false).scroll_source(ScrollSource {
             drag: egui::containers::scroll_area::DragScroll::Never,
             ..ScrollSource::ALL

@@ -76,8 +76,19 @@ pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
             ui.add_space(2.0);
             widgets::explain(
                 ui,
-                "or choose one under Open: StyleGAN2, StyleGAN3 or DCGAN as .safetensors, .pt or .pkl",
+                "or choose one under Open: StyleGAN2, StyleGAN3 or DCGAN as .safetensors, .pt or .pkl, or a ViT-MAE's folder",
             );
         }
+    });
+}
+
+/// What stands where the grid will be once a model that completes pictures has some.
+pub(super) fn no_pictures(ui: &mut Ui) {
+    let height = ui.available_height();
+    ui.vertical_centered(|ui| {
+        ui.add_space(height * 0.36);
+        ui.label(egui::RichText::new("Drop a folder of pictures here").size(22.0));
+        ui.add_space(2.0);
+        widgets::explain(ui, "or choose one under Pictures: this model completes pictures of which it sees a part");
     });
 }

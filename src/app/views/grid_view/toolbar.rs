@@ -5,11 +5,14 @@ use eframe::egui::{self, Button, ComboBox, DragValue, RichText, Slider, Ui};
 use super::{page, view::GridView};
 use crate::{
     app::{
-        state::{studio::Studio, view::Compare},
+        state::{
+            studio::Studio,
+            view::{Beside, Compare},
+        },
         views::theme::palette,
     },
     feedback::Mark,
-    networks::Motion,
+    networks::{Hidden, Masking, Motion},
 };
 
 /// Below this width the choice between before and after is a menu.
@@ -24,6 +27,7 @@ pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
         } else {
             compare(ui, studio)
         }
+        beside(ui, studio);
         if studio.view.compare == Compare::Split {
             ui.add_space(8.0);
             ui.spacing_mut().slider_width = 70.0;
@@ -80,17 +84,36 @@ fn compare(ui: &mut Ui, studio: &mut Studio) {
     ui.spacing_mut().item_spacing.x = 8.0;
 }
 
+/// What stands before the result, in a model that completes pictures.
+fn beside(ui: &mut Ui, studio: &mut Studio) {
+    if !studio.completes_pictures() {
+        return;
+    }
+    let name = |beside: Beside| Beside::ALL.iter().find(|(this, ..)| *this == beside).map_or("", |(_, name, _)| name);
+    let shown = ComboBox::from_id_salt("beside").selected_text(name(studio.view.beside)).width(118.0);
+    let combo = shown.show_ui(ui, |ui| {
+        for (beside, name, help) in Beside::ALL {
+            ui.selectable_value(&mut studio.view.beside, beside, name).on_hover_text(help);
+        }
+    });
+    combo.response.accessible_name("Before shows").on_hover_text("What stands before the result");
+}
+
 fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, with_label: bool) {
     let drag = DragValue::new(&mut studio.view.seed).speed(0.1);
     let response = ui.add(drag).accessible_name("Seed");
-    let help =
-        "A different seed shows different samples. The same seed and index give the same sample on every machine.";
+    let help = match studio.completes_pictures() {
+        true => "A different seed hides other patches. The same seed and picture give the same mask on every machine.",
+        false => {
+            "A different seed shows different samples. The same seed and index give the same sample on every machine."
+        }
+    };
     if response.on_hover_text(help).changed() {
         view.scroll_to = Some(0.0);
         studio.view.cursor = 0;
     }
     if with_label {
-        ui.label(RichText::new("Seed").weak());
+        ui.label(RichText::new(if studio.completes_pictures() { "Mask seed" } else { "Seed" }).weak());
     }
 }
 
@@ -125,6 +148,11 @@ fn view_menu(ui: &mut Ui, studio: &mut Studio) {
         ui.set_min_width(230.0);
         ui.label("Tile size");
         ui.add(Slider::new(&mut studio.view.tile, 40.0..=220.0).show_value(false)).accessible_name("Tile size");
+        if studio.completes_pictures() {
+            ui.add_space(6.0);
+            masking(ui, studio);
+            return;
+        }
         ui.add_space(6.0);
         ui.label("Truncation psi").on_hover_text(
             "How far samples may stray from the model's average: 1 shows its full range, lower values show safer, more \
@@ -137,7 +165,33 @@ fn view_menu(ui: &mut Ui, studio: &mut Studio) {
             motion(ui, studio);
         }
     });
-    menu.response.on_hover_text("Tile size and truncation");
+    let what = if studio.completes_pictures() { "Tile size and what is hidden" } else { "Tile size and truncation" };
+    menu.response.on_hover_text(what);
+}
+
+/// What is hidden of the pictures that are shown.
+fn masking(ui: &mut Ui, studio: &mut Studio) {
+    let mut masking = studio.view.masking;
+    let usual = studio.model.as_ref().and_then(|card| card.completes).map_or(0.75, |completes| completes.mask_ratio);
+    ui.label("Hidden").on_hover_text(
+        "What the model does not see of the pictures shown. Marks and runs hide patches at random, as the model was trained.",
+    );
+    for (hidden, name, help) in [
+        (Hidden::Random, "Patches at random", "By the mask seed, as in training"),
+        (Hidden::Border, "All around the middle", "Outpainting"),
+        (Hidden::Centre, "The middle", "Inpainting"),
+    ] {
+        ui.radio_value(&mut masking.hidden, hidden, name).on_hover_text(help);
+    }
+    let mut share = masking.share.unwrap_or(usual) * 100.0;
+    let slider = Slider::new(&mut share, 5.0..=95.0).suffix(" %").fixed_decimals(0).step_by(1.0);
+    if ui.add(slider).accessible_name("Share hidden").changed() {
+        masking.share = Some(share / 100.0);
+    }
+    if ui.add_enabled(masking != Masking::default(), Button::new("As trained")).clicked() {
+        masking = Masking::default();
+    }
+    studio.mask_samples(masking);
 }
 
 /// Where the images of a model that follows motions are moved to.
