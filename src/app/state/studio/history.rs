@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{data::Studio, samples::SAMPLES};
+use super::data::Studio;
 use crate::{
     app::state::{
         charts::Charts,
@@ -94,7 +94,8 @@ impl Studio {
     /// these are the grid's first that bear no mark.
     pub fn compared_samples(&self) -> [Vec<Sample>; 2] {
         let negatives: Vec<Sample> = self.marks.feedback().negatives().take(MOST_NEGATIVES).collect();
-        let unmarked = (0..SAMPLES).filter_map(|i| self.sample(i)).filter(|&sample| self.marks.get(sample).is_none());
+        let all = (0..self.sample_count()).filter_map(|index| self.sample(index));
+        let unmarked = all.filter(|&sample| self.marks.get(sample).is_none());
         let kept = self.marks.feedback().positives().chain(unmarked).take(COMPARED - negatives.len()).collect();
         [negatives, kept]
     }
