@@ -13,6 +13,7 @@ use crate::{app::state::studio::Studio, data::ImageSource};
 pub(crate) enum Purpose {
     OpenModel,
     SaveModel,
+    SaveFolder,
     SaveProject,
     OpenFeedback,
     SaveFeedback,
@@ -34,6 +35,7 @@ impl Purpose {
             Self::SaveModel => {
                 ("Save the model", "Models", &["safetensors", "pt", "pkl"], Some("-unlearned.safetensors"))
             }
+            Self::SaveFolder => ("Save as a Hugging Face folder", "Folders", &[], Some("-unlearned")),
             Self::SaveProject => ("Save the project", "Projects", &["unlearn"], Some(".unlearn")),
             Self::OpenFeedback => ("Load marks", "Marks", &["json"], None),
             Self::SaveFeedback => ("Save marks", "Marks", &["json"], Some("-marks.json")),
@@ -142,6 +144,7 @@ fn prompt(ui: &mut Ui, purpose: Purpose, path: &mut String) -> Option<bool> {
     widgets::explain(
         ui,
         match known.is_empty() {
+            true if suffix.is_some() => "A folder, which is made".to_owned(),
             true => "A folder of pictures, or an IDX file".to_owned(),
             false => format!("A path ending in {}", known.join(" or ")),
         },
@@ -186,6 +189,7 @@ fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
         Purpose::SaveGrid => studio.save_grid(path, first),
         Purpose::SaveAnimation => studio.save_animation(path, first),
         Purpose::SaveCharts => studio.save_charts(path),
+        Purpose::SaveFolder => studio.save_model(path),
         Purpose::OpenPictures => studio.open_pictures(ImageSource::of(path)),
         Purpose::OpenRetained => studio.retained = Some(ImageSource::of(path)),
     }

@@ -116,6 +116,13 @@ fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                 (ui.add(button).on_hover_text(help), Purpose::SaveModel),
                 (ui.button("Image (PNG)\u{2026}"), Purpose::SaveGrid),
             ];
+            if studio.completes_pictures() {
+                let folder = ui.button("Hugging Face folder\u{2026}");
+                let help = "As transformers opens it: config.json and model.safetensors.";
+                if folder.on_hover_text(help).clicked() {
+                    dialogs.ask(Purpose::SaveFolder, studio);
+                }
+            }
             for (response, purpose) in entries {
                 if response.clicked() {
                     dialogs.ask(purpose, studio);
