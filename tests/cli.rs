@@ -621,7 +621,7 @@ impl BadFiles {
 const BAD_INPUT: &[(&str, i32, &str)] = &[
     // Model files.
     ("info {b}/none.pt", 1, "none.pt: cannot be read: no such file"),
-    ("info {b}", 1, "cannot be read: is a directory"),
+    ("info {b}", 1, "it has neither a config.json nor a model.safetensors"),
     ("info {b}/letter.txt", 1, "letter.txt: not a model file"),
     ("info {b}/empty.pt", 1, "empty.pt: not a model file (the file is empty)"),
     ("info {b}/picture.png", 1, "picture.png: not a model file"),
@@ -646,7 +646,7 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     ("export {b}/other.pt {o}/a.safetensors", 1, "other.pt: "),
     ("evaluate {m} {b}/picture.pt --labeler {l} --forget 0", 1, "picture.pt: not a model file"),
     ("unlearn {b}/none.pt --labeler {l} --forget 0 --out {o}/a.pt", 1, "none.pt: cannot be read"),
-    ("unlearn {b} --labeler {l} --forget 0 --out {o}/a.pt", 1, "cannot be read: is a directory"),
+    ("unlearn {b} --labeler {l} --forget 0 --out {o}/a.pt", 1, "it has neither a config.json nor a model.safetensors"),
     ("unlearn {b}/truncated.pt --labeler {l} --forget 0 --out {o}/a.pt", 1, "truncated.pt: damaged or incomplete"),
     ("unlearn {b}/other.pt --labeler {l} --forget 0 --out {o}/a.pt", 1, "other.pt: "),
     // Labelers.

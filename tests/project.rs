@@ -172,7 +172,7 @@ fn a_run_that_is_interrupted_again_and_again_ends_in_the_same_bytes() {
         drop(engine);
         assert!(!out.exists());
         let (opened, card, kept) = open(&broken);
-        assert_eq!((card.interrupted, kept.len()), (Some(1), 8));
+        assert_eq!((card.interrupted.map(|run| run.node), kept.len()), (Some(1), 8));
         engine = opened;
         engine.send(project(ProjectRequest::Continue { micro_batch: None }));
     }
@@ -270,6 +270,73 @@ fn every_request_is_drawn_from_its_own_parent() {
     engine.send(project(ProjectRequest::StartFrom(0)));
     card(&engine);
     assert_eq!(sample(&engine, Weights::Current), before);
+}
+
+/// The model that is open, or its result, as a file.
+fn exported(engine: &Engine, out: PathBuf) -> checkpoint::Checkpoint {
+    engine.send(Command::Export(out.clone()));
+    let written = wait(engine, |event| match event {
+        Event::Exported(path) => Some(Ok(path)),
+        Event::NotSaved(sentence) => Some(Err(sentence)),
+        _ => None,
+    });
+    assert_eq!(written, Ok(out.clone()));
+    checkpoint::load(&out).expect("a model")
+}
+
+/// Whether two files hold the same networks, of those that the first one has.
+fn same(pickle: &checkpoint::Checkpoint, other: &checkpoint::Checkpoint) -> bool {
+    pickle.g_ema == other.g_ema && pickle.g == other.g && (pickle.d.is_none() || pickle.d == other.d)
+}
+
+/// A history that began with a network pickle: whatever of it is open, it can be written as one, the next day as well.
+#[test]
+fn nodes_go_back_into_the_pickle_that_a_history_began_with() {
+    for name in ["stylegan2-ada-32.pkl", "sg3-r-16.pkl"] {
+        let files = folder();
+        let at = |name: &str| files.path().join(name);
+        let pickle = fixtures().join("golden").join(name);
+        let sha = checkpoint::sha256(&pickle).expect("a digest");
+        let engine = Engine::start(device::cpu()).expect("a thread");
+        engine.send(Command::Load(pickle.clone().into()));
+        idle(&engine);
+        engine.send(project(ProjectRequest::KeepIn(at("p.unlearn"))));
+        card(&engine);
+        engine.send(start(request(&sha, [1, 2], None)));
+        report(&engine);
+        let first = exported(&engine, at("first.pkl"));
+        let node = checkpoint::load(&at("p.unlearn/nodes/1/model.safetensors")).expect("a model");
+        assert!(same(&first, &node), "{name}");
+        // One that was warmed up has no place in a pickle without.
+        assert_eq!((first.d.is_some(), node.d.is_some()), (name != "sg3-r-16.pkl", true));
+        drop(engine);
+
+        // Opened again: the result beside the first model, then as what the next request starts from.
+        let (engine, history, _) = open(&at("p.unlearn"));
+        assert_eq!((history.manifest.base, history.manifest.shown), (0, Some(1)));
+        assert!(same(&exported(&engine, at("shown.pkl")), &first), "{name}");
+        engine.send(project(ProjectRequest::StartFrom(1)));
+        card(&engine);
+        assert!(same(&exported(&engine, at("base.pkl")), &first), "{name}");
+        drop(engine);
+
+        // Opened once more, the first model is nowhere but on the disk.
+        let (engine, history, _) = open(&at("p.unlearn"));
+        assert_eq!((history.manifest.base, history.manifest.shown), (1, None));
+        let base = exported(&engine, at("opened.pkl"));
+        assert!(same(&base, &first), "{name}");
+        let sha = history.manifest.node(1).and_then(|node| node.sha256.clone()).expect("a digest");
+        engine.send(start(request(&sha, [1, 2], None)));
+        report(&engine);
+        let second = exported(&engine, at("second.pkl"));
+        let node = checkpoint::load(&at("p.unlearn/nodes/2/model.safetensors")).expect("a model");
+        assert!(same(&second, &node) && !same(&second, &first), "{name}");
+        engine.send(project(ProjectRequest::StartFrom(0)));
+        card(&engine);
+        exported(&engine, at("original.pkl"));
+        let bytes = |path: &Path| std::fs::read(path).expect("a pickle");
+        assert!(bytes(&at("original.pkl")) == bytes(&pickle), "{name}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use super::{
     views::{
         charts,
         close::Closing,
+        compare_view::CompareView,
         detail::DetailView,
         dialogs::Dialogs,
         feedback_panel,
@@ -40,6 +41,7 @@ pub struct App {
     top_bar: TopBar,
     run_panel: RunPanel,
     history: HistoryView,
+    compare: CompareView,
     detail: DetailView,
     thumbnails: Thumbnails,
     dialogs: Dialogs,
@@ -80,6 +82,7 @@ impl App {
             top_bar: TopBar::default(),
             run_panel: RunPanel::default(),
             history: HistoryView::default(),
+            compare: CompareView::default(),
             detail: DetailView::default(),
             thumbnails: Thumbnails::default(),
             dialogs: Dialogs::default(),
@@ -149,7 +152,8 @@ impl App {
     /// Draws all panels; gives the grid's place.
     fn panels(&mut self, ui: &mut Ui) -> egui::Rect {
         let p = palette(ui.style());
-        let Self { studio, grid, top_bar, run_panel: settings, history: history_view, thumbnails, dialogs, .. } = self;
+        let Self { studio, grid, top_bar, run_panel: settings, thumbnails, dialogs, .. } = self;
+        let (history_view, compare) = (&mut self.history, &mut self.compare);
         // The window is cleared with their colour.
         let frame = |margin: Margin| Frame::new().inner_margin(margin);
         Panel::top("top").exact_size(46.0).frame(frame(Margin::symmetric(16, 0))).show(ui, |ui| {
@@ -200,7 +204,10 @@ impl App {
             .show(ui, |ui| {
                 ui.painter().add(background(ui.max_rect(), p.canvas, grid.format()));
                 let place = ui.max_rect();
-                grid.ui(ui, studio);
+                match studio.comparison().filter(|_| studio.view.scatter) {
+                    Some(comparison) => compare.ui(ui, studio, thumbnails, &comparison),
+                    None => grid.ui(ui, studio),
+                }
                 place
             })
             .inner

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{
     error::EngineError,
-    project_card::ProjectCard,
+    project_card::{AskedRun, InterruptedRun, ProjectCard},
     request::{OpenRequest, ProjectRequest, RunRequest},
     results::Snapshot,
     session::Session,
@@ -17,7 +18,7 @@ use crate::{
     feedback::{Feedback, FeedbackSource},
     model::{Model, program},
     networks::FlatParams,
-    project::{NodeId, Numbers, Original, Project, ProjectError, Status, is_project},
+    project::{Asked, NodeId, Numbers, Original, Project, ProjectError, Status, is_project},
     train::TrainConfig,
     unlearn::State,
 };
@@ -105,7 +106,8 @@ fn open_project(
     report: &mut dyn FnMut(u64, u64),
 ) -> Result<(), EngineError> {
     let (base, shown) = (project.manifest().base, project.manifest().shown);
-    let model = open_node(session, &project, base, report)?;
+    let mut model = open_node(session, &project, base, report)?;
+    share_first_pickle(&project, &mut model);
     // A result that cannot be read must not keep the rest from being opened.
     let result = shown.and_then(|shown| Some((shown, open_node(session, &project, shown, report).ok()?)));
     project.select(base, result.as_ref().map(|(shown, _)| *shown))?;
@@ -129,6 +131,16 @@ fn open_node(
     match node.sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256) {
         true => Err(ProjectError::Changed { path: request.path }.into()),
         false => Ok(model),
+    }
+}
+
+/// Lets a node's model be written into the pickle that the history began with, if it began with one. Without that it is
+/// merely not written so: the first model may have been moved or changed since.
+fn share_first_pickle(project: &Project, model: &mut Model) {
+    let Some(first) = project.manifest().nodes.first() else { return };
+    let Ok(file) = project.model_file(first.id) else { return };
+    if !model.has_pickle() && checkpoint::sha256(&file).ok() == first.sha256 {
+        let _ = model.share_pickle_file(&file);
     }
 }
 
@@ -272,8 +284,9 @@ fn start_from(session: &mut Session, id: NodeId) -> Result<bool, EngineError> {
         return Ok(false);
     }
     let mut model = open_node(session, project, id, &mut |_, _| {})?;
-    if let Ok(before) = session.model() {
-        model.share_pickle(&before);
+    match session.model() {
+        Ok(before) if before.has_pickle() => model.share_pickle(&before),
+        _ => share_first_pickle(project, &mut model),
     }
     let project = session.project.take();
     session.replace(model);
@@ -301,9 +314,26 @@ pub(super) fn card(session: &Session, running: Option<NodeId>) -> Option<Box<Pro
         is_unnamed,
         read_only: project.read_only().map(str::to_owned),
         sizes: manifest.nodes.iter().map(|node| project.size(node.id)).collect(),
-        interrupted: project.unfinished().map(|node| node.id).filter(|id| Some(*id) != running),
+        interrupted: project.unfinished().map(|node| node.id).filter(|id| Some(*id) != running).map(|node| {
+            let asked = kept_request(project, node).ok().map(|kept| kept.request);
+            let asked = asked.map(|RunRequest { feedback, settings, evaluation, .. }| AskedRun {
+                settings,
+                feedback,
+                measured: evaluation.is_some(),
+            });
+            InterruptedRun { node, asked: asked.map(Box::new) }
+        }),
         manifest,
     }))
+}
+
+/// What was asked for a node.
+fn kept_request(project: &Project, id: NodeId) -> Result<KeptRequest, EngineError> {
+    serde_json::from_value(project.request(id)?).map_err(|error| {
+        EngineError::Internal(format!(
+            "what was asked of the interrupted run cannot be read ({error}); delete its node"
+        ))
+    })
 }
 
 /// Notes a request in the history; gives its node, or `None` where no history is kept.
@@ -325,18 +355,17 @@ pub(super) fn begin(session: &mut Session, request: &mut RunRequest) -> Result<O
     {
         project.save_marks(project.manifest().base, marks)?;
     }
-    let of = request.settings.plan().map_or(0, |plan| plan.result_iterations);
     let class = model.generator.class();
-    let (name, asked) = describe(request);
+    let asked = describe(request, &model.card().args);
     let kept = KeptRequest { request: request.clone(), class, parent_sha256: model.sha256.clone(), pictures };
     let kept = serde_json::to_value(kept).map_err(|error| EngineError::Internal(error.to_string()))?;
-    Ok(Some(project.begin(project.manifest().base, &name, &asked, of, &kept)?))
+    Ok(Some(project.begin(project.manifest().base, asked, &kept)?))
 }
 
-/// A name for the node of a request, and what was asked in one line.
-fn describe(request: &RunRequest) -> (String, String) {
+/// What a request says of itself in the history; `args` are the checkpoint's, which some presets follow.
+fn describe(request: &RunRequest, args: &Map<String, Value>) -> Asked {
     let method = request.settings.method().name();
-    match &request.feedback {
+    let (name, line) = match &request.feedback {
         FeedbackSource::Labeler { forget, .. } => {
             (format!("without {forget}"), format!("forget {forget}, as a labeler sees it; {method}"))
         }
@@ -352,6 +381,13 @@ fn describe(request: &RunRequest) -> (String, String) {
             )
         }
         FeedbackSource::File(path) => ("marks of a file".to_owned(), format!("forget the marks of {}", path.display())),
+    };
+    Asked {
+        name,
+        line,
+        method: request.settings.summary(args),
+        labeler: request.evaluation.as_ref().map(|evaluation| evaluation.labeler.path.clone()),
+        iterations: request.settings.plan().map_or(0, |plan| plan.result_iterations),
     }
 }
 
@@ -359,12 +395,7 @@ fn describe(request: &RunRequest) -> (String, String) {
 pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest), EngineError> {
     let node = project(session)?.unfinished().ok_or(EngineError::State("no run was interrupted"))?;
     let (id, parent) = (node.id, node.parent.unwrap_or_default());
-    let kept = project(session)?.request(id)?;
-    let mut kept: KeptRequest = serde_json::from_value(kept).map_err(|error| {
-        EngineError::Internal(format!(
-            "what was asked of the interrupted run cannot be read ({error}); delete its node"
-        ))
-    })?;
+    let mut kept = kept_request(project(session)?, id)?;
     start_from(session, parent)?;
     if session.model()?.sha256 != kept.parent_sha256 {
         return Err(EngineError::State("the model has changed since this run began; delete its node and start again"));

@@ -43,13 +43,14 @@ mod warm_up;
 mod weights;
 mod worker;
 
+pub use crate::data::ImageSource;
 pub use command::Command;
 pub use error::{EngineError, panic_sentence};
 pub use event::{Event, LabelerCard, RenderedTiles};
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
 pub use pictures::PicturesCard;
-pub use project_card::ProjectCard;
+pub use project_card::{AskedRun, InterruptedRun, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{
     EvaluationRequest, FileJob, OpenRequest, PictureRequest, ProjectRequest, RunRequest, SampleKind, SampleRequest,

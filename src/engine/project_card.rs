@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::project::{Manifest, NodeId};
+use crate::{
+    feedback::FeedbackSource,
+    project::{Manifest, NodeId},
+    unlearn::Settings,
+};
 
 /// The history as it is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +21,26 @@ pub struct ProjectCard {
     pub manifest: Manifest,
     /// Bytes that each node takes on the disk, in the nodes' order.
     pub sizes: Vec<u64>,
-    /// The node whose run was interrupted, if there is one.
-    pub interrupted: Option<NodeId>,
+    /// The run that was interrupted, if there is one.
+    pub interrupted: Option<InterruptedRun>,
+}
+
+/// A run that was interrupted and can be gone on with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InterruptedRun {
+    /// Its node.
+    pub node: NodeId,
+    /// What was asked; `None` if that cannot be read any more.
+    pub asked: Option<Box<AskedRun>>,
+}
+
+/// What was asked of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskedRun {
+    /// The method and all settings.
+    pub settings: Settings,
+    /// Where its samples come from.
+    pub feedback: FeedbackSource,
+    /// Whether it is to be measured.
+    pub measured: bool,
 }

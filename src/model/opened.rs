@@ -266,6 +266,25 @@ impl Model {
         }
     }
 
+    /// As [`share_pickle`](Self::share_pickle), with the pickle in this file, if it is one.
+    pub fn share_pickle_file(&mut self, path: &Path) -> Result<(), ModelError> {
+        let is_pickle = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pkl"));
+        if self.template.pickle.is_some() || !is_pickle {
+            return Ok(());
+        }
+        let other = returning_memory(|| checkpoint::load(path))?;
+        let shown = other.g_ema.as_ref().or(other.g.as_ref());
+        if shown.is_some_and(|shown| ParamLayout::of(shown, is_buffer) == *self.g_ema.layout) {
+            self.template.pickle = other.pickle;
+        }
+        Ok(())
+    }
+
+    /// Whether it can be written into the pickle that it, or the first model of its history, came in.
+    pub fn has_pickle(&self) -> bool {
+        self.template.pickle.is_some()
+    }
+
     /// The file's content with the averaged generator replaced and, where they are given, the trained generator and the
     /// discriminator; without these, the averaged generator stands for both.
     pub fn with_networks(&self, g_ema: &FlatParams, trained: Option<&(FlatParams, FlatParams)>) -> Checkpoint {

@@ -95,6 +95,11 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     /// Whether elastic weight consolidation holds this parameter: those of the layers above 4x4.
     fn is_consolidated(&self, parameter: &str) -> bool;
 
+    /// The block that a layer of this name stands in, for people: the side of its maps, or what else it belongs to.
+    fn block(&self, layer: &str) -> String {
+        layer.split('.').next().unwrap_or_default().to_owned()
+    }
+
     /// `z` `[batch, z_dim + classes]` to `w` `[batch, w_dim]`.
     fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2>;
 
@@ -129,7 +134,7 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
         None
     }
 
-    /// What the generator itself makes of a sample on its way to the image, `[batch, channels, 8, 8]`: features for whoever
+    /// What the generator itself makes of a sample on its way to the image, `[batch, channels, side, side]`: features for whoever
     /// learns from a few marks where there is no discriminator. `None` if the family has no such maps.
     fn trunk(&self, _p: &Leaves, _ws: &[Dual<2>]) -> Option<Tensor<4>> {
         None

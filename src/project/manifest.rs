@@ -62,6 +62,12 @@ pub struct Node {
     /// What was asked, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<String>,
+    /// The method that made it, in the words that people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The file of the labeler that was to measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labeler: Option<PathBuf>,
     /// How it came about.
     #[serde(default)]
     pub status: Status,
@@ -77,6 +83,21 @@ pub struct Node {
     /// What this version does not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// What a request says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// What its node is called.
+    pub name: String,
+    /// What was asked, in one line.
+    pub line: String,
+    /// See [`Node::method`].
+    pub method: String,
+    /// See [`Node::labeler`].
+    pub labeler: Option<PathBuf>,
+    /// Iterations that were asked for.
+    pub iterations: usize,
 }
 
 /// How a node came about.

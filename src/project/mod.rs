@@ -24,6 +24,6 @@ mod run_state;
 mod store;
 
 pub use error::ProjectError;
-pub use manifest::{Manifest, Node, NodeId, Numbers, Status};
+pub use manifest::{Asked, Manifest, Node, NodeId, Numbers, Status};
 pub use run_state::RunState;
 pub use store::{Original, Project, is_project};

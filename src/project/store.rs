@@ -11,7 +11,7 @@ use super::{
     copy::{copy_file, copy_folder},
     error::ProjectError,
     lock::{LOCK, lock, remove_halves},
-    manifest::{Manifest, Node, NodeId, Numbers, Status, VERSION},
+    manifest::{Asked, Manifest, Node, NodeId, Numbers, Status, VERSION},
     run_state::RunState,
 };
 use crate::{atomic_file, checkpoint, feedback::Feedback};
@@ -191,14 +191,7 @@ impl Project {
     }
 
     /// A request of a parent begins: keeps it, and a copy of the opened model if there is none yet. Gives its node.
-    pub fn begin(
-        &mut self,
-        parent: NodeId,
-        name: &str,
-        asked: &str,
-        of: usize,
-        request: &Value,
-    ) -> Result<NodeId, ProjectError> {
+    pub fn begin(&mut self, parent: NodeId, asked: Asked, request: &Value) -> Result<NodeId, ProjectError> {
         self.check_writable()?;
         self.model_file(parent)?;
         self.keep_original()?;
@@ -209,11 +202,13 @@ impl Project {
         let node = Node {
             id,
             parent: Some(parent),
-            name: name.to_owned(),
+            name: asked.name,
             classes: self.node(parent)?.classes,
-            asked: Some(asked.to_owned()),
+            asked: Some(asked.line),
+            method: Some(asked.method),
+            labeler: asked.labeler,
             status: Status::Unfinished,
-            iterations: Some((0, of)),
+            iterations: Some((0, asked.iterations)),
             ..Node::default()
         };
         self.change(|manifest| {

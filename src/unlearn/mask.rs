@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::networks::ParamLayout;
+use crate::networks::Generator;
 
 /// How much of a layer may move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerShare {
     /// The layer, by the names of its parameters.
     pub layer: String,
+    /// The block that it stands in, for people.
+    #[serde(default)]
+    pub block: String,
     /// Its weights.
     pub weights: usize,
     /// The part of them that may move, in `[0, 1]`.
@@ -38,9 +41,9 @@ pub fn largest(values: &[f32], ratio: f64) -> Vec<f32> {
 }
 
 /// The part of each layer where a mask is 1, in the layout's order. A layer's parameters share their name but for its end.
-pub fn layer_shares(layout: &ParamLayout, mask: &[f32]) -> Vec<LayerShare> {
+pub fn layer_shares(generator: &Generator, mask: &[f32]) -> Vec<LayerShare> {
     let mut layers: indexmap::IndexMap<&str, (usize, f64)> = indexmap::IndexMap::new();
-    for (name, _, range) in layout.iter() {
+    for (name, _, range) in generator.layout().iter() {
         let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
         let (weights, moving) = layers.entry(layer).or_default();
         *weights += range.len();
@@ -48,6 +51,7 @@ pub fn layer_shares(layout: &ParamLayout, mask: &[f32]) -> Vec<LayerShare> {
     }
     let share = |(layer, (weights, moving)): (&str, (usize, f64))| LayerShare {
         layer: layer.to_owned(),
+        block: generator.block(layer),
         weights,
         share: moving / weights.max(1) as f64,
     };

@@ -90,7 +90,6 @@ impl Restriction {
 
     /// Finds out which weights these are. What may move is told to the monitor, layer by layer.
     pub(crate) fn find(&self, base: &Base, negatives: &ImagePool, monitor: &mut dyn Monitor) -> Restricted {
-        let layout = &base.g_ema.layout;
         let device = base.g_ema.device();
         let tensor = |values: Vec<f32>| {
             let shape = [values.len()];
@@ -108,7 +107,7 @@ impl Restriction {
             (Some(kept), Some(mask)) => Some(kept.iter().zip(mask).map(|(kept, mask)| kept * mask).collect()),
         };
         if let Some(movable) = &both {
-            monitor.layers(layer_shares(layout, movable));
+            monitor.layers(layer_shares(&base.generator, movable));
         }
         Restricted { movable: Movable { mask: both.map(tensor), l1: self.l1 }, kept: kept.map(tensor) }
     }

@@ -151,6 +151,30 @@ impl Settings {
     pub fn follow(&mut self, preset: &str, args: &Map<String, Value>) {
         self.method.follow(preset, &mut self.values, args);
     }
+
+    /// The method, the nearest preset if it is not the default, and where the settings differ from it: what sets one run
+    /// apart from another on the same marks. `args` are the checkpoint's, which some presets follow.
+    pub fn summary(&self, args: &Map<String, Value>) -> String {
+        let matters = |field: &&Field| field.key != SEED.key && field.key != "micro-batch" && field.group != COLLECT;
+        let changes = |preset: &'static str| {
+            let mut own = Self::preset(self.method, preset)?;
+            own.follow(preset, args);
+            let differs = |field: &&Field| field.get(&self.values) != field.get(&own.values);
+            Some(self.fields().filter(matters).filter(differs).collect::<Vec<_>>())
+        };
+        let presets = self.method.presets().iter();
+        let nearest = presets.filter_map(|preset| Some((preset, changes(preset.id)?))).min_by_key(|(_, c)| c.len());
+        let mut parts = vec![self.method.name().to_owned()];
+        if let Some((preset, changes)) = nearest {
+            parts.extend((preset.id != self.method.default_preset()).then(|| preset.name.to_owned()));
+            let value = |field: &&Field| Some(format!("{} {}", field.key, field.get(&self.values)?));
+            match changes.len() {
+                0..=2 => parts.extend(changes.iter().filter_map(value)),
+                more => parts.push(format!("{more} settings changed")),
+            }
+        }
+        parts.join(", ")
+    }
 }
 
 impl Default for Settings {
@@ -249,6 +273,28 @@ mod tests {
             let error = read(text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_summary_says_what_sets_a_run_apart() {
+        let args = Map::new();
+        for method in METHODS {
+            assert_eq!(Settings::of(*method).summary(&args), method.name());
+            for preset in method.presets().iter().skip(1) {
+                let summary = Settings::preset(*method, preset.id).unwrap().summary(&args);
+                assert_eq!(summary, format!("{}, {}", method.name(), preset.name), "{}", preset.id);
+            }
+        }
+        let mut settings = Settings::default();
+        settings.set("seed", 7).unwrap();
+        settings.set("labelled", 9).unwrap();
+        assert_eq!(settings.summary(&args), DEFAULT.name());
+        settings.set("retain", 0.5).unwrap();
+        assert_eq!(settings.summary(&args), format!("{}, retain 0.5", DEFAULT.name()));
+        for (key, value) in [("iters", 3), ("batch", 4)] {
+            settings.set(key, value).unwrap();
+        }
+        assert_eq!(settings.summary(&args), format!("{}, 3 settings changed", DEFAULT.name()));
     }
 
     #[test]

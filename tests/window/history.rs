@@ -5,6 +5,7 @@ use std::path::Path;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::app::state::{notices::Level, prefs::Theme, tiles::Source, view::Compare};
+use unlearn_studio::unlearn::method;
 
 use super::support::*;
 
@@ -55,8 +56,19 @@ fn marks_and_a_run_are_there_again_after_the_worst_end() {
     window.get_by_label("A run was interrupted");
     let obstacle = app(&mut window).studio().obstacle();
     assert_eq!(obstacle.as_deref(), Some("A run was interrupted: go on with it, or delete it, first."));
+    // The form shows another method than the run's.
+    let other = method("dampen").expect("dampening");
+    app(&mut window).studio().choose_method(other);
+    window.run_ok();
     press(&mut window, "Go on");
+    let studio = app(&mut window).studio();
+    assert_eq!((studio.running_method.id(), studio.settings.method().id()), ("adapt", "dampen"));
+    let stages = studio.run.in_progress().expect("a run").plan.stages;
+    assert_eq!(stages.iter().map(|stage| stage.id).collect::<Vec<_>>(), ["adapt", "unlearn"]);
+    assert_eq!(studio.charts.stages().map(|(result, before)| (result.id, before.len())), Some(("unlearn", 1)));
     until(&mut window, "unlearning", |app| !app.studio().charts.values("unlearn", "discriminator").is_empty());
+    let sliders = app(&mut window).studio().timeline.sliders();
+    assert_eq!(sliders, method("adapt").expect("adapt").sliders(), "its own");
     press(&mut window, "Stop");
     until(&mut window, "the end", |app| app.studio().run.in_progress().is_none());
     until(&mut window, "its node", |app| {

@@ -4,6 +4,8 @@ use egui_kittest::SnapshotOptions;
 use unlearn_studio::{
     app::state::{prefs::Theme, tiles::Source, view::Compare},
     feedback::Mark,
+    project::Numbers,
+    unlearn::Settings,
 };
 
 use crate::{skip::skip, support::*};
@@ -74,6 +76,50 @@ fn a_result() {
         studio.view.compare = Compare::Split;
         // It says how long it took.
         looks(&mut window, &format!("result-{name}"), &[Source::Original, Source::Current], 1000);
+    }
+}
+
+/// Three results of one parent, with numbers that no machine measures differently.
+#[test]
+fn methods_compared() {
+    for (theme, name) in THEMES {
+        if unlearn_studio::device::gpus().is_empty() {
+            skip!("{NO_DRIVER}");
+        }
+        let files = files();
+        let mut window = window_keeping([1200.0, 760.0], theme, true, model(), Some(files.path().to_owned()));
+        filled(&mut window);
+        until(&mut window, "the history", |app| app.studio().history.is_some());
+        mark(&mut window);
+        for nodes in 2..=4 {
+            run_once(&mut window, 1, 3);
+            until(&mut window, "its node", |app| {
+                let history = app.studio().history.as_ref();
+                history.is_some_and(|history| history.manifest.nodes.len() == nodes && history.interrupted.is_none())
+            });
+        }
+        app(&mut window).studio().show_history(2);
+        until(&mut window, "the node", |app| app.studio().selected_node().is_some_and(|node| node.id == 2));
+        let studio = app(&mut window).studio();
+        let mut history = studio.history.clone().expect("a history");
+        let nodes = &mut std::sync::Arc::make_mut(&mut history).manifest.nodes;
+        let values = [
+            ("Reject and Retain", Some((94.2, 15.7))),
+            ("Feature Unlearning", Some((71.0, 8.2))),
+            ("Dampening, LFSSD", None),
+        ];
+        for (node, (method, measured)) in nodes.iter_mut().skip(1).zip(values) {
+            let numbers = measured.map(|(pul, frechet)| Numbers {
+                pul: Some(pul),
+                frechet: Some(frechet),
+                frechet_floor: Some(2.5),
+            });
+            (node.method, node.numbers, node.name) = (Some(method.to_owned()), numbers, "without 4".to_owned());
+        }
+        studio.history = Some(history);
+        studio.settings = Settings::default();
+        studio.view.scatter = true;
+        looks(&mut window, &format!("compared-{name}"), &[], 1000);
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod bundled;
 pub mod charts;
+pub mod comparison;
 pub mod labeler;
 pub mod layout;
 pub mod marks;

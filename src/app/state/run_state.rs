@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use crate::{
     engine::{Phase, Progress, RunReport},
-    unlearn::Stage,
+    feedback::FeedbackSource,
+    unlearn::{Settings, Stage},
 };
 
 /// Where a run stands.
@@ -56,6 +57,19 @@ pub enum Collection {
     LikeMarks,
     /// The marked ones themselves.
     Marks,
+}
+
+impl Collection {
+    /// Where a run takes its samples from that is asked like this.
+    pub fn of(feedback: &FeedbackSource, settings: &Settings) -> Self {
+        let few = settings.collect().map_or(0, |collect| collect.few_marks);
+        match feedback {
+            FeedbackSource::Labeler { .. } => Self::Labeler,
+            FeedbackSource::Marks(marks) if marks.len() < few => Self::LikeMarks,
+            FeedbackSource::Clicks { .. } => Self::LikeMarks,
+            FeedbackSource::Marks(_) | FeedbackSource::File(_) => Self::Marks,
+        }
+    }
 }
 
 /// Whether a run is computing.

@@ -74,6 +74,8 @@ pub struct View {
     pub tile: f32,
     /// Before or after.
     pub compare: Compare,
+    /// Whether the nodes made from the base stand side by side in the grid's place.
+    pub scatter: bool,
     /// Where the line stands in [`Compare::Split`], 0 to 1.
     pub split: f32,
     /// The sample that the keyboard is at.
@@ -91,6 +93,7 @@ impl Default for View {
             beside: Beside::default(),
             tile: 96.0,
             compare: Compare::default(),
+            scatter: false,
             split: 0.5,
             cursor: 0,
         }

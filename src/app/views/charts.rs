@@ -1,11 +1,10 @@
 //! The curves of a run, small and readable.
 
 use eframe::egui::{self, Color32, RichText, Ui, Vec2b};
-use egui_plot::{
-    AxisHints, Corner, GridInput, GridMark, Legend, Line, Plot, PlotPoint, PlotPoints, Points, format_number,
-};
+use egui_plot::{AxisHints, Corner, GridInput, GridMark, Legend, Line, Plot, PlotPoint, PlotPoints, Points};
 
 use super::{
+    axes,
     dialogs::{Dialogs, Purpose},
     theme::{Palette, palette},
     widgets,
@@ -106,43 +105,42 @@ fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
     let back = move |y: f64| if log { 10f64.powf(y) } else { y };
     let series: Vec<(String, Series)> =
         chart.curves.iter().map(|(series, name, _)| ((*name).to_owned(), series.outline())).collect();
-    let mut plot = Plot::new(chart.title)
-        .height(HEIGHT)
-        .allow_scroll(false)
-        .allow_zoom(false)
-        .allow_drag(false)
-        .allow_boxed_zoom(false)
-        .show_background(false)
-        .auto_bounds(Vec2b::TRUE)
-        .show_grid(true)
-        .grid_color(grid)
-        .y_grid_spacer(|input: GridInput| marks(input, 3.0, 0.0))
-        .x_grid_spacer(|input: GridInput| marks(input, 4.0, 1.0))
-        .custom_x_axes(vec![
-            AxisHints::new_x()
-                .formatter(|mark: GridMark, _: &_| format!("{}", mark.value))
-                .label_spacing(egui::Rangef::new(24.0, 40.0)),
-        ])
-        .custom_y_axes(vec![
-            AxisHints::new_y()
-                .formatter(
-                    move |mark: GridMark, _: &_| {
-                        if log { number(back(mark.value)) } else { tick(mark.value, mark.step_size) }
-                    },
-                )
-                .label_spacing(egui::Rangef::new(14.0, 24.0))
-                .min_thickness(38.0),
-        ])
-        .label_formatter(move |hover| {
-            let x = position(hover)?;
-            let mut text = format!("step {}", x.round().max(0.0));
-            for (name, series) in &series {
-                if let Some(y) = series.at(x) {
-                    text.push_str(&format!("\n{name} {}", number(y)));
+    let mut plot =
+        Plot::new(chart.title)
+            .height(HEIGHT)
+            .allow_scroll(false)
+            .allow_zoom(false)
+            .allow_drag(false)
+            .allow_boxed_zoom(false)
+            .show_background(false)
+            .auto_bounds(Vec2b::TRUE)
+            .show_grid(true)
+            .grid_color(grid)
+            .y_grid_spacer(|input: GridInput| axes::marks(input, 3.0, 0.0))
+            .x_grid_spacer(|input: GridInput| axes::marks(input, 4.0, 1.0))
+            .custom_x_axes(vec![
+                AxisHints::new_x()
+                    .formatter(|mark: GridMark, _: &_| format!("{}", mark.value))
+                    .label_spacing(egui::Rangef::new(24.0, 40.0)),
+            ])
+            .custom_y_axes(vec![
+                AxisHints::new_y()
+                    .formatter(move |mark: GridMark, _: &_| {
+                        if log { axes::number(back(mark.value)) } else { axes::tick(mark.value, mark.step_size) }
+                    })
+                    .label_spacing(egui::Rangef::new(14.0, 24.0))
+                    .min_thickness(38.0),
+            ])
+            .label_formatter(move |hover| {
+                let x = position(hover)?;
+                let mut text = format!("step {}", x.round().max(0.0));
+                for (name, series) in &series {
+                    if let Some(y) = series.at(x) {
+                        text.push_str(&format!("\n{name} {}", axes::number(y)));
+                    }
                 }
-            }
-            Some(text)
-        });
+                Some(text)
+            });
     if chart.curves.len() > 1 {
         plot = plot
             .legend(Legend::default().position(chart.legend).text_style(egui::TextStyle::Small).background_alpha(0.35));
@@ -180,43 +178,10 @@ fn draw(ui: &mut Ui, chart: &Chart<'_>, log: bool) {
     let last: Vec<String> = chart
         .curves
         .iter()
-        .filter_map(|(series, name, _)| series.values().last().map(|(_, y)| format!("{name} {}", number(*y))))
+        .filter_map(|(series, name, _)| series.values().last().map(|(_, y)| format!("{name} {}", axes::number(*y))))
         .collect();
     let name = format!("Chart: {}; {}", chart.title, last.join(", "));
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Group, true, &name));
-}
-
-/// Places for about `lines` lines across a small chart, at round values that are at least `least` apart.
-fn marks(input: GridInput, lines: f64, least: f64) -> Vec<GridMark> {
-    let (low, high) = input.bounds;
-    let step = round_step((high - low) / lines).max(least);
-    if !step.is_normal() {
-        return Vec::new();
-    }
-    let first = (low / step).ceil();
-    let values = (0..16).map(|i| (first + f64::from(i)) * step).take_while(|&value| value <= high);
-    values.map(|value| GridMark { value, step_size: step }).collect()
-}
-
-/// The largest of 1, 2, 5, 10, ... (and their tenths) that is not above `step`.
-fn round_step(step: f64) -> f64 {
-    let unit = 10f64.powf(step.log10().floor());
-    [5.0, 2.0, 1.0].into_iter().map(|factor| factor * unit).find(|&round| round <= step * 1.000_001).unwrap_or(unit)
-}
-
-/// A value beside an axis, as exact as its distance to the next one asks for.
-fn tick(value: f64, step: f64) -> String {
-    if value == 0.0 || value.abs() < step * 1e-6 {
-        return "0".to_owned();
-    }
-    let place = step.log10().floor();
-    if value.abs() >= 1e5 || step < 1e-3 {
-        let digits = (value.abs().log10().floor() - place).clamp(0.0, 6.0) as usize;
-        format!("{value:.digits$e}")
-    } else {
-        let digits = (-place).clamp(0.0, 6.0) as usize;
-        format!("{value:.digits$}")
-    }
 }
 
 fn position(hover: &egui_plot::HoverPosition<'_>) -> Option<f64> {
@@ -224,38 +189,5 @@ fn position(hover: &egui_plot::HoverPosition<'_>) -> Option<f64> {
     match hover {
         egui_plot::HoverPosition::NearDataPoint { position, .. } => Some(at(position)),
         egui_plot::HoverPosition::Elsewhere { position } => Some(at(position)),
-    }
-}
-
-fn number(value: f64) -> String {
-    if value != 0.0 && (value.abs() < 1e-3 || value.abs() >= 1e5) {
-        format!("{value:.0e}")
-    } else {
-        format_number(value, if value.abs() < 1.0 { 3 } else { 1 })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chart_has_a_few_lines_at_round_values() {
-        for (step, expected) in [(0.33, 0.2), (5.0, 5.0), (9.9, 5.0), (2.7e10, 2e10), (1.0, 1.0), (0.0019, 0.001)] {
-            assert!((round_step(step) / expected - 1.0).abs() < 1e-9, "{step}: {}", round_step(step));
-        }
-        for bounds in [(0.0, 8.3e10), (-0.7, 1.9), (0.0, 1e-4), (99.0, 101.0), (-3.0, 4.2)] {
-            let marks = marks(GridInput { bounds, base_step_size: 1.0 }, 3.0, 0.0);
-            assert!((2..=7).contains(&marks.len()), "{bounds:?}: {marks:?}");
-            assert!(marks.iter().all(|mark| mark.value >= bounds.0 && mark.value <= bounds.1));
-        }
-        let ticks = [(0.8, 0.2, "0.8"), (1.0, 0.2, "1.0"), (400.0, 200.0, "400"), (1e-17, 0.2, "0")];
-        let small = [(0.00102, 1e-5, "1.02e-3"), (2e10, 2e10, "2e10"), (-0.5, 0.5, "-0.5")];
-        for (value, step, expected) in ticks.into_iter().chain(small) {
-            assert_eq!(tick(value, step), expected);
-        }
-        let at = |bounds| marks(GridInput { bounds, base_step_size: 1.0 }, 4.0, 1.0);
-        assert!(at((1.0, f64::NAN)).is_empty());
-        assert_eq!(at((-0.2, 2.2)).iter().map(|mark| mark.value).collect::<Vec<_>>(), [0.0, 1.0, 2.0]);
     }
 }

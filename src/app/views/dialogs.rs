@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, bounded};
 use eframe::egui::{Context, RichText, TextEdit, Ui};
 
 use super::{theme::palette, widgets};
-use crate::{app::state::studio::Studio, data::ImageSource};
+use crate::{app::state::studio::Studio, engine::ImageSource};
 
 /// What a file is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -105,6 +105,13 @@ impl HistoryView {
         ) {
             studio.start_from(node.id);
         }
+        if studio.comparison().is_some() {
+            let button = widgets::minor_button(ui, "Compare methods");
+            let help = "Shows what was made from the same model side by side: as points, and as the same samples";
+            if button.on_hover_text(help).clicked() {
+                studio.view.scatter ^= true;
+            }
+        }
     }
 
     fn node(
@@ -248,7 +255,9 @@ impl HistoryView {
 /// A run that was interrupted, and the way on; nothing if there is none.
 pub(crate) fn interrupted(ui: &mut Ui, studio: &mut Studio) {
     let Some(history) = &studio.history else { return };
-    let Some(node) = history.interrupted.and_then(|id| history.manifest.node(id)).cloned() else { return };
+    let Some(node) = history.interrupted.as_ref().and_then(|run| history.manifest.node(run.node)).cloned() else {
+        return;
+    };
     let writable = history.read_only.is_none();
     let p = palette(ui.style());
     widgets::card(ui).show(ui, |ui| {

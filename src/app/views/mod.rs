@@ -4,8 +4,10 @@
 //! what nobody else needs: textures, text being typed, which question is open. Imports `state`, `grid` (the grid's view) and
 //! `link` (the list of GPUs); never `measure` or the shell. [`theme`], [`widgets`] and [`format`] are shared by all views.
 
+mod axes;
 pub(crate) mod charts;
 pub(crate) mod close;
+pub(crate) mod compare_view;
 pub(crate) mod detail;
 mod device_menu;
 pub(crate) mod dialogs;
@@ -13,10 +15,12 @@ pub(crate) mod feedback_panel;
 mod format;
 pub(crate) mod grid_view;
 pub(crate) mod history;
+mod mask_picture;
 pub(crate) mod model_card;
 pub(crate) mod notices;
 mod region_painter;
 pub(crate) mod run_panel;
+mod scatter;
 mod settings_form;
 pub(crate) mod theme;
 pub(crate) mod thumbnails;

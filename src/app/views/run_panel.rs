@@ -1,11 +1,11 @@
 //! Starting a run and watching it: a preset, a button, its progress, its result.
 
-use eframe::egui::{self, CollapsingHeader, ComboBox, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
 
 use super::{
     dialogs::{Dialogs, Purpose},
     format::{format_bytes, format_duration, group_digits},
-    history, settings_form,
+    history, mask_picture, settings_form,
     theme::palette,
     widgets,
 };
@@ -15,8 +15,7 @@ use crate::{
         run_state::{RunInProgress, RunState, RunStatus},
         studio::{Studio, TUNING},
     },
-    data::ImageSource,
-    engine::{Phase, RunReport},
+    engine::{ImageSource, Phase, RunReport},
     metrics::{CompletionChange, CompletionEvaluation},
     unlearn::{METHODS, Method, Settings, default_method},
 };
@@ -46,7 +45,7 @@ impl RunPanel {
         ui.add_space(6.0);
         settings_form::ui(ui, &mut studio.settings, studio.labeler.is_some());
         ui.add_space(8.0);
-        layers(ui, studio);
+        mask_picture::ui(ui, &studio.layers);
     }
 
     fn preset(&mut self, ui: &mut Ui, studio: &mut Studio) {
@@ -147,27 +146,6 @@ fn method_chooser(ui: &mut Ui, studio: &mut Studio) {
     if let Some(method) = chosen {
         studio.choose_method(method);
     }
-}
-
-/// How much of each layer a mask lets move.
-fn layers(ui: &mut Ui, studio: &Studio) {
-    if studio.layers.is_empty() {
-        return;
-    }
-    let p = palette(ui.style());
-    let (moving, weights) = studio.layers.iter().fold((0.0, 0), |(moving, weights), layer| {
-        (moving + layer.share * layer.weights as f64, weights + layer.weights)
-    });
-    let title = format!("Weights that may move: {:.0} %", 100.0 * moving / weights.max(1) as f64);
-    CollapsingHeader::new(title).id_salt("layers").show_unindented(ui, |ui| {
-        ScrollArea::vertical().id_salt("layer shares").max_height(180.0).show(ui, |ui| {
-            for layer in &studio.layers {
-                let text = format!("{}  {:.0} %", layer.layer, 100.0 * layer.share);
-                let bar = ProgressBar::new(layer.share as f32).desired_height(14.0).fill(p.after.gamma_multiply(0.5));
-                ui.add(bar.text(RichText::new(text).small()).corner_radius(2.0)).accessible_name(&layer.layer);
-            }
-        });
-    });
 }
 
 /// Where the pictures that may stay come from, for a model that completes pictures.

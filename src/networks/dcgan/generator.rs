@@ -134,6 +134,12 @@ impl GeneratorNetwork for Generator {
         !parameter.starts_with("layers.0.")
     }
 
+    fn block(&self, layer: &str) -> String {
+        let number = layer.strip_prefix("layers.").and_then(|rest| rest.split('.').next()?.parse().ok());
+        let side = number.and_then(|number| 4_usize.checked_shl(number));
+        side.map_or(layer.to_owned(), |side| format!("{side} \u{d7} {side}"))
+    }
+
     fn map(&self, _p: &Leaves, z: Tensor<2>) -> Tensor<2> {
         z
     }

@@ -261,6 +261,18 @@ impl GeneratorNetwork for Generator {
         parameter.starts_with("convs.")
     }
 
+    fn block(&self, layer: &str) -> String {
+        let mut names = layer.split('.');
+        let (kind, number) = (names.next().unwrap_or_default(), names.next().and_then(|number| number.parse().ok()));
+        let side = match (kind, number) {
+            ("input" | "conv1" | "to_rgb1", _) => Some(4),
+            ("convs", Some(number)) => 8_usize.checked_shl(number / 2),
+            ("to_rgbs", Some(number)) => 8_usize.checked_shl(number),
+            _ => None,
+        };
+        side.map_or("mapping".to_owned(), |side| format!("{side} \u{d7} {side}"))
+    }
+
     fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2> {
         self.mapping.forward(p, z)
     }

@@ -173,6 +173,16 @@ impl GeneratorNetwork for Generator {
         number.is_some_and(|number| number >= self.coarse_layers())
     }
 
+    /// Each layer is one of its own: their maps' sides are no powers of two.
+    fn block(&self, layer: &str) -> String {
+        let mut names = layer.split('.');
+        let part = names.next().unwrap_or_default();
+        let name = if part == "synthesis" { names.next().unwrap_or(part) } else { part };
+        let mut parts = name.split('_');
+        let layer = parts.next().unwrap_or(name);
+        parts.next().map_or(layer.to_owned(), |side| format!("{layer}, {side} \u{d7} {side}"))
+    }
+
     fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2> {
         self.mapping.forward(p, z)
     }

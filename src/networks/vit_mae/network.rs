@@ -430,13 +430,16 @@ impl GeneratorNetwork for Network {
         Tensor::cat(parts, 0).into()
     }
 
-    /// The class token of the whole picture, as maps of one cell.
+    /// What the encoder makes of the whole picture: the tokens of its patches, as maps. They tell
+    /// more than the class token, which nothing was trained to say of a picture.
     fn trunk(&self, p: &Leaves, ws: &[Dual<2>]) -> Option<Tensor<4>> {
         let pictures = self.picture_values(&to_vec(ws[0].value.clone()));
         let images = self.normalised(&pictures, &p.device());
         let batch = images.dims()[0];
         let latent = self.encode(p, images, &self.whole(batch));
-        Some(latent.narrow(1, 0, 1).reshape([batch, self.widths[0], 1, 1]))
+        let (width, across) = (self.widths[0], self.side / self.patch);
+        let tokens = latent.narrow(1, 1, self.patches()).swap_dims(1, 2);
+        Some(tokens.reshape([batch, width, across, across]))
     }
 
     fn completion(&self) -> Option<&dyn CompletionNetwork> {

@@ -11,8 +11,7 @@ use crate::{
         series::csv,
         tiles::{Source, TileKey},
     },
-    data::ImageSource,
-    engine::{Command, FileJob, LabelerCard, OpenRequest, PictureRequest},
+    engine::{Command, FileJob, ImageSource, LabelerCard, OpenRequest, PictureRequest},
     feedback::{LabelerSpec, Mark, Sample},
     project::is_project,
 };

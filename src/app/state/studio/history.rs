@@ -6,14 +6,19 @@ use super::data::Studio;
 use crate::{
     app::state::{
         charts::Charts,
+        comparison::Comparison,
         run_state::{Collection, RunPlan, RunState},
         tiles::Source,
         timeline::Timeline,
     },
     engine::{Command, ProjectCard, ProjectRequest},
+    feedback::Sample,
     project::{Node, NodeId},
 };
 
+/// Samples of each node in a comparison, and those among them that must go, at most.
+const COMPARED: usize = 10;
+const MOST_NEGATIVES: usize = 6;
 /// How long a closed window may still be saving.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The setting for how many samples are in one pass.
@@ -26,6 +31,8 @@ impl Studio {
         let card: Option<Arc<ProjectCard>> = card.map(Arc::from);
         let place = |card: &Option<Arc<ProjectCard>>| card.as_ref().map(|c| (c.manifest.base, c.manifest.shown));
         let moved = place(&card) != place(&self.history);
+        let base = |card: &Option<Arc<ProjectCard>>| card.as_ref().map(|card| card.manifest.base);
+        self.view.scatter &= base(&card) == base(&self.history);
         let known = |id: &NodeId| card.as_ref().is_some_and(|card| card.manifest.node(*id).is_some());
         self.compared_node = self.compared_node.filter(known);
         self.history = card;
@@ -76,6 +83,21 @@ impl Studio {
     pub fn selected_node(&self) -> Option<&Node> {
         let manifest = &self.history.as_ref()?.manifest;
         manifest.node(manifest.shown.unwrap_or(manifest.base))
+    }
+
+    /// The nodes made from the base, side by side; `None` while fewer than two of them were measured.
+    pub fn comparison(&self) -> Option<Comparison> {
+        Comparison::of(&self.history.as_ref()?.manifest)
+    }
+
+    /// The samples that a comparison shows: some that must go, and some that may stay. Where too few are marked as the latter
+    /// these are the grid's first that bear no mark.
+    pub fn compared_samples(&self) -> [Vec<Sample>; 2] {
+        let negatives: Vec<Sample> = self.marks.feedback().negatives().take(MOST_NEGATIVES).collect();
+        let all = (0..self.sample_count()).filter_map(|index| self.sample(index));
+        let unmarked = all.filter(|&sample| self.marks.get(sample).is_none());
+        let kept = self.marks.feedback().positives().chain(unmarked).take(COMPARED - negatives.len()).collect();
+        [negatives, kept]
     }
 
     /// Shows a node beside its parent.
@@ -130,8 +152,12 @@ impl Studio {
         if self.run.in_progress().is_some() {
             return;
         }
-        let method = self.settings.method();
-        let plan = RunPlan { collection: Collection::Marks, stages: method.stages(), measured: false };
+        let interrupted = self.history.as_ref().and_then(|history| history.interrupted.as_ref());
+        let asked = interrupted.and_then(|run| run.asked.as_deref());
+        // The form may show another method by now.
+        let method = asked.map_or(self.settings.method(), |asked| asked.settings.method());
+        let collection = asked.map_or(Collection::Marks, |asked| Collection::of(&asked.feedback, &asked.settings));
+        let plan = RunPlan { collection, stages: method.stages(), measured: asked.is_some_and(|asked| asked.measured) };
         (self.running_method, self.is_previewing) = (method, false);
         self.layers.clear();
         self.run = RunState::start(plan);
@@ -140,7 +166,7 @@ impl Studio {
         self.timeline.begin_run();
         self.send(Command::AutoSnapshots(self.planned_snapshots()));
         // What the form says now, if it differs: a run that ran out of memory goes on in smaller parts.
-        let default = crate::unlearn::Settings::of(method);
+        let default = crate::unlearn::Settings::of(self.settings.method());
         let now = self.settings.get(MICRO_BATCH);
         let micro_batch = now.filter(|now| default.get(MICRO_BATCH) != Some(now)).and_then(|now| now.as_u64());
         self.request(ProjectRequest::Continue { micro_batch: micro_batch.and_then(|n| usize::try_from(n).ok()) });

@@ -166,11 +166,7 @@ impl Studio {
             samples: MEASURED,
             seed: EVALUATION_SEED,
         });
-        let collection = match &feedback {
-            FeedbackSource::Labeler { .. } => Collection::Labeler,
-            _ if self.learns_from_few_marks() => Collection::LikeMarks,
-            _ => Collection::Marks,
-        };
+        let collection = Collection::of(&feedback, &self.settings);
         let (method, measured) = (self.settings.method(), evaluation.is_some());
         self.run = RunState::start(RunPlan { collection, stages: method.stages(), measured });
         self.charts = Charts::of(method, self.charts.log);

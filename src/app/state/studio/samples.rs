@@ -7,8 +7,7 @@ use crate::{
         tiles::{Source, next_tile_request, sample_at},
         view::{Beside, Compare, Detail},
     },
-    data::ImageSource,
-    engine::{Command, SampleKind, SampleRequest, SuggestRequest},
+    engine::{Command, ImageSource, SampleKind, SampleRequest, SuggestRequest},
     feedback::{Feedback, Sample, probe::FEWEST},
     networks::{Masking, Motion, latents::class_at},
 };
