@@ -123,7 +123,7 @@ pub(super) fn preset(id: &str) -> Option<Values> {
     let settings = match id {
         PAPER => paper,
         // What `benches/README.md` says was measured best.
-        QUICK => ImageToImageSettings { alpha: 0.5, iterations: 400, lr: 1e-3, final_lr: 0.0, decay: 0.0, ..paper },
+        QUICK => ImageToImageSettings { alpha: 0.75, iterations: 500, lr: 1e-3, final_lr: 0.0, decay: 0.0, ..paper },
         _ => return None,
     };
     let collect = CollectSettings { labelled: 5000, positive_below: 0.2, few_marks: 1000, seed: 0 };
