@@ -125,6 +125,19 @@ impl<B: GanOps> Backward<B, 1> for SlopeMul {
 }
 
 #[derive(Debug)]
+struct Gelu;
+
+impl<B: GanOps> Backward<B, 1> for Gelu {
+    /// The input.
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let x = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::exact_gelu_grad(x, grad));
+    }
+}
+
+#[derive(Debug)]
 struct Scale;
 
 impl<B: GanOps> Backward<B, 2> for Scale {
@@ -259,6 +272,16 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
         let output = B::slope_mul(y.clone(), t.into_primitive(), act);
         match prep.compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((y, act), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let x_kept = x.primitive().clone();
+        let prep = Gelu.prepare::<C>([x.node()]);
+        let output = B::exact_gelu(x.into_primitive());
+        match prep.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(x_kept, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }

@@ -230,6 +230,25 @@ pub fn adam<B: Backend>(
     (B::float_sub(theta, B::float_mul_scalar(change, Scalar::from(rate))), first, second)
 }
 
+pub fn gelu<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let below = below::<B>(x.clone());
+    B::float_mul(x, below)
+}
+
+pub fn gelu_grad<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+    let half = B::float_mul_scalar(B::float_mul(x.clone(), x.clone()), Scalar::from(-0.5_f32));
+    let root: f32 = std::f32::consts::FRAC_1_SQRT_2 * std::f32::consts::FRAC_2_SQRT_PI / 2.0;
+    let density = B::float_mul_scalar(B::float_exp(half), Scalar::from(root));
+    let slope = B::float_add(below::<B>(x.clone()), B::float_mul(x, density));
+    B::float_mul(grad, slope)
+}
+
+/// The normal distribution's probability of less.
+fn below<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let erf = B::float_erf(B::float_mul_scalar(x, Scalar::from(std::f32::consts::FRAC_1_SQRT_2)));
+    B::float_mul_scalar(B::float_add_scalar(erf, Scalar::from(1.0_f32)), Scalar::from(0.5_f32))
+}
+
 pub fn lerp<B: Backend>(from: FloatTensor<B>, to: FloatTensor<B>, weight: f32) -> FloatTensor<B> {
     let way = B::float_sub(to, from.clone());
     B::float_add(from, B::float_mul_scalar(way, Scalar::from(weight)))

@@ -146,6 +146,18 @@ pub trait GanOps: Backend {
         composite::filtered::filtered_act_grad::<Self>(x, scale, bias, grad, filtered)
     }
 
+    /// `x Phi(x)`, elementwise, of `x` `[rows, width]`.
+    #[fusion(default)]
+    fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        composite::gelu::<Self>(x)
+    }
+
+    /// The gradient of `gelu` for `x`.
+    #[fusion(default)]
+    fn exact_gelu_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        composite::gelu_grad::<Self>(x, grad)
+    }
+
     /// One step of Adam: the parameters and both moments afterwards.
     #[allow(clippy::type_complexity)] // As above.
     #[fusion(default)]

@@ -110,6 +110,11 @@ pub fn filtered_activation(x: Tensor<4>, scale: Tensor<2>, bias: Tensor<1>, filt
     Tensor::from_dispatch(Dispatch::filtered_act(x, scale, bias, filtered))
 }
 
+/// The exact Gaussian error linear unit `x Phi(x)` (Hendrycks & Gimpel 2016) of `x: [rows, width]`.
+pub fn gelu(x: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::exact_gelu(x.into_dispatch()))
+}
+
 /// One step of Adam on a vector of parameters; all tensors are `[parameters]`. Gives the parameters and both moments.
 pub fn adam(
     theta: Tensor<1>,

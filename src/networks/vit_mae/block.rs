@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation, module};
 
-use crate::networks::{ArchitectureError, Leaves, ParamLayout, flat::ParamId, params::ShapeReader, style::id};
+use crate::networks::{ArchitectureError, Leaves, ParamLayout, flat::ParamId, ops, params::ShapeReader, style::id};
 
 /// `x W^T + b`.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +122,7 @@ impl Block {
     /// `[batch * tokens, width]` to the same.
     pub(super) fn forward(&self, p: &Leaves, x: Tensor<2>, batch: usize) -> Tensor<2> {
         let x = x.clone() + self.attention(p, self.before.forward(p, x), batch);
-        let hidden = activation::gelu(self.intermediate.forward(p, self.after.forward(p, x.clone())));
+        let hidden = ops::gelu(self.intermediate.forward(p, self.after.forward(p, x.clone())));
         x + self.output.forward(p, hidden)
     }
 

@@ -5,12 +5,13 @@
 //!
 //! - [`memory`] is the border to Burn's tensors and the scratch memory of a thread;
 //! - [`simd`] picks the instruction set at run time;
-//! - [`conv`] holds the convolutions, [`resample`] the FIR, [`filtered`] the activation between two of them, [`pointwise`]
+//! - [`conv`] holds the convolutions, [`resample`] the FIR, [`filtered`] the activation between two of them, [`gelu`] that of transformers, [`pointwise`]
 //!   what is left;
 //! - [`vector`] is for flat vectors of parameters.
 
 mod conv;
 mod filtered;
+mod gelu;
 mod memory;
 mod pointwise;
 mod resample;
@@ -85,6 +86,14 @@ impl GanOps for Flex {
         filtered: FilteredActivation,
     ) -> (Image, Image, Image) {
         filtered::filtered_act_grad(&x, &scale, &bias, &grad, &filtered)
+    }
+
+    fn exact_gelu(x: Image) -> Image {
+        gelu::gelu(&x)
+    }
+
+    fn exact_gelu_grad(x: Image, grad: Image) -> Image {
+        gelu::gelu_grad(&x, &grad)
     }
 
     fn adam(theta: Image, gradient: Image, first: Image, second: Image, step: AdamStep) -> (Image, Image, Image) {

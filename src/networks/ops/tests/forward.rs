@@ -235,3 +235,14 @@ fn optimizer_steps_agree_with_the_composite() {
     let ours = Flex::lerp(theta.clone(), first.clone(), 0.3);
     assert_close("lerp", ours, composite::lerp::<Flex>(theta, first, 0.3), 0);
 }
+
+#[test]
+fn gelu_and_its_gradient_agree_with_the_composite() {
+    let mut inputs = Inputs::new(6);
+    for shape in [[1, 1], [7, 33], [300, 129]] {
+        let (x, grad) = (Flex::float_mul_scalar(inputs.tensor(&shape), 3.0_f32.into()), inputs.tensor(&shape));
+        assert_close("gelu", Flex::exact_gelu(x.clone()), composite::gelu::<Flex>(x.clone()), 0);
+        let theirs = composite::gelu_grad::<Flex>(x.clone(), grad.clone());
+        assert_close("gradient", Flex::exact_gelu_grad(x, grad), theirs, 0);
+    }
+}
