@@ -241,7 +241,7 @@ fn what_is_not_a_model_gets_one_sentence() {
         path
     };
     assert_refused(&folder.path().join("missing.pt"), "cannot be read: no such file");
-    assert_refused(folder.path(), "cannot be read: is a directory");
+    assert_refused(folder.path(), "it has neither a config.json nor a model.safetensors");
     assert_refused(&file("empty.pt", b""), "the file is empty");
     assert_refused(&file("text.pt", b"just some text"), "like no file of PyTorch, Python or safetensors");
     assert_refused(&file("text.safetensors", b"just some text"), "its header claims");

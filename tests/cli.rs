@@ -753,7 +753,7 @@ const BAD_INPUT: &[(&str, i32, &str)] = &[
     (
         "unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --method magic",
         2,
-        "[possible values: reject, redirect, adapt, saliency, feature, dampen, extrapolate]",
+        "[possible values: reject, redirect, adapt, saliency, feature, dampen, extrapolate, image-to-image]",
     ),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set mask-ratio=0", 2, "a share above 0 and at most 1"),
     ("unlearn {m} --labeler {l} --forget 0 --out {o}/a.pt --set mask-ratio=1.5", 2, "a share above 0 and at most 1"),

@@ -9,6 +9,7 @@ mod digest;
 mod element;
 mod error;
 mod hugging_face;
+mod hugging_face_write;
 mod layout;
 mod nvlabs;
 mod pickle;
@@ -132,7 +133,7 @@ pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<(), CheckpointError>
         },
         Some(Format::Safetensors) => safetensors_file::save(path, checkpoint, Precision::Single),
         Some(Format::Pickle) => nvlabs::save(path, checkpoint),
-        None => hugging_face::save(path, checkpoint),
+        None => hugging_face_write::save(path, checkpoint),
     }
 }
 

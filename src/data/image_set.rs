@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::{DataError, avatars, source::AVATAR_SEED};
+use super::{DataError, avatars};
+
+/// Seed of the avatars, whatever the seed of what is done with them.
+pub(super) const AVATAR_SEED: u64 = 0;
 
 /// No training image has a longer side.
 pub const LARGEST: usize = 1024;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, ImageSet, avatars, folder, idx};
+use super::{DataError, ImageSet, avatars, folder, idx, image_set::AVATAR_SEED};
 
 /// Images by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +20,6 @@ pub enum ImageSource {
 
 /// What stands for the drawn avatars where a file is named.
 pub const AVATARS: &str = "avatars";
-/// Seed of the avatars, whatever the seed of what is done with them.
-pub(super) const AVATAR_SEED: u64 = 0;
 
 impl ImageSource {
     /// What a person means by a path: `avatars`, a folder, or else an IDX file.

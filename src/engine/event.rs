@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    phase::Progress, pictures::PicturesCard, project_card::ProjectCard, report::RunReport, request::SampleRequest,
+    phase::Progress, pictures_card::PicturesCard, project_card::ProjectCard, report::RunReport, request::SampleRequest,
     training::TrainReport,
 };
 use crate::{

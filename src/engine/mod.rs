@@ -27,6 +27,7 @@ mod memory;
 mod open;
 mod phase;
 mod pictures;
+mod pictures_card;
 mod project_card;
 mod report;
 pub mod request;
@@ -49,7 +50,7 @@ pub use error::{EngineError, panic_sentence};
 pub use event::{Event, LabelerCard, RenderedTiles};
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
-pub use pictures::PicturesCard;
+pub use pictures_card::PicturesCard;
 pub use project_card::{AskedRun, InterruptedRun, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{

@@ -2,19 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::{error::EngineError, session::Session};
+use super::{error::EngineError, pictures_card::PicturesCard, session::Session};
 use crate::data::{ImageSource, PictureNotes, PictureSet};
-
-/// Pictures that are open beside a model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PicturesCard {
-    /// Where they come from.
-    pub source: ImageSource,
-    /// How many there are.
-    pub count: usize,
-}
 
 /// Opens pictures for the session's model; gives what the person should know. On failure those that were open stay.
 pub(super) fn open_pictures(

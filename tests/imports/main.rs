@@ -54,6 +54,7 @@ const SHARED: &[&str] = &["sanitize", "atomic_file"];
 const PRIVATE: &[(&[&str], &[&str])] = &[
     (&["networks", "stylegan2"], &["networks", "checkpoint"]),
     (&["networks", "dcgan"], &["networks", "checkpoint"]),
+    (&["networks", "vit_mae"], &["networks", "checkpoint"]),
     (&["unlearn", "adapt"], &["unlearn", "cli"]),
 ];
 
