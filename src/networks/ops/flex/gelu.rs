@@ -76,7 +76,7 @@ impl Kernel for Backward<'_> {
 fn normal(x: f32) -> (f32, f32) {
     const SQRT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
     /// `1 / sqrt(2 pi)`.
-    const DENSITY: f32 = 0.398_942_28;
+    const DENSITY: f32 = 0.398_942_3;
     let t = x.abs() * SQRT_HALF;
     let bell = exp_of_negative(-(t * t));
     let k = 1.0 / (1.0 + 0.327_591_1 * t);
