@@ -86,7 +86,7 @@ fn unlearning_step(bencher: Bencher) {
             let loss = found.forget + found.retain.expect("pictures that may stay");
             p.gradient(&mut loss.backward())
         });
-        to_vec(passes::sum(gradients).expect("a gradient").slice([0..1]))
+        to_vec(passes::sum(gradients).expect("a gradient").narrow(0, 0, 1))
     });
 }
 
