@@ -365,8 +365,8 @@ fn a_stylegan3_without_a_discriminator() {
     // A sample does not depend on those it is drawn with.
     let (own, _) = sampler.maps_of_samples(&model, &samples[2..]).expect("maps");
     assert_eq!(own, maps[2 * 7 * 64..]);
-    let together = sampler.render_samples(&model, &samples).expect("images");
-    assert_eq!(sampler.render_samples(&model, &samples[1..2]).expect("an image"), together[256..512]);
+    let together = sampler.subjects_of(&model, &samples).expect("images");
+    assert_eq!(sampler.subjects_of(&model, &samples[1..2]).expect("an image"), together[256..512]);
 
     let folder = tempfile::tempdir().expect("a folder");
     let (out, report) = (folder.path().join("out.pkl"), folder.path().join("r.json"));

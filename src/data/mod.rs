@@ -16,4 +16,4 @@ pub use error::DataError;
 pub use image_set::{ImageSet, LARGEST};
 pub use order::Order;
 pub use picture_set::{PictureNotes, PictureSet};
-pub use source::{AVATARS, ImageSource};
+pub use source::{AVATARS, ImageSource, TRAINING_AVATARS};

@@ -4,13 +4,11 @@ use std::{collections::HashMap, path::PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{DataError, ImageSet, ImageSource, folder};
+use super::{DataError, ImageSet, ImageSource, folder, source::TRAINING_AVATARS};
 use crate::networks::Pictures;
 
-/// Avatars that are completed. Of training they are others ([`PICTURES_BEHIND`]).
+/// Avatars that are completed: those behind the ones that a training sees.
 const AVATAR_COUNT: usize = 4000;
-/// Drawings before these: what a training from scratch sees.
-pub const PICTURES_BEHIND: usize = 100_000;
 
 /// Pictures of one size in memory, each with the digest that names it.
 #[derive(Clone, Debug)]
@@ -42,7 +40,7 @@ impl PictureSet {
                 (found.images, found.digests)
             }
             ImageSource::Avatars => {
-                let images = ImageSet::avatars_behind(PICTURES_BEHIND, AVATAR_COUNT, side)?;
+                let images = ImageSet::avatars_behind(TRAINING_AVATARS, AVATAR_COUNT, side)?;
                 let digests = (0..images.len()).map(|number| images.digest(number)).collect();
                 (images, digests)
             }

@@ -21,6 +21,9 @@ pub enum ImageSource {
 /// What stands for the drawn avatars where a file is named.
 pub const AVATARS: &str = "avatars";
 
+/// Drawings that a training from scratch sees.
+pub const TRAINING_AVATARS: usize = 100_000;
+
 impl ImageSource {
     /// What a person means by a path: `avatars`, a folder, or else an IDX file.
     pub fn of(path: PathBuf) -> Self {

@@ -16,13 +16,11 @@ use super::{
 };
 use crate::{
     checkpoint,
-    data::{ImageSet, ImageSource},
+    data::{ImageSet, ImageSource, TRAINING_AVATARS},
     model::{Model, Sampler},
     networks::{Architecture, CompletionArchitecture},
 };
 
-/// Drawings that make up the avatars.
-const AVATAR_COUNT: usize = 100_000;
 /// Channels at 4x4, 8x8, ... unless others are asked for.
 const CHANNELS: [usize; 9] = [128, 128, 96, 64, 48, 32, 16, 16, 8];
 /// Samples that the finished model is measured on.
@@ -172,7 +170,7 @@ fn choose(chosen: &ChosenChoices, choices: Choices) -> Result<Choices, EngineErr
 
 /// The training images, at `side` pixels if it is known already.
 fn images(data: &ImageSource, side: Option<usize>, control: &JobControl) -> Result<ImageSet, EngineError> {
-    let (images, skipped) = data.open(side, AVATAR_COUNT)?;
+    let (images, skipped) = data.open(side, TRAINING_AVATARS)?;
     if !skipped.is_empty() {
         let names: Vec<_> =
             skipped.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy()).collect();

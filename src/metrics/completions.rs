@@ -48,13 +48,15 @@ pub struct Completed {
     pub errors: Vec<(f64, usize)>,
 }
 
-/// The quality of the completions in `rows`; `originals` are the pictures themselves.
+/// The quality of the completions in `rows`, ascending; `originals` are the pictures themselves.
 pub fn completion_quality(
     completed: &Completed,
     originals: &Labels,
     rows: &[usize],
 ) -> Result<CompletionQuality, FrechetError> {
-    let of = |labels: &Labels| labels.features.as_ref().map(|features| features.select(|row| rows.contains(&row)));
+    let of = |labels: &Labels| {
+        labels.features.as_ref().map(|features| features.select(|row| rows.binary_search(&row).is_ok()))
+    };
     let (found, wanted) = (of(&completed.labels), of(originals));
     let (mut frechet, mut cosine) = (None, None);
     if let (Some(found), Some(wanted)) = (&found, &wanted) {

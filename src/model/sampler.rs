@@ -67,22 +67,12 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// As [`subjects`](Self::subjects), of a model's samples.
+    /// As [`subjects`](Self::subjects), of a model's samples, of any seeds, classes and truncations, in their order.
     pub fn subjects_of(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
         let mut out = Vec::new();
         for run in samples.chunk_by(|a, b| a.psi() == b.psi()) {
             let Some(first) = run.first() else { continue };
             out.extend(self.subjects(&latents(model, run)?, first.psi()));
-        }
-        Ok(out)
-    }
-
-    /// Images of a model's samples, of any seeds, classes and truncations, in their order.
-    pub fn render_samples(&mut self, model: &Model, samples: &[Sample]) -> Result<Vec<f32>, ModelError> {
-        let mut out = Vec::new();
-        for run in samples.chunk_by(|a, b| a.psi() == b.psi()) {
-            let Some(first) = run.first() else { continue };
-            out.extend(self.render(&latents(model, run)?, first.psi()));
         }
         Ok(out)
     }

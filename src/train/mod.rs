@@ -16,6 +16,7 @@ pub mod passes;
 pub mod path_length;
 pub mod r1;
 mod rows;
+pub mod schedule;
 mod state;
 mod steps;
 pub mod trainer;

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     feedback::PoolCursor,
     networks::{Dual, FlatParams, Generator, Leaves, Noise, SourceState, flat::to_vec, latents::NormalSource},
-    train::{GeneratorTrainer, GeneratorTrainerNumbers, ms_ssim::ms_ssim},
+    train::{GeneratorTrainer, GeneratorTrainerNumbers, ms_ssim::ms_ssim, schedule::half_cosine},
 };
 
 /// The numbers of a training towards given images.
@@ -132,9 +132,7 @@ impl RegressionConfig {
     }
 
     fn lr_factor(&self, index: usize) -> f64 {
-        let progress = index as f64 / self.iterations.max(1) as f64;
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        self.final_lr + (1.0 - self.final_lr) * cosine
+        half_cosine(index, self.iterations, self.final_lr)
     }
 }
 

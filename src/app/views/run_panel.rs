@@ -157,7 +157,7 @@ fn retained(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         ui.label(RichText::new("May stay").weak());
         let help = "Which pictures the model must go on completing as before: those found among the open ones, or all of \
                     another folder, if the pictures it was trained on are not at hand.";
-        let name = studio.retained.as_ref().map_or("of the open pictures".to_owned(), ImageSource::name);
+        let name = studio.retained.as_ref().map_or("from the open pictures".to_owned(), ImageSource::name);
         let button = ui.add(egui::Button::new(&name).truncate()).on_hover_text(help);
         if button.clicked() {
             match studio.retained {

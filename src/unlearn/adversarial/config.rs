@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{networks::discriminator::BATCH_GROUP, train::TrainConfig};
+use crate::{
+    networks::discriminator::BATCH_GROUP,
+    train::{TrainConfig, schedule::half_cosine},
+};
 
 /// A stage of adversarial iterations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,9 +22,7 @@ pub struct StageConfig {
 impl StageConfig {
     /// Factor on the learning rate in iteration `index`.
     pub fn lr_factor(&self, index: usize) -> f64 {
-        let progress = index as f64 / self.iterations.max(1) as f64;
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        self.final_lr + (1.0 - self.final_lr) * cosine
+        half_cosine(index, self.iterations, self.final_lr)
     }
 
     /// Checks that it can be run; `name` is what a sentence calls it, and the error is one.

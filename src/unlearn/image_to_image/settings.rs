@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     feedback::CollectSettings,
-    train::adam::AdamConfig,
+    train::{adam::AdamConfig, schedule::half_cosine},
     unlearn::{
         field::{Field, FieldKind},
         method::{Plan, Preset, preset_values},
@@ -167,9 +167,7 @@ impl ImageToImageSettings {
     }
 
     pub(super) fn lr_factor(&self, index: usize) -> f64 {
-        let progress = index as f64 / self.iterations.max(1) as f64;
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        self.final_lr + (1.0 - self.final_lr) * cosine
+        half_cosine(index, self.iterations, self.final_lr)
     }
 
     pub(super) fn plan(&self) -> Plan {
