@@ -30,7 +30,7 @@ const ARCHITECTURE: CompletionArchitecture = CompletionArchitecture {
 
 fn training() -> CompletionTraining {
     let images = ImageSource::Avatars.open(Some(64), 4 * BATCH).expect("drawn faces").0;
-    let card = Card { data: "avatars".to_owned(), date: None, licence: None };
+    let card = Card { data: "avatars".to_owned(), date: None, excluded: None, licence: None };
     let choices = CompletionChoices { batch: BATCH, ..CompletionChoices::default() };
     let fresh = CompletionTraining::fresh(&ARCHITECTURE, (choices, 0), images, card, &device::cpu().device);
     let mut training = fresh.expect("a training");

@@ -10,6 +10,7 @@
 //! to. Whatever depends on what is in a file is a failure, so a class that the labeler does not know is one.
 
 mod args;
+mod audit;
 mod avatars;
 mod client;
 mod compare;
@@ -69,6 +70,8 @@ enum Verb {
     Compare(Box<compare::CompareArgs>),
     /// Measure what a labeler sees before and after.
     Evaluate(evaluate::EvaluateArgs),
+    /// Find out how far forgetting holds: measure, attack, report.
+    Audit(Box<audit::AuditArgs>),
     /// Convert between model formats.
     Export(export::ExportArgs),
     /// Draw faces with known attributes, to train on.
@@ -127,6 +130,7 @@ fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
         Some(Verb::Resume(args)) => resume::run(&args),
         Some(Verb::Compare(args)) => compare::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
+        Some(Verb::Audit(args)) => audit::run(&args),
         Some(Verb::Export(args)) => export::run(&args),
         Some(Verb::Avatars(args)) => avatars::run(&args),
         Some(Verb::Train(args)) => train::run(&args),

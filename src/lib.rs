@@ -1,6 +1,6 @@
 //! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
 //!
-//! Imports run one way: `app, cli -> engine -> project, unlearn -> feedback -> model -> checkpoint, train, metrics, data -> networks`.
+//! Imports run one way: `app, cli -> engine -> project, audit, unlearn -> feedback -> model -> checkpoint, train, metrics, data -> networks`.
 //! `networks` knows nobody. All may use [`sanitize`] and [`atomic_file`], and from `model` on [`device`].
 
 // What a user meets must not end the program; tests may.
@@ -11,6 +11,7 @@
 
 pub mod app;
 pub mod atomic_file;
+pub mod audit;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;

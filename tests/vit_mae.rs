@@ -269,7 +269,7 @@ fn a_training_that_was_interrupted_goes_on_as_if_it_had_not() {
         mask_ratio: 0.75,
         norm_pix_loss: true,
     };
-    let card = || Card { data: "set".to_owned(), date: None, licence: None };
+    let card = || Card { data: "set".to_owned(), date: None, excluded: None, licence: None };
     let choices = CompletionChoices { batch: 6, ..CompletionChoices::default() };
     let begun = || {
         let fresh = CompletionTraining::fresh(&architecture, (choices, 4), images(), card(), &Device::flex());

@@ -15,7 +15,7 @@ use crate::{
     data::{ImageSource, LARGEST, avatars},
     engine::{
         Command, Engine, Event,
-        request::{TrainRequest, TrainingLength, TrainingStart},
+        request::{Exclusion, TrainRequest, TrainingLength, TrainingStart},
         training::{Augmentation, Card, Choices, ChosenChoices, CompletionChoices, TrainReport},
     },
     networks::{CompletionArchitecture, FreshFamily},
@@ -103,6 +103,13 @@ pub(super) struct TrainArgs {
     /// Write a picture of samples whenever the model is saved (.png).
     #[arg(long, value_name = "PNG")]
     grid: Option<PathBuf>,
+    /// Leave out every image of this class, to make a model that never learned it: an attribute of the drawn faces (`hat!=none`), a
+    /// label of an IDX file (`4`), or a class that --labeler sees in the pictures of a folder.
+    #[arg(long, value_name = "CLASS")]
+    exclude: Option<String>,
+    /// The labels of an IDX file, for --exclude; without it, those that lie beside it under MNIST's names.
+    #[arg(long, value_name = "IDX", requires = "exclude")]
+    labels: Option<PathBuf>,
     /// ONNX classifier: compares samples of the finished model with the data, for the model's card.
     #[arg(long, value_name = "ONNX")]
     labeler: Option<PathBuf>,
@@ -235,6 +242,7 @@ impl TrainArgs {
             data: name.to_string_lossy().into_owned(),
             date: self.date.clone(),
             licence: self.licence.clone().or_else(own),
+            excluded: self.exclude.clone(),
         }
     }
 
@@ -282,6 +290,11 @@ impl TrainArgs {
             save_every: self.save_every,
             labeler: self.labeler.as_deref().map(|path| self.labeler_args.spec(path)),
             card: self.card(),
+            exclude: self.exclude.clone().map(|classes| Exclusion {
+                classes,
+                labels: self.labels.clone(),
+                labeler: self.labeler.as_deref().map(|path| self.labeler_args.spec(path)),
+            }),
         })
     }
 }
@@ -322,8 +335,10 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
 fn resume_hint(args: &TrainArgs, done: usize, of: usize) -> String {
     let show = |path: &Path| path.display().to_string();
     let (data, out) = (show(&args.data), show(&args.out));
+    let mut excluded = args.exclude.as_ref().map_or(String::new(), |classes| format!(" --exclude '{classes}'"));
+    excluded += &args.labels.as_deref().map_or(String::new(), |labels| format!(" --labels {}", show(labels)));
     format!(
         "stopped after {done} of {of} iterations; to go on: \
-         unlearn-studio train {data} --out {out} --resume {out} --iters {of}"
+         unlearn-studio train {data} --out {out} --resume {out} --iters {of}{excluded}"
     )
 }

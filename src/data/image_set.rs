@@ -1,6 +1,6 @@
 //! A set of training images, addressed by number.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -19,6 +19,8 @@ pub struct ImageSet {
     images: Images,
     /// What is given out has the means of squares of this many pixels a side.
     shrink: usize,
+    /// The images that are left, where some were taken out.
+    kept: Option<Arc<[u32]>>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ impl ImageSet {
     /// The first `count` avatars of a seed.
     pub fn avatars(seed: u64, count: usize, side: u32) -> Self {
         let side = side.clamp(*avatars::SIZES.start(), *avatars::SIZES.end()) as usize;
-        Self { side, images: Images::Avatars { seed, count }, shrink: 1 }
+        Self { side, images: Images::Avatars { seed, count }, shrink: 1, kept: None }
     }
 
     /// `count` avatars behind the first `from`, drawn once and kept.
@@ -48,8 +50,28 @@ impl ImageSet {
         Self::rgb(bytes, drawn).shrunk(side).ok_or(wrong)
     }
 
+    /// The same images without those of which `is_out` holds, by their numbers.
+    pub fn without(self, is_out: impl Fn(usize) -> bool) -> Self {
+        let kept = (0..self.len()).filter(|&number| !is_out(number)).map(|number| self.place(number) as u32).collect();
+        Self { kept: Some(kept), ..self }
+    }
+
+    /// Where an image lies among all of them, those that were taken out included.
+    fn place(&self, number: usize) -> usize {
+        self.kept.as_ref().map_or(number, |kept| kept[number] as usize)
+    }
+
+    /// What the drawing of a number shows, if the images are drawn.
+    pub fn attributes(&self, number: usize) -> Option<avatars::Attributes> {
+        match &self.images {
+            Images::Avatars { seed, .. } => Some(avatars::attributes(*seed, self.place(number) as u64)),
+            Images::InMemory { .. } => None,
+        }
+    }
+
     /// The bytes of an image, before it is shrunk.
     pub(super) fn bytes_of(&self, number: usize) -> Cow<'_, [u8]> {
+        let number = self.place(number);
         match &self.images {
             Images::Avatars { seed, .. } => avatars::draw(*seed, number as u64, self.side as u32).rgb.into(),
             Images::InMemory { bytes, channels } => {
@@ -61,12 +83,12 @@ impl ImageSet {
 
     /// Grey images `[count, side, side]`.
     pub(super) fn grey(bytes: Vec<u8>, side: usize) -> Self {
-        Self { side, images: Images::InMemory { bytes, channels: 1 }, shrink: 1 }
+        Self { side, images: Images::InMemory { bytes, channels: 1 }, shrink: 1, kept: None }
     }
 
     /// Colour images `[count, side, side, 3]`.
     pub(super) fn rgb(bytes: Vec<u8>, side: usize) -> Self {
-        Self { side, images: Images::InMemory { bytes, channels: 3 }, shrink: 1 }
+        Self { side, images: Images::InMemory { bytes, channels: 3 }, shrink: 1, kept: None }
     }
 
     /// The same images with `side` pixels along a side, each the mean of those it covers; `None` unless that divides
@@ -82,6 +104,9 @@ impl ImageSet {
 
     /// Number of images.
     pub fn len(&self) -> usize {
+        if let Some(kept) = &self.kept {
+            return kept.len();
+        }
         match &self.images {
             Images::Avatars { count, .. } => *count,
             Images::InMemory { bytes, channels } => bytes.len() / (self.side * self.side * channels).max(1),
@@ -148,6 +173,9 @@ mod tests {
         assert_eq!((small.side(), small.len(), small.images(&[7]).len()), (16, 10, 3 * 16 * 16));
         assert!((small.images(&[7])[2] - mean).abs() < 1e-5);
         assert!(small.shrunk(5).is_none());
+        let without = ImageSet::avatars(3, 10, 64).without(|number| number % 2 == 0).without(|number| number == 0);
+        assert_eq!((without.len(), without.images(&[2])), (4, images.clone()));
+        assert_eq!(without.attributes(2), Some(avatars::attributes(3, 7)));
         assert_eq!((images[64 * 64 + 5] + 1.0) * 127.5, f32::from(picture[5 * 3 + 1]));
     }
 }

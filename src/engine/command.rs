@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     request::{
-        CompareRequest, ConvertRequest, DrawRequest, FileJob, OpenRequest, ProjectRequest, RunRequest, SampleRequest,
-        SuggestRequest, TrainRequest,
+        AuditRequest, CompareRequest, ConvertRequest, DrawRequest, FileJob, OpenRequest, ProjectRequest, RunRequest,
+        SampleRequest, SuggestRequest, TrainRequest,
     },
     weights::Weights,
 };
@@ -55,6 +55,8 @@ pub enum Command {
     Draw(Box<DrawRequest>),
     /// Compare two model files; what is open stays open.
     Compare(Box<CompareRequest>),
+    /// Find out how far forgetting holds; what is open stays open. It can be paused, resumed and stopped.
+    Audit(Box<AuditRequest>),
     /// Train a model from scratch; what is open stays open.
     Train(Box<TrainRequest>),
     /// Read or write a file that is no model.

@@ -246,6 +246,7 @@ impl<'a> RunControl<'a> {
             | Command::Convert(_)
             | Command::Draw(_)
             | Command::Compare(_)
+            | Command::Audit(_)
             | Command::Train(_) => {
                 self.send_event(Event::Warning("a run is in progress; stop it first".to_owned()));
             }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    audit::AuditError,
     checkpoint::CheckpointError,
     data::DataError,
     device::NoGpu,
@@ -47,6 +48,9 @@ pub enum EngineError {
     /// Comparing before and after.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// Auditing a model.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// No GPU where one was asked for.
     #[error(transparent)]
     Device(#[from] NoGpu),

@@ -7,6 +7,7 @@ use super::{
     training::TrainReport,
 };
 use crate::{
+    audit::AuditReport,
     feedback::{Feedback, LabelerSpec, Suggestions},
     metrics::{Evaluation, Head},
     model::ModelCard,
@@ -111,6 +112,8 @@ pub enum Event {
     },
     /// Two models were compared; `None` if that was stopped.
     Compared(Option<Box<Evaluation>>),
+    /// An audit is over and its report written; `None` if that was stopped.
+    Audited(Option<Box<AuditReport>>),
     /// A training from scratch is over.
     Trained(Box<TrainReport>),
     /// A feedback file was read.

@@ -5,9 +5,11 @@
 //! several requests of one kind only the latest. A panic or an error inside the worker becomes [`Event::Failed`]; what was
 //! loaded and reached before stays.
 //!
-//! The jobs (`open`, `sample`, `draw`, `suggest`, `run`, `evaluate`, `train`, `export`, `files`) take values ([`request`])
+//! The jobs (`open`, `sample`, `draw`, `suggest`, `run`, `evaluate`, `train`, `audit`, `export`, `files`) take values ([`request`])
 //! and give values; what lasts between them is the session's.
 
+mod audit;
+mod audit_control;
 mod autosave;
 mod command;
 mod completions;
@@ -18,6 +20,7 @@ mod error;
 mod estimate;
 pub mod evaluate;
 mod event;
+mod exclusion;
 mod export;
 mod files;
 mod halve;
@@ -54,8 +57,8 @@ pub use pictures_card::PicturesCard;
 pub use project_card::{AskedRun, InterruptedRun, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{
-    EvaluationRequest, FileJob, OpenRequest, PictureRequest, ProjectRequest, RunRequest, SampleKind, SampleRequest,
-    SuggestRequest,
+    AuditRequest, AuditSubject, EvaluationRequest, FileJob, OpenRequest, PictureRequest, ProjectRequest, RunRequest,
+    SampleKind, SampleRequest, SuggestRequest,
 };
 pub use warm_up::WarmUp;
 pub use weights::Weights;

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::unlearn::StageRound;
+use crate::{audit::Part, unlearn::StageRound};
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Phase {
     Evaluate,
     /// Training from scratch.
     Train,
+    /// A part of an audit.
+    Audit(Part),
 }
 
 impl std::fmt::Display for Phase {
@@ -27,6 +29,13 @@ impl std::fmt::Display for Phase {
             Self::Method(at) => at.fmt(f),
             Self::Evaluate => f.write_str("evaluate"),
             Self::Train => f.write_str("train"),
+            Self::Audit(part) => f.write_str(match part {
+                Part::Measure => "measure",
+                Part::Layers => "layers",
+                Part::Search => "search",
+                Part::Relearn => "relearn",
+                Part::Back => "way back",
+            }),
         }
     }
 }

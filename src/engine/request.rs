@@ -9,6 +9,7 @@ use super::{
     weights::Weights,
 };
 use crate::{
+    audit::AuditBudget,
     data::ImageSource,
     feedback::{Feedback, FeedbackSource, LabelerSpec},
     networks::{CompletionArchitecture, FreshFamily, Masking},
@@ -124,6 +125,48 @@ pub struct CompareRequest {
     pub pictures: Option<ImageSource>,
     /// How.
     pub evaluation: EvaluationRequest,
+}
+
+/// An audit of an unlearned model.
+#[derive(Clone, Debug)]
+pub struct AuditRequest {
+    /// The model before and after.
+    pub subject: AuditSubject,
+    /// A model that was trained without what must go.
+    pub retrained: Option<PathBuf>,
+    /// A classifier and what should be gone, as [`Labeler::target`](crate::metrics::Labeler::target) takes it. A node knows its own.
+    pub labeler: Option<(LabelerSpec, String)>,
+    /// Another classifier that had nothing to do with the unlearning, and what should be gone in its words.
+    pub second: Option<(LabelerSpec, String)>,
+    /// Audit samples of one class only.
+    pub class: Option<usize>,
+    /// Number of classes, as in [`OpenRequest`].
+    pub classes: Option<usize>,
+    /// How long is looked.
+    pub budget: AuditBudget,
+    /// Seed of all latents.
+    pub seed: u64,
+    /// The page that is written; its numbers stand beside it as JSON.
+    pub out: PathBuf,
+}
+
+/// What is audited.
+#[derive(Clone, Debug)]
+pub enum AuditSubject {
+    /// Two model files.
+    Files {
+        /// The original model.
+        before: PathBuf,
+        /// The unlearned model.
+        after: PathBuf,
+    },
+    /// A node of a project, against the one it was made from.
+    Node {
+        /// The project; the one that is open if none is named.
+        project: Option<PathBuf>,
+        /// The node.
+        node: NodeId,
+    },
 }
 
 /// Requests of one kind replace each other; those of different kinds do not.
@@ -271,6 +314,20 @@ pub struct TrainRequest {
     pub labeler: Option<LabelerSpec>,
     /// For the model's card.
     pub card: Card,
+    /// What it must not see.
+    pub exclude: Option<Exclusion>,
+}
+
+/// Images that a training leaves out, so that it makes a model that never learned something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exclusion {
+    /// What they show, as [`Labeler::target`](crate::metrics::Labeler::target) takes it: of the drawn faces one of their attributes, of an IDX file
+    /// one of its labels, of a folder whatever a classifier knows.
+    pub classes: String,
+    /// The labels of an IDX file; without them those that lie beside it under MNIST's names.
+    pub labels: Option<PathBuf>,
+    /// The classifier that looks at the pictures of a folder.
+    pub labeler: Option<LabelerSpec>,
 }
 
 /// Where a training begins.

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use super::{
     draw::write_picture,
     error::EngineError,
+    exclusion::without,
     job::JobControl,
     phase::{Phase, Progress},
     request::{TrainRequest, TrainingLength, TrainingStart},
@@ -98,7 +99,7 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
             let usual = Choices::default();
             let mixing = if family.mixes_styles() { usual.mixing } else { 0.0 };
             let choices = choose(&request.choices, Choices { augment, mixing, ..usual })?;
-            let images = images(&request.data, *resolution, control)?;
+            let images = images(request, *resolution, control)?;
             let small = grow.as_ref().map(|path| Model::load(path, device)).transpose()?;
             let mut architecture = Architecture {
                 channels: channels_of(images.side(), channels)?,
@@ -121,7 +122,7 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
             )?))
         }
         TrainingStart::FreshCompletion { architecture, resolution, choices, seed } => {
-            let images = images(&request.data, *resolution, control)?;
+            let images = images(request, *resolution, control)?;
             let architecture = CompletionArchitecture { resolution: images.side(), ..*architecture };
             if !architecture.resolution.is_multiple_of(architecture.patch) {
                 let (side, patch) = (architecture.resolution, architecture.patch);
@@ -136,7 +137,7 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
             let model = Model::load(path, device)?;
             let wrong = |reason: String| EngineError::CannotResume { file: path.clone(), reason };
             if model.generator.completion().is_some() {
-                let images = images(&request.data, Some(model.generator.resolution()), control)?;
+                let images = images(request, Some(model.generator.resolution()), control)?;
                 let resumed = CompletionTraining::resume(model, images, request.card.clone());
                 let nothing = || wrong("it was not written by a training that can go on".to_owned());
                 return Ok(Box::new(resumed.ok_or_else(nothing)??));
@@ -148,7 +149,7 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
                 return Err(wrong(format!("its images have {side}x{side} pixels; nothing else can be asked for")));
             }
             state.choices = choose(&request.choices, state.choices)?;
-            let images = images(&request.data, Some(side), control)?;
+            let images = images(request, Some(side), control)?;
             if images.len() != state.images {
                 return Err(wrong(format!(
                     "it was trained on {} images and {} has {}; give the same data to go on",
@@ -168,15 +169,19 @@ fn choose(chosen: &ChosenChoices, choices: Choices) -> Result<Choices, EngineErr
     Ok(choices)
 }
 
-/// The training images, at `side` pixels if it is known already.
-fn images(data: &ImageSource, side: Option<usize>, control: &JobControl) -> Result<ImageSet, EngineError> {
+/// The training images, at `side` pixels if it is known already, without those that are to be left out.
+fn images(request: &TrainRequest, side: Option<usize>, control: &JobControl) -> Result<ImageSet, EngineError> {
+    let data = &request.data;
     let (images, skipped) = data.open(side, TRAINING_AVATARS)?;
     if !skipped.is_empty() {
         let names: Vec<_> =
             skipped.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy()).collect();
         control.warn(format!("{}: not readable as pictures: {}", data.name(), names.join(", ")));
     }
-    Ok(images)
+    match &request.exclude {
+        Some(exclusion) => without(data, images, exclusion),
+        None => Ok(images),
+    }
 }
 
 /// Channels at 4x4, 8x8, ... for images of `side` pixels.

@@ -9,6 +9,8 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use super::{
+    audit::{audit, prepare},
+    audit_control::AuditControl,
     command::Command,
     draw::draw,
     error::{EngineError, panic_sentence},
@@ -229,6 +231,18 @@ impl Worker<'_> {
                     let evaluation = compare_files(&request, &session.device.device, &mut control)?;
                     Ok(Event::Compared(evaluation.map(Box::new)))
                 });
+            }
+            Command::Audit(request) => {
+                let done = attempt(events, || {
+                    let prepared = prepare(&request, session.project.as_ref())?;
+                    let device = session.device.clone();
+                    let mut control = AuditControl::new(session, (commands, events), waiting, pending);
+                    audit(prepared, &request, &device, &mut control)
+                });
+                if let Some(report) = done {
+                    send_event(events, Event::Audited(report.map(Box::new)));
+                }
+                send_event(events, Event::Idle);
             }
             Command::Train(request) => {
                 let mut control = JobControl::new(commands, events, waiting);

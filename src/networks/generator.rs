@@ -140,6 +140,13 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
         None
     }
 
+    /// The maps of its layers in their order, each under the name of its layer, `[batch, channels, side, side]`: what two sets of
+    /// weights make of the same `ws` can be compared by them. Families without layers to tell apart give their
+    /// [`trunk`](Self::trunk), if they have one.
+    fn maps(&self, p: &Leaves, ws: &[Dual<2>]) -> Vec<(String, Tensor<4>)> {
+        self.trunk(p, ws).map(|maps| ("trunk".to_owned(), maps)).into_iter().collect()
+    }
+
     /// Whether the values of this parameter stay on the host when the others move to the device, for [`buffers`](Self::buffers).
     fn is_kept_on_host(&self, _parameter: &str) -> bool {
         false

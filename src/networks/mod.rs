@@ -33,6 +33,7 @@ pub use flat::{FlatParams, Leaves, ParamLayout};
 pub use generator::{CompletionNetwork, Generator, GeneratorNetwork, Noise};
 pub use latents::{LatentAddress, NormalSource, SourceState};
 pub use motion::Motion;
+pub use ops::vector_instructions;
 pub use params::{ArchitectureError, HostTensor, Params};
 pub use patch_order::PatchOrder;
 pub use pictures::{Hidden, Masking, Pictures, Purpose};

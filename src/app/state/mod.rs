@@ -4,6 +4,7 @@
 //! is one kind of data. Imports `link`, the engine, and the values that go into its commands (`unlearn`, `networks`,
 //! `device`); of egui only the geometry types of [`layout`]. Never imports `views`, `grid` or `measure`.
 
+pub mod audit;
 pub mod bundled;
 pub mod charts;
 pub mod comparison;

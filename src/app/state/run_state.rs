@@ -122,6 +122,7 @@ impl RunInProgress {
                 Phase::Method(at) => at.doing(),
                 Phase::Evaluate => "Measuring the result".to_owned(),
                 Phase::Train => "Training".to_owned(),
+                Phase::Audit(_) => "Auditing".to_owned(),
             },
         }
     }

@@ -5,6 +5,7 @@ use eframe::egui::{
 };
 
 use super::{
+    audit_card,
     format::{format_bytes, group_digits},
     theme::palette,
     thumbnails::Thumbnails,
@@ -105,6 +106,14 @@ impl HistoryView {
         ) {
             studio.start_from(node.id);
         }
+        if node.parent.is_some() {
+            let obstacle = studio.audit_obstacle(&node);
+            let help = "Tests how far forgetting holds: measures, attacks, and writes a report";
+            let button = ui.add_enabled_ui(obstacle.is_none(), |ui| widgets::minor_button(ui, "Audit")).inner;
+            if button.on_hover_text(help).on_disabled_hover_text(obstacle.unwrap_or_default()).clicked() {
+                studio.start_audit(node.id);
+            }
+        }
         if studio.comparison().is_some() {
             let button = widgets::minor_button(ui, "Compare methods");
             let help = "Shows what was made from the same model side by side: as points, and as the same samples";
@@ -169,6 +178,22 @@ impl HistoryView {
             let whole = node.file.is_some();
             if may(idle && whole && !is_base, ui, "Forget more from this") {
                 studio.start_from(node.id);
+            }
+            match studio.audit_obstacle(node) {
+                None => {
+                    if may(true, ui, "Audit") {
+                        studio.start_audit(node.id);
+                    }
+                }
+                Some(reason) => {
+                    ui.add_enabled(false, egui::Button::new("Audit")).on_disabled_hover_text(reason);
+                }
+            }
+            let page = studio.audit_page(node.id).filter(|page| page.is_file());
+            if let Some(page) = page
+                && may(true, ui, "Show report")
+            {
+                audit_card::show(ui, &page);
             }
             let compare = if compared { "Compare with the parent again" } else { "Compare with this" };
             if may(whole, ui, compare) {

@@ -4,6 +4,7 @@
 //! what nobody else needs: textures, text being typed, which question is open. Imports `state`, `grid` (the grid's view) and
 //! `link` (the list of GPUs); never `measure` or the shell. [`theme`], [`widgets`] and [`format`] are shared by all views.
 
+mod audit_card;
 mod axes;
 pub(crate) mod charts;
 pub(crate) mod close;

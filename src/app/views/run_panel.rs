@@ -3,6 +3,7 @@
 use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
 
 use super::{
+    audit_card,
     dialogs::{Dialogs, Purpose},
     format::{format_bytes, format_duration, group_digits},
     history, mask_picture, settings_form,
@@ -33,6 +34,7 @@ impl RunPanel {
             progress(ui, studio);
             return;
         }
+        audit_card::ui(ui, studio);
         history::interrupted(ui, studio);
         if let RunState::Finished(report) = &studio.run {
             result(ui, report);
@@ -287,7 +289,7 @@ fn progress(ui: &mut Ui, studio: &mut Studio) {
 fn stages(ui: &mut Ui, run: &RunInProgress) {
     let stages = run.plan.stages;
     let here = match run.progress.map(|progress| progress.phase) {
-        None | Some(Phase::Label | Phase::WarmUp | Phase::Train) => 0,
+        None | Some(Phase::Label | Phase::WarmUp | Phase::Train | Phase::Audit(_)) => 0,
         Some(Phase::Method(at)) => 1 + stages.iter().position(|stage| stage.id == at.stage.id).unwrap_or(0),
         Some(Phase::Evaluate) => 1 + stages.len(),
     };

@@ -18,6 +18,9 @@ pub struct Card {
     /// Date of the training, if it was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
+    /// What was left out of the data, if anything was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<String>,
     /// Licence, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,

@@ -169,6 +169,18 @@ impl GeneratorNetwork for Generator {
         (x + layer.bias.reshape([1, last.outputs, 1, 1])).tanh().into()
     }
 
+    /// Those of the layers before the last.
+    fn maps(&self, p: &Leaves, ws: &[Dual<2>]) -> Vec<(String, Tensor<4>)> {
+        let Some((_, hidden)) = self.doubling.split_last() else { return Vec::new() };
+        let mut x = self.start(p, &ws[0].value);
+        let mut maps = vec![("layers.0".to_owned(), x.clone())];
+        for (number, layer) in hidden.iter().enumerate() {
+            x = double(p, layer, x);
+            maps.push((format!("layers.{}", number + 1), x.clone()));
+        }
+        maps
+    }
+
     fn trunk(&self, p: &Leaves, ws: &[Dual<2>]) -> Option<Tensor<4>> {
         let (_, hidden) = self.doubling.split_last()?;
         Some(double(p, hidden.first()?, self.start(p, &ws[0].value)))

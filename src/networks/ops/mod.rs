@@ -31,6 +31,7 @@ pub use adam::AdamStep;
 pub use extension::GanOps;
 pub use filtered::{FilteredActivation, Fir2d, Lowpass};
 pub use fir::Fir;
+pub use flex::vector_instructions;
 
 /// Two-dimensional convolution (correlation) without bias.
 ///

@@ -200,6 +200,31 @@ impl Generator {
             noises,
         })
     }
+
+    /// The image; `watch` sees the name and the maps of every layer before the colours.
+    fn run(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise, mut watch: impl FnMut(String, &Dual<4>)) -> Dual<4> {
+        let [batch, _] = ws[0].value.dims();
+        let map = |layer: usize| match noise {
+            // A network without noise has no maps.
+            Noise::Constant => self.noises.get(layer).cloned(),
+            Noise::Maps(maps) => maps.get(layer).cloned(),
+            Noise::None => None,
+        };
+        let input = p.get(self.input, [1, self.input_channels, 4, 4]);
+        let input = input.expand([batch, self.input_channels, 4, 4]);
+        let mut x = self.conv1.forward(p, input.into(), ws[0].clone(), map(0));
+        watch("conv1".to_owned(), &x);
+        let mut image = self.to_rgb1.forward(p, x.clone(), ws[1].clone(), None);
+        for (n, (up, second, rgb)) in self.blocks.iter().enumerate() {
+            let i = 2 * n + 1;
+            x = up.forward(p, x, ws[i].clone(), map(i));
+            watch(format!("convs.{}", 2 * n), &x);
+            x = second.forward(p, x, ws[i + 1].clone(), map(i + 1));
+            watch(format!("convs.{}", 2 * n + 1), &x);
+            image = rgb.forward(p, x.clone(), ws[i + 2].clone(), Some(image));
+        }
+        image
+    }
 }
 
 impl GeneratorNetwork for Generator {
@@ -282,24 +307,13 @@ impl GeneratorNetwork for Generator {
     }
 
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4> {
-        let [batch, _] = ws[0].value.dims();
-        let map = |layer: usize| match noise {
-            // A network without noise has no maps.
-            Noise::Constant => self.noises.get(layer).cloned(),
-            Noise::Maps(maps) => maps.get(layer).cloned(),
-            Noise::None => None,
-        };
-        let input = p.get(self.input, [1, self.input_channels, 4, 4]);
-        let input = input.expand([batch, self.input_channels, 4, 4]);
-        let mut x = self.conv1.forward(p, input.into(), ws[0].clone(), map(0));
-        let mut image = self.to_rgb1.forward(p, x.clone(), ws[1].clone(), None);
-        for (n, (up, second, rgb)) in self.blocks.iter().enumerate() {
-            let i = 2 * n + 1;
-            x = up.forward(p, x, ws[i].clone(), map(i));
-            x = second.forward(p, x, ws[i + 1].clone(), map(i + 1));
-            image = rgb.forward(p, x.clone(), ws[i + 2].clone(), Some(image));
-        }
-        image
+        self.run(p, ws, noise, |_, _| {})
+    }
+
+    fn maps(&self, p: &Leaves, ws: &[Dual<2>]) -> Vec<(String, Tensor<4>)> {
+        let mut maps = Vec::new();
+        self.run(p, ws, &Noise::Constant, |name, x| maps.push((name, x.value.clone())));
+        maps
     }
 
     fn is_kept_on_host(&self, parameter: &str) -> bool {

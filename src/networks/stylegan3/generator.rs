@@ -197,6 +197,15 @@ impl GeneratorNetwork for Generator {
         (self.run(p, &ws, |_| {}) * self.output_scale).into()
     }
 
+    /// Those of the layers before the colours, after the input's features.
+    fn maps(&self, p: &Leaves, ws: &[Dual<2>]) -> Vec<(String, Tensor<4>)> {
+        let ws: Vec<_> = ws.iter().map(|w| w.value.clone()).collect();
+        let mut maps = Vec::new();
+        self.run(p, &ws, |x| maps.push(x.clone()));
+        maps.pop();
+        maps.into_iter().skip(1).enumerate().map(|(layer, maps)| (format!("L{layer}"), maps)).collect()
+    }
+
     fn can_move(&self) -> bool {
         true
     }

@@ -6,6 +6,7 @@ use crate::{
     app::{
         link::Link,
         state::{
+            audit::AuditState,
             charts::Charts,
             labeler::LabelerChoice,
             marks::Marks,
@@ -90,6 +91,8 @@ pub struct Studio {
     pub settings: Settings,
     /// What they started from.
     pub preset: PresetChoice,
+    /// The audit in progress, or the last one.
+    pub audit: Option<AuditState>,
     /// The history of the open model, where one is kept.
     pub history: Option<Arc<ProjectCard>>,
     /// The node that stands in for "before" to compare with, if it is not the parent.
@@ -166,6 +169,7 @@ impl Studio {
             run: RunState::None,
             settings: Settings::default(),
             preset: PresetChoice::BuiltIn(Settings::default().method().default_preset()),
+            audit: None,
             history: None,
             compared_node: None,
             charts: Charts::default(),

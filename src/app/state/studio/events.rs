@@ -58,12 +58,17 @@ impl Studio {
             Event::Loaded(card) => self.handle_loaded(card),
             Event::Idle => {
                 self.opening = None;
+                // What kept it from its end was said.
+                if self.running_audit().is_some() {
+                    self.audit = None;
+                }
                 if self.run.in_progress().is_some() {
                     self.run = RunState::Failed;
                 }
             }
             Event::Pictures(card) => self.handle_pictures(*card),
             Event::Class(class) => self.view.class = class.and_then(|class| u32::try_from(class).ok()),
+            Event::Progress(progress) if self.take_audit_progress(progress) => {}
             Event::Progress(progress) => {
                 if let Some(run) = self.run.in_progress_mut() {
                     run.progress = Some(progress);
@@ -125,6 +130,9 @@ impl Studio {
                 self.kept_marks = (self.marks.revision(), self.now);
             }
             Event::Warning(sentence) => self.notify(Level::Warning, sentence),
+            Event::Paused if self.take_audit_status(RunStatus::Paused) => {}
+            Event::Resumed if self.take_audit_status(RunStatus::Running) => {}
+            Event::Audited(report) => self.handle_audited(report),
             Event::Paused => {
                 if let Some(run) = self.run.in_progress_mut().filter(|run| run.status != RunStatus::Stopping) {
                     run.status = RunStatus::Paused;
@@ -176,7 +184,7 @@ impl Studio {
         if !self.settings.method().needs(self.settings.values()).samples.fits(completes) {
             self.choose_method(default_method(completes));
         }
-        self.history = None;
+        (self.history, self.audit) = (None, None);
         self.compared_node = None;
         self.is_previewing = false;
         self.layers.clear();

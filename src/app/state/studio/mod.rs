@@ -4,6 +4,7 @@
 //! [`Studio`] is declared in `data`; every other file adds what it can do in one respect and imports nothing else of this
 //! folder. Imports the plain data beside it ([`super`]), [`crate::app::link`] and the engine.
 
+mod audits;
 mod data;
 mod events;
 mod files;

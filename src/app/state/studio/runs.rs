@@ -36,6 +36,9 @@ impl Studio {
         if self.run.in_progress().is_some() {
             return Some("A run is in progress.".to_owned());
         }
+        if self.running_audit().is_some() {
+            return Some("An audit is in progress.".to_owned());
+        }
         if let Some(history) = &self.history {
             if history.interrupted.is_some() {
                 return Some("A run was interrupted: go on with it, or delete it, first.".to_owned());

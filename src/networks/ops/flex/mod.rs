@@ -29,6 +29,11 @@ use super::fir::Fir;
 
 type Image = FloatTensor<Flex>;
 
+/// The vector instructions that the kernels use on this processor, by their makers' name.
+pub fn vector_instructions() -> &'static str {
+    simd::Isa::detect().name()
+}
+
 impl GanOps for Flex {
     fn conv_forward(x: Image, weight: Image, stride: usize, padding: usize) -> Image {
         conv::forward(&x, &weight, stride, padding)

@@ -85,6 +85,17 @@ impl Isa {
         Self(Set::Portable)
     }
 
+    /// Its name, as processors' makers write it.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "AVX2",
+            Set::Portable => "no vector instructions of its own",
+        }
+    }
+
     /// All that this CPU can run, the best first and the portable one last, for tests.
     #[cfg(test)]
     pub fn available() -> Vec<Self> {

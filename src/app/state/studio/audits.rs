@@ -1,0 +1,130 @@
+//! Audits: starting, holding and ending them.
+
+use std::path::PathBuf;
+
+use super::data::Studio;
+use crate::{
+    app::state::{
+        audit::{AuditState, RunningAudit},
+        notices::Level,
+        run_state::RunStatus,
+    },
+    audit::{AUDIT_SEED, AuditBudget, AuditReport},
+    engine::{AuditRequest, AuditSubject, Command, Phase, Progress},
+    project::{Node, NodeId},
+};
+
+impl Studio {
+    /// The audit in progress.
+    pub fn running_audit(&self) -> Option<&RunningAudit> {
+        if let Some(AuditState::Running(audit)) = &self.audit { Some(audit) } else { None }
+    }
+
+    fn running_audit_mut(&mut self) -> Option<&mut RunningAudit> {
+        if let Some(AuditState::Running(audit)) = &mut self.audit { Some(audit) } else { None }
+    }
+
+    /// What keeps a node from being audited, in one sentence.
+    pub fn audit_obstacle(&self, node: &Node) -> Option<String> {
+        let Some(history) = &self.history else { return Some("Open a model first.".to_owned()) };
+        if node.parent.is_none() {
+            return Some("Nothing was unlearned in the opened model.".to_owned());
+        }
+        if node.file.is_none() {
+            return Some("Its run has not ended.".to_owned());
+        }
+        if self.model.as_ref().is_some_and(|card| card.completes.is_some()) {
+            return Some("Audits are of models that draw samples; this one completes pictures.".to_owned());
+        }
+        if let Some(reason) = &history.read_only {
+            return Some(format!("This project is read-only here: {reason}."));
+        }
+        if self.run.in_progress().is_some() || self.running_audit().is_some() {
+            return Some("Something else is computed now.".to_owned());
+        }
+        let measured =
+            node.labeler.is_some() || self.labeler.as_ref().is_some_and(|labeler| !labeler.forget.is_empty());
+        (!measured)
+            .then(|| "Choose a labeler and what of it must be gone: somebody has to say what samples show.".to_owned())
+    }
+
+    /// Where the report of a node stands, or will.
+    pub fn audit_page(&self, node: NodeId) -> Option<PathBuf> {
+        let folder = &self.history.as_ref()?.folder;
+        Some(folder.join("nodes").join(node.to_string()).join("audit.html"))
+    }
+
+    /// Audits a node against the one it was made from.
+    pub fn start_audit(&mut self, node: NodeId) {
+        let Some(page) = self.audit_page(node) else { return };
+        let chosen = self.labeler.as_ref().filter(|labeler| !labeler.forget.is_empty());
+        let request = AuditRequest {
+            subject: AuditSubject::Node { project: None, node },
+            retrained: None,
+            labeler: chosen.map(|labeler| (labeler.card.spec.clone(), labeler.target())),
+            second: None,
+            class: None,
+            classes: None,
+            budget: AuditBudget::default(),
+            seed: AUDIT_SEED,
+            out: page.clone(),
+        };
+        self.send(Command::Audit(Box::new(request)));
+        self.audit = Some(AuditState::Running(RunningAudit { node, page, progress: None, status: RunStatus::Running }));
+    }
+
+    /// Holds the audit, or goes on with it.
+    pub fn pause_or_resume_audit(&mut self) {
+        let Some(audit) = self.running_audit_mut() else { return };
+        let command = match audit.status {
+            RunStatus::Running => {
+                audit.status = RunStatus::Pausing;
+                Command::Pause
+            }
+            RunStatus::Paused => Command::Resume,
+            RunStatus::Pausing | RunStatus::Stopping => return,
+        };
+        self.send(command);
+    }
+
+    /// Ends the audit; nothing is written.
+    pub fn stop_audit(&mut self) {
+        let Some(audit) = self.running_audit_mut() else { return };
+        audit.status = RunStatus::Stopping;
+        self.send(Command::Stop);
+    }
+
+    /// Puts what an audit found away.
+    pub fn close_audit(&mut self) {
+        if matches!(self.audit, Some(AuditState::Done { .. })) {
+            self.audit = None;
+        }
+    }
+
+    /// Whether this progress is the audit's.
+    pub(super) fn take_audit_progress(&mut self, progress: Progress) -> bool {
+        let Some(audit) = self.running_audit_mut() else { return false };
+        if !matches!(progress.phase, Phase::Audit(_) | Phase::WarmUp) {
+            return false;
+        }
+        audit.progress = Some(progress);
+        true
+    }
+
+    /// Whether a pause or its end was the audit's.
+    pub(super) fn take_audit_status(&mut self, status: RunStatus) -> bool {
+        let Some(audit) = self.running_audit_mut() else { return false };
+        if audit.status != RunStatus::Stopping {
+            audit.status = status;
+        }
+        true
+    }
+
+    pub(super) fn handle_audited(&mut self, report: Option<Box<AuditReport>>) {
+        let Some(AuditState::Running(audit)) = self.audit.take() else { return };
+        match report {
+            Some(report) => self.audit = Some(AuditState::Done { node: audit.node, report, page: audit.page }),
+            None => self.notify(Level::Warning, "The audit was stopped; nothing was written.".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Audits: how far forgetting holds, written as a page and as JSON.
+
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use burn::tensor::Device;
+use serde_json::Value;
+
+use super::{
+    audit_control::AuditControl,
+    error::EngineError,
+    halve::halve,
+    history::KeptRequest,
+    request::{AuditRequest, AuditSubject},
+    warm_up::warm_up,
+};
+use crate::{
+    atomic_file,
+    audit::{
+        AncestryNode, AuditReport, Audited, Facts, Gallery, HashedFile, Judge, Part, Picture, Pictures, Role, SCHEMA,
+        Space, Subject, limits, page, verdicts,
+    },
+    checkpoint,
+    device::ComputeDevice,
+    feedback::{FeedbackSource, LabelerSpec},
+    metrics::{Labeler, Target, Tiles, grid::draw_grid, to_rgb8},
+    model::{Model, ModelCard, program},
+    project::{NodeId, Project},
+};
+
+/// Side of the tiles on the page at most.
+const TILE: usize = 128;
+/// Tiles in a row of a pair of pictures, and of a single one.
+const PAIR_COLUMNS: usize = 6;
+const COLUMNS: usize = 12;
+/// Weight of what is measured before the first number of a time is believed, as a part of all there is to do.
+const BELIEVED: f64 = 0.02;
+
+/// What is audited, before anything is opened: files, what they should no longer show, and how the result was made.
+pub(super) struct Prepared {
+    before: PathBuf,
+    after: PathBuf,
+    classes: Option<usize>,
+    class: Option<usize>,
+    labeler: LabelerSpec,
+    forget: String,
+    ancestry: Vec<AncestryNode>,
+}
+
+/// Finds out what is audited. `open` is the project that is open, if there is one.
+pub(super) fn prepare(request: &AuditRequest, open: Option<&Project>) -> Result<Prepared, EngineError> {
+    let (given, class, classes) = (request.labeler.clone(), request.class, request.classes);
+    match &request.subject {
+        AuditSubject::Files { before, after } => {
+            let (labeler, forget) = given.ok_or_else(|| {
+                EngineError::Settings("an audit of two files needs a labeler and what must be gone".to_owned())
+            })?;
+            let (before, after) = (before.clone(), after.clone());
+            Ok(Prepared { before, after, classes, class, labeler, forget, ancestry: Vec::new() })
+        }
+        AuditSubject::Node { project, node } => {
+            let opened;
+            let project = match open.filter(|open| project.as_deref().is_none_or(|path| is_folder_of(open, path))) {
+                Some(open) => open,
+                None => {
+                    let path = project.as_ref().ok_or(EngineError::State("no project is open; open one first"))?;
+                    opened = Project::open(path, &program())?;
+                    &opened
+                }
+            };
+            of_node(request, project, *node)
+        }
+    }
+}
+
+fn is_folder_of(project: &Project, path: &Path) -> bool {
+    let same = |a: &Path, b: &Path| a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    same(project.folder(), path) || path.parent().is_some_and(|folder| path.is_file() && same(project.folder(), folder))
+}
+
+fn of_node(request: &AuditRequest, project: &Project, node: NodeId) -> Result<Prepared, EngineError> {
+    let refused = |reason: String| EngineError::Settings(format!("{}: {reason}", project.folder().display()));
+    let this = project.node(node)?;
+    let Some(parent) = this.parent else {
+        return Err(refused(format!(
+            "node {node} ({}) is the model that was opened: nothing was unlearned in it",
+            this.name
+        )));
+    };
+    let asked = |node: NodeId| project.request(node).ok();
+    let kept: Option<KeptRequest> = asked(node).and_then(|request| serde_json::from_value(request).ok());
+    let named = kept.as_ref().and_then(|kept| labeler_of(&kept.request));
+    let (labeler, forget) = request.labeler.clone().or(named).ok_or_else(|| {
+        refused(format!("node {node} ({}) was made without a labeler; name one and what must be gone", this.name))
+    })?;
+    let mut line = vec![node];
+    while let Some(parent) = project.node(line[line.len() - 1])?.parent {
+        line.push(parent);
+    }
+    line.reverse();
+    let mut ancestry = Vec::new();
+    for id in line {
+        let node = project.node(id)?;
+        let file = project.model_file(id)?;
+        let sha256 = match &node.sha256 {
+            Some(sha256) => sha256.clone(),
+            None => checkpoint::sha256(&file)?,
+        };
+        let mut request = asked(id);
+        // The marks themselves, so that nothing of what was asked is left out.
+        if let (Some(Value::Object(fields)), Some(parent)) = (&mut request, node.parent) {
+            let marks = project.marks(parent).ok().and_then(|marks| serde_json::to_value(marks.sha256().ok()).ok());
+            fields.insert("marks_sha256".to_owned(), marks.unwrap_or_default());
+        }
+        ancestry.push(AncestryNode {
+            node: id,
+            parent: node.parent,
+            parent_sha256: node.parent.and_then(|parent| project.node(parent).ok()?.sha256.clone()),
+            name: node.name.clone(),
+            model: HashedFile { path: file, sha256 },
+            status: serde_json::to_value(node.status)
+                .ok()
+                .and_then(|s| Some(s.as_str()?.to_owned()))
+                .unwrap_or_default(),
+            request,
+        });
+    }
+    Ok(Prepared {
+        before: project.model_file(parent)?,
+        after: project.model_file(node)?,
+        classes: request.classes.or(this.classes),
+        class: request.class.or(kept.and_then(|kept| kept.class)),
+        labeler,
+        forget,
+        ancestry,
+    })
+}
+
+/// The labeler of a request and what it was asked for.
+fn labeler_of(request: &super::request::RunRequest) -> Option<(LabelerSpec, String)> {
+    match (&request.evaluation, &request.feedback) {
+        (Some(evaluation), _) => Some((evaluation.labeler.clone(), evaluation.forget.clone())),
+        (None, FeedbackSource::Labeler { labeler, forget } | FeedbackSource::Clicks { labeler, forget, .. }) => {
+            Some((labeler.clone(), forget.clone()))
+        }
+        (None, _) => None,
+    }
+}
+
+/// Audits, and writes the page and the JSON beside it; `None` if it was stopped.
+pub(super) fn audit(
+    prepared: Prepared,
+    request: &AuditRequest,
+    device: &ComputeDevice,
+    control: &mut AuditControl<'_>,
+) -> Result<Option<AuditReport>, EngineError> {
+    let clock = Instant::now();
+    let labeler = prepared.labeler.open()?;
+    let target = labeler.target(&prepared.forget)?;
+    let second = match &request.second {
+        None => None,
+        Some((spec, forget)) => {
+            let labeler = spec.open()?;
+            let target = labeler.target(forget)?;
+            Some((labeler, target))
+        }
+    };
+    let open = |path: &Path| open_model(path, &prepared, &device.device);
+    let original = open(&prepared.before)?;
+    let mut result = open(&prepared.after)?;
+    let mut retrained = request.retrained.as_deref().map(open).transpose()?;
+    let unlike = |other: &Model| {
+        original.generator.family() != other.generator.family()
+            || original.generator.resolution() != other.generator.resolution()
+            || original.generator.image_channels() != other.generator.image_channels()
+    };
+    if unlike(&result) {
+        return Err(not_alike(&original, &result));
+    }
+    if let Some(other) = retrained.as_ref().filter(|other| unlike(other)) {
+        return Err(not_alike(&original, other));
+    }
+    // Whoever relearns needs a discriminator; the original's is only looked through.
+    let train = request.budget.relearn.clone();
+    if train.steps > 0 {
+        for model in [Some(&mut result), retrained.as_mut()].into_iter().flatten().filter(|model| model.gan.is_none()) {
+            let mut progress = |done, of| control.progress(None, done, of);
+            match warm_up(model, (train.batch, train.micro_batch), request.seed, &mut progress)? {
+                ControlFlow::Break(()) => return Ok(None),
+                ControlFlow::Continue((params, _)) => model.adopt_discriminator(params)?,
+            }
+        }
+    }
+    let subject = |model: &Model, role| Subject {
+        role,
+        generator: model.generator.clone(),
+        weights: model.g_ema.clone(),
+        gan: model.gan.clone(),
+    };
+    let (before, after) = (subject(&original, Role::Original), subject(&result, Role::Result));
+    let gold = retrained.as_ref().map(|model| subject(model, Role::Retrained));
+    let audited = Audited {
+        original: &before,
+        result: &after,
+        retrained: gold.as_ref(),
+        judge: Judge { labeler: &labeler, target: &target },
+        second: second.as_ref().map(|(labeler, target): &(Labeler, Target)| Judge { labeler, target }),
+        seed: request.seed,
+    };
+    let attacks = Instant::now();
+    let mut paused = std::time::Duration::ZERO;
+    let mut tell = |part: Part, done: usize, of: usize| {
+        let spent = attacks.elapsed().saturating_sub(paused).as_secs_f64();
+        let share = done as f64 / of.max(1) as f64;
+        control.seconds_left = (share > BELIEVED).then(|| spent * (1.0 - share) / share);
+        let flow = control.progress(Some(part), done, of);
+        paused = control.paused_for();
+        flow
+    };
+    let Some((findings, gallery)) = audited.run(&request.budget, &mut tell)? else { return Ok(None) };
+    let pictures = pictures(&gallery, &audited)?;
+    let folder = folder_of(&request.out)?;
+    let hashed = |path: &Path, sha256: &str| HashedFile { path: relative(&folder, path), sha256: sha256.to_owned() };
+    let digest = |path: &Path| -> Result<HashedFile, EngineError> { Ok(hashed(path, &checkpoint::sha256(path)?)) };
+    let mut ancestry = prepared.ancestry;
+    ancestry.iter_mut().for_each(|node| node.model.path = relative(&folder, &node.model.path));
+    let words = target.to_string();
+    let report = AuditReport {
+        schema: SCHEMA.to_owned(),
+        program: program(),
+        date: now(),
+        device: device.name.clone(),
+        vector: crate::networks::vector_instructions().to_owned(),
+        seconds: clock.elapsed().as_secs_f64(),
+        original: hashed(&prepared.before, &original.sha256),
+        result: hashed(&prepared.after, &result.sha256),
+        retrained: retrained.as_ref().map(|model| hashed(&model.path, &model.sha256)),
+        labeler: digest(&prepared.labeler.path)?,
+        second_labeler: request.second.as_ref().map(|(spec, _)| digest(&spec.path)).transpose()?,
+        seed: request.seed,
+        budget: request.budget.clone(),
+        facts: facts(&result.card()),
+        ancestry,
+        verdicts: verdicts(&findings, &words),
+        limits: limits(&findings),
+        target: words,
+        findings,
+        pictures: pictures.all().map(|(caption, png)| (caption.clone(), sha256(png))).collect(),
+        digest: String::new(),
+    };
+    let (report, json) = report.sealed().map_err(|error| EngineError::Internal(error.to_string()))?;
+    let html = page(&report, &pictures).map_err(EngineError::Internal)?;
+    write(&request.out, &html)?;
+    write(&request.out.with_extension("json"), &json)?;
+    Ok(Some(report))
+}
+
+fn open_model(path: &Path, prepared: &Prepared, device: &Device) -> Result<Model, EngineError> {
+    let mut model = Model::load_with_classes(path, prepared.classes, device, &mut |_, _| {})?;
+    model.set_class(prepared.class)?;
+    if model.generator.completion().is_some() {
+        return Err(EngineError::Settings(format!(
+            "{}: it completes pictures; audits are of models that draw samples from latents (`evaluate` measures this one)",
+            path.display()
+        )));
+    }
+    Ok(model)
+}
+
+fn not_alike(original: &Model, other: &Model) -> EngineError {
+    let describe = |model: &Model| {
+        let generator = &model.generator;
+        format!(
+            "{} ({}, {} pixels, {} channels)",
+            model.path.display(),
+            generator.family(),
+            generator.resolution(),
+            generator.image_channels()
+        )
+    };
+    EngineError::Settings(format!(
+        "{} and {} cannot be compared: they make different pictures",
+        describe(original),
+        describe(other)
+    ))
+}
+
+/// The pictures of the page.
+fn pictures(gallery: &Gallery, audited: &Audited<'_>) -> Result<Pictures, EngineError> {
+    let generator = &audited.original.generator;
+    let (channels, side) = (generator.image_channels(), generator.resolution());
+    let target = audited.judge.target.to_string();
+    let picture = |caption: String, images: &[f32], columns: usize| -> Result<Picture, EngineError> {
+        let count = images.len() / (channels * side * side);
+        let rgb = to_rgb8(images, [count, channels, side, side])
+            .ok_or_else(|| EngineError::Internal("pictures of another size than the model's".to_owned()))?;
+        let (rgb, side) = halve(rgb, side, TILE);
+        let tiles = Tiles { rgb, width: side as u32, height: side as u32 };
+        let mut png = std::io::Cursor::new(Vec::new());
+        draw_grid(&tiles, columns, &[])?
+            .write_to(&mut png, image::ImageFormat::Png)
+            .map_err(|error| EngineError::Internal(error.to_string()))?;
+        Ok((caption, png.into_inner()))
+    };
+    let mut pictures = Pictures::default();
+    for (what, pair) in [
+        ("The first samples".to_owned(), &gallery.first),
+        (format!("The first samples that showed {target}"), &gallery.negatives),
+    ] {
+        let [before, after] = pair;
+        pictures.before_after.push([
+            picture(format!("{what}: before"), before, PAIR_COLUMNS)?,
+            picture(format!("{what}: after"), after, PAIR_COLUMNS)?,
+        ]);
+    }
+    for (role, space, images) in gallery.found.iter().filter(|(.., images)| !images.is_empty()) {
+        let caption = format!("Found in the {} model among {}: the first", role.name(), space_name(*space));
+        pictures.found.push(picture(caption, images, COLUMNS)?);
+    }
+    for (count, images) in gallery.relearned.iter().filter(|(_, images)| !images.is_empty()) {
+        let plural = if *count == 1 { "1 picture".to_owned() } else { format!("{count} pictures") };
+        pictures.relearned.push(picture(format!("The first samples after relearning from {plural}"), images, COLUMNS)?);
+    }
+    Ok(pictures)
+}
+
+fn space_name(space: Space) -> &'static str {
+    space.name()
+}
+
+/// What the file says of the model, by the fields of a model card and of Annex XI of Regulation (EU) 2024/1689.
+fn facts(card: &ModelCard) -> Facts {
+    let mut fields = vec![
+        ("Task".to_owned(), "Draws pictures from random latents (unsupervised image generation)".to_owned()),
+        (
+            "Architecture".to_owned(),
+            format!("{}, {} pixels, {} channels", card.family, card.resolution, card.image_channels),
+        ),
+        (
+            "Parameters".to_owned(),
+            match card.discriminator_parameters {
+                Some(discriminator) => {
+                    format!("{} (generator), {discriminator} (discriminator)", card.generator_parameters)
+                }
+                None => format!("{} (generator)", card.generator_parameters),
+            },
+        ),
+        (
+            "Input".to_owned(),
+            match card.classes {
+                0 => format!("a latent of {} normal numbers", card.latent),
+                classes => format!("a latent of {} normal numbers and one of {classes} classes", card.latent),
+            },
+        ),
+        ("Output".to_owned(), format!("a picture of {0}x{0} pixels", card.resolution)),
+    ];
+    let known = ["program", "source_sha256", "method", "feedback_sha256", "card", "licence", "license"];
+    for (key, value) in card.metadata.iter().filter(|(key, _)| known.contains(&key.as_str())) {
+        fields.push((format!("The file says: {key}"), value.clone()));
+    }
+    let open = [
+        "intended use and acceptable use policy",
+        "date of release and ways of distribution",
+        "licence, where the file does not say it",
+        "training data: provenance, curation, number of examples",
+        "computing resources and energy of the training",
+        "contact",
+    ];
+    Facts { fields, open: open.map(str::to_owned).to_vec() }
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+fn folder_of(out: &Path) -> Result<PathBuf, EngineError> {
+    let absolute =
+        std::path::absolute(out).map_err(|error| EngineError::Settings(atomic_file::plain_reason(&error)))?;
+    Ok(absolute.parent().unwrap_or(Path::new(".")).to_owned())
+}
+
+/// A path within the folder, or an absolute one.
+fn relative(folder: &Path, path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.strip_prefix(folder).map(Path::to_owned).unwrap_or(absolute)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), EngineError> {
+    atomic_file::write(path, text.as_bytes()).map_err(|error| {
+        EngineError::Settings(format!("{}: cannot be written ({})", path.display(), atomic_file::plain_reason(&error)))
+    })
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,373 @@
+//! Audits: the attacks find what is there, the report can be checked, and bad input is one sentence.
+
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use unlearn_studio::{
+    audit::{
+        AUDIT_SEED, AuditBudget, Audited, Findings, Judge, RelearnBudget, Role, SearchBudget, Space, Subject, hides,
+    },
+    checkpoint::{self, Checkpoint},
+    device,
+    metrics::{Labeler, Target},
+    model::Model,
+    networks::flat::to_vec,
+};
+
+#[path = "common/program.rs"]
+mod program;
+
+use program::{done, studio};
+
+fn asset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name)
+}
+
+fn digits() -> PathBuf {
+    asset("models/digits-32.safetensors")
+}
+
+fn labeler() -> PathBuf {
+    asset("labelers/digits.onnx")
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// A budget that takes seconds.
+fn small() -> AuditBudget {
+    AuditBudget {
+        samples: 400,
+        search: SearchBudget { starts: 24, steps: 16 },
+        relearn: RelearnBudget { pictures: vec![5], steps: 4, samples: 100, batch: 8, micro_batch: 0 },
+        compared: 24,
+        back: 60,
+    }
+}
+
+fn subject(model: &Model, role: Role) -> Subject {
+    Subject { role, generator: model.generator.clone(), weights: model.g_ema.clone(), gan: model.gan.clone() }
+}
+
+fn audit(original: &Model, result: &Model, labeler: &Labeler, target: &Target, budget: &AuditBudget) -> Findings {
+    let (before, after) = (subject(original, Role::Original), subject(result, Role::Result));
+    let audited = Audited {
+        original: &before,
+        result: &after,
+        retrained: None,
+        judge: Judge { labeler, target },
+        second: None,
+        seed: AUDIT_SEED,
+    };
+    let mut last = 0;
+    let mut tell = |_, done: usize, of: usize| {
+        assert!(done <= of && done >= last, "{done} of {of} after {last}");
+        last = done;
+        ControlFlow::Continue(())
+    };
+    audited.run(budget, &mut tell).expect("an audit").expect("nobody stopped it").0
+}
+
+/// The model with the bias of its last mapping layer moved along `-e`, by so many times the distance between the negatives' and the positives'
+/// mean `w`: its samples hardly show them any more, and the synthesis network knows them as well as ever.
+fn filtered(model: &Model, labeler: &Labeler, target: &Target, far: f32) -> Model {
+    let dim = model.generator.latent_dim();
+    let z = model.generator.latents(77, 0..600);
+    let leaves = model.g_ema.constants();
+    let mut sampler = unlearn_studio::model::Sampler::new(&model.generator, &model.g_ema);
+    let images = sampler.render(&z, 1.0);
+    let [c, h, w] = sampler.image_shape();
+    let labels = labeler.label(&images, [600, c, h, w]).expect("labels");
+    let z = burn::tensor::Tensor::from_data(burn::tensor::TensorData::new(z, [600, dim]), &leaves.device());
+    let mapped = to_vec(model.generator.map(&leaves, z));
+    let width = model.generator.w_dim();
+    let mean = |negative: bool| -> Vec<f32> {
+        let rows: Vec<&[f32]> = mapped
+            .chunks_exact(width)
+            .zip(&labels.classes)
+            .filter(|(_, class)| target.holds(**class) == negative)
+            .map(|(row, _)| row)
+            .collect();
+        (0..width).map(|k| rows.iter().map(|row| row[k]).sum::<f32>() / rows.len() as f32).collect()
+    };
+    let e: Vec<f32> = mean(true).iter().zip(mean(false)).map(|(n, p)| n - p).collect();
+    let mut checkpoint: Checkpoint = model.export();
+    let g = checkpoint.g_ema.as_mut().expect("an averaged generator");
+    let last = g.keys().filter(|key| key.starts_with("style.") && key.ends_with(".bias")).max().cloned();
+    let bias = g.get_mut(&last.expect("a mapping network")).expect("its bias");
+    // The layer's output is sqrt(2) times a leaky ReLU of the bias times the mapping network's learning rate, 0.01, and a product.
+    for (bias, e) in bias.data.iter_mut().zip(&e) {
+        *bias -= far * e / 0.01 / 2f32.sqrt();
+    }
+    Model::new(&model.path, "a planted fake".to_owned(), checkpoint, &device::cpu().device).expect("the same network")
+}
+
+#[test]
+fn a_planted_fake_is_caught_and_the_original_is_the_control() {
+    let device = device::cpu().device;
+    let original = Model::load(&digits(), &device).expect("the digits");
+    let labeler = Labeler::open(&labeler()).expect("the labeler");
+    let target = labeler.target("4").expect("a class");
+    let fake = filtered(&original, &labeler, &target, 2.0);
+    let budget = AuditBudget { relearn: RelearnBudget { pictures: vec![], ..small().relearn }, ..small() };
+    let findings = audit(&original, &fake, &labeler, &target, &budget);
+    let result = &findings.measurements.models[1];
+    assert!(result.pul.is_some_and(|pul| pul.value > 0.7 && pul.low < pul.value), "{:?}", result.pul);
+    let found = |role: Role, space: Space| {
+        let of = findings.searches.iter().find(|found| found.model == role && found.search.space == space);
+        of.map(|found| found.search.found.share).expect("a search")
+    };
+    for space in [Space::Z, Space::W, Space::WPlus] {
+        assert!(found(Role::Original, space) >= 0.95, "control, {space:?}: {:?}", findings.searches);
+    }
+    // The synthesis network still makes it, so a search among mapped latents finds it as in the original.
+    assert!(
+        found(Role::Result, Space::W) >= 0.9 && found(Role::Result, Space::WPlus) >= 0.9,
+        "{:?}",
+        findings.searches
+    );
+    assert!(hides(&findings));
+    // Only the mapping network moved, and features differ because the latents do.
+    let moved: Vec<&str> = findings.blocks.iter().filter(|b| b.relative > 0.0).map(|b| b.block.as_str()).collect();
+    assert_eq!(moved, ["mapping"]);
+    assert!(!findings.layers.is_empty() && findings.layers.iter().all(|layer| layer.negatives < 1.0));
+    assert!(findings.probe.separation > 0.9, "{:?}", findings.probe);
+    // Going all the way back is the original.
+    let (first, last) = (findings.back.first().expect("a way"), findings.back.last().expect("a way"));
+    assert!(first.seen.share < last.seen.share && (first.part, last.part) == (0.0, 1.0), "{:?}", findings.back);
+}
+
+#[test]
+fn an_audit_of_an_unchanged_model_finds_nothing_gone_and_is_the_same_again() {
+    let device = device::cpu().device;
+    let original = Model::load(&digits(), &device).expect("the digits");
+    let labeler = Labeler::open(&labeler()).expect("the labeler");
+    let target = labeler.target("4").expect("a class");
+    let budget = AuditBudget { search: SearchBudget { starts: 6, steps: 3 }, ..small() };
+    let findings = audit(&original, &original, &labeler, &target, &budget);
+    let result = &findings.measurements.models[1];
+    assert_eq!(result.pul.map(|pul| pul.value), Some(0.0));
+    assert_eq!((result.kept_change, result.new.map(|new| new.count)), (Some(0.0), Some(0)));
+    assert!(result.kept_cosine.is_some_and(|cosine| (cosine - 1.0).abs() < 1e-6), "{:?}", result.kept_cosine);
+    assert!(
+        findings
+            .layers
+            .iter()
+            .all(|layer| (layer.negatives - 1.0).abs() < 1e-4 && (layer.positives - 1.0).abs() < 1e-4)
+    );
+    assert!(findings.blocks.iter().all(|block| block.relative == 0.0 && block.moved == 0.0));
+    // Half of it is there without any training.
+    assert_eq!(findings.relearning[0].relearning.curve[0].0, 0);
+    let again = audit(&original, &original, &labeler, &target, &budget);
+    assert_eq!(serde_json::to_string(&findings).expect("JSON"), serde_json::to_string(&again).expect("JSON"));
+}
+
+/// What an audit on the command line takes, with a small budget.
+const QUICK: [&str; 16] = [
+    "--samples",
+    "300",
+    "--starts",
+    "6",
+    "--steps",
+    "4",
+    "--pictures",
+    "2,5",
+    "--relearn-steps",
+    "2",
+    "--device",
+    "cpu",
+    "--seed",
+    "9",
+    "--micro-batch",
+    "4",
+];
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).expect("a file")).expect("JSON")
+}
+
+#[test]
+fn a_node_is_audited_and_its_report_can_be_checked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    // Moved along with the report, so that its paths stay true.
+    let (model, onnx) = (at("digits.safetensors"), at("digits.onnx"));
+    fs::copy(digits(), &model).expect("a copy");
+    fs::copy(labeler(), &onnx).expect("a copy");
+    let project = at("digits.unlearn");
+    done(&[
+        "unlearn",
+        &text(&model),
+        "--labeler",
+        &text(&onnx),
+        "--forget",
+        "4",
+        "--method",
+        "dampen",
+        "--labelled",
+        "300",
+        "--samples",
+        "200",
+        "--project",
+        &text(&project),
+        "--out",
+        &text(&at("no-4.safetensors")),
+        "--device",
+        "cpu",
+    ]);
+    let report = at("report.html");
+    let args = ["audit", "--project", &text(&project), "--node", "1", "--out", &text(&report)];
+    let said = done(&[&args[..], &QUICK[..]].concat());
+    for about in
+        ["How much is gone: Of 300 samples", "What it cost: ", "Is it still in there?: ", "Does it come back?: "]
+    {
+        assert!(said.contains(about), "{said}");
+    }
+    let found = json(&report.with_extension("json"));
+    assert_eq!(found["schema"], "unlearn-studio/audit/1");
+    assert_eq!(found["ancestry"].as_array().map(Vec::len), Some(2));
+    assert_eq!(found["ancestry"][1]["parent_sha256"], found["original"]["sha256"]);
+    assert_eq!(found["ancestry"][1]["request"]["settings"]["method"], "dampen");
+    assert_eq!(found["findings"]["relearning"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        found["result"]["sha256"].as_str(),
+        checkpoint::sha256(&project.join("nodes/1/model.safetensors")).ok().as_deref()
+    );
+    conforms(&found, &json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/audit.schema.json")), "report");
+
+    // One page that loads nothing.
+    let page = fs::read_to_string(&report).expect("the page");
+    assert!(page.contains("What this does not prove") && page.contains(found["digest"].as_str().expect("a digest")));
+    let elsewhere = ["http://", "https://", "<script", "<link", "url("];
+    let loads: Vec<&str> =
+        elsewhere.into_iter().filter(|word| page.replace("http://www.w3.org/2000/svg", "").contains(word)).collect();
+    assert_eq!(loads, [""; 0]);
+    assert!(page.matches("data:image/png;base64,").count() >= 4);
+
+    let verify = || studio(&["audit", "--verify", &text(&report.with_extension("json"))]);
+    let sentence = || String::from_utf8(verify().stderr).expect("UTF-8");
+    let ok = verify();
+    assert!(ok.status.success(), "{}", String::from_utf8_lossy(&ok.stderr));
+
+    // A changed digit.
+    let whole = fs::read_to_string(report.with_extension("json")).expect("the report");
+    let count = found["findings"]["measurements"]["models"][1]["negatives"]["count"].as_u64().expect("a count");
+    let changed = whole.replacen(&format!("\"count\": {count}"), &format!("\"count\": {}", count + 1), 1);
+    fs::write(report.with_extension("json"), changed).expect("written");
+    assert!(sentence().contains("something in it was changed"), "{}", sentence());
+    fs::write(report.with_extension("json"), &whole).expect("written");
+
+    // A swapped weight file.
+    let weights = project.join("nodes/1/model.safetensors");
+    let kept = fs::read(&weights).expect("the weights");
+    fs::copy(&model, &weights).expect("a copy");
+    assert!(sentence().contains("this is not the audited model of the report"), "{}", sentence());
+    fs::write(&weights, kept).expect("written");
+
+    // A changed picture on the page.
+    let at_picture = page.find("data:image/png;base64,").expect("a picture") + 60;
+    let mut bytes = page.clone().into_bytes();
+    bytes[at_picture] = if bytes[at_picture] == b'A' { b'B' } else { b'A' };
+    fs::write(&report, bytes).expect("written");
+    assert!(sentence().contains("1 pictures on the page are not those"), "{}", sentence());
+    fs::write(&report, &page).expect("written");
+
+    // A missing parent, told even by whoever seals the report anew.
+    let mut orphan = found.clone();
+    orphan["ancestry"].as_array_mut().expect("nodes").remove(0);
+    orphan["digest"] = unlearn_studio::audit::digest(&orphan).into();
+    fs::write(report.with_extension("json"), orphan.to_string()).expect("written");
+    assert!(sentence().contains("node 0, is missing from the ancestry"), "{}", sentence());
+    fs::write(report.with_extension("json"), &whole).expect("written");
+    fs::remove_file(&onnx).expect("removed");
+    assert!(sentence().contains("the labeler is not there"), "{}", sentence());
+}
+
+/// Whether a value is what a schema says: types, required and known fields, items. Enough of JSON Schema for this one.
+fn conforms(value: &Value, schema: &Value, place: &str) {
+    let root = schema;
+    fn check(value: &Value, schema: &Value, root: &Value, place: &str) {
+        if let Some(name) = schema["$ref"].as_str() {
+            let definition = &root["$defs"][name.trim_start_matches("#/$defs/")];
+            assert!(definition.is_object(), "{name} is not defined");
+            return check(value, definition, root, place);
+        }
+        let types: Vec<&str> = match &schema["type"] {
+            Value::String(one) => vec![one],
+            Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+            _ => vec![],
+        };
+        let is = |name: &&str| match *name {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "integer" => value.is_u64() || value.is_i64(),
+            "number" => value.is_number(),
+            "null" => value.is_null(),
+            "boolean" => value.is_boolean(),
+            other => panic!("{other}"),
+        };
+        assert!(types.is_empty() || types.iter().any(|name| is(&name)), "{place}: {value} is none of {types:?}");
+        if let (Some(fields), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
+            for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                assert!(fields.contains_key(name), "{place}: {name} is missing");
+            }
+            for (name, value) in fields {
+                let field = known.get(name).unwrap_or_else(|| panic!("{place}: the schema does not know {name}"));
+                check(value, field, root, &format!("{place}.{name}"));
+            }
+        }
+        if let (Some(values), Some(items)) = (value.as_array(), schema.get("items")) {
+            values.iter().enumerate().for_each(|(i, value)| check(value, items, root, &format!("{place}[{i}]")));
+        }
+    }
+    check(value, schema, root, place);
+}
+
+#[test]
+fn what_cannot_be_audited_is_one_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| text(&folder.path().join(name));
+    let fixture = |name: &str| text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name));
+    let (model, onnx, out) = (text(&digits()), text(&labeler()), at("r.html"));
+    fs::write(at("other.json"), "{\"schema\": \"something else\"}").expect("written");
+    fs::write(at("no.json"), "words").expect("written");
+    let mae = text(&asset("models/avatars-mae-64.safetensors"));
+    let table: Vec<(Vec<&str>, i32, &str)> = vec![
+        (vec!["audit", &model, &model, "--out", &out], 2, "--labeler"),
+        (vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "12", "--out", &out], 1, "there is no class 12"),
+        (vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--out", "r.pdf"], 2, "r.pdf"),
+        (vec!["audit", &model, &mae, "--labeler", &onnx, "--forget", "4", "--out", &out], 1, "it completes pictures"),
+        (vec!["audit", "--verify", "absent.json"], 1, "absent.json: cannot be read"),
+    ];
+    let golden = fixture("golden/stylegan2-16.pt");
+    let other = at("other.json");
+    let no = at("no.json");
+    let more: Vec<(Vec<&str>, i32, &str)> = vec![
+        (
+            vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--retrained", &golden, "--out", &out],
+            1,
+            "cannot be compared: they make different pictures",
+        ),
+        (vec!["audit", "--verify", &other], 1, "a report of the kind `something else`"),
+        (vec!["audit", "--verify", &no], 1, "not a report of an audit"),
+        (vec!["audit", "--project", "nowhere", "--node", "1", "--out", &out], 1, "nowhere"),
+        (
+            vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--pictures", "0", "--out", &out],
+            2,
+            "--pictures",
+        ),
+    ];
+    for (args, code, expected) in table.into_iter().chain(more) {
+        let output = studio(&[&args[..], &["--device", "cpu"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(expected) && said.trim_end().lines().count() == 1, "{args:?}: {said}");
+    }
+    assert!(!Path::new(&out).exists());
+}

@@ -1,0 +1,75 @@
+//! Audits: what keeps a node from one, holding and ending it, what it found.
+
+use egui_kittest::kittest::Queryable;
+use unlearn_studio::app::state::{audit::AuditState, prefs::Theme, run_state::RunStatus};
+
+use super::support::*;
+
+/// A window with a result in its history, made from marks alone.
+fn with_node(projects: &std::path::Path) -> Window {
+    let mut window = window_keeping([1360.0, 860.0], Theme::Dark, false, model(), Some(projects.to_owned()));
+    filled(&mut window);
+    until(&mut window, "the history", |app| app.studio().history.is_some());
+    mark_some(&mut window);
+    run_once(&mut window, 1, 3);
+    until(&mut window, "its node", |app| {
+        app.studio().history.as_ref().is_some_and(|history| {
+            history.interrupted.is_none() && history.manifest.node(1).is_some_and(|node| node.file.is_some())
+        })
+    });
+    window
+}
+
+fn obstacle(window: &mut Window, node: u64) -> Option<String> {
+    let studio = app(window).studio();
+    let node = studio.history.as_ref().and_then(|history| history.manifest.node(node).cloned()).expect("a node");
+    studio.audit_obstacle(&node)
+}
+
+#[test]
+fn a_node_is_audited_beside_a_living_grid() {
+    let files = files();
+    let mut window = with_node(files.path());
+    assert!(obstacle(&mut window, 0).is_some_and(|reason| reason.contains("Nothing was unlearned")));
+    assert!(obstacle(&mut window, 1).is_some_and(|reason| reason.contains("Choose a labeler")));
+    app(&mut window).open(fixture("labelers/grey8.onnx"));
+    until(&mut window, "the labeler", |app| app.studio().labeler.is_some());
+    app(&mut window).studio().labeler.as_mut().expect("a labeler").forget = vec![0];
+    assert_eq!(obstacle(&mut window, 1), None);
+    window.run_ok();
+    press_button(&mut window, "Audit");
+    assert!(obstacle(&mut window, 1).is_some_and(|reason| reason.contains("Something else")));
+    assert_eq!(app(&mut window).studio().obstacle().as_deref(), Some("An audit is in progress."));
+    let status = |window: &mut Window| app(window).studio().running_audit().map(|audit| audit.status);
+    until(&mut window, "its progress", |app| app.studio().running_audit().is_some_and(|audit| audit.part() > 0.0));
+    press_button(&mut window, "Pause");
+    until(&mut window, "the pause", |app| {
+        app.studio().running_audit().is_some_and(|audit| audit.status == RunStatus::Paused)
+    });
+    let part = app(&mut window).studio().running_audit().map(|audit| audit.part());
+    // The grid goes on drawing, held or not.
+    app(&mut window).studio().view.seed = 91;
+    filled(&mut window);
+    assert_eq!(
+        (status(&mut window), app(&mut window).studio().running_audit().map(|a| a.part())),
+        (Some(RunStatus::Paused), part)
+    );
+    press_button(&mut window, "Go on");
+    until(&mut window, "its end", |app| matches!(app.studio().audit, Some(AuditState::Done { .. })));
+    window.run_ok();
+    window.get_by_label("How much is gone");
+    window.get_by_label("Show report");
+    let page = app(&mut window).studio().audit_page(1).expect("a page");
+    assert!(page.is_file() && page.with_extension("json").is_file());
+    press_button(&mut window, "Close");
+    assert!(app(&mut window).studio().audit.is_none());
+
+    // One that is stopped writes nothing new.
+    let written = std::fs::read(&page).expect("the page");
+    press_button(&mut window, "Audit");
+    until(&mut window, "its progress", |app| app.studio().running_audit().is_some_and(|audit| audit.part() > 0.0));
+    press_button(&mut window, "Stop");
+    until(&mut window, "its end", |app| app.studio().audit.is_none());
+    noticed(&mut window, "The audit was stopped; nothing was written.");
+    assert_eq!(std::fs::read(&page).expect("the page"), written);
+}
