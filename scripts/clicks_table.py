@@ -1,4 +1,4 @@
-"""How much a few clicks forget, beside a classifier's thousands of labels: the README's table.
+"""How much a few clicks forget, beside a classifier's thousands of labels: the table in docs/benchmarks.md.
 
     python scripts/clicks_table.py PROGRAM OUT [--jobs N] [--only digits|avatars] [--seed S] [--samples N] [--show]
 

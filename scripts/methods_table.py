@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The README's table of methods.
+"""The table of methods in docs/methods.md.
 
     python3 scripts/methods_table.py PROGRAM DIGITS.pt LENET.onnx OUT [--samples 3000] [--seeds 0]
 

@@ -17,6 +17,7 @@ mod compare;
 mod evaluate;
 mod export;
 mod info;
+mod manuals;
 mod output;
 mod progress;
 mod resume;
@@ -32,7 +33,7 @@ use std::{
     time::Instant,
 };
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use self::{args::DeviceName, output::complain, unusable::Unusable};
 use crate::{app, device::DeviceChoice, engine::panic_sentence};
@@ -78,6 +79,14 @@ enum Verb {
     Avatars(avatars::AvatarsArgs),
     /// Train a new model from scratch.
     Train(Box<train::TrainArgs>),
+    /// Write manual pages and completions for shells, for a package.
+    #[command(hide = true)]
+    Manuals(manuals::ManualsArgs),
+}
+
+/// What the program can be asked: verbs and options.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program with the process's arguments.
@@ -134,6 +143,7 @@ fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
         Some(Verb::Export(args)) => export::run(&args),
         Some(Verb::Avatars(args)) => avatars::run(&args),
         Some(Verb::Train(args)) => train::run(&args),
+        Some(Verb::Manuals(args)) => manuals::run(&args, &command()),
     }
 }
 
