@@ -148,6 +148,32 @@ fn sampling_given_latents_gives_the_golden_images() {
 }
 
 #[test]
+fn what_is_seen_of_a_picture_stands_left_of_its_completion() {
+    let out = folder();
+    let mae = text(&fixture("golden/vit-mae-32"));
+    let images = |name: &str, more: &[&str]| {
+        let path = out.path().join(name);
+        let written = text(&path);
+        let args = ["sample", &mae, "--pictures", "avatars", "--count", "3", "--device", "cpu", "--out", &written];
+        done(&[&args, more].concat());
+        read_tensors(&path).expect("images").0["images"].clone()
+    };
+    let (alone, both) = (images("a.safetensors", &[]), images("b.safetensors", &["--masked"]));
+    assert_eq!((&alone.shape[..], &both.shape[..]), (&[3, 3, 32, 32][..], &[3, 3, 32, 64][..]));
+    let half =
+        |from: usize| both.data.chunks_exact(64).flat_map(|row| row[from..from + 32].to_vec()).collect::<Vec<_>>();
+    assert_eq!(half(32), alone.data);
+    // Three quarters of the patches are hidden, all of one colour that no picture has there.
+    let hidden = half(0).iter().filter(|value| **value == -0.3).count();
+    assert_eq!(hidden, 3 * 3 * 32 * 32 * 3 / 4);
+
+    let png = text(&out.path().join("grid.png"));
+    let output = studio(&["sample", &text(&model()), "--masked", "--out", &png, "--device", "cpu"]);
+    assert_ne!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("only a model that completes pictures sees something of them"), "{output:?}");
+}
+
+#[test]
 fn a_picture_shows_the_numbers() {
     let out = folder();
     let (png, numbers) = (out.path().join("grid.png"), out.path().join("images.safetensors"));

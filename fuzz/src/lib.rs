@@ -69,14 +69,22 @@ pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
 /// Opens a model file as the program does; what opens, and is tiny, must also give finite or infinite numbers for a
 /// sample: the right number of them.
 pub fn open_model(name: &str, bytes: &[u8]) {
-    let path = file(name, bytes);
-    limited(|| match Model::load(&path, &device::cpu().device) {
+    open_model_at(&file(name, bytes));
+}
+
+/// The same of a file or folder that is there already.
+pub fn open_model_at(path: &Path) {
+    limited(|| match Model::load(path, &device::cpu().device) {
         Ok(model) => sample(&model),
         Err(error) => assert!(!error.to_string().contains(char::is_control), "not one plain sentence: {error}"),
     });
 }
 
 fn sample(model: &Model) {
+    // What completes pictures has none here.
+    if model.generator.completion().is_some() {
+        return;
+    }
     if model.g_ema.layout.total() > TINY.0 || model.generator.resolution() > TINY.1 {
         return;
     }

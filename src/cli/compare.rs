@@ -22,7 +22,7 @@ use crate::{
         reset_peak_memory,
     },
     feedback::{FeedbackSource, LabelerSpec},
-    metrics::CompletionEvaluation,
+    metrics::{CompletionChange, CompletionEvaluation},
     unlearn::{METHODS, Settings, method},
 };
 
@@ -274,12 +274,79 @@ fn table(rows: &[Row]) -> String {
             row.seconds,
         )
     }));
+    lines.extend(completions(rows));
     lines.join("\n")
+}
+
+/// How pictures are completed before and after, as a second table; nothing of models that draw samples.
+fn completions(rows: &[Row]) -> Vec<String> {
+    let pair = |before: Option<f64>, after: Option<f64>, decimals: usize| match (before, after) {
+        (Some(before), Some(after)) => format!("{before:.decimals$} → {after:.decimals$}"),
+        _ => "-".to_owned(),
+    };
+    let mut lines = Vec::new();
+    for row in rows {
+        let Some(CompletionEvaluation { kept, forgotten }) = row.completions else { continue };
+        for (name, change) in [("kept", kept), ("forgotten", forgotten)] {
+            let Some(CompletionChange { pictures, before, after }) = change else { continue };
+            lines.push(format!(
+                "| {} | {} | {name} | {pictures} | {} | {} | {} | {} |",
+                row.method,
+                row.seed,
+                pair(Some(before.shows * 100.0), Some(after.shows * 100.0), 1),
+                pair(Some(before.psnr), Some(after.psnr), 2),
+                pair(before.cosine, after.cosine, 3),
+                pair(before.frechet, after.frechet, 1),
+            ));
+        }
+    }
+    if !lines.is_empty() {
+        let heads = [
+            "",
+            "| method | seed | completions | pictures | class seen % | PSNR (dB) | cosine | Fréchet |",
+            "|---|---|---|---|---|---|---|---|",
+        ];
+        lines.splice(0..0, heads.map(str::to_owned));
+    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::CompletionQuality;
+
+    #[test]
+    fn completions_are_a_table_of_their_own() {
+        let settings = Settings::of(method("image-to-image").unwrap());
+        let quality = |shows, psnr| CompletionQuality { frechet: Some(20.0), psnr, cosine: None, shows };
+        let change =
+            |after| CompletionChange { pictures: 7, before: quality(0.785, 21.5), after: quality(after, 21.25) };
+        let row = |completions| Row {
+            method: "image-to-image".to_owned(),
+            seed: 2,
+            forget: "hat".to_owned(),
+            pul: None,
+            frechet: None,
+            frechet_floor: None,
+            kept_change: None,
+            seconds: 1.0,
+            memory: None,
+            negatives: None,
+            completions,
+            failed: None,
+            settings: settings.clone(),
+            device: String::new(),
+        };
+        assert_eq!(table(&[row(None)]).lines().count(), 3);
+        let seen = CompletionEvaluation { kept: None, forgotten: Some(change(0.05)) };
+        let text = table(&[row(Some(seen))]);
+        let last = text.lines().last().unwrap();
+        let expected = "| image-to-image | 2 | forgotten | 7 | 78.5 → 5.0 | 21.50 → 21.25 | - | 20.0 → 20.0 |";
+        assert_eq!(last, expected);
+        let cells = |line: &str| line.matches('|').count();
+        assert!(text.lines().skip(4).all(|line| cells(line) == cells(expected)), "{text}");
+    }
 
     #[test]
     fn a_specification_names_a_method_a_preset_and_changes() {

@@ -61,6 +61,9 @@ pub(super) struct SampleArgs {
     /// The share of a picture that is hidden, above 0 and below 1 [default: the model's own].
     #[arg(long, value_name = "SHARE")]
     hidden: Option<f32>,
+    /// Put what a masked autoencoder sees of each picture left of its completion.
+    #[arg(long)]
+    masked: bool,
     /// Latents to render instead of seeded ones: a .safetensors file with a tensor `z` [count, latent] (and, for a
     /// class-conditional model, `c` [count, classes]).
     #[arg(long, conflicts_with_all = ["seed", "count"])]
@@ -93,7 +96,7 @@ pub(super) fn run(args: &SampleArgs) -> anyhow::Result<()> {
         Some(path) => Latents::File(path.clone()),
     };
     let masking = Masking { hidden: args.hide.into(), share: args.hidden };
-    let request = DrawRequest { out: args.out.clone(), latents, psi: args.psi, masking };
+    let request = DrawRequest { out: args.out.clone(), latents, psi: args.psi, masking, seen: args.masked };
     let out = ask(&engine, Command::Draw(Box::new(request)), exported)?;
     super::output::say(out.display())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     error::EngineError,
     request::{DrawRequest, Latents},
+    sample::hide,
 };
 use crate::{
     checkpoint::{read_tensors, write_streamed},
@@ -15,23 +16,38 @@ use crate::{
 
 /// Draws the samples and writes them; the file's extension says as what. However many there are, only a few are held.
 pub(super) fn draw(model: &Model, request: &DrawRequest) -> Result<(), EngineError> {
-    let DrawRequest { out, latents, psi, masking } = request;
+    let DrawRequest { out, latents, psi, masking, seen } = request;
     model.check_samples()?;
     let generator = &model.generator.clone().with_masking(*masking);
+    let completion = generator.completion().filter(|_| *seen);
+    if *seen && completion.is_none() {
+        return Err(EngineError::State("only a model that completes pictures sees something of them"));
+    }
     let mut sampler = Sampler::new(generator, &model.g_ema);
-    let [channels, height, width] = sampler.image_shape();
+    let shape = sampler.image_shape();
+    let [channels, height, width] = shape;
     let chunk = sampler.chunk();
+    let wide = if *seen { 2 * width } else { width };
+    let mut render = |z: &[f32]| {
+        let images = sampler.render(z, *psi);
+        let Some(network) = completion else { return images };
+        let mut before = network.originals(z);
+        hide(&mut before, &network.hidden(z), shape);
+        // One picture twice as wide, so that the two are never parted.
+        before.chunks_exact(width).zip(images.chunks_exact(width)).flat_map(|(a, b)| [a, b].concat()).collect()
+    };
     match latents {
         Latents::Seed { seed, count } => {
             let count = model.available(Purpose::Show, usize::try_from(*count).unwrap_or(usize::MAX));
             let chunks = (0..count).step_by(chunk).map(|first| first as u64..(first + chunk).min(count) as u64);
-            write_images(out, [count, channels, height, width], chunks.map(|at| sampler.render_at(*seed, at, *psi)))
+            let images = chunks.map(|at| render(&generator.latents(*seed, at)));
+            write_images(out, [count, channels, height, wide], images)
         }
         Latents::File(path) => {
             let z = read_latents(path, generator)?;
             let row = generator.latent_dim();
-            let images = z.chunks(chunk * row).map(|z| sampler.render(z, *psi));
-            write_images(out, [z.len() / row, channels, height, width], images)
+            let images = z.chunks(chunk * row).map(render);
+            write_images(out, [z.len() / row, channels, height, wide], images)
         }
     }
 }

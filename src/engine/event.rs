@@ -32,6 +32,8 @@ pub struct RenderedTiles {
     pub masking: Masking,
     /// Seconds that rendering took.
     pub seconds: f64,
+    /// What a feedback file says of the sample; only where one is looked at closely.
+    pub entry: Option<String>,
 }
 
 /// A labeler that can be used.

@@ -223,6 +223,9 @@ pub struct DrawRequest {
     pub psi: f32,
     /// What is hidden of the pictures of a model that completes them.
     pub masking: Masking,
+    /// Whether what the model sees of each picture stands left of its completion, in one image twice as wide; only of models
+    /// that complete pictures.
+    pub seen: bool,
 }
 
 /// Where latents come from.

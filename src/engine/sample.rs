@@ -4,11 +4,18 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 
-use super::{error::EngineError, event::RenderedTiles, halve::halve, request::SampleRequest, weights::Weights};
+use super::{
+    error::EngineError,
+    event::RenderedTiles,
+    halve::halve,
+    request::{SampleKind, SampleRequest},
+    weights::Weights,
+};
 use crate::{
+    feedback::entry_of,
     metrics::to_rgb8,
-    model::{Model, ModelError, Sampler},
-    networks::{FlatParams, Masking, Motion},
+    model::{Model, ModelError, Sample, Sampler},
+    networks::{FlatParams, LatentAddress, Masking, Motion},
 };
 
 /// Centres of truncation that are remembered.
@@ -71,11 +78,15 @@ pub(super) fn render(
     let rgb = to_rgb8(&images, [request.indices.len(), channels, side, side])
         .ok_or(EngineError::State("images of this many channels cannot be shown"))?;
     let (rgb, side) = halve(rgb, side, request.kind.max_side().unwrap_or(side));
-    Ok(RenderedTiles { request, side, rgb, version, motion, masking, seconds: clock.elapsed().as_secs_f64() })
+    let looked_at = request.indices.first().filter(|_| request.kind == SampleKind::Detail);
+    let sample = looked_at.and_then(|&index| Sample::new(LatentAddress { seed: request.seed, index }, request.psi));
+    let entry = sample.map(|sample| entry_of(model, sample.with_class(request.class)));
+    let seconds = clock.elapsed().as_secs_f64();
+    Ok(RenderedTiles { request, side, rgb, version, motion, masking, seconds, entry })
 }
 
 /// Makes hidden pixels a little darker than grey, which no picture is all over.
-fn hide(images: &mut [f32], hidden: &[bool], [channels, height, width]: [usize; 3]) {
+pub(super) fn hide(images: &mut [f32], hidden: &[bool], [channels, height, width]: [usize; 3]) {
     const HIDDEN: f32 = -0.3;
     let plane = height * width;
     for (image, hidden) in images.chunks_exact_mut(channels * plane).zip(hidden.chunks_exact(plane)) {

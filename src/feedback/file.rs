@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     atomic_file::{self, plain_reason},
-    model::Sample,
+    model::{Model, Sample},
     networks::LatentAddress,
 };
 
@@ -260,6 +260,15 @@ impl From<&Feedback> for FileV1 {
             positives: feedback.positives().map(entry).chain(elsewhere(Mark::Positive)).collect(),
         }
     }
+}
+
+/// What a feedback file of this model says of a sample, as one line of JSON.
+pub fn entry_of(model: &Model, sample: Sample) -> String {
+    let mut feedback = Feedback::new(&model.sha256);
+    feedback.mark(sample, Mark::Negative);
+    let FileV1 { negatives, .. } = FileV1::from(&feedback.named(model));
+    // Plain numbers and texts can always be written as JSON.
+    negatives.first().and_then(|entry| serde_json::to_string(entry).ok()).unwrap_or_default()
 }
 
 fn hex(digest: &ImageDigest) -> String {

@@ -25,7 +25,7 @@ mod source;
 
 pub use collect::{CollectRequest, collect};
 pub use error::PoolError;
-pub use file::FeedbackError;
+pub use file::{FeedbackError, entry_of};
 pub use image_pool::{ImagePool, Origin, PoolCursor};
 pub use labeler_spec::LabelerSpec;
 pub use marks::{Feedback, Mark};

@@ -78,6 +78,34 @@ fn mutate_all(extension: &str, seed: &[u8]) {
     assert!(models > 0 && models < count);
 }
 
+/// Mutations of one of the texts beside a masked autoencoder's weights.
+fn mutate_text(name: &str, seed: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("mae");
+    std::fs::create_dir(&path).expect("a folder");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/vit-mae-32");
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(golden.join(file), path.join(file)).expect("a copy");
+    }
+    std::fs::write(path.join(name), seed).expect("a file");
+    open(&path, "unchanged").expect("the seed is a model");
+    std::panic::set_hook(Box::new(|_| {}));
+    let (mut models, mutations) = (0, mutations());
+    let count = mutations.end - mutations.start;
+    for number in mutations {
+        let (text, kind) = mutation::mutated_json(seed, number);
+        std::fs::write(path.join(name), text).expect("a file");
+        let what = format!("{name} {number} ({kind})");
+        if let Ok(model) = open(&path, &what) {
+            models += 1;
+            let share = model.generator.completion().map(|network| network.mask_ratio());
+            assert!(share.is_some_and(|share| share > 0.0 && share < 1.0), "{what}: hides {share:?}");
+        }
+    }
+    println!("{name}: {models} of {count} mutations are still models");
+    assert!(models > 0 && models < count);
+}
+
 fn saved(extension: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(format!("model.{extension}"));
@@ -113,6 +141,17 @@ fn mutated_dcgan_files() {
 #[test]
 fn mutated_dcgan_files_of_the_older_format() {
     mutate_all("pth", include_bytes!("../fixtures/dcgan/strided-16.legacy.pth"));
+}
+
+#[test]
+fn mutated_configs_of_masked_autoencoders() {
+    mutate_text("config.json", include_str!("../fixtures/golden/vit-mae-32/config.json"));
+}
+
+#[test]
+fn mutated_preprocessor_configs_of_masked_autoencoders() {
+    let seed = r#"{"do_normalize": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.25, 0.5], "size": 32}"#;
+    mutate_text("preprocessor_config.json", seed);
 }
 
 /// The fuzz targets begin with these; one is in PyTorch's older container.

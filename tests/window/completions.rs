@@ -2,6 +2,7 @@
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable;
+use sha2::{Digest, Sha256};
 use unlearn_studio::{
     app::state::{
         prefs::Theme,
@@ -81,6 +82,18 @@ fn pictures_are_opened_marked_unlearned_and_saved() {
     press_button(&mut window, "As trained");
     assert_eq!(tile(&mut window, Source::Original), completed);
     window.key_press(eframe::egui::Key::Escape);
+    window.run_ok();
+
+    // The address of a picture is its digest and its mask's seed, as in a feedback file.
+    let sample = app(&mut window).studio().sample(2).expect("a sample");
+    app(&mut window).studio().open_detail(sample);
+    until(&mut window, "the close view", |app| app.studio().detail.as_ref().is_some_and(|d| d.entry.is_some()));
+    let entry = app(&mut window).studio().detail.take().and_then(|detail| detail.entry).expect("an entry");
+    let digest: String = Sha256::digest(std::fs::read(set.join("02.png")).expect("a picture"))
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(entry, format!("{{\"image\":\"{digest}\",\"seed\":{}}}", sample.address().seed));
     window.run_ok();
 
     for index in 0..6 {

@@ -107,6 +107,8 @@ pub struct Detail {
     pub sample: Sample,
     /// Before and after at full size, as they arrive.
     pub tiles: [Option<DetailTile>; 2],
+    /// What a feedback file says of it, once it is known.
+    pub entry: Option<String>,
 }
 
 /// A picture at full size.

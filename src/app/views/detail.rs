@@ -118,15 +118,11 @@ impl DetailView {
                 }
             }
             ui.add_space(8.0);
-            if ui
-                .button("Copy address")
-                .on_hover_text("Copies seed, index and psi as they are written in a feedback file")
-                .clicked()
-            {
-                let psi = sample.psi();
-                let (seed, index) = (address.seed, address.index);
-                let class = sample.class().map_or_else(String::new, |class| format!(",\"class\":{class}"));
-                ui.ctx().copy_text(format!("{{\"seed\":{seed},\"index\":{index},\"psi\":{psi}{class}}}"));
+            let entry = studio.detail.as_ref().and_then(|detail| detail.entry.as_ref());
+            let copy = ui.add_enabled(entry.is_some(), egui::Button::new("Copy address"));
+            let copy = copy.on_hover_text("Copies what a feedback file says of this sample");
+            if let Some(entry) = entry.filter(|_| copy.clicked()) {
+                ui.ctx().copy_text(entry.clone());
             }
             ui.button("Close").clicked()
         })

@@ -260,13 +260,14 @@ impl Studio {
                 let full = DetailTile { side: tiles.side, rgb: tiles.rgb.into() };
                 let source = Source::of(tiles.request.weights);
                 let [before, after] = self.compared_sources();
-                let Some(Detail { sample, tiles: pictures }) = &mut self.detail else { return };
+                let Some(Detail { sample, tiles: pictures, entry }) = &mut self.detail else { return };
                 let SampleRequest { seed, indices, psi, class, .. } = &tiles.request;
                 let address = sample.address();
                 let wanted = (address.seed, &[address.index][..], sample.psi(), sample.class());
                 if (*seed, &indices[..], *psi, *class) != wanted {
                     return;
                 }
+                entry.clone_from(&tiles.entry);
                 if source == Some(before) {
                     pictures[0] = Some(full.clone());
                     match after {

@@ -200,7 +200,7 @@ impl Studio {
 
     /// Looks closely at a sample.
     pub fn open_detail(&mut self, sample: Sample) {
-        self.detail = Some(Detail { sample, tiles: [None, None] });
+        self.detail = Some(Detail { sample, tiles: [None, None], entry: None });
         self.request_detail(self.before());
     }
 
