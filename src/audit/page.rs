@@ -199,7 +199,7 @@ fn back_chart(report: &AuditReport) -> String {
     let end = report.findings.back.last().map_or(1.0, |point| point.seen.share).max(f64::MIN_POSITIVE);
     let points =
         report.findings.back.iter().map(|point| (point.part * 100.0, point.seen.share * 100.0 / end)).collect();
-    let line = Line { name: "of what the original shows".to_owned(), colour: COLOURS[0], dashed: false, points };
+    let line = Line { name: "of the original's".to_owned(), colour: COLOURS[0], dashed: false, points };
     if report.findings.back.is_empty() { String::new() } else { lines(&[line], "percent of the way back", Some(50.0)) }
 }
 

@@ -357,7 +357,23 @@ fn facts(card: &ModelCard) -> Facts {
         ),
         ("Output".to_owned(), format!("a picture of {0}x{0} pixels", card.resolution)),
     ];
-    let known = ["program", "source_sha256", "method", "feedback_sha256", "card", "licence", "license"];
+    // What `train` wrote down, field by field.
+    let training = card.metadata.get("card").and_then(|text| serde_json::from_str::<Value>(text).ok());
+    for (key, name) in [
+        ("data", "Training data"),
+        ("excluded", "Left out of the training data"),
+        ("images", "Training images"),
+        ("iterations", "Training iterations"),
+        ("date", "Date of the training"),
+        ("licence", "Licence"),
+    ] {
+        match training.as_ref().and_then(|card| card.get(key)) {
+            Some(Value::String(text)) => fields.push((name.to_owned(), text.clone())),
+            Some(Value::Number(number)) => fields.push((name.to_owned(), number.to_string())),
+            _ => {}
+        }
+    }
+    let known = ["program", "source_sha256", "method", "feedback_sha256", "licence", "license"];
     for (key, value) in card.metadata.iter().filter(|(key, _)| known.contains(&key.as_str())) {
         fields.push((format!("The file says: {key}"), value.clone()));
     }
