@@ -209,9 +209,9 @@ impl Work<'_> {
         (self.tell)(self.part, self.done.min(self.of), self.of)
     }
 
-    /// What is done once a part is over, whether or not it took all that was planned.
+    /// What is done once a part is over, whether or not it took all that was planned; it never goes back.
     fn jump(&mut self, part: Part, done: usize) {
-        (self.part, self.done) = (part, done);
+        (self.part, self.done) = (part, done.max(self.done));
     }
 }
 

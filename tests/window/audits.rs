@@ -1,7 +1,7 @@
 //! Audits: what keeps a node from one, holding and ending it, what it found.
 
 use egui_kittest::kittest::Queryable;
-use unlearn_studio::app::state::{audit::AuditState, prefs::Theme, run_state::RunStatus};
+use unlearn_studio::app::state::{audit::AuditState, prefs::Theme, run_state::RunStatus, tiles::Source};
 
 use super::support::*;
 
@@ -49,7 +49,10 @@ fn a_node_is_audited_beside_a_living_grid() {
     let part = app(&mut window).studio().running_audit().map(|audit| audit.part());
     // The grid goes on drawing, held or not.
     app(&mut window).studio().view.seed = 91;
-    filled(&mut window);
+    until(&mut window, "another page", |app| {
+        let studio = app.studio();
+        studio.sample(0).is_some_and(|sample| studio.has_tile(Source::Current, sample))
+    });
     assert_eq!(
         (status(&mut window), app(&mut window).studio().running_audit().map(|a| a.part())),
         (Some(RunStatus::Paused), part)
@@ -61,8 +64,10 @@ fn a_node_is_audited_beside_a_living_grid() {
     window.get_by_label("Show report");
     let page = app(&mut window).studio().audit_page(1).expect("a page");
     assert!(page.is_file() && page.with_extension("json").is_file());
-    press_button(&mut window, "Close");
-    assert!(app(&mut window).studio().audit.is_none());
+    window.get_by_label("Close");
+    app(&mut window).studio().close_audit();
+    window.run_ok();
+    assert!(window.query_by_label("Show report").is_none());
 
     // One that is stopped writes nothing new.
     let written = std::fs::read(&page).expect("the page");
