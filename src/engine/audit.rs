@@ -21,7 +21,7 @@ use crate::{
     atomic_file,
     audit::{
         AncestryNode, AuditReport, Audited, Facts, Gallery, HashedFile, Judge, Part, Picture, Pictures, Role, SCHEMA,
-        Space, Subject, limits, page, verdicts,
+        Subject, limits, page, sha256, verdicts,
     },
     checkpoint,
     device::ComputeDevice,
@@ -110,7 +110,7 @@ fn of_node(request: &AuditRequest, project: &Project, node: NodeId) -> Result<Pr
             None => checkpoint::sha256(&file)?,
         };
         let mut request = asked(id);
-        // The marks themselves, so that nothing of what was asked is left out.
+        // Marks that were asked with stand in the request; this names all that were on the parent, asked with or not.
         if let (Some(Value::Object(fields)), Some(parent)) = (&mut request, node.parent) {
             let marks = project.marks(parent).ok().and_then(|marks| serde_json::to_value(marks.sha256().ok()).ok());
             fields.insert("marks_sha256".to_owned(), marks.unwrap_or_default());
@@ -317,7 +317,7 @@ fn pictures(gallery: &Gallery, audited: &Audited<'_>) -> Result<Pictures, Engine
         ]);
     }
     for (role, space, images) in gallery.found.iter().filter(|(.., images)| !images.is_empty()) {
-        let caption = format!("Found in the {} model among {}: the first", role.name(), space_name(*space));
+        let caption = format!("Found in the {} model among {}: the first", role.name(), space.name());
         pictures.found.push(picture(caption, images, COLUMNS)?);
     }
     for (count, images) in gallery.relearned.iter().filter(|(_, images)| !images.is_empty()) {
@@ -325,10 +325,6 @@ fn pictures(gallery: &Gallery, audited: &Audited<'_>) -> Result<Pictures, Engine
         pictures.relearned.push(picture(format!("The first samples after relearning from {plural}"), images, COLUMNS)?);
     }
     Ok(pictures)
-}
-
-fn space_name(space: Space) -> &'static str {
-    space.name()
 }
 
 /// What the file says of the model, by the fields of a model card and of Annex XI of Regulation (EU) 2024/1689.
@@ -409,9 +405,4 @@ fn write(path: &Path, text: &str) -> Result<(), EngineError> {
     atomic_file::write(path, text.as_bytes()).map_err(|error| {
         EngineError::Settings(format!("{}: cannot be written ({})", path.display(), atomic_file::plain_reason(&error)))
     })
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
