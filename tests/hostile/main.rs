@@ -3,6 +3,7 @@
 
 mod allocation;
 mod crafted;
+mod mutated_text;
 mod mutation;
 mod tiny;
 
@@ -93,7 +94,7 @@ fn mutate_text(name: &str, seed: &str) {
     let (mut models, mutations) = (0, mutations());
     let count = mutations.end - mutations.start;
     for number in mutations {
-        let (text, kind) = mutation::mutated_json(seed, number);
+        let (text, kind) = mutated_text::mutated_text(seed, number);
         std::fs::write(path.join(name), text).expect("a file");
         let what = format!("{name} {number} ({kind})");
         if let Ok(model) = open(&path, &what) {

@@ -41,12 +41,7 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
             widgets::card(ui).show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.label(RichText::new(format!("Audit of {}", name(studio, node))).heading().color(p.after));
-                for verdict in &verdicts {
-                    ui.add_space(4.0);
-                    ui.label(RichText::new(&verdict.about).strong());
-                    widgets::explain(ui, &verdict.finding);
-                }
-                ui.add_space(8.0);
+                ui.add_space(4.0);
                 ui.horizontal(|ui| {
                     let help = format!("Opens {} in a browser", page.display());
                     if widgets::wide_button(ui, "Show report", p.after, 130.0).on_hover_text(help).clicked() {
@@ -56,6 +51,11 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
                         studio.close_audit();
                     }
                 });
+                for verdict in &verdicts {
+                    ui.add_space(4.0);
+                    ui.label(RichText::new(&verdict.about).strong());
+                    widgets::explain(ui, &verdict.finding);
+                }
             });
             widgets::gap(ui);
         }
