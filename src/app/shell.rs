@@ -16,7 +16,6 @@ use super::{
     options::Options,
     state::{bundled::bundled_model, notices::Level, prefs::Prefs, studio::Studio},
     views::{
-        charts,
         close::Closing,
         compare_view::CompareView,
         detail::DetailView,
@@ -182,8 +181,7 @@ impl App {
             }
             ScrollArea::vertical().id_salt("right").auto_shrink(false).show(ui, |ui| {
                 Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
-                    settings.ui(ui, studio);
-                    charts::ui(ui, studio, dialogs);
+                    settings.ui(ui, studio, dialogs);
                 });
             });
         });

@@ -23,7 +23,7 @@ fn with_labeler(projects: &std::path::Path) -> Window {
 /// Runs these settings to their end, and waits for the node that comes of it.
 fn make_node(window: &mut Window, id: u64) {
     window.run_ok();
-    press_button(window, "Unlearn");
+    start_run(window);
     until(window, "the end", |app| app.studio().run.in_progress().is_none());
     until(window, "its node", |app| {
         let node = app.studio().history.as_ref().and_then(|history| history.manifest.node(id).cloned());
@@ -73,7 +73,9 @@ fn nodes_of_one_parent_are_compared() {
     let spoken = |window: &mut Window, id: u64| {
         let history = app(window).studio().history.clone().expect("a history");
         let numbers = history.manifest.node(id).expect("a node").numbers.expect("numbers");
-        format!("{:.1}% gone, {:.1} changed", numbers.pul.expect("a PUL"), numbers.frechet.expect("a distance"))
+        let (pul, distance) = (numbers.pul.expect("a PUL"), numbers.frechet.expect("a distance"));
+        let floor = numbers.frechet_floor.expect("a floor");
+        format!("{pul:.1}% gone, {distance:.1} changed ({floor:.1} = no change)")
     };
     for (place, id) in [(0, 1), (1, 2)] {
         let numbers = spoken(&mut window, id);

@@ -107,7 +107,7 @@ fn pictures_are_opened_marked_unlearned_and_saved() {
         app(&mut window).studio().settings.set(key, value).expect(key);
     }
     window.run_ok();
-    press_button(&mut window, "Unlearn");
+    start_run(&mut window);
     until(&mut window, "the end", |app| app.studio().run.in_progress().is_none());
     assert_ne!(tile(&mut window, Source::Current), completed);
     assert_eq!(Source::of(Weights::Picture), Some(Source::Picture));

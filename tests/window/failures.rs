@@ -57,7 +57,7 @@ fn a_file_that_cannot_be_written_is_a_notice_and_loses_nothing() {
     mark_some(&mut window);
     tiny_run(&mut window, 1, 3);
     window.run_ok();
-    press_button(&mut window, "Unlearn");
+    start_run(&mut window);
     until(&mut window, "the end", |app| app.studio().run.in_progress().is_none());
     let path = files.path().join("none/out.pt");
     app(&mut window).studio().save_model(path.clone());

@@ -129,8 +129,8 @@ fn nodes_are_looked_at_compared_started_from_and_deleted() {
         let studio = app.studio();
         studio.sample(0).is_some_and(|sample| studio.has_tile(Source::Node(2), sample))
     });
-    // Forget more from it: its own samples, which nobody has marked yet.
-    press(&mut window, "Forget more from this");
+    // The next run starts from it: its own samples, which nobody has marked yet.
+    press(&mut window, "Use as starting point");
     until(&mut window, "its samples", |app| app.studio().marks.counts() == (0, 0));
     assert_eq!(app(&mut window).studio().open_name().as_deref(), Some("first"));
     filled(&mut window);
@@ -150,6 +150,28 @@ fn nodes_are_looked_at_compared_started_from_and_deleted() {
     let said = app(&mut window).studio().notices.all().to_vec();
     assert!(said.iter().all(|notice| notice.level != Level::Error), "{said:?}");
     assert_eq!(app(&mut window).studio().marks.counts(), (4, 4), "the parent's marks are there again");
+}
+
+/// What the next run starts from is said, and one click leads back to the model as it was opened.
+#[test]
+fn a_run_starts_from_the_original_again() {
+    let files = files();
+    let mut window = kept(files.path());
+    assert!(window.query_by_label("Start from the original again").is_none());
+    mark_some(&mut window);
+    make_node(&mut window);
+    let base = |app: &mut unlearn_studio::app::App| app.studio().history.as_ref().map(|h| h.manifest.base);
+    app(&mut window).studio().start_from(1);
+    until(&mut window, "another starting point", |app| base(app) == Some(1));
+    app(&mut window).studio().settings.set("extrapolate", 1.5).expect("pushed weights");
+    window.run_ok();
+    window.get_by_label_contains(", pushed further (1.50).");
+    press_button(&mut window, "Start from the original again");
+    until(&mut window, "the original", |app| base(app) == Some(0));
+    window.run_ok();
+    assert_eq!(app(&mut window).studio().settings.get("extrapolate"), Some(&1.0.into()));
+    assert!(window.query_by_label("Start from the original again").is_none());
+    assert_eq!(app(&mut window).studio().marks.counts(), (4, 4), "its marks are there again");
 }
 
 #[test]

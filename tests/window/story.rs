@@ -27,7 +27,7 @@ fn the_whole_story() {
 
     tiny_run(&mut window, 3, 120);
     window.run_ok();
-    press_button(&mut window, "Unlearn");
+    start_run(&mut window);
     until(&mut window, "unlearning", |app| !app.studio().charts.values("unlearn", "discriminator").is_empty());
     press_button(&mut window, "Pause");
     until(&mut window, "a pause", |app| {

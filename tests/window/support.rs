@@ -181,11 +181,24 @@ pub fn noticed(window: &mut Window, words: &str) {
     until(window, words, |app| app.studio().notices.all().iter().any(|notice| notice.text.contains(words)));
 }
 
+/// Begins a run, and insists on it where the marks are weak.
+pub fn start_run(window: &mut Window) {
+    window.run_ok();
+    press_button(window, "Unlearn");
+    until(window, "what the marks say", |app| !app.studio().is_checking_marks());
+    if app(window).studio().marks_question().is_some() {
+        press_button(window, "Unlearn anyway");
+    }
+    // What comes to stand under it would show so.
+    window.remove_cursor();
+    window.step();
+}
+
 /// A short run to its end.
 pub fn run_once(window: &mut Window, adapt: usize, unlearn: usize) {
     tiny_run(window, adapt, unlearn);
     window.run_ok();
-    press_button(window, "Unlearn");
+    start_run(window);
     until(window, "the end", |app| app.studio().run.in_progress().is_none());
 }
 
@@ -203,6 +216,6 @@ pub fn endless_run(window: &mut Window) {
     mark_some(window);
     tiny_run(window, 1, 1_000_000);
     window.run_ok();
-    press_button(window, "Unlearn");
+    start_run(window);
     until(window, "unlearning", |app| !app.studio().charts.values("unlearn", "discriminator").is_empty());
 }

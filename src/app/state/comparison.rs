@@ -37,6 +37,8 @@ pub struct Measured {
     pub pul: f64,
     /// Fréchet distance to the parent's kept samples.
     pub frechet: f64,
+    /// What it is for two sets of the parent's own samples.
+    pub floor: Option<f64>,
 }
 
 impl Comparison {
@@ -71,7 +73,9 @@ impl Comparison {
 fn measured(node: &Node) -> Result<Measured, &'static str> {
     let numbers = node.numbers.unwrap_or_default();
     match (numbers.pul, numbers.frechet) {
-        (Some(pul), Some(frechet)) if pul.is_finite() && frechet.is_finite() => return Ok(Measured { pul, frechet }),
+        (Some(pul), Some(frechet)) if pul.is_finite() && frechet.is_finite() => {
+            return Ok(Measured { pul, frechet, floor: numbers.frechet_floor });
+        }
         (None, Some(_)) => return Err("the labeler saw nothing that must go in the parent's samples"),
         (Some(_), _) => return Err("no Fréchet distance"),
         (None, None) => {}

@@ -1,8 +1,8 @@
 //! The nodes made from one parent, side by side: as points, and as rows of the same samples.
 
 use eframe::egui::{
-    self, Align, Key, Layout, Margin, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, TextWrapMode,
-    Ui, WidgetText, pos2, vec2,
+    self, Align, Key, Layout, Margin, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, pos2,
+    text::LayoutJob, vec2,
 };
 
 use super::{
@@ -26,6 +26,8 @@ use crate::{
 /// Width of a row's words, and the largest side of its pictures.
 const WORDS: f32 = 200.0;
 const LARGEST: f32 = 56.0;
+/// Height of a row's words.
+const LINES: f32 = 46.0;
 const GAP: f32 = 4.0;
 /// Between samples that must go and those that may stay.
 const DIVIDE: f32 = 14.0;
@@ -168,7 +170,7 @@ fn titles(ui: &mut Ui, columns: &Columns) {
 }
 
 fn row(ui: &mut Ui, columns: &Columns, sense: Sense) -> (Rect, egui::Response) {
-    ui.allocate_exact_size(vec2(ui.available_width(), columns.side + 8.0), sense)
+    ui.allocate_exact_size(vec2(ui.available_width(), columns.side.max(LINES) + 8.0), sense)
 }
 
 fn frame(ui: &Ui, rect: Rect, (is_selected, is_highlighted): (bool, bool)) {
@@ -181,14 +183,21 @@ fn frame(ui: &Ui, rect: Rect, (is_selected, is_highlighted): (bool, bool)) {
     ui.painter().rect(rect, 6.0, p.lifted.gamma_multiply(0.5), stroke, StrokeKind::Inside);
 }
 
-/// What a row is, and what came of it, in two lines that are cut where there is no more room.
+/// What a row is, in a line that is cut where there is no more room, and what came of it, in two at most.
 fn words(ui: &Ui, rect: Rect, title: &str, text: &str) {
     let p = palette(ui.style());
-    let middle = rect.center().y;
-    for (text, style, colour, below) in [(title, TextStyle::Body, p.text, -16.0), (text, TextStyle::Small, p.weak, 2.0)]
-    {
-        let text = WidgetText::from(text).into_galley(ui, Some(TextWrapMode::Truncate), WORDS - 16.0, style);
-        ui.painter().galley(pos2(rect.left() + 8.0, middle + below), text, colour);
+    let lines = [(title, TextStyle::Body, p.text, 1), (text, TextStyle::Small, p.weak, 2)];
+    let galleys = lines.map(|(text, style, colour, rows)| {
+        let mut job = LayoutJob::simple(text.to_owned(), style.resolve(ui.style()), colour, WORDS - 16.0);
+        job.wrap.max_rows = rows;
+        (ui.painter().layout_job(job), colour)
+    });
+    let height: f32 = galleys.iter().map(|(galley, _)| galley.size().y).sum();
+    let mut at = pos2(rect.left() + 8.0, rect.center().y - height / 2.0);
+    for (galley, colour) in galleys {
+        let below = galley.size().y;
+        ui.painter().galley(at, galley, colour);
+        at.y += below;
     }
 }
 

@@ -61,17 +61,22 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
     }
     ui.add_space(4.0);
     let obstacle = studio.suggestion_obstacle();
+    // As high as the button that stands here otherwise: what is below must not move.
+    let text = ui.text_style_height(&egui::TextStyle::Button) + 2.0 * ui.spacing().button_padding.y;
+    let height = text.max(ui.spacing().interact_size.y);
     ui.horizontal(|ui| {
-        let again = studio.suggestions.is_some();
-        let name = if again { "Suggest others" } else { "Suggest more like these" };
-        let button = ui.add_enabled(obstacle.is_none() && !studio.suggesting, egui::Button::new(name));
-        let help = "Learns from your marks and shows the samples that are most worth marking next.";
-        let why = obstacle.unwrap_or_else(|| "Learning from your marks\u{2026}".to_owned());
-        if button.on_hover_text(help).on_disabled_hover_text(why).clicked() {
-            studio.suggest();
-        }
+        ui.set_min_height(height);
         if studio.suggesting {
             widgets::busy(ui, 16.0);
+            ui.add(egui::Label::new(RichText::new("Learning from your marks\u{2026}").weak()).truncate());
+            return;
+        }
+        let again = studio.suggestions.is_some();
+        let name = if again { "Suggest others" } else { "Suggest more like these" };
+        let button = ui.add_enabled(obstacle.is_none(), egui::Button::new(name));
+        let help = "Learns from your marks and shows the samples that are most worth marking next.";
+        if button.on_hover_text(help).on_disabled_hover_text(obstacle.unwrap_or_default()).clicked() {
+            studio.suggest();
         }
     });
     let Some(found) = &studio.suggestions else { return };

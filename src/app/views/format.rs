@@ -19,6 +19,12 @@ pub(crate) fn format_bytes(bytes: f64) -> String {
     if bytes < 1e9 { format!("{:.0} MB", (bytes / 1e6).max(1.0)) } else { format!("{:.1} GB", bytes / 1e9) }
 }
 
+/// A Fréchet distance, and beside it what it would be if nothing had changed, where that is known.
+pub(crate) fn format_change(distance: f64, floor: Option<f64>) -> String {
+    let floor = floor.map_or_else(String::new, |floor| format!(" ({floor:.1} = no change)"));
+    format!("{distance:.1} changed{floor}")
+}
+
 /// A number with thin gaps between thousands.
 pub(crate) fn group_digits(number: usize) -> String {
     let digits = number.to_string();
@@ -44,6 +50,12 @@ mod tests {
         }
         assert_eq!([format_duration(f64::NAN), format_duration(-5.0)], ["a few seconds"; 2]);
         assert_eq!([format_bytes(3.4e8), format_bytes(1.25e9), format_bytes(10.0)], ["340 MB", "1.2 GB", "1 MB"]);
+    }
+
+    #[test]
+    fn a_change_says_what_none_would_be() {
+        assert_eq!(format_change(34.62, Some(7.1)), "34.6 changed (7.1 = no change)");
+        assert_eq!(format_change(34.62, None), "34.6 changed");
     }
 
     #[test]

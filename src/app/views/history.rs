@@ -6,7 +6,7 @@ use eframe::egui::{
 
 use super::{
     audit_card,
-    format::{format_bytes, group_digits},
+    format::{format_bytes, format_change, group_digits},
     theme::palette,
     thumbnails::Thumbnails,
     widgets,
@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// A node's place, and the steps between two.
-const NODE: egui::Vec2 = vec2(172.0, 42.0);
-const STEP: egui::Vec2 = vec2(192.0, 48.0);
+const NODE: egui::Vec2 = vec2(216.0, 54.0);
+const STEP: egui::Vec2 = vec2(236.0, 60.0);
 /// Rows that are seen without scrolling.
 const ROWS: f32 = 3.0;
 
@@ -101,7 +101,7 @@ impl HistoryView {
         if may(
             idle && whole && other,
             ui,
-            "Forget more from this",
+            "Use as starting point",
             "The next run starts from this model; mark its samples",
         ) {
             studio.start_from(node.id);
@@ -144,7 +144,7 @@ impl HistoryView {
             _ => Stroke::new(1.0, p.lifted),
         };
         ui.painter().rect(rect, 6.0, p.lifted, stroke, StrokeKind::Inside);
-        let picture = Rect::from_min_size(rect.min + vec2(4.0, 4.0), vec2(34.0, 34.0));
+        let picture = Rect::from_min_size(rect.min + vec2(4.0, 10.0), vec2(34.0, 34.0));
         let source = if is_base { Source::Original } else { Source::Node(node.id) };
         if node.file.is_some() {
             if !thumbnails.has(source, sample) {
@@ -159,9 +159,14 @@ impl HistoryView {
         let put = |y: f32, text_: &str, style: egui::TextStyle, colour: egui::Color32| {
             painter.text(pos2(text.left(), y), Align2::LEFT_CENTER, text_, style.resolve(ui.style()), colour);
         };
-        let what = outcome(node);
-        put(rect.top() + 13.0, &node.name, egui::TextStyle::Body, p.text);
-        put(rect.top() + 29.0, &what, egui::TextStyle::Small, p.weak);
+        let outcome = outcome(node);
+        // The lines stand in the middle, however many there are.
+        let top = rect.center().y - 8.0 * outcome.len() as f32;
+        put(top, &node.name, egui::TextStyle::Body, p.text);
+        for (line, text) in (1..).zip(&outcome) {
+            put(top + 16.0 * line as f32, text, egui::TextStyle::Small, p.weak);
+        }
+        let what = outcome.join(", ");
         let role = if is_base { ", the next run starts from it" } else { "" };
         let spoken = format!("{}: {what}{role}", node.name);
         response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_shown || is_base, &spoken));
@@ -176,7 +181,7 @@ impl HistoryView {
             let may =
                 |enabled: bool, ui: &mut Ui, text: &str| ui.add_enabled(enabled, egui::Button::new(text)).clicked();
             let whole = node.file.is_some();
-            if may(idle && whole && !is_base, ui, "Forget more from this") {
+            if may(idle && whole && !is_base, ui, "Use as starting point") {
                 studio.start_from(node.id);
             }
             match studio.audit_obstacle(node) {
@@ -305,25 +310,26 @@ pub(crate) fn interrupted(ui: &mut Ui, studio: &mut Studio) {
     widgets::gap(ui);
 }
 
-/// What came of a node, in a few words.
-fn outcome(node: &Node) -> String {
+/// What came of a node: a few words, or what was measured of it, a line each.
+fn outcome(node: &Node) -> Vec<String> {
     let steps = node.iterations.map_or(0, |(done, _)| done);
     let how = match node.status {
-        Status::Original => return "the opened model".to_owned(),
-        Status::Unfinished => return "not finished".to_owned(),
-        Status::Done => String::new(),
-        Status::Stopped => "stopped, ".to_owned(),
-        Status::Failed => "failed, ".to_owned(),
-        Status::Snapshot => "a snapshot, ".to_owned(),
+        Status::Original => return vec!["the opened model".to_owned()],
+        Status::Unfinished => return vec!["not finished".to_owned()],
+        Status::Done => "",
+        Status::Stopped => "stopped, ",
+        Status::Failed => "failed, ",
+        Status::Snapshot => "a snapshot, ",
     };
     let numbers = node.numbers.unwrap_or_default();
     let gone = numbers.pul.map(|pul| format!("{pul:.0}% gone"));
-    let changed = numbers.frechet.map(|frechet| format!("{frechet:.1} changed"));
-    let measured: Vec<String> = gone.into_iter().chain(changed).collect();
-    match measured.is_empty() {
-        true => format!("{how}{} steps", group_digits(steps)),
-        false => format!("{how}{}", measured.join(", ")),
+    let changed = numbers.frechet.map(|frechet| format_change(frechet, numbers.frechet_floor));
+    let mut lines: Vec<String> = gone.into_iter().chain(changed).collect();
+    match lines.first_mut() {
+        Some(first) => first.insert_str(0, how),
+        None => lines.push(format!("{how}{} steps", group_digits(steps))),
     }
+    lines
 }
 
 /// The column and row of every node: a first child continues its parent's row, the others begin new ones.

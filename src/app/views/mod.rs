@@ -20,6 +20,7 @@ mod mask_picture;
 pub(crate) mod model_card;
 pub(crate) mod notices;
 mod region_painter;
+mod result_card;
 pub(crate) mod run_panel;
 mod scatter;
 mod settings_form;

@@ -64,7 +64,7 @@ pub(crate) fn ui(ctx: &Context, studio: &mut Studio, place: Rect) {
 }
 
 /// A sentence as it stands alone. What begins with a file's name stays as it is.
-fn capitalized(sentence: &str) -> String {
+pub(crate) fn capitalized(sentence: &str) -> String {
     let first = sentence.split_whitespace().next().unwrap_or_default();
     if !first.chars().all(char::is_alphabetic) {
         return sentence.to_owned();

@@ -1,12 +1,14 @@
-//! Starting a run and watching it: a preset, a button, its progress, its result.
+//! Starting a run and watching it: a preset, a button, its progress.
 
-use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
+use eframe::egui::{self, ComboBox, Label, ProgressBar, RichText, TextEdit, Ui};
 
 use super::{
-    audit_card,
+    audit_card, charts,
     dialogs::{Dialogs, Purpose},
     format::{format_bytes, format_duration, group_digits},
-    history, mask_picture, settings_form,
+    history, mask_picture,
+    notices::capitalized,
+    result_card, settings_form,
     theme::palette,
     widgets,
 };
@@ -16,8 +18,7 @@ use crate::{
         run_state::{RunInProgress, RunState, RunStatus},
         studio::{Studio, TUNING},
     },
-    engine::{ImageSource, Phase, RunReport},
-    metrics::{CompletionChange, CompletionEvaluation},
+    engine::{ImageSource, Phase},
     unlearn::{METHODS, Method, Settings, default_method},
 };
 
@@ -29,15 +30,18 @@ pub(crate) struct RunPanel {
 }
 
 impl RunPanel {
-    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio) {
+    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         if studio.run.in_progress().is_some() {
             progress(ui, studio);
+            charts::ui(ui, studio, dialogs);
             return;
         }
         audit_card::ui(ui, studio);
         history::interrupted(ui, studio);
-        if let RunState::Finished(report) = &studio.run {
-            result(ui, report);
+        let is_finished = matches!(studio.run, RunState::Finished(_));
+        if is_finished {
+            result_card::ui(ui, studio, dialogs);
+            charts::ui(ui, studio, dialogs);
             widgets::gap(ui);
         }
         widgets::section(ui, "Unlearn", |_| {});
@@ -48,6 +52,9 @@ impl RunPanel {
         settings_form::ui(ui, &mut studio.settings, studio.labeler.is_some());
         ui.add_space(8.0);
         mask_picture::ui(ui, &studio.layers);
+        if !is_finished {
+            charts::ui(ui, studio, dialogs);
+        }
     }
 
     fn preset(&mut self, ui: &mut Ui, studio: &mut Studio) {
@@ -170,13 +177,69 @@ fn retained(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     });
 }
 
+/// What the next run starts from, if that is not the model as it was opened, and the way back to that.
+fn starting_point(ui: &mut Ui, studio: &mut Studio) {
+    let Some(from) = studio.starting_point() else { return };
+    widgets::explain(ui, format!("Starts from {from}."));
+    let help = "The next run starts from the model as it was opened. What was made from it stays in the history.";
+    if widgets::minor_button(ui, "Start from the original again").on_hover_text(help).clicked() {
+        studio.start_from_original();
+    }
+    ui.add_space(4.0);
+}
+
+/// Asks before a run from weak marks, or says that it is being found out whether they are weak; whether either is so.
+fn marks_question(ui: &mut Ui, studio: &mut Studio) -> bool {
+    if studio.is_checking_marks() {
+        ui.horizontal(|ui| {
+            widgets::busy(ui, 16.0);
+            ui.label(RichText::new("Checking your marks first\u{2026}").weak());
+            if widgets::minor_button(ui, "Cancel").accessible_name("Cancel the check of the marks").clicked() {
+                studio.cancel_marks_check();
+            }
+        });
+        return true;
+    }
+    let Some(why) = studio.marks_question() else { return false };
+    let (p, id) = (palette(ui.style()), egui::Id::unique("marks question"));
+    widgets::card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.add(Label::new(RichText::new("Are these marks enough?").heading().color(p.before)).wrap());
+        ui.add(Label::new(capitalized(&why)).wrap());
+        ui.add_space(4.0);
+        ui.horizontal_wrapped(|ui| {
+            let help = "Marks that show more of what must go, and of what looks like it and may stay, make it clearer.";
+            let more = widgets::wide_button(ui, "Mark more", p.after, 104.0).on_hover_text(help);
+            if appears(ui, id) {
+                more.request_focus();
+            }
+            if more.clicked() {
+                studio.mark_more();
+            }
+            if widgets::side_button(ui, "Unlearn anyway").clicked() {
+                studio.start();
+            }
+        });
+    });
+    ui.add_space(6.0);
+    true
+}
+
+/// Whether something is drawn that was not there in the frame before.
+fn appears(ui: &Ui, id: egui::Id) -> bool {
+    let now = ui.ctx().cumulative_frame_nr();
+    let before: Option<u64> = ui.data_mut(|data| {
+        let before = data.get_temp(id);
+        data.insert_temp(id, now);
+        before
+    });
+    before.is_none_or(|before| before + 1 < now)
+}
+
 /// What the next run starts from, removes and costs, and the buttons that begin it.
 pub(crate) fn start(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     retained(ui, studio, dialogs);
-    let base = studio.history.as_ref().and_then(|history| history.manifest.node(history.manifest.base));
-    if let Some(base) = base.filter(|base| base.parent.is_some()) {
-        widgets::explain(ui, format!("Starts from \u{201c}{}\u{201d}.", base.name));
-    }
+    starting_point(ui, studio);
     if let Some(summary) = studio.removal_summary() {
         widgets::explain(ui, summary);
         ui.add_space(4.0);
@@ -186,15 +249,17 @@ pub(crate) fn start(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         ui.add_space(4.0);
     }
     let obstacle = studio.obstacle();
+    let is_asked = marks_question(ui, studio);
     let p = palette(ui.style());
     let waiting = studio.preview_obstacle();
     ui.horizontal(|ui| {
         let spacing = ui.spacing().item_spacing.x;
         let preview = 84.0;
         let width = ui.available_width() - preview - spacing;
-        ui.add_enabled_ui(obstacle.is_none(), |ui| {
+        // It stays where it is while the question is asked: a second click must not answer it.
+        ui.add_enabled_ui(obstacle.is_none() && !is_asked, |ui| {
             if widgets::wide_button(ui, "Unlearn", p.after, width).clicked() {
-                studio.start();
+                studio.unlearn();
             }
         });
         ui.add_enabled_ui(waiting.is_none(), |ui| {
@@ -234,9 +299,12 @@ pub(crate) fn start(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
 }
 
 fn progress(ui: &mut Ui, studio: &mut Studio) {
+    // First, as what is below grows and shrinks: who means to click one of them must not miss it.
+    hold(ui, studio);
     let Some(run) = studio.run.in_progress() else { return };
     let p = palette(ui.style());
-    widgets::section(ui, &run.description(), |_| {});
+    ui.add_space(8.0);
+    ui.add(Label::new(RichText::new(run.description()).heading()).wrap());
     ui.add_space(4.0);
     stages(ui, run);
     ui.add_space(2.0);
@@ -249,16 +317,19 @@ fn progress(ui: &mut Ui, studio: &mut Studio) {
             words.push(format!("{} left", format_duration(left)));
         }
     }
-    if !words.is_empty() {
-        ui.label(RichText::new(words.join("  \u{b7}  ")).weak());
-    }
+    // The line is there before its words are.
+    ui.label(RichText::new(words.join("  \u{b7}  ")).weak());
     if studio.is_tuning_for_run() {
         widgets::explain(ui, TUNING);
         // Nothing else wakes the window meanwhile.
         ui.ctx().request_repaint_after(std::time::Duration::from_millis(500));
     }
-    ui.add_space(8.0);
-    let status = run.status;
+}
+
+/// The buttons that hold a run and end it.
+fn hold(ui: &mut Ui, studio: &mut Studio) {
+    let Some(status) = studio.run.in_progress().map(|run| run.status) else { return };
+    let p = palette(ui.style());
     ui.horizontal(|ui| {
         let width = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
         match status {
@@ -298,7 +369,7 @@ fn stages(ui: &mut Ui, run: &RunInProgress) {
     names.extend(stages.iter().map(|stage| stage.title));
     names.extend(run.plan.measured.then_some("Measure"));
     let count = names.len();
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         for (stage, name) in names.into_iter().enumerate() {
             let colour = match stage.cmp(&here) {
                 std::cmp::Ordering::Less => p.text,
@@ -311,64 +382,4 @@ fn stages(ui: &mut Ui, run: &RunInProgress) {
             }
         }
     });
-}
-
-fn result(ui: &mut Ui, report: &RunReport) {
-    let p = palette(ui.style());
-    widgets::card(ui).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        let (title, colour) = match (&report.failed, report.stopped) {
-            (Some(_), _) => ("The run failed", p.negative),
-            (None, true) => ("Stopped", p.before),
-            (None, false) => ("Done", p.after),
-        };
-        ui.label(RichText::new(title).heading().color(colour));
-        let took = format_duration(report.seconds.method());
-        let iterations = group_digits(report.iterations);
-        ui.label(RichText::new(format!("{iterations} unlearning steps, {took} in total")).weak());
-        if let Some(reason) = &report.measurement_failed {
-            widgets::explain(ui, format!("The result is kept, but could not be measured: {reason}."));
-        }
-        if let Some(seen) = &report.evaluation {
-            ui.add_space(4.0);
-            if let Some(pul) = seen.pul {
-                ui.label(RichText::new(format!("{:.0}% gone", pul * 100.0)).size(22.0));
-            }
-            let (before, after) = (group_digits(seen.negatives_before), group_digits(seen.negatives_after));
-            let samples = group_digits(seen.samples);
-            let names: Vec<&str> =
-                seen.forget.iter().filter_map(|&class| seen.classes.get(class).map(String::as_str)).collect();
-            let names = names.join(", ");
-            widgets::explain(
-                ui,
-                format!("{} = {names}: {before} before, {after} after, out of {samples} samples.", seen.head),
-            );
-            if let Some(completions) = &seen.completions {
-                completed(ui, completions);
-            }
-            if let (Some(distance), Some(floor)) = (seen.frechet, seen.frechet_floor) {
-                let decimals = seen.frechet_on.decimals();
-                let text = format!("Everything else changed: {distance:.decimals$} ({floor:.decimals$} = no change)");
-                let hover = "Fr\u{e9}chet distance of everything else, before to after";
-                let note = seen.frechet_on.note().map_or(String::new(), |note| format!(", {note}"));
-                widgets::explain(ui, text).on_hover_text(format!("{hover}{note}."));
-            }
-        }
-    });
-}
-
-/// How pictures are completed now.
-fn completed(ui: &mut Ui, completions: &CompletionEvaluation) {
-    for (name, change) in [("must go", completions.forgotten), ("may stay", completions.kept)] {
-        let Some(CompletionChange { pictures, before, after }) = change else { continue };
-        let (shown, shows) = (before.shows * 100.0, after.shows * 100.0);
-        let text =
-            format!("{} pictures that {name}: recognised {shown:.0}% \u{2192} {shows:.0}%", group_digits(pictures));
-        let hover = format!(
-            "Completions in which the labeler sees what it sees in the picture. Over hidden pixels the peak \
-             signal-to-noise ratio goes from {:.1} to {:.1} dB.",
-            before.psnr, after.psnr
-        );
-        widgets::explain(ui, text).on_hover_text(hover);
-    }
 }

@@ -7,6 +7,7 @@ use egui_plot::{AxisHints, GridInput, GridMark, LineStyle, Plot, PlotBounds, Plo
 
 use super::{
     axes,
+    format::format_change,
     theme::{Palette, palette},
 };
 use crate::{
@@ -29,7 +30,7 @@ pub(crate) struct Touched {
 
 /// What was measured, for people.
 pub(crate) fn describe(measured: Measured) -> String {
-    format!("{:.1}% gone, {:.1} changed", measured.pul, measured.frechet)
+    format!("{:.1}% gone, {}", measured.pul, format_change(measured.frechet, measured.floor))
 }
 
 /// Draws the points; `highlighted` is pointed at somewhere else, `selected` is shown.
@@ -187,7 +188,7 @@ mod tests {
             let node = |(id, &(pul, frechet)): (usize, &(f64, f64))| ComparedNode {
                 id: id as NodeId,
                 name: id.to_string(),
-                measured: Ok(Measured { pul, frechet }),
+                measured: Ok(Measured { pul, frechet, floor: None }),
                 has_model: true,
             };
             let nodes = values.iter().enumerate().map(node).collect();

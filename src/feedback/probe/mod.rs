@@ -12,7 +12,7 @@ mod whitening;
 use serde::Serialize;
 use thiserror::Error;
 
-pub use quality::{Confidence, auc, balanced_accuracy};
+pub use quality::{Confidence, ENOUGH, auc, balanced_accuracy};
 use regression::LogisticRegression;
 pub use whitening::Whitening;
 

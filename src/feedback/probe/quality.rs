@@ -7,7 +7,7 @@ const HIGH: f64 = 0.85;
 const FAIR: f64 = 0.75;
 /// Marks of the rarer kind without which confidence is not high: with half a dozen of each, the marks' own order says little
 /// (in `benches/README.md` 92 % were in order where of fresh samples 82 % were).
-const ENOUGH: usize = 10;
+pub const ENOUGH: usize = 10;
 
 /// How far a probe can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -2,8 +2,8 @@
 
 use crate::unlearn::field::{Choice, Field, FieldKind};
 
-pub(super) const STAGE_1: &str = "Stage 1: learn what must go";
-const STAGE_2: &str = "Stage 2: unlearn";
+pub(super) const STAGE_1: &str = "Stage 1: copies learn what must go";
+const STAGE_2: &str = "Stage 2: the model unlearns it";
 const BOTH: &str = "Both stages";
 const ADDED: &str = "Not in the paper";
 

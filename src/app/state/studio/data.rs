@@ -10,6 +10,7 @@ use crate::{
             charts::Charts,
             labeler::LabelerChoice,
             marks::Marks,
+            marks_check::{LearnedMarks, MarksCheck},
             notices::{Level, Notices},
             pending_action::PendingAction,
             prefs::Prefs,
@@ -113,6 +114,12 @@ pub struct Studio {
     pub suggestions: Option<Suggestions>,
     /// Whether suggestions are being made.
     pub suggesting: bool,
+    /// Which revision of the marks they are made from.
+    pub(super) learning_from: u64,
+    /// What was learned from the marks last.
+    pub(super) learned: Option<LearnedMarks>,
+    /// Where the check of the marks before a run stands.
+    pub(super) marks_check: MarksCheck,
     /// What is to be said.
     pub notices: Notices,
     /// What is remembered.
@@ -180,6 +187,9 @@ impl Studio {
             labeler: None,
             suggestions: None,
             suggesting: false,
+            learning_from: u64::MAX,
+            learned: None,
+            marks_check: MarksCheck::None,
             notices: Notices::default(),
             prefs,
             unsaved: false,
@@ -250,6 +260,7 @@ impl Studio {
         self.write_marks();
         self.link = link(choice, gpu, &self.wake);
         (self.pending_tiles, self.thumbnails_pending, self.suggesting) = (None, [false; 2], false);
+        self.marks_check = MarksCheck::None;
         self.writing.clear();
         self.reading = None;
         if self.run.in_progress().is_some() {

@@ -118,7 +118,9 @@ impl Studio {
             }
             Event::Suggested(suggestions) => {
                 self.suggesting = false;
+                self.note_learned(Ok(suggestions.quality));
                 self.suggestions = Some(*suggestions);
+                self.resume_marks_check();
             }
             Event::Labeler(card) => {
                 self.reading = None;
@@ -128,6 +130,7 @@ impl Studio {
             Event::Marks(feedback) => {
                 self.marks = Marks::of(*feedback);
                 self.kept_marks = (self.marks.revision(), self.now);
+                self.forget_marks_check();
             }
             Event::Warning(sentence) => self.notify(Level::Warning, sentence),
             Event::Paused if self.take_audit_status(RunStatus::Paused) => {}
@@ -145,8 +148,15 @@ impl Studio {
             }
             Event::Done(report) => self.handle_done(report),
             Event::Failed(sentence) => {
+                let of_marks = self.reading.is_none() && self.suggesting;
                 (self.suggesting, self.reading) = (false, None);
-                self.notify(Level::Error, sentence);
+                if of_marks {
+                    self.note_learned(Err(sentence.clone()));
+                }
+                // Where a run waits for it, it is part of what the user is asked.
+                if !self.resume_marks_check() || !of_marks {
+                    self.notify(Level::Error, sentence);
+                }
             }
         }
     }
@@ -194,6 +204,7 @@ impl Studio {
         self.timeline = Default::default();
         (self.run, self.detail, self.unsaved) = (RunState::None, None, false);
         (self.suggestions, self.suggesting) = (None, false);
+        self.forget_marks_check();
         (self.epoch, self.pending_tiles, self.next_refresh) = (0, None, 0.0);
         (self.per_sample, self.per_sample_at_best) = (None, None);
         self.thumbnails.clear();
@@ -209,6 +220,7 @@ impl Studio {
             self.marks = Marks::new(&sha256);
             self.kept_marks = (self.marks.revision(), self.now);
             (self.suggestions, self.suggesting, self.detail) = (None, false, None);
+            self.forget_marks_check();
             self.view.cursor = 0;
             self.thumbnails.clear();
         }

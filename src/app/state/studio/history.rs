@@ -2,11 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use serde_json::Value;
+
 use super::data::Studio;
 use crate::{
     app::state::{
         charts::Charts,
         comparison::Comparison,
+        notices::Level,
         run_state::{Collection, RunPlan, RunState},
         tiles::Source,
         timeline::Timeline,
@@ -14,6 +17,7 @@ use crate::{
     engine::{Command, ProjectCard, ProjectRequest},
     feedback::Sample,
     project::{Node, NodeId},
+    unlearn::{Settings, Slider},
 };
 
 /// Samples of each node in a comparison, and those among them that must go, at most.
@@ -116,6 +120,47 @@ impl Studio {
         }
     }
 
+    /// What the next run starts from, in a few words, if that is not the model as it was opened.
+    pub fn starting_point(&self) -> Option<String> {
+        let base = self.history.as_ref().and_then(|history| history.manifest.node(history.manifest.base));
+        let base = base.filter(|base| base.parent.is_some()).map(|base| format!("\u{201c}{}\u{201d}", base.name));
+        let pushed = self.pushed().map(|(slider, place)| format!("{} ({place:.2})", slider.caption));
+        match (base, pushed) {
+            (None, None) => None,
+            (Some(base), None) => Some(base),
+            (base, Some(pushed)) => Some(format!("{}, {pushed}", base.unwrap_or_else(|| "the original".to_owned()))),
+        }
+    }
+
+    /// The next run starts from the model as it was opened, with weights that no slider has moved.
+    pub fn start_from_original(&mut self) {
+        while let Some((slider, _)) = self.pushed() {
+            let Some(key) = slider.setting else { break };
+            if let Err(problem) = self.settings.set(key, slider.original) {
+                self.notify(Level::Error, problem);
+                break;
+            }
+        }
+        let Some(manifest) = self.history.as_ref().map(|history| &history.manifest) else { return };
+        let root = manifest.nodes.iter().find(|node| node.parent.is_none()).map(|node| node.id);
+        if let Some(root) = root.filter(|&root| root != manifest.base) {
+            self.start_from(root);
+        }
+    }
+
+    /// The slider that has moved the weights which the next run starts from, and its place. A method that gives such
+    /// weights as its result starts from none of them.
+    fn pushed(&self) -> Option<(&'static Slider, f64)> {
+        let method = self.settings.method();
+        let usual = Settings::of(method);
+        method.sliders().iter().find_map(|slider| {
+            let key = slider.setting?;
+            let starts_there = usual.get(key).and_then(Value::as_f64) == Some(slider.original);
+            let place = self.settings.get(key).and_then(Value::as_f64)?;
+            (starts_there && place != slider.original).then_some((slider, place))
+        })
+    }
+
     /// Makes a node of a snapshot and starts the next request from it.
     pub fn start_from_snapshot(&mut self, number: usize) {
         if self.can_move() {
@@ -166,7 +211,7 @@ impl Studio {
         self.timeline.begin_run();
         self.send(Command::AutoSnapshots(self.planned_snapshots()));
         // What the form says now, if it differs: a run that ran out of memory goes on in smaller parts.
-        let default = crate::unlearn::Settings::of(self.settings.method());
+        let default = Settings::of(self.settings.method());
         let now = self.settings.get(MICRO_BATCH);
         let micro_batch = now.filter(|now| default.get(MICRO_BATCH) != Some(now)).and_then(|now| now.as_u64());
         self.request(ProjectRequest::Continue { micro_batch: micro_batch.and_then(|n| usize::try_from(n).ok()) });

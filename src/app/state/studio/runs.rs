@@ -9,6 +9,7 @@ use crate::{
         run_state::{Collection, RunPlan, RunState, RunStatus},
         tiles::Source,
         timeline::AUTO_SNAPSHOTS,
+        view::Compare,
     },
     device::Kind,
     engine::{
@@ -80,7 +81,7 @@ impl Studio {
     }
 
     /// Whether there are so few marks that a run learns from them and finds more samples by itself.
-    fn learns_from_few_marks(&self) -> bool {
+    pub(super) fn learns_from_few_marks(&self) -> bool {
         let (negatives, positives) = self.marks.counts();
         let few = self.settings.collect().map_or(0, |collect| collect.few_marks);
         negatives + positives < few
@@ -113,6 +114,14 @@ impl Studio {
             Some(labeler) => format!(" The labeler only measures {}.", labeler.removed_classes()),
         };
         Some(format!("Removes what you marked as must go ({samples}).{measured}"))
+    }
+
+    /// Shows the result beside what it was made from, in the grid.
+    pub fn compare_result(&mut self) {
+        (self.view.scatter, self.view.compare) = (false, Compare::Split);
+        if self.timeline.shown() == Source::Original {
+            self.timeline.show(Source::Current);
+        }
     }
 
     /// Snapshots that a run will take.
@@ -150,8 +159,9 @@ impl Studio {
         gpu && waits && self.charts.is_empty()
     }
 
-    /// Starts a run.
+    /// Starts a run, whatever the marks are worth.
     pub fn start(&mut self) {
+        self.cancel_marks_check();
         if let Some(obstacle) = self.obstacle() {
             self.notify(Level::Warning, obstacle);
             return;

@@ -232,7 +232,7 @@ impl Studio {
         if self.suggesting || self.suggestion_obstacle().is_some() {
             return;
         }
-        self.suggesting = true;
+        (self.suggesting, self.learning_from) = (true, self.marks.revision());
         self.send(Command::Suggest(Box::new(SuggestRequest {
             feedback: self.feedback(),
             seed: self.view.seed,

@@ -1,0 +1,114 @@
+//! The card of a run that has ended: how much is gone, how much everything else changed, and what can be done with it.
+
+use eframe::egui::{Label, RichText, Ui};
+
+use super::{
+    dialogs::{Dialogs, Purpose},
+    format::{format_duration, group_digits},
+    theme::palette,
+    widgets,
+};
+use crate::{
+    app::state::{run_state::RunState, studio::Studio},
+    engine::RunReport,
+    metrics::{CompletionChange, CompletionEvaluation},
+};
+
+/// What came of the last run, and what can be done with it.
+pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    widgets::card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let RunState::Finished(report) = &studio.run else { return };
+        let p = palette(ui.style());
+        let (title, colour) = match (&report.failed, report.stopped) {
+            (Some(_), _) => ("The run failed", p.negative),
+            (None, true) => ("Stopped", p.before),
+            (None, false) => ("Done", p.after),
+        };
+        ui.label(RichText::new(title).heading().color(colour));
+        outcome(ui, report);
+        let took = format_duration(report.seconds.method());
+        let iterations = group_digits(report.iterations);
+        widgets::explain(ui, format!("{iterations} unlearning steps, {took} in total."));
+        if report.iterations > 0 {
+            ui.add_space(6.0);
+            actions(ui, studio, dialogs);
+        }
+    });
+}
+
+/// What can be done with a result, side by side.
+fn actions(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    let p = palette(ui.style());
+    ui.horizontal_wrapped(|ui| {
+        let help = format!("Saves the weights shown as after ({}) as a model file (Ctrl+S)", studio.timeline.caption());
+        let save = widgets::wide_button(ui, "Save\u{2026}", p.after, 84.0).on_hover_text(help);
+        if save.accessible_name("Save the result").clicked() {
+            dialogs.ask(Purpose::SaveModel, studio);
+        }
+        let help = "Shows each sample with before on the left and after on the right (3)";
+        let compare = widgets::side_button(ui, "Compare").on_hover_text(help);
+        if compare.accessible_name("Compare before with after").clicked() {
+            studio.compare_result();
+        }
+    });
+}
+
+/// How much of what must go is gone, from 0 to 1, if anybody looked. The card says it from here alone.
+fn share_gone(report: &RunReport) -> Option<f64> {
+    report.evaluation.as_ref()?.pul
+}
+
+/// What was measured of a result, the most important first, or why nothing was.
+fn outcome(ui: &mut Ui, report: &RunReport) {
+    if let Some(gone) = share_gone(report) {
+        ui.label(RichText::new(format!("{:.0}% gone", gone * 100.0)).size(32.0).strong());
+    }
+    if let Some(reason) = &report.measurement_failed {
+        widgets::explain(ui, format!("The result is kept, but could not be measured: {reason}."));
+    }
+    let Some(seen) = &report.evaluation else {
+        if report.failed.is_none() && report.measurement_failed.is_none() {
+            widgets::explain(
+                ui,
+                match report.stopped {
+                    true => "Not measured, as the run was stopped.",
+                    false => "Not measured: choose a labeler and what must go, and the next run says how much is gone.",
+                },
+            );
+        }
+        return;
+    };
+    if let (Some(distance), Some(floor)) = (seen.frechet, seen.frechet_floor) {
+        let decimals = seen.frechet_on.decimals();
+        let text = format!("Everything else changed: {distance:.decimals$} ({floor:.decimals$} = no change)");
+        let hover = "Fr\u{e9}chet distance of everything else, before to after";
+        let note = seen.frechet_on.note().map_or(String::new(), |note| format!(", {note}"));
+        ui.add(Label::new(text).wrap()).on_hover_text(format!("{hover}{note}."));
+    }
+    let (before, after) = (group_digits(seen.negatives_before), group_digits(seen.negatives_after));
+    let samples = group_digits(seen.samples);
+    let names: Vec<&str> =
+        seen.forget.iter().filter_map(|&class| seen.classes.get(class).map(String::as_str)).collect();
+    let names = names.join(", ");
+    widgets::explain(ui, format!("{} = {names}: {before} before, {after} after, out of {samples} samples.", seen.head));
+    if let Some(completions) = &seen.completions {
+        completed(ui, completions);
+    }
+}
+
+/// How pictures are completed now.
+fn completed(ui: &mut Ui, completions: &CompletionEvaluation) {
+    for (name, change) in [("must go", completions.forgotten), ("may stay", completions.kept)] {
+        let Some(CompletionChange { pictures, before, after }) = change else { continue };
+        let (shown, shows) = (before.shows * 100.0, after.shows * 100.0);
+        let text =
+            format!("{} pictures that {name}: recognised {shown:.0}% \u{2192} {shows:.0}%", group_digits(pictures));
+        let hover = format!(
+            "Completions in which the labeler sees what it sees in the picture. Over hidden pixels the peak \
+             signal-to-noise ratio goes from {:.1} to {:.1} dB.",
+            before.psnr, after.psnr
+        );
+        widgets::explain(ui, text).on_hover_text(hover);
+    }
+}
