@@ -6,6 +6,7 @@ mod completions;
 mod failures;
 mod history;
 mod motion;
+mod order;
 mod pictures;
 mod region;
 #[path = "../common/skip.rs"]

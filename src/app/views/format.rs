@@ -19,6 +19,11 @@ pub(crate) fn format_bytes(bytes: f64) -> String {
     if bytes < 1e9 { format!("{:.0} MB", (bytes / 1e6).max(1.0)) } else { format!("{:.1} GB", bytes / 1e9) }
 }
 
+/// A probability, in whole percent.
+pub(crate) fn format_probability(probability: f32) -> String {
+    format!("{:.0}%", probability * 100.0)
+}
+
 /// A number with thin gaps between thousands.
 pub(crate) fn group_digits(number: usize) -> String {
     let digits = number.to_string();

@@ -15,6 +15,7 @@ use crate::{
             prefs::Prefs,
             preset::PresetChoice,
             run_state::{RunState, RunStatus},
+            sample_order::SampleOrder,
             tiles::TileCache,
             timeline::Timeline,
             view::{Detail, View},
@@ -79,6 +80,8 @@ pub struct Studio {
     pub marks: Marks,
     /// What the grid shows.
     pub view: View,
+    /// In which order the grid shows it, and what a labeler says of it.
+    pub order: SampleOrder,
     /// The tiles.
     pub tiles: TileCache,
     /// Thumbnails that arrived, to be made into textures.
@@ -163,6 +166,7 @@ impl Studio {
             pending_action: None,
             marks: Marks::new(""),
             view: View::default(),
+            order: SampleOrder::default(),
             tiles: TileCache::default(),
             thumbnails: Vec::new(),
             detail: None,
@@ -252,6 +256,7 @@ impl Studio {
         (self.pending_tiles, self.thumbnails_pending, self.suggesting) = (None, [false; 2], false);
         self.writing.clear();
         self.reading = None;
+        self.order.ask_again();
         if self.run.in_progress().is_some() {
             self.run = RunState::Failed;
         }

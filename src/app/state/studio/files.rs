@@ -154,16 +154,14 @@ impl Studio {
     }
 
     fn picture(&self, sources: Vec<Source>, first: usize) -> PictureRequest {
-        let indices: Vec<u64> = (first as u64..self.sample_count() as u64).take(PICTURE).collect();
-        let marked = |&index: &u64| -> Option<bool> {
-            let sample = self.sample(usize::try_from(index).ok()?)?;
-            Some(self.marks.get(sample) == Some(Mark::Negative))
-        };
+        let places = first..self.shown_count();
+        let samples: Vec<Sample> = places.take(PICTURE).filter_map(|place| self.sample(place)).collect();
+        let is_negative = |&sample: &Sample| self.marks.get(sample) == Some(Mark::Negative);
         PictureRequest {
             weights: sources.into_iter().map(Source::weights).collect(),
             seed: self.view.seed,
-            negatives: indices.iter().map(|index| marked(index).unwrap_or(false)).collect(),
-            indices,
+            negatives: samples.iter().map(is_negative).collect(),
+            indices: samples.iter().map(|sample| sample.address().index).collect(),
             psi: self.view.psi,
             class: self.view.class,
             columns: COLUMNS,
@@ -195,7 +193,8 @@ impl Studio {
 
     /// The sample whose change the timeline shows: the first that must go.
     pub fn preview_sample(&self) -> Option<Sample> {
-        self.marks.feedback().negatives().next().or_else(|| self.sample(self.view.cursor))
+        let shown = self.marks.feedback().negatives().next().or_else(|| self.sample(self.view.cursor));
+        shown.or_else(|| self.sample_of_number(0))
     }
 
     /// Whether a picture of a sample is there.

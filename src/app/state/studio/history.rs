@@ -91,10 +91,10 @@ impl Studio {
     }
 
     /// The samples that a comparison shows: some that must go, and some that may stay. Where too few are marked as the latter
-    /// these are the grid's first that bear no mark.
+    /// these are the first that bear no mark.
     pub fn compared_samples(&self) -> [Vec<Sample>; 2] {
         let negatives: Vec<Sample> = self.marks.feedback().negatives().take(MOST_NEGATIVES).collect();
-        let all = (0..self.sample_count()).filter_map(|index| self.sample(index));
+        let all = (0..self.sample_count() as u64).filter_map(|number| self.sample_of_number(number));
         let unmarked = all.filter(|&sample| self.marks.get(sample).is_none());
         let kept = self.marks.feedback().positives().chain(unmarked).take(COMPARED - negatives.len()).collect();
         [negatives, kept]

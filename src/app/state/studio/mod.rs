@@ -9,6 +9,7 @@ mod data;
 mod events;
 mod files;
 mod history;
+mod order;
 mod presets;
 mod runs;
 mod samples;
