@@ -53,6 +53,19 @@ pub struct RunRequest {
     pub preview: bool,
 }
 
+impl RunRequest {
+    /// The labeler that is asked, and what is to be gone in its words.
+    pub fn labeler(&self) -> Option<(&LabelerSpec, &str)> {
+        match (&self.evaluation, &self.feedback) {
+            (Some(evaluation), _) => Some((&evaluation.labeler, &evaluation.forget)),
+            (None, FeedbackSource::Labeler { labeler, forget } | FeedbackSource::Clicks { labeler, forget, .. }) => {
+                Some((labeler, forget))
+            }
+            (None, _) => None,
+        }
+    }
+}
+
 /// A measurement by a labeler, over latents that were not trained on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationRequest {

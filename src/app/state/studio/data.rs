@@ -22,7 +22,7 @@ use crate::{
         },
     },
     device::{DeviceCard, DeviceChoice},
-    engine::{Command, ImageSource, ProjectCard, ProjectRequest, RenderedTiles},
+    engine::{AskedLabeler, Command, ImageSource, ProjectCard, ProjectRequest, RenderedTiles},
     feedback::Suggestions,
     model::ModelCard,
     project::NodeId,
@@ -112,6 +112,10 @@ pub struct Studio {
     pub timeline: Timeline,
     /// The labeler.
     pub labeler: Option<LabelerChoice>,
+    /// What the labeler was asked that is being opened because the history knows it.
+    pub(super) asked_labeler: Option<AskedLabeler>,
+    /// The history whose labeler was opened with it.
+    pub(super) labeler_history: Option<PathBuf>,
     /// What to look at next, learned from the marks.
     pub suggestions: Option<Suggestions>,
     /// Whether suggestions are being made.
@@ -182,6 +186,8 @@ impl Studio {
             is_previewing: false,
             timeline: Timeline::default(),
             labeler: None,
+            asked_labeler: None,
+            labeler_history: None,
             suggestions: None,
             suggesting: false,
             notices: Notices::default(),

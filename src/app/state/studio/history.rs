@@ -33,6 +33,9 @@ impl Studio {
         let moved = place(&card) != place(&self.history);
         let base = |card: &Option<Arc<ProjectCard>>| card.as_ref().map(|card| card.manifest.base);
         self.view.scatter &= base(&card) == base(&self.history);
+        if let (Some(card), None) = (&card, &self.history) {
+            self.open_labeler_of(card);
+        }
         let known = |id: &NodeId| card.as_ref().is_some_and(|card| card.manifest.node(*id).is_some());
         self.compared_node = self.compared_node.filter(known);
         self.history = card;
