@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint, device,
     engine::{
-        Command, Engine, EvaluationRequest, Event, FileJob, PictureRequest, RenderedTiles, RunReport, RunRequest,
-        SampleKind, SampleRequest, Weights,
+        Command, Engine, EvaluationRequest, Event, FileJob, LabelQuestion, LabelRequest, LabelledSamples,
+        PictureRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest, Weights,
     },
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
-    model::ModelCard,
+    model::{Model, ModelCard, Sampler},
     networks::LatentAddress,
     unlearn::{FIRST, Settings},
 };
@@ -501,4 +501,95 @@ fn truncation_follows_the_weights() {
     let fresh = open();
     fresh.send(Command::Sample(SampleRequest { psi: 0.4, ..request(SampleKind::Grid, Weights::Original, 1) }));
     assert_eq!(wait(&fresh, tiles).rgb, original);
+}
+
+/// Samples `indices` of a seed, looked through for the labeler's first two classes.
+fn look_through(seed: u64, indices: std::ops::Range<u64>) -> LabelRequest {
+    let question = LabelQuestion { labeler: labeler(), target: "0|1".to_owned(), seed, psi: 0.7, class: None };
+    LabelRequest { question, indices }
+}
+
+fn label(request: LabelRequest) -> Command {
+    Command::Label(Some(Box::new(request)))
+}
+
+fn labelled(event: Event) -> Option<LabelledSamples> {
+    if let Event::Labelled(found) = event { Some(*found) } else { None }
+}
+
+#[test]
+fn labels_are_what_the_labeler_says_of_the_same_pictures() {
+    const COUNT: usize = 150;
+    let engine = open();
+    let request = look_through(5, 3..3 + COUNT as u64);
+    engine.send(label(request.clone()));
+    let mut found = Vec::new();
+    while found.len() < COUNT {
+        let some = wait(&engine, labelled);
+        assert_eq!((&some.question, some.start), (&request.question, 3 + found.len() as u64));
+        assert!(!some.labels.is_empty());
+        found.extend(some.labels);
+    }
+    assert_eq!(found.len(), COUNT);
+
+    let model = Model::load(&model(), &device::cpu().device).expect("the model");
+    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
+    let [channels, height, width] = sampler.image_shape();
+    let images = sampler.render_at(5, request.indices, 0.7);
+    let labeler = labeler().open().expect("the labeler");
+    let target = labeler.target("0|1").expect("its classes");
+    let expected = labeler.label(&images, [COUNT, channels, height, width]).expect("labels");
+    for (image, label) in found.iter().enumerate() {
+        let probability = expected.target_probability(image, &target).expect("a probability");
+        assert!((label.probability - probability).abs() < 1e-4, "sample {image}: {label:?}, not {probability}");
+        assert_eq!(label.shows, target.holds(expected.classes[image]), "sample {image}");
+    }
+}
+
+/// However much there is to look through, samples are drawn meanwhile; it ends when that is asked, or another takes its place.
+#[test]
+fn looking_through_samples_lets_others_pass_and_can_be_stopped() {
+    let engine = open();
+    engine.send(label(look_through(5, 0..u64::MAX)));
+    for seed in 0..4 {
+        wait(&engine, labelled);
+        engine.send(Command::Sample(request(SampleKind::Grid, Weights::Original, seed)));
+        assert_eq!(wait(&engine, tiles).request.seed, seed);
+    }
+    engine.send(label(look_through(6, 0..u64::MAX)));
+    wait(&engine, |event| labelled(event).filter(|found| (found.question.seed, found.start) == (6, 0)));
+    engine.send(Command::Label(None));
+    sample(&engine, Weights::Original);
+    assert!(engine.events.recv_timeout(Duration::from_millis(100)).is_err(), "nothing is looked through any more");
+
+    // What the labeler does not know is said once.
+    let mut request = look_through(5, 0..9);
+    request.question.target = "7".to_owned();
+    engine.send(label(request.clone()));
+    let refused = wait(&engine, |event| if let Event::NotLabelled(request) = event { Some(request) } else { None });
+    assert_eq!(*refused, request);
+    assert_eq!(failure(&engine), "grey8.onnx: it has 3 classes (0 to 2); there is no class 7");
+    assert!(engine.events.recv_timeout(Duration::from_millis(100)).is_err());
+}
+
+#[test]
+fn looking_through_samples_waits_for_a_run() {
+    let engine = open();
+    engine.send(run(1, ENDLESS));
+    unlearning(&engine);
+    engine.send(label(look_through(5, 0..4)));
+    for _ in 0..5 {
+        wait(&engine, |event| match event {
+            Event::Iteration(_) => Some(()),
+            Event::Labelled(_) => panic!("a label while the run goes on"),
+            _ => None,
+        });
+    }
+    engine.send(Command::Stop);
+    assert!(report(&engine).stopped);
+    // Of the model that was opened, whatever the run made of it.
+    let found = wait(&engine, labelled);
+    let fresh = open();
+    fresh.send(label(look_through(5, 0..4)));
+    assert_eq!(wait(&fresh, labelled), found);
 }

@@ -25,7 +25,7 @@ use crate::{
     },
     checkpoint,
     device::ComputeDevice,
-    feedback::{FeedbackSource, LabelerSpec},
+    feedback::LabelerSpec,
     metrics::{Labeler, Target, Tiles, grid::draw_grid, to_rgb8},
     model::{Model, ModelCard, program},
     project::{NodeId, Project},
@@ -92,7 +92,8 @@ fn of_node(request: &AuditRequest, project: &Project, node: NodeId) -> Result<Pr
     };
     let asked = |node: NodeId| project.request(node).ok();
     let kept: Option<KeptRequest> = asked(node).and_then(|request| serde_json::from_value(request).ok());
-    let named = kept.as_ref().and_then(|kept| labeler_of(&kept.request));
+    let named = kept.as_ref().and_then(|kept| kept.request.labeler());
+    let named = named.map(|(labeler, forget)| (labeler.clone(), forget.to_owned()));
     let (labeler, forget) = request.labeler.clone().or(named).ok_or_else(|| {
         refused(format!("node {node} ({}) was made without a labeler; name one and what must be gone", this.name))
     })?;
@@ -137,17 +138,6 @@ fn of_node(request: &AuditRequest, project: &Project, node: NodeId) -> Result<Pr
         forget,
         ancestry,
     })
-}
-
-/// The labeler of a request and what it was asked for.
-fn labeler_of(request: &super::request::RunRequest) -> Option<(LabelerSpec, String)> {
-    match (&request.evaluation, &request.feedback) {
-        (Some(evaluation), _) => Some((evaluation.labeler.clone(), evaluation.forget.clone())),
-        (None, FeedbackSource::Labeler { labeler, forget } | FeedbackSource::Clicks { labeler, forget, .. }) => {
-            Some((labeler.clone(), forget.clone()))
-        }
-        (None, _) => None,
-    }
 }
 
 /// Audits, and writes the page and the JSON beside it; `None` if it was stopped.

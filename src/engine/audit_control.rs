@@ -112,6 +112,7 @@ impl<'a> AuditControl<'a> {
                     self.session.model().and_then(|model| suggest(&model, &request, &mut self.session.reference));
                 self.answer(suggested.map(|suggestions| Event::Suggested(Box::new(suggestions))));
             }
+            Command::Label(request) => self.session.labels.put(request),
             Command::Move(motion) => self.session.motion = motion,
             Command::Mask(masking) => self.session.masking = masking,
             Command::Load(_) | Command::Start(_) | Command::Audit(_) => {

@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     request::{
-        AuditRequest, CompareRequest, ConvertRequest, DrawRequest, FileJob, OpenRequest, ProjectRequest, RunRequest,
-        SampleRequest, SuggestRequest, TrainRequest,
+        AuditRequest, CompareRequest, ConvertRequest, DrawRequest, FileJob, LabelRequest, OpenRequest, ProjectRequest,
+        RunRequest, SampleRequest, SuggestRequest, TrainRequest,
     },
     weights::Weights,
 };
@@ -33,6 +33,10 @@ pub enum Command {
     Sample(SampleRequest),
     /// Learn from a handful of marks and say what to look at next; not while a run is in progress.
     Suggest(Box<SuggestRequest>),
+    /// Look through samples with a labeler, a few at a time whenever nothing else is asked, in place of those that are still to
+    /// be looked through (`None`: no more of them); the answers are [`Event::Labelled`](super::Event::Labelled). While a run
+    /// or an audit is in progress it waits.
+    Label(Option<Box<LabelRequest>>),
     /// Run a method on the loaded model.
     Start(Box<RunRequest>),
     /// Hold the run after the current iteration.

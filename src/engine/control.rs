@@ -234,6 +234,7 @@ impl<'a> RunControl<'a> {
                 if read { self.send_answer(done) } else { self.send_saved(done) }
             }
             Command::SaveEvery(every) => self.session.save_every = every,
+            Command::Label(request) => self.session.labels.put(request),
             Command::Move(motion) => self.session.motion = motion,
             Command::Mask(masking) => self.session.masking = masking,
             Command::Project(request) => self.handle_project(*request),

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use super::{
-    phase::Progress, pictures_card::PicturesCard, project_card::ProjectCard, report::RunReport, request::SampleRequest,
+    phase::Progress,
+    pictures_card::PicturesCard,
+    project_card::ProjectCard,
+    report::RunReport,
+    request::{LabelQuestion, LabelRequest, SampleRequest},
     training::TrainReport,
 };
 use crate::{
@@ -49,6 +53,26 @@ pub struct LabelerCard {
     pub input: [usize; 3],
 }
 
+/// What a labeler says of one sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SampleLabel {
+    /// Probability that it shows one of the classes that were asked for, from 0 to 1.
+    pub probability: f32,
+    /// Whether it counts as one that shows them, as in runs and measurements: its likeliest class is among them.
+    pub shows: bool,
+}
+
+/// What a labeler says of some samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledSamples {
+    /// What it was asked.
+    pub question: LabelQuestion,
+    /// Index of the first of them; the others follow it.
+    pub start: u64,
+    /// Of each sample; none where there are no more samples.
+    pub labels: Vec<SampleLabel>,
+}
+
 /// An answer of the engine.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -83,6 +107,10 @@ pub enum Event {
     Tiles(Box<RenderedTiles>),
     /// What was learned from the marks.
     Suggested(Box<Suggestions>),
+    /// Some of the samples that are being looked through.
+    Labelled(Box<LabelledSamples>),
+    /// These samples cannot be looked through; why stands in the [`Event::Failed`] that follows.
+    NotLabelled(Box<LabelRequest>),
     /// The result seen by the labeler of the run's measurement, over fewer samples, while the run goes on.
     Estimate {
         /// Iteration of what makes the result, from 0.

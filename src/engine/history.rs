@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::EngineError,
-    project_card::{AskedRun, InterruptedRun, ProjectCard},
+    project_card::{AskedLabeler, AskedRun, InterruptedRun, ProjectCard},
     request::{OpenRequest, ProjectRequest, RunRequest},
     results::Snapshot,
     session::Session,
@@ -18,7 +18,7 @@ use crate::{
     feedback::{Feedback, FeedbackSource},
     model::{Model, program},
     networks::FlatParams,
-    project::{Asked, NodeId, Numbers, Original, Project, ProjectError, Status, is_project},
+    project::{Asked, Node, NodeId, Numbers, Original, Project, ProjectError, Status, is_project},
     train::TrainConfig,
     unlearn::State,
 };
@@ -323,8 +323,19 @@ pub(super) fn card(session: &Session, running: Option<NodeId>) -> Option<Box<Pro
             });
             InterruptedRun { node, asked: asked.map(Box::new) }
         }),
+        labeler: asked_labeler(project),
         manifest,
     }))
+}
+
+/// The labeler of the latest run that was measured with one, if its file is still there.
+fn asked_labeler(project: &Project) -> Option<AskedLabeler> {
+    let is_there = |node: &&Node| node.labeler.as_ref().is_some_and(|file| file.is_file());
+    let node = project.manifest().nodes.iter().rev().find(is_there)?;
+    let request = kept_request(project, node.id).ok()?.request;
+    let (spec, forget) = request.labeler()?;
+    let gives_feedback = matches!(request.feedback, FeedbackSource::Labeler { .. });
+    Some(AskedLabeler { spec: spec.clone(), forget: forget.to_owned(), gives_feedback })
 }
 
 /// What was asked for a node.

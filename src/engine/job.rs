@@ -1,14 +1,31 @@
 //! What every job that takes a while does between two steps.
 
-use std::{collections::VecDeque, ops::ControlFlow};
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{command::Command, event::Event, phase::Progress};
+use super::{
+    command::Command,
+    error::{EngineError, panic_sentence},
+    event::Event,
+    phase::Progress,
+};
 
 /// Sends an event. Nobody listening is no reason to fail: what was reached still counts.
 pub(super) fn send_event(events: &Sender<Event>, event: Event) {
     let _ = events.send(event);
+}
+
+/// What came of something, or why nothing did, in one sentence.
+pub(super) fn outcome<T>(f: impl FnOnce() -> Result<T, EngineError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => result.map_err(|error| error.sentence()),
+        Err(panic) => Err(panic_sentence(panic.as_ref())),
+    }
 }
 
 /// The worker's side of a job that shows nothing while it goes on: it can be stopped, and all other commands wait.

@@ -5,7 +5,7 @@
 //! several requests of one kind only the latest. A panic or an error inside the worker becomes [`Event::Failed`]; what was
 //! loaded and reached before stays.
 //!
-//! The jobs (`open`, `sample`, `draw`, `suggest`, `run`, `evaluate`, `train`, `audit`, `export`, `files`) take values ([`request`])
+//! The jobs (`open`, `sample`, `label`, `draw`, `suggest`, `run`, `evaluate`, `train`, `audit`, `export`, `files`) take values ([`request`])
 //! and give values; what lasts between them is the session's.
 
 mod audit;
@@ -26,8 +26,10 @@ mod files;
 mod halve;
 mod history;
 mod job;
+mod label;
 mod memory;
 mod open;
+mod pending_labels;
 mod phase;
 mod pictures;
 mod pictures_card;
@@ -50,15 +52,15 @@ mod worker;
 pub use crate::data::ImageSource;
 pub use command::Command;
 pub use error::{EngineError, panic_sentence};
-pub use event::{Event, LabelerCard, RenderedTiles};
+pub use event::{Event, LabelerCard, LabelledSamples, RenderedTiles, SampleLabel};
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
 pub use pictures_card::PicturesCard;
-pub use project_card::{AskedRun, InterruptedRun, ProjectCard};
+pub use project_card::{AskedLabeler, AskedRun, InterruptedRun, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{
-    AuditRequest, AuditSubject, EvaluationRequest, FileJob, OpenRequest, PictureRequest, ProjectRequest, RunRequest,
-    SampleKind, SampleRequest, SuggestRequest,
+    AuditRequest, AuditSubject, EvaluationRequest, FileJob, LabelQuestion, LabelRequest, OpenRequest, PictureRequest,
+    ProjectRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest,
 };
 pub use warm_up::WarmUp;
 pub use weights::Weights;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    feedback::FeedbackSource,
+    feedback::{FeedbackSource, LabelerSpec},
     project::{Manifest, NodeId},
     unlearn::Settings,
 };
@@ -23,6 +23,19 @@ pub struct ProjectCard {
     pub sizes: Vec<u64>,
     /// The run that was interrupted, if there is one.
     pub interrupted: Option<InterruptedRun>,
+    /// The labeler of the latest run that had one, if its file is still there.
+    pub labeler: Option<AskedLabeler>,
+}
+
+/// A labeler and what was asked of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskedLabeler {
+    /// The classifier.
+    pub spec: LabelerSpec,
+    /// What was to be gone, as [`Labeler::target`](crate::metrics::Labeler::target) takes it.
+    pub forget: String,
+    /// Whether it decided which samples must go; otherwise it only measured the result.
+    pub gives_feedback: bool,
 }
 
 /// A run that was interrupted and can be gone on with.

@@ -53,6 +53,19 @@ pub struct RunRequest {
     pub preview: bool,
 }
 
+impl RunRequest {
+    /// The labeler that is asked, and what is to be gone in its words.
+    pub fn labeler(&self) -> Option<(&LabelerSpec, &str)> {
+        match (&self.evaluation, &self.feedback) {
+            (Some(evaluation), _) => Some((&evaluation.labeler, &evaluation.forget)),
+            (None, FeedbackSource::Labeler { labeler, forget } | FeedbackSource::Clicks { labeler, forget, .. }) => {
+                Some((labeler, forget))
+            }
+            (None, _) => None,
+        }
+    }
+}
+
 /// A measurement by a labeler, over latents that were not trained on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationRequest {
@@ -210,6 +223,30 @@ pub struct SampleRequest {
     pub psi: f32,
     /// The class that all of them are drawn with; `None` draws each with the class of its address.
     pub class: Option<u32>,
+}
+
+/// What a labeler is asked of samples of the open model, as it was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelQuestion {
+    /// The classifier.
+    pub labeler: LabelerSpec,
+    /// Classes of which each sample may show one, as [`Labeler::target`](crate::metrics::Labeler::target) takes them.
+    pub target: String,
+    /// Seed of the samples.
+    pub seed: u64,
+    /// Their truncation.
+    pub psi: f32,
+    /// The class of all of them, see [`SampleRequest::class`].
+    pub class: Option<u32>,
+}
+
+/// Samples to look through with a labeler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelRequest {
+    /// What it is asked.
+    pub question: LabelQuestion,
+    /// Indices of the samples, looked through in this order.
+    pub indices: std::ops::Range<u64>,
 }
 
 /// Samples of the open model to write to a file: a picture (.png) or exact numbers (.safetensors).

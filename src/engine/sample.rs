@@ -15,7 +15,7 @@ use crate::{
     feedback::entry_of,
     metrics::to_rgb8,
     model::{Model, ModelError, Sample, Sampler},
-    networks::{FlatParams, LatentAddress, Masking, Motion},
+    networks::{FlatParams, Generator, LatentAddress, Masking, Motion},
 };
 
 /// Centres of truncation that are remembered.
@@ -26,14 +26,23 @@ const CENTRES: usize = 8;
 pub(super) struct Centres(Vec<((Weights, u64), Tensor<2>)>);
 
 impl Centres {
-    fn get(&self, key: (Weights, u64)) -> Option<Tensor<2>> {
+    pub(super) fn get(&self, key: (Weights, u64)) -> Option<Tensor<2>> {
         self.0.iter().find(|(known, _)| *known == key).map(|(_, centre)| centre.clone())
     }
 
-    fn put(&mut self, key: (Weights, u64), centre: Tensor<2>) {
+    pub(super) fn put(&mut self, key: (Weights, u64), centre: Tensor<2>) {
         self.0.push((key, centre));
         let extra = self.0.len().saturating_sub(CENTRES);
         self.0.drain(..extra);
+    }
+}
+
+/// The model's generator drawing what is asked for, this class or all of them, whatever a run would draw.
+pub(super) fn generator_of(model: &Model, class: Option<u32>) -> Result<Generator, EngineError> {
+    let (class, classes) = (class.map(|class| class as usize), model.generator.classes());
+    match class.filter(|class| *class >= classes) {
+        Some(class) => Err(ModelError::NoClass { file: model.path.clone(), class, classes }.into()),
+        None => Ok(model.generator.clone().with_class(class)),
     }
 }
 
@@ -51,13 +60,7 @@ pub(super) fn render(
     let key = (request.weights, if fixed { 0 } else { version });
     let centre = centres.get(key);
     let known = centre.is_some();
-    let class = request.class.map(|class| class as usize);
-    let classes = model.generator.classes();
-    if let Some(class) = class.filter(|class| *class >= classes) {
-        return Err(ModelError::NoClass { file: model.path.clone(), class, classes }.into());
-    }
-    // What is asked for, whatever a run would draw.
-    let generator = model.generator.clone().with_class(class).with_motion(motion).with_masking(masking);
+    let generator = generator_of(model, request.class)?.with_motion(motion).with_masking(masking);
     model.check_samples()?;
     let mut sampler = Sampler::new(&generator, params).with_centre(centre);
     let images = match (request.weights, generator.completion()) {

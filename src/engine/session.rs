@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{autosave::EVERY, error::EngineError, results::Results, sample::Centres};
+use super::{autosave::EVERY, error::EngineError, pending_labels::PendingLabels, results::Results, sample::Centres};
 use crate::{
     data::PictureSet,
     device::ComputeDevice,
@@ -29,6 +29,8 @@ pub(super) struct Session {
     pictures: Option<Arc<PictureSet>>,
     /// What the last suggestions were made from.
     pub(super) reference: Option<Reference>,
+    /// What a labeler has still to look through.
+    pub(super) labels: PendingLabels,
     /// The history of the open model, where one is kept.
     pub(super) project: Option<Project>,
     /// The node of the project that was looked at last, beside what is open.
@@ -53,6 +55,7 @@ impl Session {
             masking: Masking::default(),
             pictures: None,
             reference: None,
+            labels: PendingLabels::default(),
             project: None,
             looked_at: None,
             classes: None,
@@ -89,6 +92,7 @@ impl Session {
             self.pictures = Some(pictures);
         }
         self.reference = None;
+        self.labels.put(None);
         self.centres = Centres::default();
         // What is shown is another picture now.
         self.results.version += 1;

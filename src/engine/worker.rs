@@ -1,10 +1,6 @@
 //! The worker thread: commands in, events out, one after the other.
 
-use std::{
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-    thread::JoinHandle,
-};
+use std::{collections::VecDeque, thread::JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
@@ -13,13 +9,14 @@ use super::{
     audit_control::AuditControl,
     command::Command,
     draw::draw,
-    error::{EngineError, panic_sentence},
+    error::EngineError,
     evaluate::compare_files,
     event::Event,
     export::{convert, export, export_weights},
     files::do_file_job,
     history::{self, load},
-    job::{JobControl, send_event},
+    job::{JobControl, outcome, send_event},
+    label::label_some,
     pictures::{open_pictures, open_remembered},
     pictures_card::PicturesCard,
     request::ProjectRequest,
@@ -128,13 +125,23 @@ fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<E
 
 impl Worker<'_> {
     /// The next command; `None` if nobody is there any more. Samples are rendered when no other command waits: everything
-    /// that waits is read first, so that of several requests for samples only the latest is answered.
+    /// that waits is read first, so that of several requests for samples only the latest is answered. A labeler looks through
+    /// samples when nothing else is asked.
     fn next(&mut self) -> Option<Command> {
         loop {
             if let Some(command) = self.waiting.pop_front() {
                 return Some(command);
             }
-            let Some(request) = self.pending.take() else { return self.commands.recv().ok() };
+            let Some(request) = self.pending.take() else {
+                if self.session.labels.is_empty() {
+                    return self.commands.recv().ok();
+                }
+                match self.commands.try_recv() {
+                    Err(TryRecvError::Empty) => label_some(self.events, &mut self.session),
+                    command => return command.ok(),
+                }
+                continue;
+            };
             match self.commands.try_recv() {
                 Ok(command) => {
                     self.pending.put_if_absent(request);
@@ -199,6 +206,7 @@ impl Worker<'_> {
                 let model = session.model()?;
                 Ok(Event::Suggested(Box::new(suggest(&model, &request, &mut session.reference)?)))
             }),
+            Command::Label(request) => session.labels.put(request),
             Command::Move(motion) => session.motion = motion,
             Command::Mask(masking) => session.masking = masking,
             Command::Pictures(source) => {
@@ -326,14 +334,6 @@ fn send_saved(events: &Sender<Event>, f: impl FnOnce() -> Result<Event, EngineEr
 /// Tries something; an error or a panic becomes [`Event::Failed`].
 fn attempt<T>(events: &Sender<Event>, f: impl FnOnce() -> Result<T, EngineError>) -> Option<T> {
     outcome(f).map_err(|sentence| send_event(events, Event::Failed(sentence))).ok()
-}
-
-/// What came of something, or why nothing did, in one sentence.
-fn outcome<T>(f: impl FnOnce() -> Result<T, EngineError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(result) => result.map_err(|error| error.sentence()),
-        Err(panic) => Err(panic_sentence(panic.as_ref())),
-    }
 }
 
 /// Runs one command; errors and panics become [`Event::Failed`].

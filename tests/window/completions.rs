@@ -6,12 +6,15 @@ use sha2::{Digest, Sha256};
 use unlearn_studio::{
     app::state::{
         prefs::Theme,
+        sample_order::{Filter, Order},
         tiles::{Source, TileKey},
         view::{Beside, Compare},
     },
-    engine::Weights,
-    feedback::Feedback,
-    model::Model,
+    data::PictureSet,
+    engine::{ImageSource, Weights},
+    feedback::{Feedback, Sample},
+    metrics::Labeler,
+    model::{Model, Sampler},
     networks::{Hidden, Masking},
 };
 
@@ -153,4 +156,44 @@ fn pictures_are_for_models_that_complete_them() {
     until(&mut window, "the model", |app| app.studio().model.is_some());
     app(&mut window).open(empty);
     noticed(&mut window, "no readable PNG or JPEG picture among its 0 files");
+}
+
+#[test]
+fn pictures_are_ordered_by_what_they_show() {
+    let place = files();
+    let set = place.path().join("set");
+    pictures(&set);
+    let mut window = window_with([1360.0, 860.0], Theme::Dark, false, fixture("golden/vit-mae-32"));
+    until(&mut window, "the model", |app| app.studio().model.is_some());
+    app(&mut window).open(fixture("labelers/grey8.onnx"));
+    until(&mut window, "the labeler", |app| app.studio().labeler.is_some());
+    app(&mut window).studio().labeler.as_mut().expect("a labeler").forget = vec![1];
+    assert_eq!(app(&mut window).studio().order_obstacle(), Some("Open a folder of pictures first."));
+    app(&mut window).open(set);
+    until(&mut window, "the pictures", |app| app.studio().sample_count() == 12);
+    app(&mut window).studio().order.choose(Order::MostLikely, Filter::All);
+    until(&mut window, "their labels", |app| {
+        app.studio().order.looked_through().is_some_and(|looked| (looked.done, looked.of) == (12, 12))
+    });
+    let studio = app(&mut window).studio();
+    let samples: Vec<Sample> = (0..studio.shown_count()).filter_map(|place| studio.sample(place)).collect();
+    let label = |&sample: &Sample| studio.order.label(sample).expect("a label");
+    assert!(samples.len() == 12 && samples.is_sorted_by(|a, b| label(a).probability >= label(b).probability));
+
+    // As the labeler sees the pictures themselves, which are completed here.
+    let model = fixture("golden/vit-mae-32");
+    let mut model = Model::load(&model, &burn::tensor::Device::flex()).expect("the model");
+    let source = ImageSource::of(place.path().join("set"));
+    let (opened, _) = PictureSet::open(&source, model.generator.resolution()).expect("the pictures");
+    model.set_pictures(std::sync::Arc::new(opened));
+    let rows = model.generator.latents(0, 0..12);
+    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
+    let images = sampler.subjects(&rows, 1.0);
+    let [channels, height, width] = sampler.image_shape();
+    let labeler = Labeler::open(&fixture("labelers/grey8.onnx")).expect("the labeler");
+    let labels = labeler.label(&images, [12, channels, height, width]).expect("labels");
+    for sample in &samples {
+        let expected = labels.probability(sample.address().index as usize, 1).expect("a probability");
+        assert!((label(sample).probability - expected).abs() < 1e-5, "{sample:?}");
+    }
 }

@@ -196,6 +196,31 @@ fn a_project_that_another_window_has_is_read_only() {
     until(&mut second, "the node", |app| app.studio().selected_node().is_some_and(|node| node.id == 1));
 }
 
+/// The labeler of the last run, and what of it must go, are there again with the project; who removes it has removed it.
+#[test]
+fn a_project_opens_with_its_labeler() {
+    let files = files();
+    let mut window = kept(files.path());
+    app(&mut window).open(fixture("labelers/two8.onnx"));
+    until(&mut window, "the labeler", |app| app.studio().labeler.is_some());
+    let labeler = app(&mut window).studio().labeler.as_mut().expect("a labeler");
+    (labeler.head, labeler.forget) = (1, vec![1]);
+    mark_some(&mut window);
+    make_node(&mut window);
+    drop(window);
+
+    let mut window = kept(files.path());
+    until(&mut window, "its labeler", |app| app.studio().labeler.is_some());
+    let labeler = app(&mut window).studio().labeler.clone().expect("a labeler");
+    assert_eq!((labeler.head, labeler.forget, labeler.gives_feedback), (1, vec![1], false));
+    press(&mut window, "Remove labeler");
+    app(&mut window).studio().start_from(1);
+    until(&mut window, "the node", |app| {
+        app.studio().history.as_ref().is_some_and(|history| history.manifest.base == 1)
+    });
+    assert!(app(&mut window).studio().labeler.is_none() && app(&mut window).studio().reading.is_none());
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder") {

@@ -6,6 +6,7 @@ mod completions;
 mod failures;
 mod history;
 mod motion;
+mod order;
 mod panel;
 mod pictures;
 mod region;

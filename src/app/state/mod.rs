@@ -17,6 +17,7 @@ pub mod pending_action;
 pub mod prefs;
 pub mod preset;
 pub mod run_state;
+pub mod sample_order;
 pub mod series;
 pub mod studio;
 pub mod tiles;

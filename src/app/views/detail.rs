@@ -2,9 +2,9 @@
 
 use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, TextureOptions, Ui, Vec2};
 
-use super::{region_painter::RegionPainter, theme::palette, widgets};
+use super::{format::format_probability, region_painter::RegionPainter, theme::palette, widgets};
 use crate::{
-    app::state::{studio::Studio, tiles::sample_at, view::DetailTile},
+    app::state::{studio::Studio, view::DetailTile},
     feedback::{Mark, Sample},
 };
 
@@ -43,16 +43,11 @@ impl DetailView {
         }
         let response = widgets::question(ctx, "detail").show(ctx, |ui| self.content(ui, studio, detail.sample));
         let step = |key| !self.painting && ctx.input(|input| input.key_pressed(key));
-        let by = i64::from(step(Key::ArrowRight)) - i64::from(step(Key::ArrowLeft));
-        let next = detail.sample.address().index.saturating_add_signed(by);
+        let by = isize::from(step(Key::ArrowRight)) - isize::from(step(Key::ArrowLeft));
         if response.inner || response.should_close() {
             studio.detail = None;
-        } else if let Some(next) =
-            sample_at(detail.sample.address().seed, next, detail.sample.psi()).filter(|_| by != 0)
-        {
-            let next = next.with_class(detail.sample.class());
-            studio.view.cursor = next.address().index as usize;
-            studio.open_detail(next);
+        } else if by != 0 {
+            studio.open_next_detail(by);
         }
     }
 
@@ -70,6 +65,11 @@ impl DetailView {
             ui.label(RichText::new(format!("Sample {}", address.index)).heading());
             let class = sample.class().map_or_else(String::new, |class| format!(", class {class}"));
             ui.label(RichText::new(format!("seed {}, psi {}{class}", address.seed, sample.psi())).weak());
+            if let Some((label, labeler)) = studio.order.label(sample).zip(studio.labeler.as_ref()) {
+                let likely = format_probability(label.probability);
+                ui.label(RichText::new(format!("{} with {likely}", labeler.removed_classes())).weak())
+                    .on_hover_text("How likely the sample shows what must go, as the labeler sees it");
+            }
         });
         ui.add_space(4.0);
         let captions = [("Before", p.before, String::new()), ("After", p.after, caption)];

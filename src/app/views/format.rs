@@ -25,6 +25,11 @@ pub(crate) fn format_change(distance: f64, floor: Option<f64>) -> String {
     format!("{distance:.1} changed{floor}")
 }
 
+/// A probability, in whole percent.
+pub(crate) fn format_probability(probability: f32) -> String {
+    format!("{:.0}%", probability * 100.0)
+}
+
 /// A number with thin gaps between thousands.
 pub(crate) fn group_digits(number: usize) -> String {
     let digits = number.to_string();

@@ -16,13 +16,14 @@ use crate::{
             prefs::Prefs,
             preset::PresetChoice,
             run_state::{RunState, RunStatus},
+            sample_order::SampleOrder,
             tiles::TileCache,
             timeline::Timeline,
             view::{Detail, View},
         },
     },
     device::{DeviceCard, DeviceChoice},
-    engine::{Command, ImageSource, ProjectCard, ProjectRequest, RenderedTiles},
+    engine::{AskedLabeler, Command, ImageSource, ProjectCard, ProjectRequest, RenderedTiles},
     feedback::Suggestions,
     model::ModelCard,
     project::NodeId,
@@ -80,6 +81,8 @@ pub struct Studio {
     pub marks: Marks,
     /// What the grid shows.
     pub view: View,
+    /// In which order the grid shows it, and what a labeler says of it.
+    pub order: SampleOrder,
     /// The tiles.
     pub tiles: TileCache,
     /// Thumbnails that arrived, to be made into textures.
@@ -110,6 +113,10 @@ pub struct Studio {
     pub timeline: Timeline,
     /// The labeler.
     pub labeler: Option<LabelerChoice>,
+    /// What the labeler was asked that is being opened because the history knows it.
+    pub(super) asked_labeler: Option<AskedLabeler>,
+    /// The history whose labeler was opened with it.
+    pub(super) labeler_history: Option<PathBuf>,
     /// What to look at next, learned from the marks.
     pub suggestions: Option<Suggestions>,
     /// Whether suggestions are being made.
@@ -170,6 +177,7 @@ impl Studio {
             pending_action: None,
             marks: Marks::new(""),
             view: View::default(),
+            order: SampleOrder::default(),
             tiles: TileCache::default(),
             thumbnails: Vec::new(),
             detail: None,
@@ -185,6 +193,8 @@ impl Studio {
             is_previewing: false,
             timeline: Timeline::default(),
             labeler: None,
+            asked_labeler: None,
+            labeler_history: None,
             suggestions: None,
             suggesting: false,
             learning_from: u64::MAX,
@@ -263,6 +273,7 @@ impl Studio {
         self.marks_check = MarksCheck::None;
         self.writing.clear();
         self.reading = None;
+        self.order.ask_again();
         if self.run.in_progress().is_some() {
             self.run = RunState::Failed;
         }

@@ -85,6 +85,8 @@ impl Studio {
                     self.charts.frechet.push(index as f64, frechet);
                 }
             }
+            Event::Labelled(found) => self.order.add(*found),
+            Event::NotLabelled(request) => self.order.fail(&request),
             Event::Tiles(tiles) => self.handle_tiles(*tiles),
             Event::NoTiles(request) => self.handle_no_tiles(&request),
             Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
@@ -177,7 +179,9 @@ impl Studio {
             self.kept_marks = (self.marks.revision(), self.now);
             self.view.class = None;
             self.move_samples(Motion::default());
+            self.order.forget();
         }
+        self.order.ask_again();
         if let Some(class) = self.view.class {
             self.send(Command::Class(Some(class as usize)));
         }
@@ -223,7 +227,9 @@ impl Studio {
             self.forget_marks_check();
             self.view.cursor = 0;
             self.thumbnails.clear();
+            self.order.forget();
         }
+        self.order.ask_again();
         self.pictures = Some(pictures.source);
         self.pending_tiles = None;
         self.show_anew();

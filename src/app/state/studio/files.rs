@@ -11,7 +11,7 @@ use crate::{
         series::csv,
         tiles::{Source, TileKey},
     },
-    engine::{Command, FileJob, ImageSource, LabelerCard, OpenRequest, PictureRequest},
+    engine::{Command, FileJob, ImageSource, LabelerCard, OpenRequest, PictureRequest, ProjectCard},
     feedback::{LabelerSpec, Mark, Sample},
     project::is_project,
 };
@@ -82,8 +82,24 @@ impl Studio {
     }
 
     fn open_labeler(&mut self, path: PathBuf) {
-        self.read(&path);
-        self.send(Command::File(Box::new(FileJob::OpenLabeler(LabelerSpec { path, mean: None, std: None }))));
+        self.read_labeler(LabelerSpec { path, mean: None, std: None });
+    }
+
+    fn read_labeler(&mut self, spec: LabelerSpec) {
+        self.read(&spec.path);
+        self.send(Command::File(Box::new(FileJob::OpenLabeler(spec))));
+    }
+
+    /// Opens the labeler that a history knows of, once, when that is opened; not in place of another.
+    pub(super) fn open_labeler_of(&mut self, history: &ProjectCard) {
+        if self.labeler_history.as_ref() == Some(&history.folder) {
+            return;
+        }
+        self.labeler_history = Some(history.folder.clone());
+        if let Some(asked) = history.labeler.as_ref().filter(|_| self.labeler.is_none() && self.reading.is_none()) {
+            self.asked_labeler = Some(asked.clone());
+            self.read_labeler(asked.spec.clone());
+        }
     }
 
     fn open_feedback(&mut self, path: PathBuf) {
@@ -92,9 +108,13 @@ impl Studio {
     }
 
     pub(super) fn set_labeler(&mut self, card: LabelerCard) {
+        let asked = self.asked_labeler.take().filter(|asked| asked.spec == card.spec);
         // The same file again keeps the choice; another one chooses nothing by itself, so that no mark is overridden.
         if self.labeler.as_ref().is_none_or(|old| old.card != card) {
-            self.labeler = Some(LabelerChoice { card, head: 0, forget: Vec::new(), gives_feedback: false });
+            self.labeler = Some(match asked {
+                Some(asked) => LabelerChoice::asked(card, &asked),
+                None => LabelerChoice::new(card),
+            });
         }
     }
 
@@ -154,16 +174,14 @@ impl Studio {
     }
 
     fn picture(&self, sources: Vec<Source>, first: usize) -> PictureRequest {
-        let indices: Vec<u64> = (first as u64..self.sample_count() as u64).take(PICTURE).collect();
-        let marked = |&index: &u64| -> Option<bool> {
-            let sample = self.sample(usize::try_from(index).ok()?)?;
-            Some(self.marks.get(sample) == Some(Mark::Negative))
-        };
+        let places = first..self.shown_count();
+        let samples: Vec<Sample> = places.take(PICTURE).filter_map(|place| self.sample(place)).collect();
+        let is_negative = |&sample: &Sample| self.marks.get(sample) == Some(Mark::Negative);
         PictureRequest {
             weights: sources.into_iter().map(Source::weights).collect(),
             seed: self.view.seed,
-            negatives: indices.iter().map(|index| marked(index).unwrap_or(false)).collect(),
-            indices,
+            negatives: samples.iter().map(is_negative).collect(),
+            indices: samples.iter().map(|sample| sample.address().index).collect(),
             psi: self.view.psi,
             class: self.view.class,
             columns: COLUMNS,
@@ -195,7 +213,8 @@ impl Studio {
 
     /// The sample whose change the timeline shows: the first that must go.
     pub fn preview_sample(&self) -> Option<Sample> {
-        self.marks.feedback().negatives().next().or_else(|| self.sample(self.view.cursor))
+        let shown = self.marks.feedback().negatives().next().or_else(|| self.sample(self.view.cursor));
+        shown.or_else(|| self.sample_of_number(0))
     }
 
     /// Whether a picture of a sample is there.

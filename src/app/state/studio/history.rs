@@ -37,6 +37,9 @@ impl Studio {
         let moved = place(&card) != place(&self.history);
         let base = |card: &Option<Arc<ProjectCard>>| card.as_ref().map(|card| card.manifest.base);
         self.view.scatter &= base(&card) == base(&self.history);
+        if let (Some(card), None) = (&card, &self.history) {
+            self.open_labeler_of(card);
+        }
         let known = |id: &NodeId| card.as_ref().is_some_and(|card| card.manifest.node(*id).is_some());
         self.compared_node = self.compared_node.filter(known);
         self.history = card;
@@ -95,10 +98,10 @@ impl Studio {
     }
 
     /// The samples that a comparison shows: some that must go, and some that may stay. Where too few are marked as the latter
-    /// these are the grid's first that bear no mark.
+    /// these are the first that bear no mark.
     pub fn compared_samples(&self) -> [Vec<Sample>; 2] {
         let negatives: Vec<Sample> = self.marks.feedback().negatives().take(MOST_NEGATIVES).collect();
-        let all = (0..self.sample_count()).filter_map(|index| self.sample(index));
+        let all = (0..self.sample_count() as u64).filter_map(|number| self.sample_of_number(number));
         let unmarked = all.filter(|&sample| self.marks.get(sample).is_none());
         let kept = self.marks.feedback().positives().chain(unmarked).take(COMPARED - negatives.len()).collect();
         [negatives, kept]

@@ -10,6 +10,7 @@ mod events;
 mod files;
 mod history;
 mod marks_check;
+mod order;
 mod presets;
 mod runs;
 mod samples;

@@ -22,9 +22,9 @@ const SUGGESTED: usize = 16;
 const TUNING_AFTER: f64 = 1.0;
 
 impl Studio {
-    /// The sample under this number in the grid.
-    pub fn sample(&self, index: usize) -> Option<Sample> {
-        Some(sample_at(self.view.seed, index as u64, self.view.psi)?.with_class(self.view.class))
+    /// The sample of this number, wherever the grid shows it.
+    pub fn sample_of_number(&self, number: u64) -> Option<Sample> {
+        Some(sample_at(self.view.seed, number, self.view.psi)?.with_class(self.view.class))
     }
 
     /// Draws samples of one class only, or (`None`) each with the class of its address.
@@ -44,7 +44,7 @@ impl Studio {
         }
     }
 
-    /// Number of samples that the grid can show: as many as there are pictures, where pictures are completed.
+    /// Number of samples that there are to show: as many as there are pictures, where pictures are completed.
     pub fn sample_count(&self) -> usize {
         let completes = self.model.as_ref().and_then(|card| card.completes);
         completes.map_or(SAMPLES, |completes| completes.pictures.min(SAMPLES))

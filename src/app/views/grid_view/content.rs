@@ -1,8 +1,8 @@
 //! The grid in its scrolled area: which tiles are seen, who gets the pointer and the keys.
 
 use eframe::egui::{
-    self, EventFilter, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, scroll_area::ScrollSource,
-    style::ScrollAnimation, vec2,
+    self, Align2, EventFilter, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo,
+    scroll_area::ScrollSource, style::ScrollAnimation, vec2,
 };
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     app::{
         state::{layout::TileLayout, studio::Studio},
-        views::theme::palette,
+        views::{format::format_probability, theme::palette},
     },
     feedback::Sample,
 };
@@ -24,6 +24,11 @@ impl GridView {
     pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio) {
         ui.add_space(8.0);
         toolbar::ui(self, ui, studio);
+        studio.update_order();
+        if self.order_revision != studio.order.revision() {
+            // Other samples stand in these places now.
+            (self.order_revision, self.scroll_to, self.drag_start) = (studio.order.revision(), Some(0.0), None);
+        }
         if studio.model.is_none() {
             self.filled = false;
             status::empty(ui, studio);
@@ -32,6 +37,11 @@ impl GridView {
         if studio.sample_count() == 0 {
             self.filled = false;
             status::no_pictures(ui);
+            return;
+        }
+        if studio.shown_count() == 0 {
+            self.filled = false;
+            status::none_shown(ui, studio);
             return;
         }
         let mut area = ScrollArea::vertical().id_salt("samples").auto_shrink(false).scroll_source(ScrollSource {
@@ -48,7 +58,7 @@ impl GridView {
     }
 
     fn content(&mut self, ui: &mut Ui, viewport: Rect, studio: &mut Studio) {
-        let layout = TileLayout::new(ui.available_width() - 2.0 * MARGIN, studio.view.tile, studio.sample_count());
+        let layout = TileLayout::new(ui.available_width() - 2.0 * MARGIN, studio.view.tile, studio.shown_count());
         // The same samples stay in view when tiles get another size.
         if layout.columns != self.layout.columns && self.visible_height > 0.0 {
             let row = self.page.start / layout.columns;
@@ -96,6 +106,9 @@ impl GridView {
         studio.request_tiles(&visible);
         let shown = VisibleGrid { origin, on_screen, layout, hovered, focused: background.has_focus() };
         self.paint(ui, &shown, &samples, &selected, studio);
+        if let Some(place) = hovered {
+            probability(ui, layout.rect(place).translate(origin.to_vec2()), studio, place);
+        }
         if let Some(area) = self.drag_start.zip(ui.input(|i| i.pointer.latest_pos())) {
             let rect = Rect::from_two_pos(area.0 + origin.to_vec2(), area.1);
             let p = palette(ui.style());
@@ -103,4 +116,18 @@ impl GridView {
             ui.painter().rect(rect, 3.0, p.text.gamma_multiply(0.08), stroke, StrokeKind::Inside);
         }
     }
+}
+
+/// How likely the sample under the pointer shows what must go, where the labeler was asked.
+fn probability(ui: &Ui, tile: Rect, studio: &Studio, place: usize) {
+    let Some(label) = studio.sample(place).and_then(|sample| studio.order.label(sample)) else { return };
+    let p = palette(ui.style());
+    let text = ui.painter().layout_no_wrap(
+        format_probability(label.probability),
+        TextStyle::Small.resolve(ui.style()),
+        p.text,
+    );
+    let plate = Align2::CENTER_BOTTOM.anchor_size(tile.center_bottom() - vec2(0.0, 4.0), text.size() + vec2(10.0, 4.0));
+    ui.painter().rect_filled(plate, 6.0, p.card.gamma_multiply(0.9));
+    ui.painter().galley(plate.min + vec2(5.0, 2.0), text, p.text);
 }

@@ -6,6 +6,7 @@
 
 mod content;
 mod keys;
+mod order_menu;
 mod page;
 mod paint;
 mod pointer;

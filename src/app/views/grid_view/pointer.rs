@@ -4,7 +4,10 @@ use eframe::egui::{self, PointerButton, Pos2, Rect, Response, Role, Ui, WidgetIn
 
 use super::view::GridView;
 use crate::{
-    app::state::{layout::TileLayout, studio::Studio},
+    app::{
+        state::{layout::TileLayout, studio::Studio},
+        views::format::format_probability,
+    },
     feedback::{Mark, Sample},
 };
 
@@ -14,16 +17,19 @@ impl GridView {
         ui: &Ui,
         background: &Response,
         response: &Response,
-        (index, sample): (usize, Sample),
+        (place, sample): (usize, Sample),
         studio: &mut Studio,
     ) {
         let mark = studio.marks.get(sample);
+        let label = studio.order.label(sample);
         response.widget_info(|| {
-            let name = match mark {
-                None => format!("Sample {index}"),
-                Some(Mark::Negative) => format!("Sample {index}, must go"),
-                Some(Mark::Positive) => format!("Sample {index}, may stay"),
+            let mark_name = match mark {
+                None => "",
+                Some(Mark::Negative) => ", must go",
+                Some(Mark::Positive) => ", may stay",
             };
+            let likely = label.map(|label| format!(", {} likely to show it", format_probability(label.probability)));
+            let name = format!("Sample {}{mark_name}{}", sample.address().index, likely.unwrap_or_default());
             WidgetInfo::selected(Role::Button, true, mark.is_some(), name)
         });
         let shift = ui.input(|i| i.modifiers.shift);
@@ -40,7 +46,7 @@ impl GridView {
         } else {
             return;
         }
-        studio.view.cursor = index;
+        studio.view.cursor = place;
         background.request_focus();
         if response.double_clicked() {
             studio.open_detail(sample);

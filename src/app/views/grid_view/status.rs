@@ -5,8 +5,11 @@ use std::time::Duration;
 use eframe::egui::{self, Align2, Area, Frame, Id, Margin, Order, Rect, Shadow, Stroke, Ui, vec2};
 
 use crate::app::{
-    state::studio::{Studio, TUNING},
-    views::{theme::palette, widgets},
+    state::{
+        sample_order::Filter,
+        studio::{Studio, TUNING},
+    },
+    views::{format::group_digits, theme::palette, widgets},
 };
 
 /// Seconds after which a wait is worth a word.
@@ -79,6 +82,19 @@ pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
                 "or choose one under Open: StyleGAN2, StyleGAN3 or DCGAN as .safetensors, .pt or .pkl, or a ViT-MAE's folder",
             );
         }
+    });
+}
+
+/// What stands in the grid's place while none of the samples that a labeler looked through is to be shown.
+pub(super) fn none_shown(ui: &mut Ui, studio: &Studio) {
+    let height = ui.available_height();
+    let done = studio.order.looked_through().map_or(0, |looked| looked.done);
+    let (what, done) = (if studio.order.choice().1 == Filter::Showing { "None" } else { "Each" }, group_digits(done));
+    ui.vertical_centered(|ui| {
+        ui.add_space(height * 0.36);
+        ui.label(egui::RichText::new(format!("{what} of the {done} samples looked through shows it")).size(22.0));
+        ui.add_space(2.0);
+        widgets::explain(ui, "under Order you can look through more, or show all samples again");
     });
 }
 

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Button, ComboBox, DragValue, RichText, Slider, Ui};
 
-use super::{page, view::GridView};
+use super::{order_menu, page, view::GridView};
 use crate::{
     app::{
         state::{
@@ -41,6 +41,7 @@ pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
                 view_menu(ui, studio);
                 seed(view, ui, studio, wide > NARROW + 60.0);
                 class(ui, studio);
+                order_menu::ui(ui, studio);
             });
         });
     });

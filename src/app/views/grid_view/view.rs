@@ -23,6 +23,8 @@ pub(crate) struct GridView {
     pub(super) scroll_to_cursor: bool,
     /// Jump there in the next frame.
     pub(super) scroll_to: Option<f32>,
+    /// The order of the samples that was shown last.
+    pub(super) order_revision: u64,
     /// What was shown as after when all of it was last there.
     pub(super) last_complete: Source,
     /// Tiles of which at least a third is seen.
@@ -51,6 +53,7 @@ impl GridView {
             drag_start: None,
             scroll_to_cursor: false,
             scroll_to: None,
+            order_revision: 0,
             last_complete: Source::Original,
             page: 0..0,
             layout: TileLayout { columns: 1, count: 0, tile: 1.0 },

@@ -1,0 +1,182 @@
+//! The grid in the order of what a labeler says of its samples.
+
+use eframe::egui::Key;
+use egui_kittest::kittest::Queryable;
+use unlearn_studio::{
+    app::state::sample_order::{Filter, Order},
+    feedback::{Mark, Sample},
+};
+
+use super::support::*;
+
+/// A window with a labeler of which the first class must go.
+fn with_labeler() -> Window {
+    let mut window = window();
+    assert!(window.query_by_label("Order").is_none(), "nobody could say what comes first");
+    app(&mut window).open(fixture("labelers/grey8.onnx"));
+    until(&mut window, "the labeler", |app| app.studio().labeler.is_some());
+    window.run_ok();
+    assert_eq!(app(&mut window).studio().order_obstacle(), Some("Choose under Labeler what must go first."));
+    press(&mut window, "Class 0 must go");
+    window
+}
+
+/// Chooses from the menu, and waits until all samples that are to be looked through are.
+fn choose(window: &mut Window, entry: &str) {
+    press_button(window, "Order");
+    press(window, entry);
+    window.key_press(Key::Escape);
+    window.run_ok();
+    looked_through(window);
+}
+
+fn looked_through(window: &mut Window) {
+    until(window, "the labeler's answers", |app| {
+        let order = &app.studio().order;
+        let done = order.looked_through().is_some_and(|looked| looked.done > 0 && looked.done == looked.of);
+        done || order.choice() == (Order::AsDrawn, Filter::All)
+    });
+}
+
+/// The samples that the grid shows and how likely each shows what must go.
+fn shown(window: &mut Window) -> Vec<(Sample, f32, bool)> {
+    let studio = app(window).studio();
+    let samples = (0..studio.shown_count()).filter_map(|place| studio.sample(place));
+    let label = |sample| studio.order.label(sample).expect("a label");
+    samples.map(|sample| (sample, label(sample).probability, label(sample).shows)).collect()
+}
+
+fn number(sample: Sample) -> u64 {
+    sample.address().index
+}
+
+/// What a screen reader says of a tile.
+fn name((sample, probability, _): (Sample, f32, bool), mark: &str) -> String {
+    format!("Sample {}{mark}, {:.0}% likely to show it", number(sample), probability * 100.0)
+}
+
+#[test]
+fn samples_are_marked_in_the_order_of_what_they_show() {
+    let mut window = with_labeler();
+    press(&mut window, "Sample 3");
+    choose(&mut window, "Most likely first");
+    let ordered = shown(&mut window);
+    assert_eq!(ordered.len(), 500);
+    assert!(ordered.is_sorted_by(|(_, a, _), (_, b, _)| a >= b) && ordered[0].1 > ordered[499].1);
+    let mut numbers: Vec<u64> = ordered.iter().map(|(sample, ..)| number(*sample)).collect();
+    assert!(!numbers.is_sorted(), "not as drawn");
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..500), "each once");
+    assert_eq!(app(&mut window).studio().marks.counts(), (1, 0), "what was marked stays marked");
+
+    // A click marks the sample under the pointer, a key the one beside it.
+    app(&mut window).studio().marks.clear();
+    window.run_ok();
+    press(&mut window, &name(ordered[0], ""));
+    window.get_by_label(&name(ordered[0], ", must go"));
+    for key in [Key::ArrowRight, Key::P] {
+        window.key_press(key);
+        window.run_ok();
+    }
+    window.get_by_label(&name(ordered[1], ", may stay"));
+    let feedback = app(&mut window).studio().marks.feedback().clone();
+    let mut marked: Vec<(Sample, Mark)> = feedback.iter().collect();
+    marked.sort_by_key(|(_, mark)| *mark == Mark::Positive);
+    assert_eq!(marked, [(ordered[0].0, Mark::Negative), (ordered[1].0, Mark::Positive)]);
+
+    // Looking closely goes on in the same order.
+    window.key_press(Key::Enter);
+    window.run_ok();
+    let looked_at = |window: &mut Window| app(window).studio().detail.as_ref().map(|detail| detail.sample);
+    assert_eq!(looked_at(&mut window), Some(ordered[1].0));
+    window.get_by_label(&format!("0 with {:.0}%", ordered[1].1 * 100.0));
+    window.key_press(Key::ArrowRight);
+    window.run_ok();
+    assert_eq!(looked_at(&mut window), Some(ordered[2].0));
+    assert_eq!(app(&mut window).studio().view.cursor, 2);
+    window.key_press(Key::Escape);
+    window.run_ok();
+
+    choose(&mut window, "Least likely first");
+    let reversed = shown(&mut window);
+    assert!(reversed.is_sorted_by(|(_, a, _), (_, b, _)| a <= b));
+    assert_eq!(app(&mut window).studio().view.cursor, 0);
+}
+
+#[test]
+fn samples_are_filtered_and_shown_as_drawn_again() {
+    let mut window = with_labeler();
+    choose(&mut window, "Only those that show it");
+    let showing = shown(&mut window);
+    let looked = app(&mut window).studio().order.looked_through().expect("answers");
+    assert_eq!((looked.done, looked.showing), (500, showing.len()));
+    assert!(showing.iter().all(|(.., shows)| *shows));
+    assert!(showing.is_sorted_by_key(|(sample, ..)| number(*sample)));
+    choose(&mut window, "Only those that do not");
+    let others = shown(&mut window);
+    assert_eq!(showing.len() + others.len(), 500);
+    assert!(others.iter().all(|(.., shows)| !shows));
+    // Rather than nothing it is said that there is nothing.
+    let empty = if showing.is_empty() { Filter::Showing } else { Filter::NotShowing };
+    if showing.is_empty() || others.is_empty() {
+        app(&mut window).studio().order.choose(Order::AsDrawn, empty);
+        window.run_ok();
+        window.get_by_label_contains("of the 500 samples looked through shows it");
+    }
+    // More of them.
+    app(&mut window).studio().order.look_through_more();
+    looked_through(&mut window);
+    until(&mut window, "twice as many", |app| {
+        app.studio().order.looked_through().is_some_and(|looked| looked.done == 1000)
+    });
+    choose(&mut window, "All samples");
+    let studio = app(&mut window).studio();
+    assert_eq!((studio.shown_count(), studio.sample(0).map(number)), (studio.sample_count(), Some(0)));
+    window.get_by_label_contains("Sample 0, ");
+}
+
+#[test]
+fn another_seed_labeler_or_class_makes_the_answers_stale() {
+    let mut window = with_labeler();
+    choose(&mut window, "Most likely first");
+    let first = shown(&mut window);
+    app(&mut window).studio().view.seed = 12;
+    window.step();
+    looked_through(&mut window);
+    let other = shown(&mut window);
+    assert!(other.is_sorted_by(|(_, a, _), (_, b, _)| a >= b) && other[0].0.address().seed == 12);
+    // The former answers are known still.
+    app(&mut window).studio().view.seed = 0;
+    window.step();
+    window.step();
+    assert_eq!(shown(&mut window), first);
+    // Without a class that must go nobody can say what comes first.
+    let as_drawn = |window: &mut Window| {
+        let studio = app(window).studio();
+        (studio.shown_count(), studio.sample(7).map(number)) == (studio.sample_count(), Some(7))
+    };
+    press(&mut window, "Class 0 must go");
+    assert!(as_drawn(&mut window));
+    press(&mut window, "Class 1 must go");
+    looked_through(&mut window);
+    until(&mut window, "another order", |app| app.studio().shown_count() == 500);
+    assert_ne!(shown(&mut window), first);
+    press(&mut window, "Remove labeler");
+    assert!(as_drawn(&mut window));
+    assert!(window.query_by_label("Order").is_none());
+}
+
+#[test]
+fn another_model_is_shown_as_drawn() {
+    let mut window = with_labeler();
+    choose(&mut window, "Most likely first");
+    app(&mut window).open(fixture("dcgan/conditional-16.pt"));
+    until(&mut window, "the model", |app| {
+        let studio = app.studio();
+        studio.opening.is_none() && studio.model.as_ref().is_some_and(|card| card.family != "StyleGAN2")
+    });
+    filled(&mut window);
+    let studio = app(&mut window).studio();
+    assert_eq!(studio.order.choice(), (Order::AsDrawn, Filter::All));
+    assert_eq!((studio.shown_count(), studio.sample(0).map(number)), (studio.sample_count(), Some(0)));
+}
