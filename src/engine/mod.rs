@@ -50,7 +50,7 @@ mod worker;
 pub use crate::data::ImageSource;
 pub use command::Command;
 pub use error::{EngineError, panic_sentence};
-pub use event::{Event, LabelerCard, RenderedTiles};
+pub use event::{Event, LabelerCard, RenderedTiles, WalkTiles};
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
 pub use pictures_card::PicturesCard;
@@ -58,7 +58,7 @@ pub use project_card::{AskedRun, InterruptedRun, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{
     AuditRequest, AuditSubject, EvaluationRequest, FileJob, OpenRequest, PictureRequest, ProjectRequest, RunRequest,
-    SampleKind, SampleRequest, SuggestRequest,
+    SampleKind, SampleRequest, SuggestRequest, Walk, WalkRequest,
 };
 pub use warm_up::WarmUp;
 pub use weights::Weights;

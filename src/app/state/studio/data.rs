@@ -18,6 +18,7 @@ use crate::{
             tiles::TileCache,
             timeline::Timeline,
             view::{Detail, View},
+            walk::WalkState,
         },
     },
     device::{DeviceCard, DeviceChoice},
@@ -27,6 +28,9 @@ use crate::{
     project::NodeId,
     unlearn::{DEFAULT, LayerShare, Method, Settings},
 };
+
+/// The part of the time that may go into showing a run while it goes on.
+pub(super) const SHOW_SHARE: f64 = 0.2;
 
 /// What is said while the GPU's kernels are compiled and timed.
 pub const TUNING: &str = "Tuning GPU kernels for this device\u{2026}";
@@ -85,6 +89,8 @@ pub struct Studio {
     pub thumbnails: Vec<RenderedTiles>,
     /// The sample looked at closely.
     pub detail: Option<Detail>,
+    /// The walk from one sample to another.
+    pub walk: WalkState,
     /// The run.
     pub run: RunState,
     /// Settings of the next run.
@@ -166,6 +172,7 @@ impl Studio {
             tiles: TileCache::default(),
             thumbnails: Vec::new(),
             detail: None,
+            walk: WalkState::None,
             run: RunState::None,
             settings: Settings::default(),
             preset: PresetChoice::BuiltIn(Settings::default().method().default_preset()),

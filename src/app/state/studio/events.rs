@@ -1,6 +1,6 @@
 //! What the engine says becomes what is shown.
 
-use super::data::{Studio, Written};
+use super::data::{SHOW_SHARE, Studio, Written};
 use crate::{
     app::{
         link::LinkEvent,
@@ -11,6 +11,7 @@ use crate::{
             run_state::{RunInProgress, RunState, RunStatus},
             tiles::{Source, sample_at},
             view::{Beside, Detail, DetailTile},
+            walk::WalkState,
         },
     },
     device::Kind,
@@ -19,9 +20,6 @@ use crate::{
     networks::{Masking, Motion},
     unlearn::{Iteration, default_method},
 };
-
-/// The part of the time that may go into showing a run while it goes on.
-const SHOW_SHARE: f64 = 0.2;
 
 impl Studio {
     /// Takes in everything that has arrived; called in every frame.
@@ -87,6 +85,9 @@ impl Studio {
             }
             Event::Tiles(tiles) => self.handle_tiles(*tiles),
             Event::NoTiles(request) => self.handle_no_tiles(&request),
+            Event::Walk(tiles) => self.handle_walk(*tiles),
+            // Why is said.
+            Event::NoWalk(_) => self.walk = WalkState::None,
             Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
             Event::Exported(path) => {
                 self.notices.forget_failures_of(&path.display().to_string());
@@ -193,6 +194,7 @@ impl Studio {
         self.charts = Charts::of(self.settings.method(), self.charts.log);
         self.timeline = Default::default();
         (self.run, self.detail, self.unsaved) = (RunState::None, None, false);
+        self.walk = WalkState::None;
         (self.suggestions, self.suggesting) = (None, false);
         (self.epoch, self.pending_tiles, self.next_refresh) = (0, None, 0.0);
         (self.per_sample, self.per_sample_at_best) = (None, None);

@@ -6,6 +6,7 @@ use crate::{
         notices::Level,
         tiles::{Source, next_tile_request, sample_at},
         view::{Beside, Compare, Detail},
+        walk::OpenWalk,
     },
     engine::{Command, ImageSource, SampleKind, SampleRequest, SuggestRequest},
     feedback::{Feedback, Sample, probe::FEWEST},
@@ -166,10 +167,11 @@ impl Studio {
         self.send(Command::Sample(request));
     }
 
-    /// Whether any samples that were asked for are still to come: tiles, thumbnails, an enlarged sample.
+    /// Whether any samples that were asked for are still to come: tiles, thumbnails, an enlarged sample, a place of a walk.
     pub fn is_waiting_for_samples(&self) -> bool {
         let detail = self.detail.as_ref().is_some_and(|detail| detail.tiles.iter().any(Option::is_none));
-        self.pending_tiles.is_some() || self.thumbnails_pending.contains(&true) || detail
+        let walk = self.walk.open().is_some_and(OpenWalk::is_waiting);
+        self.pending_tiles.is_some() || self.thumbnails_pending.contains(&true) || detail || walk
     }
 
     /// Whether tiles that are looked at are still to come.

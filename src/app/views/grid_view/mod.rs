@@ -13,5 +13,6 @@ mod rest;
 mod status;
 mod toolbar;
 mod view;
+mod walk;
 
 pub(crate) use view::GridView;

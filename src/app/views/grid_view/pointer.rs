@@ -26,6 +26,14 @@ impl GridView {
             };
             WidgetInfo::selected(Role::Button, true, mark.is_some(), name)
         });
+        if studio.walk.start().is_some() {
+            if response.clicked() {
+                studio.view.cursor = index;
+                background.request_focus();
+                studio.walk_to(sample);
+            }
+            return;
+        }
         let shift = ui.input(|i| i.modifiers.shift);
         if response.double_clicked() {
             // Looking closely is no answer: the mark is as it was before the first of the two clicks.
