@@ -12,3 +12,5 @@ mod region;
 mod skip;
 mod story;
 mod support;
+mod truncation;
+mod walk;

@@ -35,11 +35,16 @@ pub(super) const SHOW_SHARE: f64 = 0.2;
 /// What is said while the GPU's kernels are compiled and timed.
 pub const TUNING: &str = "Tuning GPU kernels for this device\u{2026}";
 
+/// Seed, truncation and class of samples that are drawn together.
+pub(super) type Row = (u64, f32, Option<u32>);
+
 /// A request for tiles that is being answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingTiles {
     pub(super) epoch: u64,
     pub(super) refresh: bool,
+    /// What all of them have in common: another seed, truncation or class is not waited behind them.
+    pub(super) row: Row,
     /// When, in the window's seconds.
     pub(super) at: f64,
 }

@@ -238,16 +238,20 @@ impl Studio {
     fn handle_tiles(&mut self, tiles: RenderedTiles) {
         match tiles.request.kind {
             SampleKind::Grid => {
-                let pending = self.pending_tiles.take();
+                let pending = self.pending_tiles;
+                let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
+                let is_latest = pending.is_some_and(|pending| pending.row == (*seed, *psi, *class));
+                if is_latest {
+                    self.pending_tiles = None;
+                }
                 let count = tiles.request.indices.len().max(1) as f64;
                 let seconds = tiles.seconds / count;
                 self.per_sample = Some(self.per_sample.map_or(seconds, |old| 0.7 * old + 0.3 * seconds));
                 self.per_sample_at_best = Some(self.per_sample_at_best.map_or(seconds, |best| best.min(seconds)));
                 let refresh = pending.is_some_and(|pending| pending.refresh);
-                if refresh {
+                if refresh && is_latest {
                     self.next_refresh = self.now + tiles.seconds * (1.0 / SHOW_SHARE - 1.0);
                 }
-                let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
                 let sample = |&index: &u64| Some(sample_at(*seed, index, *psi)?.with_class(*class));
                 let samples: Option<Vec<_>> = indices.iter().map(sample).collect();
                 let as_shown = (tiles.motion, tiles.masking) == (self.view.motion, self.view.masking);

@@ -84,10 +84,12 @@ impl GridView {
         let mut hovered_instance = None;
         for &(index, sample) in samples {
             let rect = shown.layout.rect(index).translate(shown.origin.to_vec2() - corner.to_vec2());
-            let old = if needed.contains(&before) { slot(&mut self.atlas, studio, before, sample) } else { None };
-            let mut new = if needed.contains(&after) { slot(&mut self.atlas, studio, after, sample) } else { None };
+            let drawn = studio.tiles.stand_in(&needed, sample);
+            let old = if needed.contains(&before) { slot(&mut self.atlas, studio, before, drawn) } else { None };
+            let mut new = if needed.contains(&after) { slot(&mut self.atlas, studio, after, drawn) } else { None };
             if new.is_none() && needed.contains(&after) && studio.view.compare != Compare::Before {
-                new = slot(&mut self.atlas, studio, self.last_complete, sample);
+                let drawn = studio.tiles.stand_in(&[self.last_complete], sample);
+                new = slot(&mut self.atlas, studio, self.last_complete, drawn);
             }
             let mark = match studio.marks.get(sample) {
                 Some(Mark::Negative) => flag::NEGATIVE,
