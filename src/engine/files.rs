@@ -147,8 +147,8 @@ fn write_walk(
     write_frames(path, WALK_FRAMES, [WALK_FRAME, LAST_FRAME], frames)
 }
 
-/// Writes an endless GIF of so many pictures, each of which may fail to be made. `times` are the hundredths of a second that a picture and
-/// the last one stand.
+/// Writes an endless GIF of so many pictures, each of which may fail to be made. `times` are the hundredths of a second that
+/// a picture and the last one stand.
 fn write_frames(
     path: &Path,
     count: usize,

@@ -79,8 +79,8 @@ pub(super) fn render(
     Ok(RenderedTiles { request, side, rgb, version, motion, masking, seconds, entry })
 }
 
-/// Renders a place `t` in `[0, 1]` on the way between two samples with the weights `params`, which are `weights`, moved: `[side, side, 3]`
-/// and the side. `version` counts their changes.
+/// Renders a place `t` in `[0, 1]` on the way between two samples with the weights `params`, which are `weights`, moved:
+/// `[side, side, 3]` and the side. `version` counts their changes.
 pub(super) fn render_between(
     model: &Model,
     params: &FlatParams,

@@ -58,11 +58,12 @@ impl<'a> Sampler<'a> {
         self.render(&z, psi)
     }
 
-    /// The image at `t` in `[0, 1]` on the way between two latents `[latent_dim]` (classes behind them), `[channels, side, side]`;
-    /// that of `from` at 0, and at 1 that of `to` with the class of `from`, which stays what it is.
+    /// The image at `t` in `[0, 1]` on the way between two latents `[latent_dim]` (classes behind them),
+    /// `[channels, side, side]`; that of `from` at 0, and at 1 that of `to` with the class of `from`, which stays what it is.
     ///
-    /// Where a mapping network makes `w`s, the way is the straight line between two of them; elsewhere it is the arc between
-    /// the two `z` ([`slerp`]): so are W and Z walked through to measure perceptual path length (Karras et al. 2019, section 4.1).
+    /// Where a mapping network makes `w`s, the way is the straight line between two of them; elsewhere it is the arc
+    /// between the two `z` ([`slerp`]). So are W and Z walked through to measure perceptual path length (Karras et al. 2019,
+    /// arXiv:1812.04948, section 4.1).
     pub fn between(&mut self, from: &[f32], to: &[f32], t: f32, psi: f32) -> Vec<f32> {
         let dim = self.generator.z_dim();
         let (z, class) = from.split_at(dim.min(from.len()));

@@ -144,8 +144,9 @@ impl TileCache {
         self.tiles.get(&TileKey { source: key.source, sample })
     }
 
-    /// What is shown of a sample: itself where all of these weights have drawn it. Until they have, the same latent with the
-    /// truncation drawn last, if all of them have drawn that: a comparison of two truncations would show changes that are none.
+    /// What is shown of a sample: itself where all of these weights have drawn it. Until they have, the same latent with
+    /// the truncation drawn last, if all of them have drawn that: a comparison of two truncations would show changes that
+    /// are none.
     pub fn stand_in(&self, sources: &[Source], sample: Sample) -> Sample {
         let drawn = |sample: &Sample| {
             sources.iter().all(|&source| self.tiles.contains_key(&TileKey { source, sample: *sample }))
@@ -204,8 +205,8 @@ pub struct TileRequest {
     pub refresh: bool,
 }
 
-/// The next samples to render: first those of which nothing can be shown, then those that show another truncation, the oldest
-/// picture first, then those that show older weights.
+/// The next samples to render: first those of which nothing can be shown, then those that show another truncation, the
+/// oldest picture first, then those that show older weights.
 ///
 /// `visible` are the samples looked at, best first, all of one seed and truncation.
 pub fn next_tile_request(

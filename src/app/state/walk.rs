@@ -66,8 +66,8 @@ impl OpenWalk {
         self.place.as_ref().is_none_or(|place| place.t != self.t)
     }
 
-    /// Whether `key` should be asked for at `now` (in the window's seconds); it then counts as asked for. A drag is followed at
-    /// once: the engine drops what it passed over. That only the weights are newer can wait for the last answer.
+    /// Whether `key` should be asked for at `now` (in the window's seconds); it then counts as asked for. A drag is followed
+    /// at once: the engine drops what it passed over. That only the weights are newer can wait for the last answer.
     pub(super) fn ask(&mut self, key: WalkPlaceKey, now: f64) -> bool {
         let newer = self.asked.as_ref().is_some_and(|asked| (asked.t, &asked.sources) == (key.t, &key.sources));
         if self.asked.as_ref() == Some(&key) || (newer && (self.pending || now < self.next_refresh)) {

@@ -79,10 +79,8 @@ impl WalkView {
         ui.add_space(6.0);
         if let Some(place) = &walk.place {
             let way = match place.mapped {
-                true => "A straight line between what the model maps the two latents to (w), as is usual for StyleGAN.",
-                false => {
-                    "An arc between the two latents (spherical interpolation), as is usual without a mapping network."
-                }
+                true => "A straight line between the two mapped latents (w), as is usual with a mapping network.",
+                false => "An arc between the two latents (z), as is usual without a mapping network.",
             };
             widgets::explain(ui, way);
         }

@@ -82,10 +82,11 @@ impl GridView {
             }
             self.click(ui, &background, &response, (index, sample), studio);
         }
-        let mut selected = self.rectangle(ui, &background, origin, &layout, studio);
-        if let Some(from) = studio.walk.start().filter(|_| selected.is_empty()) {
-            selected.extend(samples.iter().filter(|&&(_, sample)| sample == from).map(|&(index, _)| index));
-        }
+        let selected = match studio.walk.start() {
+            // A drag marks nothing while a sample is to be chosen.
+            Some(from) => samples.iter().filter(|(_, sample)| *sample == from).map(|(index, _)| *index).collect(),
+            None => self.rectangle(ui, &background, origin, &layout, studio),
+        };
         let (nobody, asking) = ui.memory(|memory| (memory.focused().is_none(), memory.top_modal_layer().is_some()));
         // The key that ends typing elsewhere (Enter in a setting) is not meant for the grid.
         if (background.has_focus() || (nobody && self.keyboard_is_free)) && !asking {
