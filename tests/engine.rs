@@ -10,11 +10,13 @@ use unlearn_studio::{
     checkpoint, device,
     engine::{
         Command, Engine, EvaluationRequest, Event, FileJob, LabelQuestion, LabelRequest, LabelledSamples,
-        PictureRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest, Weights,
+        PictureRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest, Walk, WalkRequest, WalkTiles,
+        Weights,
     },
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
+    metrics::to_rgb8,
     model::{Model, ModelCard, Sampler},
-    networks::LatentAddress,
+    networks::{Dual, LatentAddress, Noise, flat::to_vec, latents::class_at},
     unlearn::{FIRST, Settings},
 };
 
@@ -592,4 +594,165 @@ fn looking_through_samples_waits_for_a_run() {
     let fresh = open();
     fresh.send(label(look_through(5, 0..4)));
     assert_eq!(wait(&fresh, labelled), found);
+}
+
+const FROM: LatentAddress = LatentAddress { seed: 3, index: 4 };
+const TO: LatentAddress = LatentAddress { seed: 5, index: 9 };
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden").join(name)
+}
+
+fn walk(weights: &[Weights]) -> Walk {
+    Walk { weights: weights.to_vec(), from: Sample::new(FROM, 0.7).expect("a usable psi"), to: TO }
+}
+
+fn place(engine: &Engine, walk: &Walk, t: f32) -> WalkTiles {
+    engine.send(Command::Walk(WalkRequest { walk: walk.clone(), t }));
+    *wait(engine, |event| if let Event::Walk(tiles) = event { Some(tiles) } else { None })
+}
+
+/// A sample's own picture, as the close view asks for it.
+fn own(engine: &Engine, weights: Weights, sample: Sample) -> Vec<u8> {
+    let LatentAddress { seed, index } = sample.address();
+    let (psi, class) = (sample.psi(), sample.class());
+    let request = SampleRequest { kind: SampleKind::Detail, weights, seed, indices: vec![index], psi, class };
+    engine.send(Command::Sample(request));
+    wait(engine, tiles).rgb
+}
+
+/// The image half-way, computed without the engine, the sampler and its arc.
+fn half_way(model: &Model, psi: f32) -> Vec<u8> {
+    let generator = &model.generator;
+    let (p, device) = (model.g_ema.constants(), model.g_ema.device());
+    let [a, b] = [FROM, TO].map(|address| generator.latent(address));
+    let map = |z: Vec<f32>| {
+        let shape = [1, z.len()];
+        generator.map(&p, burn::tensor::Tensor::from_data(burn::tensor::TensorData::new(z, shape), &device))
+    };
+    let w = if generator.has_mapping() {
+        (map(a) + map(b)) / 2.0
+    } else {
+        // The middle of an arc is the sum, made longer by the cosine of half the angle.
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let cosine = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+        let half = ((1.0 + cosine) / 2.0).sqrt();
+        map(a.iter().zip(&b).map(|(a, b)| (a + b) / (2.0 * half)).collect())
+    };
+    let w = generator.truncate(w, generator.w_mean(&p), psi);
+    let ws: Vec<Dual<2>> = generator.broadcast(w).into_iter().map(Dual::from).collect();
+    let image = to_vec(generator.synthesize(&p, &ws, &Noise::Constant).value);
+    let side = generator.resolution();
+    to_rgb8(&image, [1, generator.image_channels(), side, side]).expect("a picture")
+}
+
+#[test]
+fn a_walk_leads_from_one_sample_to_another() {
+    for (name, mapped) in [("stylegan2-16.pt", true), ("dcgan-64.pt", false), ("sg3-r-16.pkl", true)] {
+        let engine = start();
+        engine.send(Command::Load(golden(name).into()));
+        let walk = walk(&[Weights::Original]);
+        let at = |t| place(&engine, &walk, t);
+        let [start, middle, end] = [at(0.0), at(0.5), at(1.0)];
+        assert_eq!([start.mapped, end.mapped], [mapped; 2], "{name}");
+        assert!(start.rgb == own(&engine, Weights::Original, walk.from), "{name} begins at its sample");
+        let to = Sample::new(TO, 0.7).expect("a usable psi");
+        assert!(end.rgb == own(&engine, Weights::Original, to), "{name} ends at its sample");
+        let model = Model::load(&golden(name), &device::cpu().device).expect(name);
+        let direct = half_way(&model, 0.7);
+        let off = middle.rgb.iter().zip(&direct).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(middle.rgb.len() == direct.len() && off <= Some(1), "{name}: {off:?}");
+        assert!(middle.rgb != start.rgb && middle.rgb != end.rgb, "{name}");
+        assert!(at(-3.0).rgb == start.rgb && at(7.0).rgb == end.rgb, "{name}: nothing lies beyond the ends");
+    }
+}
+
+/// All of it is drawn with the class of the sample that it begins at: the chosen one, or that of its address.
+#[test]
+fn a_walk_keeps_its_class() {
+    let engine = start();
+    engine.send(Command::Load(golden("ada-8-conditional.pkl").into()));
+    let card = wait(&engine, |event| if let Event::Loaded(card) = event { Some(card) } else { None });
+    let to = Sample::new(TO, 0.7).expect("a usable psi");
+    let drawn = u32::try_from(class_at(FROM.seed, FROM.index, card.classes)).ok();
+    let other = drawn.map(|class| (class + 1) % card.classes as u32);
+    for (chosen, class) in [(None, drawn), (other, other)] {
+        let mut walk = walk(&[Weights::Original]);
+        walk.from = walk.from.with_class(chosen);
+        assert_eq!(place(&engine, &walk, 0.0).rgb, own(&engine, Weights::Original, walk.from));
+        assert_eq!(place(&engine, &walk, 1.0).rgb, own(&engine, Weights::Original, to.with_class(class)));
+    }
+    let mut none = walk(&[Weights::Original]);
+    none.from = none.from.with_class(Some(99));
+    engine.send(Command::Walk(WalkRequest { walk: none, t: 0.5 }));
+    assert!(failure(&engine).contains("99"));
+}
+
+#[test]
+fn a_walk_is_drawn_before_and_after_and_kept_as_an_animation() {
+    let (engine, files) = (open(), folder());
+    engine.send(run(1, 4));
+    report(&engine);
+    let both = walk(&[Weights::Original, Weights::Current]);
+    let drawn = place(&engine, &both, 0.5);
+    let (before, after) = drawn.rgb.split_at(drawn.side * drawn.side * 3);
+    assert!(before != after);
+    for (weights, half) in [(Weights::Original, before), (Weights::Current, after)] {
+        assert_eq!(place(&engine, &walk(&[weights]), 0.5).rgb, half, "{weights:?}");
+    }
+
+    let path = files.path().join("walk.gif");
+    exported(&engine, Command::File(Box::new(FileJob::Walk(path.clone(), both))));
+    let mut options = gif::DecodeOptions::new();
+    options.set_color_output(gif::ColorOutput::RGBA);
+    let mut animation = options.read_info(std::fs::File::open(path).expect("the file")).expect("a GIF");
+    let mut frames = Vec::new();
+    while let Some(frame) = animation.read_next_frame().expect("a picture") {
+        frames.push((frame.width, frame.height, frame.buffer.to_vec()));
+    }
+    let (width, height, _) = frames[0];
+    assert_eq!((frames.len(), width), (24, 2 * height), "two pictures side by side");
+    assert!(frames[0].2 != frames[12].2 && frames[12].2 != frames[23].2, "it goes on");
+}
+
+#[test]
+fn of_a_burst_of_places_only_the_latest_is_drawn_and_before_the_grid() {
+    let engine = start();
+    engine.send(Command::Load(model().into()));
+    engine.send(run(1, ENDLESS));
+    engine.send(Command::Sample(request(SampleKind::Grid, Weights::Original, 1)));
+    let way = walk(&[Weights::Original]);
+    for step in 0..=50 {
+        engine.send(Command::Walk(WalkRequest { walk: way.clone(), t: step as f32 / 50.0 }));
+    }
+    let (mut answers, mut iterations) = (Vec::new(), 0);
+    while iterations < 3 {
+        wait(&engine, |event| match event {
+            Event::Walk(tiles) => {
+                answers.push(Some(tiles.request.t));
+                Some(())
+            }
+            Event::Tiles(_) => {
+                answers.push(None);
+                Some(())
+            }
+            Event::Iteration(_) => {
+                iterations += 1;
+                Some(())
+            }
+            _ => None,
+        });
+    }
+    assert_eq!(answers, [Some(1.0), None]);
+}
+
+#[test]
+fn a_model_that_completes_pictures_has_nothing_to_walk_between() {
+    let engine = start();
+    engine.send(Command::Load(golden("vit-mae-32").into()));
+    let request = WalkRequest { walk: walk(&[Weights::Original]), t: 0.5 };
+    engine.send(Command::Walk(request.clone()));
+    let refused = wait(&engine, |event| if let Event::NoWalk(request) = event { Some(request) } else { None });
+    assert_eq!(*refused, request);
+    assert_eq!(failure(&engine), "a model that completes pictures has no latents to walk between");
 }

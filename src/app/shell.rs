@@ -29,6 +29,7 @@ use super::{
         thumbnails::Thumbnails,
         timeline,
         top_bar::{self, TopBar},
+        walk::WalkView,
         widgets,
     },
 };
@@ -42,6 +43,7 @@ pub struct App {
     history: HistoryView,
     compare: CompareView,
     detail: DetailView,
+    walk: WalkView,
     thumbnails: Thumbnails,
     dialogs: Dialogs,
     closing: Closing,
@@ -83,6 +85,7 @@ impl App {
             history: HistoryView::default(),
             compare: CompareView::default(),
             detail: DetailView::default(),
+            walk: WalkView::default(),
             thumbnails: Thumbnails::default(),
             dialogs: Dialogs::default(),
             closing: Closing::Idle,
@@ -117,6 +120,7 @@ impl App {
         }
         let place = self.panels(ui);
         self.detail.ui(&ctx, &mut self.studio);
+        self.walk.ui(&ctx, &mut self.studio, &mut self.dialogs);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
         notices::ui(&ctx, &mut self.studio, place);
@@ -145,7 +149,8 @@ impl App {
 
     /// Whether a question stands above everything else.
     fn is_asking(&self) -> bool {
-        self.dialogs.is_open() || self.closing.is_asking() || DetailView::is_open(&self.studio)
+        let looks_closely = DetailView::is_open(&self.studio) || WalkView::is_open(&self.studio);
+        self.dialogs.is_open() || self.closing.is_asking() || looks_closely
     }
 
     /// Draws all panels; gives the grid's place.

@@ -79,6 +79,7 @@ impl<'a> AuditControl<'a> {
     fn handle(&mut self, command: Command, held: &mut Option<Instant>) {
         match command {
             Command::Sample(request) => self.pending.put(request),
+            Command::Walk(request) => self.pending.put_walk(request),
             Command::Pause => {
                 held.get_or_insert_with(Instant::now);
                 send_event(self.events, Event::Paused);

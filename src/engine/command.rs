@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     request::{
         AuditRequest, CompareRequest, ConvertRequest, DrawRequest, FileJob, LabelRequest, OpenRequest, ProjectRequest,
-        RunRequest, SampleRequest, SuggestRequest, TrainRequest,
+        RunRequest, SampleRequest, SuggestRequest, TrainRequest, WalkRequest,
     },
     weights::Weights,
 };
@@ -31,6 +31,9 @@ pub enum Command {
     Pictures(ImageSource),
     /// Render samples.
     Sample(SampleRequest),
+    /// Draw a place on the way between two samples, before other samples that wait; the answer is
+    /// [`Event::Walk`](super::Event::Walk).
+    Walk(WalkRequest),
     /// Learn from a handful of marks and say what to look at next; not while a run is in progress.
     Suggest(Box<SuggestRequest>),
     /// Look through samples with a labeler, a few at a time whenever nothing else is asked, in place of those that are still to

@@ -199,6 +199,7 @@ impl<'a> RunControl<'a> {
     fn handle_command(&mut self, command: Command, current: Option<StateRef<'_>>) {
         match command {
             Command::Sample(request) => self.pending.put(request),
+            Command::Walk(request) => self.pending.put_walk(request),
             Command::Pause => {
                 self.paused = true;
                 self.send_event(Event::Paused);

@@ -7,7 +7,7 @@ use super::{
     pictures_card::PicturesCard,
     project_card::ProjectCard,
     report::RunReport,
-    request::{LabelQuestion, LabelRequest, SampleRequest},
+    request::{LabelQuestion, LabelRequest, SampleRequest, WalkRequest},
     training::TrainReport,
 };
 use crate::{
@@ -38,6 +38,21 @@ pub struct RenderedTiles {
     pub seconds: f64,
     /// What a feedback file says of the sample; only where one is looked at closely.
     pub entry: Option<String>,
+}
+
+/// A place on the way between two samples, 8-bit RGB.
+#[derive(Clone, Debug)]
+pub struct WalkTiles {
+    /// The request that it answers.
+    pub request: WalkRequest,
+    /// Width and height of an image in pixels.
+    pub side: usize,
+    /// `[weights, side, side, 3]`.
+    pub rgb: Vec<u8>,
+    /// Whether the way is a straight line between mapped latents `w`; otherwise it is an arc between the latents `z`.
+    pub mapped: bool,
+    /// Seconds that drawing took.
+    pub seconds: f64,
 }
 
 /// A labeler that can be used.
@@ -105,6 +120,10 @@ pub enum Event {
     Class(Option<usize>),
     /// Rendered samples.
     Tiles(Box<RenderedTiles>),
+    /// A place on the way between two samples was drawn.
+    Walk(Box<WalkTiles>),
+    /// This place on the way between two samples cannot be drawn; why stands in the [`Event::Failed`] that follows.
+    NoWalk(Box<WalkRequest>),
     /// What was learned from the marks.
     Suggested(Box<Suggestions>),
     /// Some of the samples that are being looked through.

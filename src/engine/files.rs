@@ -9,10 +9,10 @@ use std::{
 use super::{
     error::EngineError,
     event::{Event, LabelerCard},
-    halve::halved_side,
-    request::{FileJob, PictureRequest, SampleKind, SampleRequest},
+    halve::{halve, halved_side},
+    request::{FileJob, PictureRequest, SampleKind, SampleRequest, Walk, WalkRequest},
     session::Session,
-    tiles::tiles,
+    tiles::{draw_place, tiles},
     weights::Weights,
 };
 use crate::{
@@ -22,12 +22,16 @@ use crate::{
         Tiles,
         grid::{self, Layout},
     },
+    networks::Motion,
     unlearn::StateRef,
 };
 
 /// Hundredths of a second that a picture of an animation stands; the last one stands longer.
 const FRAME: u16 = 25;
 const LAST_FRAME: u16 = 150;
+/// Pictures of a walk, and the hundredths of a second that one of them stands.
+const WALK_FRAMES: usize = 24;
+const WALK_FRAME: u16 = 10;
 /// Pixels of samples that are rendered at a time: 64 of 256x256.
 const HELD_PIXELS: usize = 1 << 22;
 
@@ -62,6 +66,10 @@ pub(super) fn do_file_job(
         }
         FileJob::Animation(path, picture) => {
             write_animation(session, &path, &picture, current)?;
+            Ok(Event::Exported(path))
+        }
+        FileJob::Walk(path, walk) => {
+            write_walk(session, &path, &walk, current)?;
             Ok(Event::Exported(path))
         }
         FileJob::Text(path, text) => {
@@ -108,7 +116,6 @@ fn write_animation(
     let shown = SampleKind::Grid.max_side().map_or(side, |most| halved_side(side, most));
     // Before anything is drawn.
     Layout::held(picture.indices.len(), [pixels(shown); 2], picture.columns)?;
-    let mut failure = None;
     let frames = picture.weights.iter().map(|&weights| {
         let mut shown = Tiles { rgb: Vec::new(), width: 0, height: 0 };
         for indices in picture.indices.chunks((HELD_PIXELS / (side * side).max(1)).max(1)) {
@@ -118,14 +125,45 @@ fn write_animation(
         }
         Ok(grid::draw_grid(&shown, picture.columns, &picture.negatives)?)
     });
+    write_frames(path, picture.weights.len(), [FRAME, LAST_FRAME], frames)
+}
+
+/// Writes an endless GIF that walks from one sample to another, the sets of weights side by side.
+fn write_walk(
+    session: &mut Session,
+    path: &Path,
+    walk: &Walk,
+    current: Option<StateRef<'_>>,
+) -> Result<(), EngineError> {
+    let most = SampleKind::Grid.max_side().unwrap_or(usize::MAX);
+    let frames = (0..WALK_FRAMES).map(|frame| {
+        let t = frame as f32 / (WALK_FRAMES - 1) as f32;
+        // As pictures that are saved: not moved.
+        let request = WalkRequest { walk: walk.clone(), t };
+        let (rgb, side) = draw_place(session, &request, Motion::default(), current)?;
+        let (rgb, side) = halve(rgb, side, most);
+        Ok(grid::draw_grid(&Tiles { rgb, width: pixels(side), height: pixels(side) }, walk.weights.len(), &[])?)
+    });
+    write_frames(path, WALK_FRAMES, [WALK_FRAME, LAST_FRAME], frames)
+}
+
+/// Writes an endless GIF of so many pictures, each of which may fail to be made. `times` are the hundredths of a second that
+/// a picture and the last one stand.
+fn write_frames(
+    path: &Path,
+    count: usize,
+    times: [u16; 2],
+    frames: impl Iterator<Item = Result<image::RgbImage, EngineError>>,
+) -> Result<(), EngineError> {
+    let mut failure = None;
     let written = atomic_file::write_with(path, |file| {
-        let frames = frames.map(|frame: Result<_, EngineError>| {
+        let frames = frames.map(|frame| {
             frame.map_err(|error| {
                 failure = Some(error);
                 io::Error::other("a picture could not be made")
             })
         });
-        write_gif(file, picture.weights.len(), frames)
+        write_gif(file, count, times, frames)
     });
     match (failure, written) {
         (Some(error), _) => Err(error),
@@ -142,10 +180,11 @@ fn sample_request(picture: &PictureRequest, kind: SampleKind, weights: Weights, 
     SampleRequest { kind, weights, seed, indices: indices.to_vec(), psi, class }
 }
 
-/// An endless GIF of pictures of one size, of which one is held at a time.
+/// An endless GIF of pictures of one size, of which one is held at a time; `times` as in [`write_frames`].
 fn write_gif(
     to: impl Write,
     count: usize,
+    [time, last]: [u16; 2],
     mut frames: impl Iterator<Item = io::Result<image::RgbImage>>,
 ) -> io::Result<()> {
     let nothing = || io::Error::other("there is nothing to show");
@@ -156,7 +195,7 @@ fn write_gif(
     encoder.set_repeat(gif::Repeat::Infinite).map_err(io::Error::other)?;
     for (number, picture) in std::iter::once(Ok(first)).chain(frames).enumerate() {
         let mut frame = gif::Frame::from_rgb_speed(width, height, picture?.as_raw(), 10);
-        frame.delay = if number + 1 == count { LAST_FRAME } else { FRAME };
+        frame.delay = if number + 1 == count { last } else { time };
         encoder.write_frame(&frame).map_err(io::Error::other)?;
     }
     encoder.into_inner().map(drop).map_err(io::Error::other)
@@ -180,7 +219,7 @@ mod tests {
         let frames: Vec<_> =
             (0..3u8).map(|i| image::RgbImage::from_pixel(5, 4, image::Rgb([i * 100, 0, 255 - i * 100]))).collect();
         let mut bytes = Vec::new();
-        write_gif(&mut bytes, 3, frames.into_iter().map(Ok)).unwrap();
+        write_gif(&mut bytes, 3, [FRAME, LAST_FRAME], frames.into_iter().map(Ok)).unwrap();
         let mut options = gif::DecodeOptions::new();
         options.set_color_output(gif::ColorOutput::RGBA);
         let mut decoder = options.read_info(bytes.as_slice()).unwrap();
@@ -189,9 +228,9 @@ mod tests {
             seen.push((frame.width, frame.height, frame.delay, frame.buffer[0] / 50));
         }
         assert_eq!(seen, [(5, 4, FRAME, 0), (5, 4, FRAME, 2), (5, 4, LAST_FRAME, 4)]);
-        assert!(write_gif(Vec::new(), 0, std::iter::empty()).is_err());
+        assert!(write_gif(Vec::new(), 0, [FRAME; 2], std::iter::empty()).is_err());
         let wide = image::RgbImage::new(1 << 16, 1);
-        let error = write_gif(Vec::new(), 1, std::iter::once(Ok(wide))).unwrap_err().to_string();
+        let error = write_gif(Vec::new(), 1, [FRAME; 2], std::iter::once(Ok(wide))).unwrap_err().to_string();
         assert_eq!(error, "the picture is too large for a GIF");
     }
 }

@@ -48,13 +48,9 @@ fn label(session: &mut Session, request: &LabelRequest) -> Result<LabelledSample
     let there_are = generator.pictures_for(Purpose::Show).map_or(u64::MAX, |pictures| pictures as u64);
     let samples = indices.clone().take_while(|&index| index < there_are).take(session.labels.count() as usize);
     let rows = generator.latents(question.seed, samples.clone());
-    let centre = session.centres.get(ORIGINAL);
-    let known = centre.is_some();
-    let mut sampler = Sampler::new(&generator, &model.g_ema).with_centre(centre);
+    let mut sampler = Sampler::new(&generator, &model.g_ema).with_centre(session.centres.get(ORIGINAL));
     let images = sampler.subjects(&rows, question.psi);
-    if let (Some(centre), false) = (sampler.centre(), known) {
-        session.centres.put(ORIGINAL, centre);
-    }
+    session.centres.put(ORIGINAL, sampler.centre());
     let [channels, height, width] = sampler.image_shape();
     let count = samples.count();
     let found = labeler.label_head(target.head_number(), &images, [count, channels, height, width])?;

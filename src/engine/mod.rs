@@ -52,7 +52,7 @@ mod worker;
 pub use crate::data::ImageSource;
 pub use command::Command;
 pub use error::{EngineError, panic_sentence};
-pub use event::{Event, LabelerCard, LabelledSamples, RenderedTiles, SampleLabel};
+pub use event::{Event, LabelerCard, LabelledSamples, RenderedTiles, SampleLabel, WalkTiles};
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
 pub use pictures_card::PicturesCard;
@@ -60,7 +60,7 @@ pub use project_card::{AskedLabeler, AskedRun, InterruptedRun, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{
     AuditRequest, AuditSubject, EvaluationRequest, FileJob, LabelQuestion, LabelRequest, OpenRequest, PictureRequest,
-    ProjectRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest,
+    ProjectRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest, Walk, WalkRequest,
 };
 pub use warm_up::WarmUp;
 pub use weights::Weights;

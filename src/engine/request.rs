@@ -11,8 +11,8 @@ use super::{
 use crate::{
     audit::AuditBudget,
     data::ImageSource,
-    feedback::{Feedback, FeedbackSource, LabelerSpec},
-    networks::{CompletionArchitecture, FreshFamily, Masking},
+    feedback::{Feedback, FeedbackSource, LabelerSpec, Sample},
+    networks::{CompletionArchitecture, FreshFamily, LatentAddress, Masking},
     project::NodeId,
     unlearn::Settings,
 };
@@ -249,6 +249,26 @@ pub struct LabelRequest {
     pub indices: std::ops::Range<u64>,
 }
 
+/// The way between two samples of a model that draws samples from latents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Walk {
+    /// Sets of weights; each draws every place of it.
+    pub weights: Vec<Weights>,
+    /// Where it begins; the truncation and the class of this sample are those of the whole way.
+    pub from: Sample,
+    /// Where it ends.
+    pub to: LatentAddress,
+}
+
+/// A place on the way between two samples to draw. Of several such requests only the latest is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WalkRequest {
+    /// The way.
+    pub walk: Walk,
+    /// The place: 0 is where it begins, 1 where it ends.
+    pub t: f32,
+}
+
 /// Samples of the open model to write to a file: a picture (.png) or exact numbers (.safetensors).
 #[derive(Clone, Debug)]
 pub struct DrawRequest {
@@ -303,6 +323,8 @@ pub enum FileJob {
     Grid(PathBuf, PictureRequest),
     /// Write a GIF that shows the same samples with one set of weights after the other.
     Animation(PathBuf, PictureRequest),
+    /// Write a GIF that walks from one sample to another, the sets of weights side by side.
+    Walk(PathBuf, Walk),
     /// Write text, such as a table of numbers.
     Text(PathBuf, String),
 }

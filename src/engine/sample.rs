@@ -8,7 +8,7 @@ use super::{
     error::EngineError,
     event::RenderedTiles,
     halve::halve,
-    request::{SampleKind, SampleRequest},
+    request::{SampleKind, SampleRequest, Walk},
     weights::Weights,
 };
 use crate::{
@@ -26,11 +26,19 @@ const CENTRES: usize = 8;
 pub(super) struct Centres(Vec<((Weights, u64), Tensor<2>)>);
 
 impl Centres {
+    /// Of the weights that can be asked for, only the current ones and those of the last run change with the version.
+    fn key(weights: Weights, version: u64) -> (Weights, u64) {
+        let fixed = matches!(weights, Weights::Original | Weights::Node(_));
+        (weights, if fixed { 0 } else { version })
+    }
+
     pub(super) fn get(&self, key: (Weights, u64)) -> Option<Tensor<2>> {
         self.0.iter().find(|(known, _)| *known == key).map(|(_, centre)| centre.clone())
     }
 
-    pub(super) fn put(&mut self, key: (Weights, u64), centre: Tensor<2>) {
+    /// Remembers a centre, if one was needed and is not known yet.
+    pub(super) fn put(&mut self, key: (Weights, u64), centre: Option<Tensor<2>>) {
+        let Some(centre) = centre.filter(|_| self.get(key).is_none()) else { return };
         self.0.push((key, centre));
         let extra = self.0.len().saturating_sub(CENTRES);
         self.0.drain(..extra);
@@ -55,14 +63,10 @@ pub(super) fn render(
     centres: &mut Centres,
 ) -> Result<RenderedTiles, EngineError> {
     let clock = Instant::now();
-    // Of the weights that can be asked for, only the current ones and those of the last run change.
-    let fixed = matches!(request.weights, Weights::Original | Weights::Node(_));
-    let key = (request.weights, if fixed { 0 } else { version });
-    let centre = centres.get(key);
-    let known = centre.is_some();
+    let key = Centres::key(request.weights, version);
     let generator = generator_of(model, request.class)?.with_motion(motion).with_masking(masking);
     model.check_samples()?;
-    let mut sampler = Sampler::new(&generator, params).with_centre(centre);
+    let mut sampler = Sampler::new(&generator, params).with_centre(centres.get(key));
     let images = match (request.weights, generator.completion()) {
         (Weights::Picture | Weights::Masked, Some(network)) => {
             let rows = generator.latents(request.seed, request.indices.iter().copied());
@@ -74,18 +78,42 @@ pub(super) fn render(
         }
         _ => sampler.render_at(request.seed, request.indices.iter().copied(), request.psi),
     };
-    if let (Some(centre), false) = (sampler.centre(), known) {
-        centres.put(key, centre);
-    }
-    let [channels, side, _] = sampler.image_shape();
-    let rgb = to_rgb8(&images, [request.indices.len(), channels, side, side])
-        .ok_or(EngineError::State("images of this many channels cannot be shown"))?;
+    centres.put(key, sampler.centre());
+    let (rgb, side) = rgb_of(&images, request.indices.len(), &sampler)?;
     let (rgb, side) = halve(rgb, side, request.kind.max_side().unwrap_or(side));
     let looked_at = request.indices.first().filter(|_| request.kind == SampleKind::Detail);
     let sample = looked_at.and_then(|&index| Sample::new(LatentAddress { seed: request.seed, index }, request.psi));
     let entry = sample.map(|sample| entry_of(model, sample.with_class(request.class)));
     let seconds = clock.elapsed().as_secs_f64();
     Ok(RenderedTiles { request, side, rgb, version, motion, masking, seconds, entry })
+}
+
+/// Renders a place `t` in `[0, 1]` on the way between two samples with the weights `params`, which are `weights`, moved:
+/// `[side, side, 3]` and the side. `version` counts their changes.
+pub(super) fn render_between(
+    model: &Model,
+    params: &FlatParams,
+    (walk, weights, t): (&Walk, Weights, f32),
+    (version, motion): (u64, Motion),
+    centres: &mut Centres,
+) -> Result<(Vec<u8>, usize), EngineError> {
+    if model.generator.completion().is_some() {
+        return Err(EngineError::State("a model that completes pictures has no latents to walk between"));
+    }
+    let key = Centres::key(weights, version);
+    let generator = generator_of(model, walk.from.class())?.with_motion(motion);
+    let mut sampler = Sampler::new(&generator, params).with_centre(centres.get(key));
+    let [from, to] = [walk.from.address(), walk.to].map(|address| generator.latent(address));
+    let image = sampler.between(&from, &to, t.clamp(0.0, 1.0), walk.from.psi());
+    centres.put(key, sampler.centre());
+    rgb_of(&image, 1, &sampler)
+}
+
+/// Images as 8-bit RGB `[count, side, side, 3]`, and their side.
+fn rgb_of(images: &[f32], count: usize, sampler: &Sampler<'_>) -> Result<(Vec<u8>, usize), EngineError> {
+    let [channels, side, _] = sampler.image_shape();
+    let rgb = to_rgb8(images, [count, channels, side, side]);
+    Ok((rgb.ok_or(EngineError::State("images of this many channels cannot be shown"))?, side))
 }
 
 /// Makes hidden pixels a little darker than grey, which no picture is all over.

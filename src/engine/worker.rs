@@ -160,6 +160,7 @@ impl Worker<'_> {
         match command {
             Command::Quit => return false,
             Command::Sample(request) => pending.put(request),
+            Command::Walk(request) => pending.put_walk(request),
             Command::Start(request) => return self.run(Job::New(request)),
             Command::Load(request) => {
                 let report = |read, of| send_event(events, Event::Opening { read, of });

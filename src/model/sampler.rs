@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::{error::ModelError, opened::Model, sample::Sample};
-use crate::networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec};
+use crate::networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, latents::slerp};
 
 /// Renders samples of one set of weights.
 pub struct Sampler<'a> {
@@ -58,6 +58,25 @@ impl<'a> Sampler<'a> {
         self.render(&z, psi)
     }
 
+    /// The image at `t` in `[0, 1]` on the way between two latents `[latent_dim]` (classes behind them),
+    /// `[channels, side, side]`; that of `from` at 0, and at 1 that of `to` with the class of `from`, which stays what it is.
+    ///
+    /// Where a mapping network makes `w`s, the way is the straight line between two of them; elsewhere it is the arc
+    /// between the two `z` ([`slerp`]). So are W and Z walked through to measure perceptual path length (Karras et al. 2019,
+    /// arXiv:1812.04948, section 4.1).
+    pub fn between(&mut self, from: &[f32], to: &[f32], t: f32, psi: f32) -> Vec<f32> {
+        let dim = self.generator.z_dim();
+        let (z, class) = from.split_at(dim.min(from.len()));
+        let to = to.get(..dim).unwrap_or(to);
+        let w = if self.generator.has_mapping() {
+            self.map(from) * (1.0 - t) + self.map(&[to, class].concat()) * t
+        } else {
+            self.map(&[&slerp(z, to, t), class].concat())
+        };
+        let ws = self.truncated(w, psi);
+        to_vec(self.generator.synthesize(&self.leaves, &ws, &Noise::Constant).value)
+    }
+
     /// What samples `z` show to whoever says what they show: the pictures that are completed, as they are; elsewhere the
     /// [images](Self::render) themselves.
     pub fn subjects(&mut self, z: &[f32], psi: f32) -> Vec<f32> {
@@ -100,7 +119,11 @@ impl<'a> Sampler<'a> {
 
     /// The mapped and truncated latents of every layer.
     fn styles(&mut self, z: &[f32], psi: f32) -> Vec<Dual<2>> {
-        let mut w = self.map(z);
+        self.truncated(self.map(z), psi)
+    }
+
+    /// The latents `w` `[batch, w_dim]` truncated, one for every layer.
+    fn truncated(&mut self, mut w: Tensor<2>, psi: f32) -> Vec<Dual<2>> {
         if psi != 1.0 {
             w = self.generator.truncate(w, self.w_mean(), psi);
         }

@@ -100,6 +100,11 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
         layer.split('.').next().unwrap_or_default().to_owned()
     }
 
+    /// Whether a mapping network makes `w` of `z`, so that the two are different spaces.
+    fn has_mapping(&self) -> bool {
+        false
+    }
+
     /// `z` `[batch, z_dim + classes]` to `w` `[batch, w_dim]`.
     fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2>;
 

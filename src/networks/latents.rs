@@ -83,6 +83,24 @@ pub fn latents(seed: u64, indices: impl IntoIterator<Item = u64>, dim: usize) ->
     z
 }
 
+/// The point at `t` in `[0, 1]` on the arc from `a` to `b`, `[dim]` each; `a` itself at 0 and `b` itself at 1.
+///
+/// Spherical linear interpolation (Shoemake 1985; White 2016, arXiv:1609.04468): normal latents of many dimensions lie close to a
+/// sphere, and a straight line between two of them leads through its inside, where no sample is. Latents without an angle
+/// between them (one points the way of the other or against it, or is zero) are joined by that line all the same.
+pub fn slerp(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
+    /// Below this sine of their angle two latents count as parallel.
+    const PARALLEL: f64 = 1e-6;
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let t = f64::from(t);
+    let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+    let angle = libm::acos(cosine.clamp(-1.0, 1.0));
+    let sine = libm::sin(angle);
+    let [of_a, of_b] =
+        if sine > PARALLEL { [libm::sin((1.0 - t) * angle) / sine, libm::sin(t * angle) / sine] } else { [1.0 - t, t] };
+    a.iter().zip(b).map(|(a, b)| (of_a * f64::from(*a) + of_b * f64::from(*b)) as f32).collect()
+}
+
 fn push_latent(z: &mut Vec<f32>, seed: u64, index: u64, dim: usize) {
     let mut rng = ChaCha8Rng::from_seed(key([seed, index, 0, 0]));
     push_normals(z, &mut rng, dim);
@@ -247,6 +265,35 @@ mod tests {
         assert_eq!(batch[7..14], latent(9, 0, 7));
         assert_eq!(batch[14..], batch[..7]);
         assert!(latents(9, 0..0, 7).is_empty() && latents(9, 0..3, 0).is_empty());
+    }
+
+    #[test]
+    fn an_arc_begins_and_ends_at_its_latents_and_keeps_their_length() {
+        let (a, b) = (latent(0, 3, 64), latent(0, 8, 64));
+        assert_eq!([bits(&slerp(&a, &b, 0.0)), bits(&slerp(&a, &b, 1.0))], [bits(&a), bits(&b)]);
+        assert_eq!(slerp(&[1.0, 0.0], &[0.0, 1.0], 1.0 / 3.0), [0.75_f32.sqrt(), 0.5]);
+        let length = |z: &[f32]| z.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let unit = |z: &[f32]| -> Vec<f32> { z.iter().map(|v| (f64::from(*v) / length(z)) as f32).collect() };
+        let (a, b) = (unit(&a), unit(&b));
+        let places: Vec<Vec<f32>> = (0..=20).map(|step| slerp(&a, &b, step as f32 / 20.0)).collect();
+        assert!(places.iter().all(|place| (length(place) - 1.0).abs() < 1e-6), "a line would be shorter in the middle");
+        // Even steps of t are even steps on the arc.
+        let step = |at: usize| length(&places[at].iter().zip(&places[at + 1]).map(|(a, b)| a - b).collect::<Vec<_>>());
+        assert!((1..20).all(|at| (step(at) - step(0)).abs() < 1e-6));
+    }
+
+    #[test]
+    fn latents_without_an_angle_are_joined_by_a_line() {
+        let table: [([f32; 2], [f32; 2], [f32; 2]); 4] = [
+            ([1.0, 2.0], [2.0, 4.0], [1.5, 3.0]),
+            ([1.0, 2.0], [1.0, 2.0], [1.0, 2.0]),
+            ([0.0, 0.0], [4.0, 2.0], [2.0, 1.0]),
+            ([1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]),
+        ];
+        for (a, b, middle) in table {
+            assert_eq!(slerp(&a, &b, 0.5), middle, "{a:?} to {b:?}");
+        }
+        assert!(slerp(&[], &[], 0.5).is_empty());
     }
 
     #[test]

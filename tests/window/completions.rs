@@ -9,6 +9,7 @@ use unlearn_studio::{
         sample_order::{Filter, Order},
         tiles::{Source, TileKey},
         view::{Beside, Compare},
+        walk::WalkState,
     },
     data::PictureSet,
     engine::{ImageSource, Weights},
@@ -80,8 +81,6 @@ fn pictures_are_opened_marked_unlearned_and_saved() {
     press(&mut window, "The middle");
     assert_eq!(app(&mut window).studio().view.masking, Masking { hidden: Hidden::Centre, share: None });
     assert_ne!(tile(&mut window, Source::Original), completed);
-    press_button(&mut window, "View");
-    window.step();
     press_button(&mut window, "As trained");
     assert_eq!(tile(&mut window, Source::Original), completed);
     window.key_press(eframe::egui::Key::Escape);
@@ -91,6 +90,9 @@ fn pictures_are_opened_marked_unlearned_and_saved() {
     let sample = app(&mut window).studio().sample(2).expect("a sample");
     app(&mut window).studio().open_detail(sample);
     until(&mut window, "the close view", |app| app.studio().detail.as_ref().is_some_and(|d| d.entry.is_some()));
+    window.run_ok();
+    press(&mut window, "Walk to\u{2026}");
+    assert_eq!(app(&mut window).studio().walk, WalkState::None, "pictures have no latents");
     let entry = app(&mut window).studio().detail.take().and_then(|detail| detail.entry).expect("an entry");
     let digest: String = Sha256::digest(std::fs::read(set.join("02.png")).expect("a picture"))
         .iter()

@@ -14,3 +14,5 @@ mod region;
 mod skip;
 mod story;
 mod support;
+mod truncation;
+mod walk;

@@ -23,3 +23,4 @@ pub mod studio;
 pub mod tiles;
 pub mod timeline;
 pub mod view;
+pub mod walk;

@@ -80,10 +80,21 @@ pub struct Tile {
     used: u64,
 }
 
+impl TileKey {
+    fn untruncated(self) -> Untruncated {
+        (self.source, self.sample.address(), self.sample.class())
+    }
+}
+
+/// Which picture, whatever its truncation.
+type Untruncated = (Source, LatentAddress, Option<u32>);
+
 /// All tiles that are kept.
 #[derive(Debug, Default)]
 pub struct TileCache {
     tiles: HashMap<TileKey, Tile>,
+    /// With which truncation a picture was drawn last.
+    latest: HashMap<Untruncated, Sample>,
     bytes: usize,
     clock: u64,
     budget: Option<usize>,
@@ -116,7 +127,9 @@ impl TileCache {
             self.clock += 1;
             self.bytes += rgba.len();
             let key = TileKey { source, sample };
-            let since = self.tiles.get(&key).map_or(now, |tile| tile.since);
+            let older = self.tiles.get(&key).or_else(|| self.latest(key));
+            let since = older.map_or(now, |tile| tile.since);
+            self.latest.insert(key.untruncated(), sample);
             let tile = Tile { rgba, side, epoch, serial: self.clock, since, used: self.clock };
             if let Some(old) = self.tiles.insert(key, tile) {
                 self.bytes -= old.rgba.len();
@@ -125,9 +138,27 @@ impl TileCache {
         self.make_room();
     }
 
+    /// The picture of a sample that was drawn last, whatever its truncation.
+    fn latest(&self, key: TileKey) -> Option<&Tile> {
+        let sample = *self.latest.get(&key.untruncated())?;
+        self.tiles.get(&TileKey { source: key.source, sample })
+    }
+
+    /// What is shown of a sample: itself where all of these weights have drawn it. Until they have, the same latent with
+    /// the truncation drawn last, if all of them have drawn that: a comparison of two truncations would show changes that
+    /// are none.
+    pub fn stand_in(&self, sources: &[Source], sample: Sample) -> Sample {
+        let drawn = |sample: &Sample| {
+            sources.iter().all(|&source| self.tiles.contains_key(&TileKey { source, sample: *sample }))
+        };
+        let latest = sources.iter().filter_map(|&source| self.latest.get(&TileKey { source, sample }.untruncated()));
+        std::iter::once(&sample).chain(latest).copied().find(drawn).unwrap_or(sample)
+    }
+
     /// Forgets the tiles of some weights.
     pub fn forget(&mut self, gone: impl Fn(Source) -> bool) {
         self.tiles.retain(|key, _| !gone(key.source));
+        self.latest.retain(|(source, ..), _| !gone(*source));
         self.bytes = self.tiles.values().map(|tile| tile.rgba.len()).sum();
     }
 
@@ -156,6 +187,9 @@ impl TileCache {
             if let Some(tile) = self.tiles.remove(&key) {
                 self.bytes -= tile.rgba.len();
             }
+            if self.latest.get(&key.untruncated()) == Some(&key.sample) {
+                self.latest.remove(&key.untruncated());
+            }
         }
     }
 }
@@ -171,7 +205,8 @@ pub struct TileRequest {
     pub refresh: bool,
 }
 
-/// The next samples to render: first those of which nothing can be shown, then those that show older weights.
+/// The next samples to render: first those of which nothing can be shown, then those that show another truncation, the
+/// oldest picture first, then those that show older weights.
 ///
 /// `visible` are the samples looked at, best first, all of one seed and truncation.
 pub fn next_tile_request(
@@ -181,15 +216,18 @@ pub fn next_tile_request(
     epoch: u64,
     limit: usize,
 ) -> Option<TileRequest> {
-    let missing = |source: Source| -> Vec<Sample> {
-        let unseen = |sample: &&Sample| cache.epoch(TileKey { source, sample: **sample }).is_none();
-        visible.iter().filter(unseen).take(limit.max(1)).copied().collect()
+    let missing = |&source: &Source| {
+        let keys = visible.iter().map(|&sample| TileKey { source, sample });
+        let unseen = keys.filter(|key| cache.epoch(*key).is_none());
+        // While truncation is dragged faster than pictures are made, every tile has its turn.
+        let mut missing: Vec<(u64, Sample)> =
+            unseen.map(|key| (cache.latest(key).map_or(0, |tile| tile.serial), key.sample)).collect();
+        missing.sort_by_key(|(serial, _)| *serial);
+        Some((missing.first()?.0, source, missing))
     };
-    for &source in sources {
-        let samples = missing(source);
-        if !samples.is_empty() {
-            return Some(TileRequest { source, samples, refresh: false });
-        }
+    if let Some((_, source, missing)) = sources.iter().filter_map(missing).min_by_key(|(serial, ..)| *serial) {
+        let samples = missing.into_iter().take(limit.max(1)).map(|(_, sample)| sample).collect();
+        return Some(TileRequest { source, samples, refresh: false });
     }
     for &source in sources.iter().filter(|&&source| source == Source::Current) {
         let shown = |&sample: &Sample| cache.epoch(TileKey { source, sample }).filter(|&seen| seen < epoch);
@@ -252,6 +290,64 @@ mod tests {
         assert_eq!(next(&cache, 7, 3), Some((Source::Current, 3, true)));
         cache.put(Source::Current, &visible, 1, &[0; 18], (7, 0.0));
         assert_eq!(next(&cache, 7, 3), None);
+    }
+
+    fn truncated(index: u64, psi: f32) -> Sample {
+        sample_at(0, index, psi).unwrap()
+    }
+
+    #[test]
+    fn another_truncation_stands_in_until_a_sample_is_drawn() {
+        let mut cache = TileCache::default();
+        let [before, after] = [Source::Original, Source::Current];
+        let wanted = truncated(0, 0.5);
+        assert_eq!(cache.stand_in(&[after], wanted), wanted, "there is nothing");
+        cache.put(after, &[truncated(0, 1.0)], 1, &[1; 3], (0, 2.0));
+        cache.put(before, &[truncated(0, 1.0)], 1, &[2; 3], (0, 2.0));
+        cache.put(after, &[truncated(0, 0.7)], 1, &[3; 3], (0, 3.0));
+        assert_eq!(cache.stand_in(&[after], wanted), truncated(0, 0.7), "the latest");
+        assert_eq!(cache.stand_in(&[after, before], wanted), truncated(0, 1.0), "what both have drawn");
+        assert_eq!(cache.stand_in(&[after], truncated(1, 0.5)), truncated(1, 0.5), "another sample");
+        let other = wanted.with_class(Some(1));
+        assert_eq!(cache.stand_in(&[after], other), other, "another class");
+        cache.put(after, &[wanted], 1, &[4; 3], (0, 9.0));
+        assert_eq!(cache.stand_in(&[after], wanted), wanted);
+        let tile = cache.get(TileKey { source: after, sample: wanted }).map(|tile| tile.since);
+        assert_eq!(tile, Some(2.0), "what takes the place of another picture does not fade in");
+        cache.forget(|source| source == after);
+        assert_eq!(cache.stand_in(&[after], wanted), wanted, "it is forgotten");
+        assert_eq!(cache.stand_in(&[before], wanted), truncated(0, 1.0));
+    }
+
+    #[test]
+    fn what_stands_in_is_forgotten_with_its_picture() {
+        let mut cache = TileCache::with_budget(4 * 4);
+        for index in 0..5 {
+            cache.put(Source::Current, &[sample(index)], 1, &[0; 3], (0, 0.0));
+        }
+        assert_eq!((cache.len(), cache.latest.len()), (3, 3));
+        let wanted = |index| truncated(index, 0.5);
+        assert_eq!(cache.stand_in(&[Source::Current], wanted(0)), wanted(0));
+        assert_eq!(cache.stand_in(&[Source::Current], wanted(4)), sample(4));
+    }
+
+    /// Two truncations later than pictures can be made, no tile still shows the first one.
+    #[test]
+    fn every_tile_has_its_turn_while_truncation_is_dragged() {
+        let samples = |psi: f32| -> Vec<Sample> { (0..4).map(|index| truncated(index, psi)).collect() };
+        let sources = [Source::Current, Source::Original];
+        let mut cache = TileCache::default();
+        for source in sources {
+            cache.put(source, &samples(1.0), 1, &[0; 12], (0, 0.0));
+        }
+        let mut asked = Vec::new();
+        for psi in [0.9, 0.8, 0.7, 0.6] {
+            let wanted = next_tile_request(&cache, &samples(psi), &sources, 0, 2).expect("nothing is drawn yet");
+            cache.put(wanted.source, &wanted.samples, 1, &[0; 6], (0, 0.0));
+            asked.push((wanted.source, wanted.samples[0].address().index));
+        }
+        let [after, before] = sources;
+        assert_eq!(asked, [(after, 0), (after, 2), (before, 0), (before, 2)]);
     }
 
     #[test]

@@ -124,7 +124,15 @@ impl DetailView {
             if let Some(entry) = entry.filter(|_| copy.clicked()) {
                 ui.ctx().copy_text(entry.clone());
             }
-            ui.button("Close").clicked()
+            let obstacle = studio.walk_obstacle();
+            let walk = ui.add_enabled(obstacle.is_none(), egui::Button::new("Walk to\u{2026}"));
+            let help = "Shows what lies between this sample and another one, which you click next (W in the grid)";
+            let walk = walk.on_hover_text(help).on_disabled_hover_text(obstacle.unwrap_or_default());
+            let closed = ui.button("Close").clicked();
+            if walk.clicked() {
+                studio.walk_from(sample);
+            }
+            closed
         })
         .inner
     }

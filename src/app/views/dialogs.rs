@@ -22,6 +22,7 @@ pub(crate) enum Purpose {
     OpenRetained,
     SaveGrid,
     SaveAnimation,
+    SaveWalk,
     SaveCharts,
 }
 
@@ -44,6 +45,7 @@ impl Purpose {
             Self::OpenRetained => ("Choose a folder of pictures that may stay", "Folders", &[], None),
             Self::SaveGrid => ("Save an image of the samples", "Images", &["png"], Some("-samples.png")),
             Self::SaveAnimation => ("Save an animation of the run", "Animations", &["gif"], Some("-run.gif")),
+            Self::SaveWalk => ("Save an animation of the walk", "Animations", &["gif"], Some("-walk.gif")),
             Self::SaveCharts => ("Save the charts", "Tables", &["csv"], Some("-charts.csv")),
         }
     }
@@ -188,6 +190,7 @@ fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
         Purpose::SaveFeedback => studio.save_feedback(path),
         Purpose::SaveGrid => studio.save_grid(path, first),
         Purpose::SaveAnimation => studio.save_animation(path, first),
+        Purpose::SaveWalk => studio.save_walk(path),
         Purpose::SaveCharts => studio.save_charts(path),
         Purpose::SaveFolder => studio.save_model(path),
         Purpose::OpenPictures => studio.open_pictures(ImageSource::of(path)),

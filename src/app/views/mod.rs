@@ -28,4 +28,5 @@ pub(crate) mod theme;
 pub(crate) mod thumbnails;
 pub(crate) mod timeline;
 pub(crate) mod top_bar;
+pub(crate) mod walk;
 pub(crate) mod widgets;

@@ -1,7 +1,7 @@
 //! Small things that several panels draw.
 
 use eframe::egui::{
-    self, Atom, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Stroke, Ui, Widget, vec2,
+    self, Atom, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Shadow, Stroke, Ui, Widget, vec2,
 };
 
 use super::theme::{self, palette};
@@ -46,6 +46,13 @@ pub(crate) fn busy(ui: &mut Ui, size: f32) -> Response {
 pub(crate) fn card(ui: &Ui) -> Frame {
     let p = palette(ui.style());
     Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(8).inner_margin(Margin::same(12))
+}
+
+/// A frame that floats above the grid.
+pub(crate) fn pill(ui: &Ui) -> Frame {
+    let p = palette(ui.style());
+    let shadow = Shadow { offset: [0, 2], blur: 12, spread: 0, color: Color32::from_black_alpha(60) };
+    Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(16).shadow(shadow)
 }
 
 /// What stands above everything else until it is answered.

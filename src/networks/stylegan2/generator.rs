@@ -298,6 +298,10 @@ impl GeneratorNetwork for Generator {
         side.map_or("mapping".to_owned(), |side| format!("{side} \u{d7} {side}"))
     }
 
+    fn has_mapping(&self) -> bool {
+        true
+    }
+
     fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2> {
         self.mapping.forward(p, z)
     }

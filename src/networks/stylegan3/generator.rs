@@ -183,6 +183,10 @@ impl GeneratorNetwork for Generator {
         parts.next().map_or(layer.to_owned(), |side| format!("{layer}, {side} \u{d7} {side}"))
     }
 
+    fn has_mapping(&self) -> bool {
+        true
+    }
+
     fn map(&self, p: &Leaves, z: Tensor<2>) -> Tensor<2> {
         self.mapping.forward(p, z)
     }

@@ -20,6 +20,7 @@ use crate::{
             tiles::TileCache,
             timeline::Timeline,
             view::{Detail, View},
+            walk::WalkState,
         },
     },
     device::{DeviceCard, DeviceChoice},
@@ -30,14 +31,22 @@ use crate::{
     unlearn::{DEFAULT, LayerShare, Method, Settings},
 };
 
+/// The part of the time that may go into showing a run while it goes on.
+pub(super) const SHOW_SHARE: f64 = 0.2;
+
 /// What is said while the GPU's kernels are compiled and timed.
 pub const TUNING: &str = "Tuning GPU kernels for this device\u{2026}";
+
+/// Seed, truncation and class of samples that are drawn together.
+pub(super) type Row = (u64, f32, Option<u32>);
 
 /// A request for tiles that is being answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingTiles {
     pub(super) epoch: u64,
     pub(super) refresh: bool,
+    /// What all of them have in common: another seed, truncation or class is not waited behind them.
+    pub(super) row: Row,
     /// When, in the window's seconds.
     pub(super) at: f64,
 }
@@ -89,6 +98,8 @@ pub struct Studio {
     pub thumbnails: Vec<RenderedTiles>,
     /// The sample looked at closely.
     pub detail: Option<Detail>,
+    /// The walk from one sample to another.
+    pub walk: WalkState,
     /// The run.
     pub run: RunState,
     /// Settings of the next run.
@@ -181,6 +192,7 @@ impl Studio {
             tiles: TileCache::default(),
             thumbnails: Vec::new(),
             detail: None,
+            walk: WalkState::None,
             run: RunState::None,
             settings: Settings::default(),
             preset: PresetChoice::BuiltIn(Settings::default().method().default_preset()),

@@ -1,6 +1,6 @@
 //! What the engine says becomes what is shown.
 
-use super::data::{Studio, Written};
+use super::data::{SHOW_SHARE, Studio, Written};
 use crate::{
     app::{
         link::LinkEvent,
@@ -11,6 +11,7 @@ use crate::{
             run_state::{RunInProgress, RunState, RunStatus},
             tiles::{Source, sample_at},
             view::{Beside, Detail, DetailTile},
+            walk::WalkState,
         },
     },
     device::Kind,
@@ -19,9 +20,6 @@ use crate::{
     networks::{Masking, Motion},
     unlearn::{Iteration, default_method},
 };
-
-/// The part of the time that may go into showing a run while it goes on.
-const SHOW_SHARE: f64 = 0.2;
 
 impl Studio {
     /// Takes in everything that has arrived; called in every frame.
@@ -89,6 +87,9 @@ impl Studio {
             Event::NotLabelled(request) => self.order.fail(&request),
             Event::Tiles(tiles) => self.handle_tiles(*tiles),
             Event::NoTiles(request) => self.handle_no_tiles(&request),
+            Event::Walk(tiles) => self.handle_walk(*tiles),
+            // Why is said.
+            Event::NoWalk(_) => self.walk = WalkState::None,
             Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
             Event::Exported(path) => {
                 self.notices.forget_failures_of(&path.display().to_string());
@@ -207,6 +208,7 @@ impl Studio {
         self.charts = Charts::of(self.settings.method(), self.charts.log);
         self.timeline = Default::default();
         (self.run, self.detail, self.unsaved) = (RunState::None, None, false);
+        self.walk = WalkState::None;
         (self.suggestions, self.suggesting) = (None, false);
         self.forget_marks_check();
         (self.epoch, self.pending_tiles, self.next_refresh) = (0, None, 0.0);
@@ -254,16 +256,20 @@ impl Studio {
     fn handle_tiles(&mut self, tiles: RenderedTiles) {
         match tiles.request.kind {
             SampleKind::Grid => {
-                let pending = self.pending_tiles.take();
+                let pending = self.pending_tiles;
+                let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
+                let is_latest = pending.is_some_and(|pending| pending.row == (*seed, *psi, *class));
+                if is_latest {
+                    self.pending_tiles = None;
+                }
                 let count = tiles.request.indices.len().max(1) as f64;
                 let seconds = tiles.seconds / count;
                 self.per_sample = Some(self.per_sample.map_or(seconds, |old| 0.7 * old + 0.3 * seconds));
                 self.per_sample_at_best = Some(self.per_sample_at_best.map_or(seconds, |best| best.min(seconds)));
                 let refresh = pending.is_some_and(|pending| pending.refresh);
-                if refresh {
+                if refresh && is_latest {
                     self.next_refresh = self.now + tiles.seconds * (1.0 / SHOW_SHARE - 1.0);
                 }
-                let SampleRequest { weights, seed, indices, psi, class, .. } = &tiles.request;
                 let sample = |&index: &u64| Some(sample_at(*seed, index, *psi)?.with_class(*class));
                 let samples: Option<Vec<_>> = indices.iter().map(sample).collect();
                 let as_shown = (tiles.motion, tiles.masking) == (self.view.motion, self.view.masking);

@@ -118,7 +118,7 @@ impl Studio {
         }
     }
 
-    fn write(&mut self, command: Command) {
+    pub(super) fn write(&mut self, command: Command) {
         self.write_as(Written::Other, command);
     }
 

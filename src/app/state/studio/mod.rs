@@ -15,6 +15,7 @@ mod presets;
 mod runs;
 mod samples;
 mod unsaved;
+mod walks;
 
 pub use data::{Studio, TUNING};
 pub use samples::SAMPLES;

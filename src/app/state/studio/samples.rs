@@ -1,11 +1,12 @@
 //! Which samples are asked for, so that what is looked at is there first.
 
-use super::data::{PendingTiles, Studio};
+use super::data::{PendingTiles, Row, Studio};
 use crate::{
     app::state::{
         notices::Level,
         tiles::{Source, next_tile_request, sample_at},
         view::{Beside, Compare, Detail},
+        walk::OpenWalk,
     },
     engine::{Command, ImageSource, SampleKind, SampleRequest, SuggestRequest},
     feedback::{Feedback, Sample, probe::FEWEST},
@@ -143,7 +144,11 @@ impl Studio {
 
     /// Asks for the tiles that are looked at and not there yet, best first. Called in every frame.
     pub fn request_tiles(&mut self, visible: &[Sample]) {
-        if self.sample_count() == 0 || self.model.is_none() || self.pending_tiles.is_some() || visible.is_empty() {
+        let Some(row) = visible.first().map(row) else { return };
+        // What nobody looks at any more is dropped by the engine, which answers the latest request only.
+        let superseded = self.pending_tiles.filter(|pending| pending.row != row);
+        let is_busy = self.pending_tiles.is_some() && superseded.is_none();
+        if self.sample_count() == 0 || self.model.is_none() || is_busy {
             return;
         }
         let limit = (REQUEST_SECONDS / self.per_sample.unwrap_or(REQUEST_SECONDS / 4.0)).clamp(1.0, 64.0) as usize;
@@ -153,23 +158,26 @@ impl Studio {
         if wanted.refresh && self.is_training() && self.now < self.next_refresh {
             return;
         }
-        let Some(first) = wanted.samples.first() else { return };
+        let (seed, psi, class) = row;
         let request = SampleRequest {
             kind: SampleKind::Grid,
             weights: wanted.source.weights(),
-            seed: first.address().seed,
+            seed,
             indices: wanted.samples.iter().map(|sample| sample.address().index).collect(),
-            psi: first.psi(),
-            class: first.class(),
+            psi,
+            class,
         };
-        self.pending_tiles = Some(PendingTiles { epoch: self.epoch, refresh: wanted.refresh, at: self.now });
+        // The request before may have been begun and be answered yet.
+        let epoch = superseded.map_or(self.epoch, |pending| pending.epoch.min(self.epoch));
+        self.pending_tiles = Some(PendingTiles { epoch, refresh: wanted.refresh, row, at: self.now });
         self.send(Command::Sample(request));
     }
 
-    /// Whether any samples that were asked for are still to come: tiles, thumbnails, an enlarged sample.
+    /// Whether any samples that were asked for are still to come: tiles, thumbnails, an enlarged sample, a place of a walk.
     pub fn is_waiting_for_samples(&self) -> bool {
         let detail = self.detail.as_ref().is_some_and(|detail| detail.tiles.iter().any(Option::is_none));
-        self.pending_tiles.is_some() || self.thumbnails_pending.contains(&true) || detail
+        let walk = self.walk.open().is_some_and(OpenWalk::is_waiting);
+        self.pending_tiles.is_some() || self.thumbnails_pending.contains(&true) || detail || walk
     }
 
     /// Whether tiles that are looked at are still to come.
@@ -191,7 +199,6 @@ impl Studio {
             return;
         }
         self.thumbnails_pending[slot] = true;
-        let row = |sample: &Sample| (sample.address().seed, sample.psi(), sample.class());
         let (seed, psi, class) = row(first);
         let alike = samples.iter().filter(|sample| row(sample) == row(first));
         let indices = alike.take(16).map(|sample| sample.address().index).collect();
@@ -241,4 +248,8 @@ impl Studio {
             count: SUGGESTED,
         })));
     }
+}
+
+fn row(sample: &Sample) -> Row {
+    (sample.address().seed, sample.psi(), sample.class())
 }

@@ -11,6 +11,7 @@ use super::{
     paint::VisibleGrid,
     rest, status, toolbar,
     view::GridView,
+    walk,
 };
 use crate::{
     app::{
@@ -55,6 +56,7 @@ impl GridView {
         area.show_viewport(ui, |ui, viewport| self.content(ui, viewport, studio));
         status::ui(ui, place, studio, self.any_drawn);
         rest::ui(self, ui, place, studio);
+        walk::ui(ui, place, studio);
     }
 
     fn content(&mut self, ui: &mut Ui, viewport: Rect, studio: &mut Studio) {
@@ -90,7 +92,11 @@ impl GridView {
             }
             self.click(ui, &background, &response, (index, sample), studio);
         }
-        let selected = self.rectangle(ui, &background, origin, &layout, studio);
+        let selected = match studio.walk.start() {
+            // A drag marks nothing while a sample is to be chosen.
+            Some(from) => samples.iter().filter(|(_, sample)| *sample == from).map(|(index, _)| *index).collect(),
+            None => self.rectangle(ui, &background, origin, &layout, studio),
+        };
         let (nobody, asking) = ui.memory(|memory| (memory.focused().is_none(), memory.top_modal_layer().is_some()));
         // The key that ends typing elsewhere (Enter in a setting) is not meant for the grid.
         if (background.has_focus() || (nobody && self.keyboard_is_free)) && !asking {

@@ -4,7 +4,7 @@ use eframe::egui::{Key, Modifiers, Ui};
 
 use super::{page, view::GridView};
 use crate::{
-    app::state::{layout::TileLayout, studio::Studio, view::Compare},
+    app::state::{layout::TileLayout, studio::Studio, view::Compare, walk::WalkState},
     feedback::Mark,
 };
 
@@ -18,6 +18,9 @@ pub(super) fn handle_keys(view: &mut GridView, ui: &Ui, layout: &TileLayout, stu
         page::mark_page(view, studio, Some(Mark::Negative));
     }
     let key_pressed = |key: Key| pressed(Modifiers::NONE, key);
+    if studio.walk.start().is_some() && key_pressed(Key::Escape) {
+        studio.walk = WalkState::None;
+    }
     let steps = [(Key::ArrowLeft, -1, 0), (Key::ArrowRight, 1, 0), (Key::ArrowUp, 0, -1), (Key::ArrowDown, 0, 1)];
     for (key, columns, rows) in steps {
         if key_pressed(key) {
@@ -42,7 +45,7 @@ pub(super) fn handle_keys(view: &mut GridView, ui: &Ui, layout: &TileLayout, stu
     }
     // A mark on a tile out of view would go unnoticed: the first press only leads back to it.
     if !view.page.contains(&studio.view.cursor) && !view.scroll_to_cursor {
-        let acting = [Key::Space, Key::N, Key::P, Key::Delete, Key::Backspace, Key::Enter];
+        let acting = [Key::Space, Key::N, Key::P, Key::Delete, Key::Backspace, Key::Enter, Key::W];
         view.scroll_to_cursor = acting.into_iter().filter(|&key| key_pressed(key)).count() > 0;
         return;
     }
@@ -56,7 +59,13 @@ pub(super) fn handle_keys(view: &mut GridView, ui: &Ui, layout: &TileLayout, stu
     if key_pressed(Key::Delete) || key_pressed(Key::Backspace) {
         studio.marks.set([sample], None);
     }
+    if key_pressed(Key::W) {
+        studio.walk_from(sample);
+    }
     if key_pressed(Key::Enter) {
-        studio.open_detail(sample);
+        match studio.walk.start() {
+            Some(_) => studio.walk_to(sample),
+            None => studio.open_detail(sample),
+        }
     }
 }

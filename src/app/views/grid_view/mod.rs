@@ -1,8 +1,8 @@
 //! The grid: what is seen, what a click and a key do. The pictures themselves are drawn by `grid`.
 //!
 //! [`GridView`] is declared in `view`, which imports no other file of this folder; `content` puts the rest together: the
-//! toolbar above, pointer and keys, what is painted, what is waited for, and the question for the rest of a page. In goes the studio, out go marks and requests
-//! for tiles.
+//! toolbar above, pointer and keys, what is painted, what is waited for, and the questions for the rest of a page and for
+//! where a walk leads to. In goes the studio, out go marks and requests for tiles.
 
 mod content;
 mod keys;
@@ -14,5 +14,6 @@ mod rest;
 mod status;
 mod toolbar;
 mod view;
+mod walk;
 
 pub(crate) use view::GridView;

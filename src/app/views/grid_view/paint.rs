@@ -1,5 +1,7 @@
 //! From what is seen to what the shader is given.
 
+use std::collections::HashMap;
+
 use eframe::egui::{Id, Pos2, Rect, Ui, vec2};
 
 use super::view::GridView;
@@ -82,12 +84,39 @@ impl GridView {
         let corner = shown.on_screen.min;
         let mut instances = Vec::with_capacity(samples.len() + 1);
         let mut hovered_instance = None;
+        let mut drawn_as = HashMap::with_capacity(samples.len());
         for &(index, sample) in samples {
             let rect = shown.layout.rect(index).translate(shown.origin.to_vec2() - corner.to_vec2());
-            let old = if needed.contains(&before) { slot(&mut self.atlas, studio, before, sample) } else { None };
-            let mut new = if needed.contains(&after) { slot(&mut self.atlas, studio, after, sample) } else { None };
+            let mut place = |atlas: &mut Atlas, studio: &mut Studio, sample: Sample| {
+                [before, after].map(|source| match needed.contains(&source) {
+                    true => slot(atlas, studio, source, sample),
+                    false => None,
+                })
+            };
+            let missing = |pictures: &[Option<(u32, f32)>; 2]| {
+                [before, after]
+                    .iter()
+                    .zip(pictures)
+                    .any(|(source, picture)| needed.contains(source) && picture.is_none())
+            };
+            let latent = (sample.address(), sample.class());
+            let mut drawn = studio.tiles.stand_in(&needed, sample);
+            let mut pictures = place(&mut self.atlas, studio, drawn);
+            // What waits for its turn to be copied does not leave a hole: what was drawn in the last frame stays.
+            if let Some(&last) = self.drawn_as.get(&latent)
+                && last != drawn
+                && missing(&pictures)
+            {
+                let older = place(&mut self.atlas, studio, last);
+                if !missing(&older) {
+                    (pictures, drawn) = (older, last);
+                }
+            }
+            drawn_as.insert(latent, drawn);
+            let [old, mut new] = pictures;
             if new.is_none() && needed.contains(&after) && studio.view.compare != Compare::Before {
-                new = slot(&mut self.atlas, studio, self.last_complete, sample);
+                let drawn = studio.tiles.stand_in(&[self.last_complete], sample);
+                new = slot(&mut self.atlas, studio, self.last_complete, drawn);
             }
             let mark = match studio.marks.get(sample) {
                 Some(Mark::Negative) => flag::NEGATIVE,
@@ -107,6 +136,7 @@ impl GridView {
             }
             instances.push(instance);
         }
+        self.drawn_as = drawn_as;
         let growth = ui.ctx().animate_bool_with_time(Id::unique("hovered tile"), hovered_instance.is_some(), 0.12);
         if let Some(mut instance) = hovered_instance {
             let [left, top, width, height] = instance.rect;

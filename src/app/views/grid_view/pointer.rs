@@ -32,6 +32,14 @@ impl GridView {
             let name = format!("Sample {}{mark_name}{}", sample.address().index, likely.unwrap_or_default());
             WidgetInfo::selected(Role::Button, true, mark.is_some(), name)
         });
+        if studio.walk.start().is_some() {
+            if response.clicked() {
+                studio.view.cursor = place;
+                background.request_focus();
+                studio.walk_to(sample);
+            }
+            return;
+        }
         let shift = ui.input(|i| i.modifiers.shift);
         if response.double_clicked() {
             // Looking closely is no answer: the mark is as it was before the first of the two clicks.

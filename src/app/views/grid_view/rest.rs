@@ -1,11 +1,14 @@
 //! Asks whether the rest of the page may stay, where something on it must go. What may stay teaches a probe as much as what must
 //! go, and costs one click a page.
 
-use eframe::egui::{Align2, Area, Button, Frame, Id, Margin, Order, Rect, Shadow, Stroke, Ui, vec2};
+use eframe::egui::{Align2, Area, Button, Id, Margin, Order, Rect, Stroke, Ui, vec2};
 
 use super::{page, view::GridView};
 use crate::{
-    app::{state::studio::Studio, views::theme::palette},
+    app::{
+        state::studio::Studio,
+        views::{theme::palette, widgets},
+    },
     feedback::Mark,
 };
 
@@ -22,14 +25,12 @@ pub(super) fn ui(view: &GridView, ui: &Ui, place: Rect, studio: &mut Studio) {
         return;
     }
     let p = palette(ui.style());
-    let shadow = Shadow { offset: [0, 2], blur: 12, spread: 0, color: eframe::egui::Color32::from_black_alpha(60) };
     Area::new(Id::unique("rest"))
         .order(Order::Middle)
         .pivot(Align2::CENTER_BOTTOM)
         .fixed_pos(place.center_bottom() - vec2(0.0, 12.0))
         .show(ui.ctx(), |ui| {
-            let frame = Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(16).shadow(shadow);
-            frame.inner_margin(Margin { left: 14, right: 6, top: 5, bottom: 5 }).show(ui, |ui| {
+            widgets::pill(ui).inner_margin(Margin { left: 14, right: 6, top: 5, bottom: 5 }).show(ui, |ui| {
                 ui.horizontal(|ui| {
                     ui.label("Marked all that must go here?");
                     let button = Button::new(format!("The other {unmarked} may stay")).stroke(Stroke::new(1.0, p.positive));

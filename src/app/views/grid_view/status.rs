@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eframe::egui::{self, Align2, Area, Frame, Id, Margin, Order, Rect, Shadow, Stroke, Ui, vec2};
+use eframe::egui::{self, Align2, Area, Id, Margin, Order, Rect, Ui, vec2};
 
 use crate::app::{
     state::{
@@ -41,16 +41,13 @@ pub(super) fn ui(ui: &Ui, place: Rect, studio: &Studio, any: bool) {
         ui.ctx().request_repaint_after(Duration::from_secs_f64(SOON));
     }
     let Some(text) = text(studio, any) else { return };
-    let p = palette(ui.style());
-    let shadow = Shadow { offset: [0, 2], blur: 12, spread: 0, color: egui::Color32::from_black_alpha(60) };
     Area::new(Id::unique("status"))
         .order(Order::Middle)
         .interactable(false)
         .pivot(Align2::CENTER_TOP)
         .fixed_pos(place.center_top() + vec2(0.0, 18.0))
         .show(ui.ctx(), |ui| {
-            let frame = Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(16).shadow(shadow);
-            frame.inner_margin(Margin::symmetric(14, 7)).show(ui, |ui| {
+            widgets::pill(ui).inner_margin(Margin::symmetric(14, 7)).show(ui, |ui| {
                 ui.horizontal(|ui| {
                     widgets::busy(ui, 14.0);
                     ui.add(egui::Label::new(text).extend());

@@ -1,6 +1,9 @@
 //! The line above the grid: before or after, which samples, how large, and what concerns the whole page.
 
-use eframe::egui::{self, Button, ComboBox, DragValue, RichText, Slider, Ui};
+use eframe::egui::{
+    self, Button, ComboBox, DragValue, PopupCloseBehavior, RichText, Slider, Ui,
+    containers::menu::{MenuButton, MenuConfig},
+};
 
 use super::{order_menu, page, view::GridView};
 use crate::{
@@ -145,7 +148,9 @@ fn class(ui: &mut Ui, studio: &mut Studio) {
 }
 
 fn view_menu(ui: &mut Ui, studio: &mut Studio) {
-    let menu = ui.menu_button("View", |ui| {
+    // It stays open while its sliders are dragged, and the grid follows them.
+    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let (response, _) = MenuButton::new("View").config(config).ui(ui, |ui| {
         ui.set_min_width(230.0);
         ui.label("Tile size");
         ui.add(Slider::new(&mut studio.view.tile, 40.0..=220.0).show_value(false)).accessible_name("Tile size");
@@ -159,7 +164,7 @@ fn view_menu(ui: &mut Ui, studio: &mut Studio) {
             "How far samples may stray from the model's average: 1 shows its full range, lower values show safer, more \
              similar samples. Marks made at 1 teach the most.",
         );
-        let slider = Slider::new(&mut studio.view.psi, 0.0..=1.5).fixed_decimals(2).step_by(0.05);
+        let slider = Slider::new(&mut studio.view.psi, 0.0..=1.5).fixed_decimals(2).step_by(0.01);
         ui.add(slider).accessible_name("Truncation psi");
         if studio.model.as_ref().is_some_and(|card| card.can_move) {
             ui.add_space(6.0);
@@ -167,7 +172,7 @@ fn view_menu(ui: &mut Ui, studio: &mut Studio) {
         }
     });
     let what = if studio.completes_pictures() { "Tile size and what is hidden" } else { "Tile size and truncation" };
-    menu.response.on_hover_text(what);
+    response.on_hover_text(what);
 }
 
 /// What is hidden of the pictures that are shown.

@@ -1,5 +1,7 @@
 //! What the grid's view remembers from frame to frame.
 
+use std::collections::HashMap;
+
 use eframe::{egui::Pos2, wgpu};
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
         state::{layout::TileLayout, marks::MarkState, tiles::Source},
     },
     feedback::Sample,
+    networks::LatentAddress,
 };
 
 /// The grid's own state.
@@ -27,6 +30,8 @@ pub(crate) struct GridView {
     pub(super) order_revision: u64,
     /// What was shown as after when all of it was last there.
     pub(super) last_complete: Source,
+    /// With which truncation each latent (of which class) was drawn in the last frame.
+    pub(super) drawn_as: HashMap<(LatentAddress, Option<u32>), Sample>,
     /// Tiles of which at least a third is seen.
     pub(super) page: std::ops::Range<usize>,
     /// How tiles lay in the last frame.
@@ -55,6 +60,7 @@ impl GridView {
             scroll_to: None,
             order_revision: 0,
             last_complete: Source::Original,
+            drawn_as: HashMap::new(),
             page: 0..0,
             layout: TileLayout { columns: 1, count: 0, tile: 1.0 },
             visible_height: 0.0,
