@@ -5,6 +5,7 @@
 //! for tiles.
 
 mod content;
+mod heat_scale;
 mod keys;
 mod page;
 mod paint;
