@@ -6,6 +6,7 @@
 
 mod audit_card;
 mod axes;
+mod chart_plot;
 pub(crate) mod charts;
 pub(crate) mod close;
 pub(crate) mod compare_view;
