@@ -119,6 +119,9 @@ impl App {
             top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
         }
         let place = self.panels(ui);
+        if let Some(seconds) = self.studio.advance_timeline() {
+            ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
+        }
         self.charts.large(&ctx, &mut self.studio);
         self.detail.ui(&ctx, &mut self.studio);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());

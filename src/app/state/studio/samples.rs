@@ -141,6 +141,20 @@ impl Studio {
         [self.before(), if after == Source::Current && self.epoch == 0 { Source::Original } else { after }]
     }
 
+    /// Plays the timeline, which shows in the grid.
+    pub fn play_timeline(&mut self) {
+        self.timeline.play();
+        if self.view.compare == Compare::Before {
+            self.view.compare = Compare::After;
+        }
+    }
+
+    /// Goes on with the timeline while it plays; called in every frame, after the grid has asked for what it misses. Gives
+    /// the seconds after which the next frame is due.
+    pub fn advance_timeline(&mut self) -> Option<f64> {
+        self.timeline.advance(self.now, self.pending_tiles.is_none())
+    }
+
     /// Asks for the tiles that are looked at and not there yet, best first. Called in every frame.
     pub fn request_tiles(&mut self, visible: &[Sample]) {
         if self.sample_count() == 0 || self.model.is_none() || self.pending_tiles.is_some() || visible.is_empty() {
