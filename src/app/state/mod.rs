@@ -11,6 +11,7 @@ pub mod comparison;
 pub mod labeler;
 pub mod layout;
 pub mod marks;
+pub mod most_changed;
 pub mod notices;
 pub mod pending_action;
 pub mod prefs;

@@ -10,6 +10,7 @@ use crate::{
             charts::Charts,
             labeler::LabelerChoice,
             marks::Marks,
+            most_changed::MostChanged,
             notices::{Level, Notices},
             pending_action::PendingAction,
             prefs::Prefs,
@@ -107,6 +108,8 @@ pub struct Studio {
     pub layers: Vec<LayerShare>,
     /// The snapshots.
     pub timeline: Timeline,
+    /// Which sample that must go changed most, of those whose pictures were seen.
+    pub(super) most_changed: MostChanged,
     /// The labeler.
     pub labeler: Option<LabelerChoice>,
     /// What to look at next, learned from the marks.
@@ -177,6 +180,7 @@ impl Studio {
             running_method: DEFAULT,
             is_previewing: false,
             timeline: Timeline::default(),
+            most_changed: MostChanged::default(),
             labeler: None,
             suggestions: None,
             suggesting: false,

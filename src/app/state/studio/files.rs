@@ -193,11 +193,6 @@ impl Studio {
         place.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
     }
 
-    /// The sample whose change the timeline shows: the first that must go.
-    pub fn preview_sample(&self) -> Option<Sample> {
-        self.marks.feedback().negatives().next().or_else(|| self.sample(self.view.cursor))
-    }
-
     /// Whether a picture of a sample is there.
     pub fn has_tile(&mut self, source: Source, sample: Sample) -> bool {
         self.tiles.get(TileKey { source, sample }).is_some()

@@ -8,7 +8,7 @@ use crate::{
         view::{Beside, Compare, Detail},
     },
     engine::{Command, ImageSource, SampleKind, SampleRequest, SuggestRequest},
-    feedback::{Feedback, Sample, probe::FEWEST},
+    feedback::{Feedback, Mark, Sample, probe::FEWEST},
     networks::{Masking, Motion, latents::class_at},
 };
 
@@ -139,6 +139,26 @@ impl Studio {
     pub fn compared_sources(&self) -> [Source; 2] {
         let after = self.timeline.shown();
         [self.before(), if after == Source::Current && self.epoch == 0 { Source::Original } else { after }]
+    }
+
+    /// The sample whose change the timeline shows: of those that must go the one that changed most, or the first.
+    pub fn preview_sample(&self) -> Option<Sample> {
+        let most = self.most_changed.sample().filter(|&sample| self.marks.get(sample) == Some(Mark::Negative));
+        most.or_else(|| self.marks.feedback().negatives().next()).or_else(|| self.sample(self.view.cursor))
+    }
+
+    /// Sees how much samples that must go have changed, now that new pictures of them are there.
+    pub(super) fn note_changes(&mut self, source: Source, samples: &[Sample]) {
+        if !matches!(source, Source::Original | Source::Current) {
+            return;
+        }
+        for &sample in samples {
+            let must_go = self.marks.get(sample) == Some(Mark::Negative);
+            let change = self.tiles.change(sample, [Source::Original, Source::Current]);
+            if let Some(change) = change.filter(|_| must_go) {
+                self.most_changed.note(sample, change);
+            }
+        }
     }
 
     /// Plays the timeline, which shows in the grid.
