@@ -1,6 +1,6 @@
 //! The charts of a run: one below the other, with one cursor through all steps of a stage, and each of them large.
 
-use eframe::egui::{Context, Key, RichText, Ui};
+use eframe::egui::{Context, Key, RichText, Ui, Vec2};
 
 use super::{
     chart_plot::{self, Chart, Curve, Look, Values},
@@ -99,7 +99,9 @@ impl ChartsView {
         ui.add_space(4.0);
         let height = (screen.y - 260.0).clamp(160.0, 560.0);
         let look = Look { steps, cursor, log: *log, height, is_large: true };
-        let pointed = chart_plot::plot(ui, chart, &look);
+        // A pointer that rests leaves the cursor to the keyboard.
+        let moves = ui.input(|input| input.pointer.delta() != Vec2::ZERO);
+        let pointed = chart_plot::plot(ui, chart, &look).filter(|_| moves);
         let moved = by_keys(ui, cursor, steps);
         self.set_cursor(ui, moved.or(pointed.or(cursor)).map(|step| (chart.stage, step)));
         ui.add_space(6.0);

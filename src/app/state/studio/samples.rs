@@ -18,6 +18,8 @@ pub const SAMPLES: usize = 10_000;
 const REQUEST_SECONDS: f64 = 0.12;
 /// Samples that are suggested at once.
 const SUGGESTED: usize = 16;
+/// Samples that must go of which the timeline shows the one that changed most: few enough for every frame.
+const CONSIDERED: usize = 64;
 /// Seconds after which a GPU that has drawn nothing yet is tuning its kernels.
 const TUNING_AFTER: f64 = 1.0;
 
@@ -147,18 +149,16 @@ impl Studio {
         most.or_else(|| self.marks.feedback().negatives().next()).or_else(|| self.sample(self.view.cursor))
     }
 
-    /// Sees how much samples that must go have changed, now that new pictures of them are there.
+    /// Sees how much what must go has changed, now that new pictures of these samples are there.
     pub(super) fn note_changes(&mut self, source: Source, samples: &[Sample]) {
-        if !matches!(source, Source::Original | Source::Current) {
+        let both = [Source::Original, Source::Current];
+        let must_go = |sample: &Sample| self.marks.get(*sample) == Some(Mark::Negative);
+        if !both.contains(&source) || !samples.iter().any(must_go) {
             return;
         }
-        for &sample in samples {
-            let must_go = self.marks.get(sample) == Some(Mark::Negative);
-            let change = self.tiles.change(sample, [Source::Original, Source::Current]);
-            if let Some(change) = change.filter(|_| must_go) {
-                self.most_changed.note(sample, change);
-            }
-        }
+        let negatives = self.marks.feedback().negatives().take(CONSIDERED);
+        let changes: Vec<_> = negatives.filter_map(|sample| Some((sample, self.tiles.change(sample, both)?))).collect();
+        self.most_changed.update(&changes);
     }
 
     /// Plays the timeline, which shows in the grid.
