@@ -12,6 +12,7 @@ use crate::{
     audit::AuditBudget,
     data::ImageSource,
     feedback::{Feedback, FeedbackSource, LabelerSpec},
+    metrics::Caption,
     networks::{CompletionArchitecture, FreshFamily, Masking},
     project::NodeId,
     unlearn::Settings,
@@ -294,6 +295,8 @@ pub struct PictureRequest {
     pub columns: usize,
     /// Which samples get a red frame, by position.
     pub negatives: Vec<bool>,
+    /// What stands above the samples, for each set of weights; none for those beyond its end.
+    pub captions: Vec<Caption>,
 }
 
 /// A training from scratch.

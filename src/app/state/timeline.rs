@@ -158,7 +158,12 @@ impl Timeline {
 
     /// What the weights shown are called.
     pub fn caption(&self) -> String {
-        match self.shown {
+        self.caption_of(self.shown)
+    }
+
+    /// What weights are called.
+    pub fn caption_of(&self, source: Source) -> String {
+        match source {
             Source::Original => "the original".to_owned(),
             Source::Current if self.runs == 0 => "nothing unlearned yet".to_owned(),
             Source::Current => "now".to_owned(),

@@ -13,6 +13,7 @@ use crate::{
     },
     engine::{Command, FileJob, ImageSource, LabelerCard, OpenRequest, PictureRequest},
     feedback::{LabelerSpec, Mark, Sample},
+    metrics::Caption,
     project::is_project,
 };
 
@@ -125,18 +126,19 @@ impl Studio {
     }
 
     /// Writes a picture of the samples from the cursor's row on: before and after side by side once there is an after.
-    pub fn save_grid(&mut self, path: PathBuf, first: usize) {
+    /// `draw` makes captions of lines of words.
+    pub fn save_grid(&mut self, path: PathBuf, first: usize, draw: impl Fn(&[String]) -> Vec<Caption>) {
         let [before, after] = self.compared_sources();
         let sources = if before == after { vec![before] } else { vec![before, after] };
-        let picture = self.picture(sources, first);
+        let picture = self.picture(sources, first, draw);
         self.write(Command::File(Box::new(FileJob::Grid(path, picture))));
     }
 
-    /// Writes an animation of the same samples through all snapshots.
-    pub fn save_animation(&mut self, path: PathBuf, first: usize) {
+    /// Writes an animation of the same samples through all snapshots; `draw` makes captions of lines of words.
+    pub fn save_animation(&mut self, path: PathBuf, first: usize, draw: impl Fn(&[String]) -> Vec<Caption>) {
         let snapshots = self.timeline.snapshots().iter().map(|snapshot| Source::Snapshot(snapshot.number));
         let sources = std::iter::once(Source::Original).chain(snapshots).chain([Source::Current]).collect();
-        let picture = self.picture(sources, first);
+        let picture = self.picture(sources, first, draw);
         self.write(Command::File(Box::new(FileJob::Animation(path, picture))));
     }
 
@@ -153,7 +155,26 @@ impl Studio {
         self.write(Command::File(Box::new(FileJob::Text(path, text))));
     }
 
-    fn picture(&self, sources: Vec<Source>, first: usize) -> PictureRequest {
+    /// What a picture says of weights: the model's name, and which weights these are.
+    fn caption(&self, source: Source) -> String {
+        let node = |id| self.history.as_ref()?.manifest.node(id).map(|node| node.name.clone());
+        let weights = match source {
+            Source::Original => "before".to_owned(),
+            Source::Current => "after".to_owned(),
+            Source::Node(id) => node(id).unwrap_or_default(),
+            Source::Picture => "pictures".to_owned(),
+            Source::Masked => "what is seen of the pictures".to_owned(),
+            Source::Snapshot(_) | Source::Slider(_) => self.timeline.caption_of(source),
+        };
+        format!("{}: {weights}", self.open_name().unwrap_or_default())
+    }
+
+    fn picture(&self, sources: Vec<Source>, first: usize, draw: impl Fn(&[String]) -> Vec<Caption>) -> PictureRequest {
+        let captions: Vec<String> = match sources[..] {
+            // There is nothing to tell it from.
+            [_] => self.open_name().into_iter().collect(),
+            _ => sources.iter().map(|&source| self.caption(source)).collect(),
+        };
         let indices: Vec<u64> = (first as u64..self.sample_count() as u64).take(PICTURE).collect();
         let marked = |&index: &u64| -> Option<bool> {
             let sample = self.sample(usize::try_from(index).ok()?)?;
@@ -167,6 +188,7 @@ impl Studio {
             psi: self.view.psi,
             class: self.view.class,
             columns: COLUMNS,
+            captions: draw(&captions),
         }
     }
 
