@@ -8,6 +8,9 @@ use egui_plot::{AxisHints, GridInput, GridMark, HoverPosition, Line, Plot, PlotB
 use super::{axes, theme::palette, widgets};
 use crate::app::state::series::{Series, share_bounds, value_bounds};
 
+/// Letters of all names of a chart, beyond which they do not stand in one line where it is narrower than this, in points.
+const LONG: usize = 22;
+const NARROW: f32 = 400.0;
 /// Curves with fewer points show each of them.
 const FEW: usize = 24;
 /// How far out of the frame a spike is followed, in heights of the frame: the painter's numbers stay small.
@@ -114,18 +117,27 @@ fn larger_button(ui: &mut Ui, title: &str) -> Response {
     button.accessible_name(format!("Larger: {title}")).on_hover_text("Shows this chart large")
 }
 
-/// The curves' names and what they say at the cursor, or at their ends.
+/// The curves' names and what they say at the cursor, or at their ends. Whether each has a line of its own hangs on the names
+/// alone: values that change must not move the plot away from the pointer.
 pub(super) fn legend(ui: &mut Ui, chart: &Chart<'_>, cursor: Option<f64>) {
+    let letters: usize = chart.curves.iter().map(|curve| curve.name.chars().count()).sum();
+    let is_stacked = letters > LONG && ui.available_width() < NARROW;
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = 14.0;
         ui.spacing_mut().item_spacing = vec2(4.0, 0.0);
-        ui.horizontal_wrapped(|ui| {
-            for (curve, reading) in chart.curves.iter().zip(chart.readings(cursor)) {
-                widgets::dot(ui, curve.colour);
-                ui.add(Label::new(RichText::new(reading).small().weak()).extend());
-                ui.add_space(6.0);
+        let entry = |ui: &mut Ui, curve: &Curve<'_>| {
+            widgets::dot(ui, curve.colour);
+            let text = RichText::new(chart.reading(curve, cursor)).small().weak();
+            ui.add(Label::new(text).extend());
+            ui.add_space(6.0);
+        };
+        if is_stacked {
+            for curve in &chart.curves {
+                ui.horizontal(|ui| entry(ui, curve));
             }
-        });
+        } else {
+            ui.horizontal_wrapped(|ui| chart.curves.iter().for_each(|curve| entry(ui, curve)));
+        }
     });
 }
 
