@@ -253,7 +253,8 @@ impl PngGrid<'_> {
     }
 }
 
-/// Writes a PNG file of grids, with a caption above each for which there is one; `fill` pushes all their tiles. Whatever fails, a file that is there stays as it is.
+/// Writes a PNG file of grids, with a caption above each for which there is one; `fill` pushes all their tiles. Whatever
+/// fails, a file that is there stays as it is.
 pub fn write_png<E: From<GridError>>(
     path: &Path,
     layout: Layout,
