@@ -14,7 +14,7 @@ use unlearn_studio::{
         Weights,
     },
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
-    metrics::to_rgb8,
+    metrics::{Caption, to_rgb8},
     model::{Model, ModelCard, Sampler},
     networks::{Dual, LatentAddress, Noise, flat::to_vec, latents::class_at},
     unlearn::{FIRST, Settings},
@@ -449,11 +449,19 @@ fn other_files_are_read_and_written_by_the_worker() {
         class: None,
         columns: 3,
         negatives: vec![true],
+        captions: Vec::new(),
     };
     exported(&engine, file(FileJob::Grid(path("one.png"), picture(&[Weights::Original]))));
     exported(&engine, file(FileJob::Grid(path("two.png"), picture(&[Weights::Original, Weights::Current]))));
     let size = |name: &str| image::image_dimensions(path(name)).expect("a picture");
     assert_eq!((size("two.png").0, size("two.png").1), (size("one.png").0 * 2 + 12, size("one.png").1));
+    let captions = vec![Caption::new(40, vec![255; 40 * 7]); 2];
+    let captioned = PictureRequest { captions, ..picture(&[Weights::Original, Weights::Current]) };
+    exported(&engine, file(FileJob::Grid(path("words.png"), captioned.clone())));
+    exported(&engine, file(FileJob::Animation(path("words.gif"), captioned)));
+    assert_eq!(size("words.png"), (size("two.png").0, size("two.png").1 + 7));
+    let gif = std::fs::read(path("words.gif")).expect("the animation");
+    assert_eq!(u16::from_le_bytes([gif[8], gif[9]]), u16::try_from(size("one.png").1 + 7).expect("a small picture"));
     exported(&engine, file(FileJob::Animation(path("run.gif"), picture(&[Weights::Original, Weights::Current]))));
     assert!(std::fs::read(path("run.gif")).expect("the animation").starts_with(b"GIF89a"));
     let many = PictureRequest { indices: (0..1 << 20).collect(), columns: 1 << 10, ..picture(&[Weights::Original]) };

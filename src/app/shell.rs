@@ -16,6 +16,7 @@ use super::{
     options::Options,
     state::{bundled::bundled_model, notices::Level, prefs::Prefs, studio::Studio},
     views::{
+        charts::ChartsView,
         close::Closing,
         compare_view::CompareView,
         detail::DetailView,
@@ -42,6 +43,7 @@ pub struct App {
     run_panel: RunPanel,
     history: HistoryView,
     compare: CompareView,
+    charts: ChartsView,
     detail: DetailView,
     walk: WalkView,
     thumbnails: Thumbnails,
@@ -84,6 +86,7 @@ impl App {
             run_panel: RunPanel::default(),
             history: HistoryView::default(),
             compare: CompareView::default(),
+            charts: ChartsView::default(),
             detail: DetailView::default(),
             walk: WalkView::default(),
             thumbnails: Thumbnails::default(),
@@ -119,6 +122,10 @@ impl App {
             top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
         }
         let place = self.panels(ui);
+        if let Some(seconds) = self.studio.advance_timeline() {
+            ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
+        }
+        self.charts.large(&ctx, &mut self.studio);
         self.detail.ui(&ctx, &mut self.studio);
         self.walk.ui(&ctx, &mut self.studio, &mut self.dialogs);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
@@ -150,14 +157,14 @@ impl App {
     /// Whether a question stands above everything else.
     fn is_asking(&self) -> bool {
         let looks_closely = DetailView::is_open(&self.studio) || WalkView::is_open(&self.studio);
-        self.dialogs.is_open() || self.closing.is_asking() || looks_closely
+        self.dialogs.is_open() || self.closing.is_asking() || looks_closely || self.charts.is_large()
     }
 
     /// Draws all panels; gives the grid's place.
     fn panels(&mut self, ui: &mut Ui) -> egui::Rect {
         let p = palette(ui.style());
         let Self { studio, grid, top_bar, run_panel: settings, thumbnails, dialogs, .. } = self;
-        let (history_view, compare) = (&mut self.history, &mut self.compare);
+        let (history_view, compare, charts) = (&mut self.history, &mut self.compare, &mut self.charts);
         // The window is cleared with their colour.
         let frame = |margin: Margin| Frame::new().inner_margin(margin);
         Panel::top("top").exact_size(46.0).frame(frame(Margin::symmetric(16, 0))).show(ui, |ui| {
@@ -186,7 +193,7 @@ impl App {
             }
             ScrollArea::vertical().id_salt("right").auto_shrink(false).show(ui, |ui| {
                 Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
-                    settings.ui(ui, studio, dialogs);
+                    settings.ui(ui, studio, charts, dialogs);
                 });
             });
         });

@@ -68,7 +68,7 @@ pub(super) fn write_picture(
 ) -> Result<(), EngineError> {
     let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
     let layout = grid::Layout::square_png(count, [side(width), side(height)])?;
-    grid::write_png(out, layout, &[], |grid| {
+    grid::write_png(out, layout, &[], &[], |grid| {
         for images in images {
             let count = images.len() / (channels * height * width);
             let tiles = to_rgb8(&images, [count, channels, height, width])

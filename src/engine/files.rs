@@ -19,7 +19,7 @@ use crate::{
     atomic_file::{self, plain_reason},
     feedback::Feedback,
     metrics::{
-        Tiles,
+        Caption, Tiles, add_caption,
         grid::{self, Layout},
     },
     networks::Motion,
@@ -93,7 +93,8 @@ fn write_grids(
     }
     let layout = Layout::png(picture.indices.len(), [pixels(side); 2], picture.columns, weights.len() as u32)?;
     let some_rows = (HELD_PIXELS / (side * side).max(1)).next_multiple_of(layout.columns());
-    grid::write_png(path, layout, &picture.negatives, |grids| {
+    let captions = &picture.captions[..picture.captions.len().min(weights.len())];
+    grid::write_png(path, layout, &picture.negatives, captions, |grids| {
         for indices in picture.indices.chunks(some_rows) {
             for (grid, &weights) in weights.iter().enumerate() {
                 let request = sample_request(picture, SampleKind::Picture, weights, indices);
@@ -116,14 +117,16 @@ fn write_animation(
     let shown = SampleKind::Grid.max_side().map_or(side, |most| halved_side(side, most));
     // Before anything is drawn.
     Layout::held(picture.indices.len(), [pixels(shown); 2], picture.columns)?;
-    let frames = picture.weights.iter().map(|&weights| {
+    let height = Caption::highest(&picture.captions);
+    let frames = picture.weights.iter().enumerate().map(|(number, &weights)| {
         let mut shown = Tiles { rgb: Vec::new(), width: 0, height: 0 };
         for indices in picture.indices.chunks((HELD_PIXELS / (side * side).max(1)).max(1)) {
             let drawn = tiles(session, sample_request(picture, SampleKind::Grid, weights, indices), current)?;
             (shown.width, shown.height) = (pixels(drawn.side), pixels(drawn.side));
             shown.rgb.extend(drawn.rgb);
         }
-        Ok(grid::draw_grid(&shown, picture.columns, &picture.negatives)?)
+        let drawn = grid::draw_grid(&shown, picture.columns, &picture.negatives)?;
+        Ok(add_caption(&drawn, picture.captions.get(number), height, grid::BACKGROUND))
     });
     write_frames(path, picture.weights.len(), [FRAME, LAST_FRAME], frames)
 }

@@ -12,6 +12,7 @@ use crate::{
     audit::AuditBudget,
     data::ImageSource,
     feedback::{Feedback, FeedbackSource, LabelerSpec, Sample},
+    metrics::Caption,
     networks::{CompletionArchitecture, FreshFamily, LatentAddress, Masking},
     project::NodeId,
     unlearn::Settings,
@@ -353,6 +354,8 @@ pub struct PictureRequest {
     pub columns: usize,
     /// Which samples get a red frame, by position.
     pub negatives: Vec<bool>,
+    /// What stands above the samples, for each set of weights; none for those beyond its end.
+    pub captions: Vec<Caption>,
 }
 
 /// A training from scratch.

@@ -9,7 +9,7 @@ use std::{
 use image::RgbImage;
 use thiserror::Error;
 
-use super::Tiles;
+use super::{Caption, Tiles};
 use crate::atomic_file::{self, plain_reason};
 
 /// Smaller tiles are enlarged by whole numbers up to about this many pixels.
@@ -23,7 +23,8 @@ const PNG_PIXELS: u64 = 1 << 30;
 /// Most pixels of a picture that is held in memory: 96 MiB.
 const HELD_PIXELS: u64 = 1 << 25;
 
-const BACKGROUND: [u8; 3] = [24, 24, 27];
+/// Behind tiles and captions.
+pub const BACKGROUND: [u8; 3] = [24, 24, 27];
 const NEGATIVE: [u8; 3] = [229, 57, 53];
 
 /// Why a picture was not made; each message is one sentence.
@@ -50,6 +51,8 @@ pub struct Layout {
     grids: u32,
     /// By how much tiles are enlarged.
     scale: u32,
+    /// Height of what stands above the grids, in pixels.
+    header: u32,
 }
 
 impl Layout {
@@ -77,7 +80,14 @@ impl Layout {
     ) -> Result<Self, GridError> {
         let [width, height] = tile;
         let scale = (TILE_PIXELS / width.max(height).max(1)).max(1);
-        let of = |count: usize| Self { count, tile, columns: columns(count).clamp(1, count.max(1)), grids, scale };
+        let of = |count: usize| Self {
+            count,
+            tile,
+            columns: columns(count).clamp(1, count.max(1)),
+            grids,
+            scale,
+            header: 0,
+        };
         let fits = |count: usize| of(count).pixels().is_some_and(|pixels| pixels <= limit);
         if count == 0 || width == 0 || height == 0 {
             return Err(GridError::Empty);
@@ -129,12 +139,25 @@ impl Layout {
     fn size(&self) -> [u32; 2] {
         let [width, height] = self.cell();
         let grid = self.columns as u32 * width;
-        [self.grids * grid + self.grids.saturating_sub(1) * GAP, self.rows() as u32 * height]
+        [self.grids * grid + self.grids.saturating_sub(1) * GAP, self.header + self.rows() as u32 * height]
     }
 
     /// The tiles in a row of one grid, of which the last has what is left.
     fn in_row(&self, row: usize) -> usize {
         self.columns.min(self.count - row * self.columns)
+    }
+
+    /// Draws a caption above each grid, line by line.
+    fn draw_header(&self, captions: &[Caption], mut draw: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let grid_bytes = (self.columns as u32 * self.cell()[0] + GAP) as usize * 3;
+        for y in 0..self.header as usize {
+            let mut line = BACKGROUND.repeat(self.size()[0] as usize);
+            for (grid, caption) in line.chunks_mut(grid_bytes).zip(captions) {
+                caption.draw_line(y, grid);
+            }
+            draw(&line)?;
+        }
+        Ok(())
     }
 
     /// Draws a row of tiles, line by line; `tiles` are those of each grid.
@@ -230,14 +253,17 @@ impl PngGrid<'_> {
     }
 }
 
-/// Writes a PNG file of grids; `fill` pushes all their tiles. Whatever fails, a file that is there stays as it is.
+/// Writes a PNG file of grids, with a caption above each for which there is one; `fill` pushes all their tiles. Whatever
+/// fails, a file that is there stays as it is.
 pub fn write_png<E: From<GridError>>(
     path: &Path,
     layout: Layout,
     negatives: &[bool],
+    captions: &[Caption],
     fill: impl FnOnce(&mut PngGrid) -> Result<(), E>,
 ) -> Result<(), E> {
     let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let layout = Layout { header: Caption::highest(captions), ..layout };
     let mut failure = None;
     let written = atomic_file::write_with(path, |out| {
         let [width, height] = layout.size();
@@ -248,6 +274,7 @@ pub fn write_png<E: From<GridError>>(
         encoder.set_filter(png::Filter::Adaptive);
         let mut png = encoder.write_header()?;
         let mut lines = png.stream_writer()?;
+        layout.draw_header(captions, |line| lines.write_all(line))?;
         let waiting = vec![Vec::new(); layout.grids as usize];
         let mut grids = PngGrid { file: file.clone(), layout, negatives, lines: &mut lines, waiting, written: 0 };
         if let Err(error) = fill(&mut grids) {
@@ -266,7 +293,7 @@ pub fn write_png<E: From<GridError>>(
 /// Writes a grid of tiles as a PNG file.
 pub fn write_grid(path: &Path, tiles: &Tiles, columns: usize, negatives: &[bool]) -> Result<(), GridError> {
     let layout = Layout::png(tiles.count(), [tiles.width, tiles.height], columns, 1)?;
-    write_png(path, layout, negatives, |grid| grid.push(0, &tiles.rgb))
+    write_png(path, layout, negatives, &[], |grid| grid.push(0, &tiles.rgb))
 }
 
 /// Writes the grids before and after, side by side, as a PNG file; `negatives` (by what they showed before) are framed in
@@ -283,7 +310,7 @@ pub fn write_before_after(
     }
     let layout = Layout::png(before.count(), [before.width, before.height], columns, 2)?;
     let row = layout.columns * layout.tile_bytes();
-    write_png(path, layout, negatives, |grids| {
+    write_png(path, layout, negatives, &[], |grids| {
         let mut rows = before.rgb.chunks(row).zip(after.rgb.chunks(row));
         rows.try_for_each(|(before, after)| grids.push(0, before).and_then(|()| grids.push(1, after)))
     })
@@ -372,7 +399,7 @@ mod tests {
         let tile = |number: u8| [number; 3].repeat(32 * 32);
         let all: Vec<u8> = (0..10).flat_map(tile).collect();
         let written = read(|path| {
-            write_png(path, layout, &[], |grid| {
+            write_png(path, layout, &[], &[], |grid| {
                 for number in 0..10 {
                     grid.push(0, &tile(number))?;
                     assert!(grid.waiting[0].len() < 4 * layout.tile_bytes(), "after tile {number}");
@@ -384,15 +411,37 @@ mod tests {
     }
 
     #[test]
+    fn captions_stand_above_their_grids() {
+        let layout = Layout::png(1, [32, 32], 1, 2).unwrap();
+        let ink = |height: usize| Caption::new(5, vec![255; 5 * height]);
+        let picture = read(|path| {
+            write_png(path, layout, &[], &[ink(2), ink(4)], |grids| {
+                grids.push(0, &A[0].repeat(32 * 32))?;
+                grids.push(1, &A[1].repeat(32 * 32))
+            })
+        });
+        let cell = 32 * 3 + 2 * BORDER;
+        assert_eq!(picture.dimensions(), (2 * cell + GAP, 4 + cell));
+        let is_ink = |x: u32, y: u32| picture.get_pixel(x, y).0 != BACKGROUND;
+        let right = cell + GAP;
+        assert!(is_ink(0, 1) && is_ink(4, 1) && !is_ink(5, 1) && !is_ink(0, 2));
+        assert!(is_ink(right, 3) && !is_ink(right, 4) && !is_ink(right - 1, 0));
+        assert_eq!(
+            [picture.get_pixel(BORDER, 4 + BORDER).0, picture.get_pixel(right + BORDER, 4 + BORDER).0],
+            [A[0], A[1]]
+        );
+    }
+
+    #[test]
     fn what_cannot_be_filled_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("grid.png");
         std::fs::write(&path, "old").unwrap();
         let layout = Layout::square_png(2, [32, 32]).unwrap();
         let failed = |_: &mut PngGrid| Err(GridError::Empty);
-        assert!(matches!(write_png(&path, layout, &[], failed), Err(GridError::Empty)));
+        assert!(matches!(write_png(&path, layout, &[], &[], failed), Err(GridError::Empty)));
         let one_of_two = |grid: &mut PngGrid| grid.push(0, &[9; 3 * 32 * 32]);
-        assert!(write_png(&path, layout, &[], one_of_two).is_err());
+        assert!(write_png(&path, layout, &[], &[], one_of_two).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

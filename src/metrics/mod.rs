@@ -2,6 +2,7 @@
 //!
 //! `metrics` imports `networks`, nothing else of the crate. In come images as plain values, out go numbers and files.
 
+mod caption;
 mod completions;
 pub mod frechet;
 pub mod grid;
@@ -15,6 +16,7 @@ mod preprocess;
 pub mod pul;
 pub mod tiles;
 
+pub use caption::{Caption, add_caption};
 pub use completions::{Completed, CompletionChange, CompletionEvaluation, CompletionQuality, completion_quality};
 pub use frechet::{Features, FrechetBasis, FrechetError, Gaussian, frechet_distance, frechet_floor};
 pub use grid::{GridError, write_before_after, write_grid};

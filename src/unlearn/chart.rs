@@ -11,8 +11,6 @@ pub struct Chart {
     pub stage: &'static str,
     /// Its curves.
     pub curves: &'static [Curve],
-    /// Whether its values rise from 0, so that the free corner is the lower one.
-    pub rises: bool,
 }
 
 /// One curve of a chart.

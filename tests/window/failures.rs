@@ -103,7 +103,7 @@ fn a_full_disk_is_a_notice_and_loses_nothing() {
     for name in ["full.pt", "full.safetensors", "full.gif"] {
         let path = disk.path().join(name);
         if name.ends_with("gif") {
-            app(&mut window).studio().save_animation(path.clone(), 0);
+            app(&mut window).studio().save_animation(path.clone(), 0, |_| Vec::new());
         } else {
             app(&mut window).studio().save_model(path.clone());
         }

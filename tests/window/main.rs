@@ -1,6 +1,7 @@
 //! The window, driven through AccessKit as a screen reader or a user would, on tiny models.
 
 mod audits;
+mod charts;
 mod compare;
 mod completions;
 mod failures;

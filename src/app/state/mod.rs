@@ -12,6 +12,7 @@ pub mod labeler;
 pub mod layout;
 pub mod marks;
 pub mod marks_check;
+pub mod most_changed;
 pub mod notices;
 pub mod pending_action;
 pub mod prefs;

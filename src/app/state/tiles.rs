@@ -120,6 +120,20 @@ impl TileCache {
         self.tiles.get(&key).map(|tile| tile.epoch)
     }
 
+    /// How much a sample's picture differs between two sets of weights: the mean difference of its colour values, 0 to 1,
+    /// without counting as use. `None` unless both pictures are there, of one size.
+    pub fn change(&self, sample: Sample, between: [Source; 2]) -> Option<f32> {
+        let [before, after] = between.map(|source| self.tiles.get(&TileKey { source, sample }));
+        let (before, after) = (before?, after?);
+        // The fourth value of a pixel is the same everywhere.
+        let values = before.side * before.side * 3;
+        if before.side != after.side || values == 0 {
+            return None;
+        }
+        let differences = before.rgba.iter().zip(after.rgba.iter()).map(|(a, b)| u64::from(a.abs_diff(*b)));
+        Some(differences.sum::<u64>() as f32 / (255 * values) as f32)
+    }
+
     /// Keeps pictures `rgb` `[tiles, side, side, 3]` of these samples, in place of older ones.
     pub fn put(&mut self, source: Source, samples: &[Sample], side: usize, rgb: &[u8], (epoch, now): (u64, f64)) {
         for (&sample, rgb) in samples.iter().zip(rgb.chunks_exact((side * side * 3).max(1))) {
@@ -271,6 +285,19 @@ mod tests {
         assert!(cache.get(key(4)).is_some());
         cache.forget(|source| source == Source::Original);
         assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn a_picture_changes_by_the_mean_of_its_differences() {
+        let mut cache = TileCache::default();
+        let both = [Source::Original, Source::Current];
+        assert_eq!(cache.change(sample(0), both), None);
+        cache.put(Source::Original, &[sample(0), sample(1)], 1, &[0, 0, 0, 9, 9, 9], (0, 0.0));
+        assert_eq!(cache.change(sample(0), both), None);
+        cache.put(Source::Current, &[sample(0), sample(1)], 1, &[255, 0, 0, 9, 9, 9], (1, 0.0));
+        assert_eq!([0, 1].map(|index| cache.change(sample(index), both)), [Some(1.0 / 3.0), Some(0.0)]);
+        cache.put(Source::Current, &[sample(0)], 2, &[0; 12], (2, 0.0));
+        assert_eq!(cache.change(sample(0), both), None, "pictures of two sizes");
     }
 
     #[test]

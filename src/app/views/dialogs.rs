@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::{Receiver, bounded};
 use eframe::egui::{Context, RichText, TextEdit, Ui};
 
-use super::{theme::palette, widgets};
+use super::{captions, theme::palette, widgets};
 use crate::{app::state::studio::Studio, engine::ImageSource};
 
 /// What a file is wanted for.
@@ -188,8 +188,8 @@ fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
         Purpose::SaveModel => studio.save_model(path),
         Purpose::SaveProject => studio.save_project(path),
         Purpose::SaveFeedback => studio.save_feedback(path),
-        Purpose::SaveGrid => studio.save_grid(path, first),
-        Purpose::SaveAnimation => studio.save_animation(path, first),
+        Purpose::SaveGrid => studio.save_grid(path, first, captions::draw),
+        Purpose::SaveAnimation => studio.save_animation(path, first, captions::draw),
         Purpose::SaveWalk => studio.save_walk(path),
         Purpose::SaveCharts => studio.save_charts(path),
         Purpose::SaveFolder => studio.save_model(path),

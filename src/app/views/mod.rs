@@ -6,6 +6,8 @@
 
 mod audit_card;
 mod axes;
+mod captions;
+mod chart_plot;
 pub(crate) mod charts;
 pub(crate) mod close;
 pub(crate) mod compare_view;

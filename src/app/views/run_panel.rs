@@ -3,7 +3,8 @@
 use eframe::egui::{self, ComboBox, Label, ProgressBar, RichText, TextEdit, Ui};
 
 use super::{
-    audit_card, charts,
+    audit_card,
+    charts::ChartsView,
     dialogs::{Dialogs, Purpose},
     format::{format_bytes, format_duration, group_digits},
     history, mask_picture,
@@ -30,10 +31,10 @@ pub(crate) struct RunPanel {
 }
 
 impl RunPanel {
-    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, charts: &mut ChartsView, dialogs: &mut Dialogs) {
         if studio.run.in_progress().is_some() {
             progress(ui, studio);
-            charts::ui(ui, studio, dialogs);
+            charts.ui(ui, studio, dialogs);
             return;
         }
         audit_card::ui(ui, studio);
@@ -41,7 +42,7 @@ impl RunPanel {
         let is_finished = matches!(studio.run, RunState::Finished(_));
         if is_finished {
             result_card::ui(ui, studio, dialogs);
-            charts::ui(ui, studio, dialogs);
+            charts.ui(ui, studio, dialogs);
             widgets::gap(ui);
         }
         widgets::section(ui, "Unlearn", |_| {});
@@ -53,7 +54,7 @@ impl RunPanel {
         ui.add_space(8.0);
         mask_picture::ui(ui, &studio.layers);
         if !is_finished {
-            charts::ui(ui, studio, dialogs);
+            charts.ui(ui, studio, dialogs);
         }
     }
 

@@ -1,6 +1,9 @@
 //! The strip of snapshots below the grid, and the slider that leads beyond them.
 
-use eframe::egui::{self, Key, RichText, ScrollArea, Sense, Slider, Stroke, StrokeKind, Ui, vec2};
+use eframe::egui::{
+    self, Button, Key, Rect, RichText, ScrollArea, Sense, Shape, Slider, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo,
+    style::ScrollAnimation, vec2,
+};
 
 use super::{
     dialogs::{Dialogs, Purpose},
@@ -15,6 +18,8 @@ use crate::{
 };
 
 const SIDE: f32 = 50.0;
+/// Height of a stop: its picture and the words below it.
+const STOP: f32 = SIDE + 18.0;
 /// Below this width the slider makes room for the snapshots.
 const NARROW: f32 = 480.0;
 
@@ -44,6 +49,9 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
     ui.add_space(2.0);
     ui.horizontal_top(|ui| {
         let narrow = ui.available_width() < NARROW;
+        if !studio.timeline.snapshots().is_empty() {
+            play_button(ui, studio);
+        }
         let slider = match (!studio.timeline.sliders().is_empty(), narrow) {
             (false, _) => 0.0,
             (true, false) => 250.0,
@@ -65,56 +73,117 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, 
     });
 }
 
+/// Plays the timeline or holds it. Its sign is drawn: fonts differ in the signs for this.
+fn play_button(ui: &mut Ui, studio: &mut Studio) {
+    let is_playing = studio.timeline.is_playing();
+    let (name, help) = match is_playing {
+        true => ("Pause the timeline", "Stays at this snapshot"),
+        false => ("Play the timeline", "Shows one snapshot after the other, up to now"),
+    };
+    let button = ui.add(Button::new("").min_size(vec2(32.0, SIDE)));
+    let colour = ui.style().interact(&button).fg_stroke.color;
+    let sign = Rect::from_center_size(button.rect.center(), vec2(11.0, 13.0));
+    if is_playing {
+        for x in [sign.left(), sign.right() - 4.0] {
+            let bar = Rect::from_min_size(egui::pos2(x, sign.top()), vec2(4.0, sign.height()));
+            ui.painter().rect_filled(bar, 1.0, colour);
+        }
+    } else {
+        let corners = vec![sign.left_top(), sign.right_center(), sign.left_bottom()];
+        ui.painter().add(Shape::convex_polygon(corners, colour, Stroke::NONE));
+    }
+    if button.accessible_name(name).on_hover_text(help).clicked() {
+        match is_playing {
+            true => studio.timeline.pause(),
+            false => studio.play_timeline(),
+        }
+    }
+}
+
 fn stops(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, sample: Sample) {
     ui.spacing_mut().item_spacing.x = 6.0;
-    let snapshots = studio.timeline.snapshots().to_vec();
-    let runs = snapshots.last().map_or(0, |snapshot| snapshot.run);
-    let mut all = vec![(Source::Original, "before".to_owned(), "Before: the original model".to_owned())];
-    all.extend(snapshots.iter().map(|snapshot| {
-        let run = if runs > 0 { format!("run {}, ", snapshot.run + 1) } else { String::new() };
-        let name = format!("Snapshot {}: {run}after {} steps", snapshot.number + 1, snapshot.iteration);
-        (Source::Snapshot(snapshot.number), snapshot.iteration.to_string(), name)
-    }));
-    if studio.unsaved || !snapshots.is_empty() {
-        all.push((Source::Current, "now".to_owned(), "Now: the latest result".to_owned()));
-    }
-    let p = palette(ui.style());
-    for (source, caption, name) in all {
+    let runs: Vec<_> = studio.timeline.snapshots_by_run().map(<[_]>::to_vec).collect();
+    let last = runs.last().and_then(|snapshots| snapshots.last()).copied();
+    let has_now = last.is_some() || studio.unsaved;
+    let mut show = |ui: &mut Ui, source, caption: &str, name: &str| {
         // "Now" changes all the time: the grid shows it.
-        let pictured = if source == Source::Current {
-            snapshots.last().map_or(Source::Original, |last| Source::Snapshot(last.number))
-        } else {
-            source
+        let pictured = match (source, last) {
+            (Source::Current, Some(last)) => Source::Snapshot(last.number),
+            (Source::Current, None) => Source::Original,
+            _ => source,
         };
-        if !thumbnails.has(pictured, sample) {
-            thumbnails.request(studio, SampleKind::Timeline, pictured, &[sample]);
+        stop(ui, studio, thumbnails, (source, pictured, sample), caption, name);
+    };
+    show(ui, Source::Original, "before", "Before: the original model");
+    for (number, snapshots) in runs.iter().enumerate() {
+        let run = if runs.len() > 1 { format!("run {}, ", number + 1) } else { String::new() };
+        if runs.len() > 1 {
+            divider(ui, &format!("Run {}", number + 1));
         }
-        let chosen = studio.timeline.shown() == source;
-        let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE + 18.0), Sense::click());
-        let picture = egui::Rect::from_min_size(rect.min, vec2(SIDE, SIDE));
-        thumbnails.paint(ui, picture, pictured, sample);
-        let colour = if source == Source::Original { p.before } else { p.after };
-        if chosen || response.hovered() || response.has_focus() {
-            let stroke = if chosen { Stroke::new(2.5, colour) } else { Stroke::new(1.5, p.weak) };
-            ui.painter().rect_stroke(picture, 4.0, stroke, StrokeKind::Inside);
+        for snapshot in snapshots {
+            let name = format!("Snapshot {}: {run}after {} steps", snapshot.number + 1, snapshot.iteration);
+            show(ui, Source::Snapshot(snapshot.number), &snapshot.iteration.to_string(), &name);
         }
-        let text = if chosen { colour } else { p.weak };
-        let font = egui::TextStyle::Small.resolve(ui.style());
-        ui.painter().text(rect.center_bottom() - vec2(0.0, 2.0), egui::Align2::CENTER_BOTTOM, caption, font, text);
-        response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, chosen, &name));
-        if response.clicked() {
-            studio.timeline.show(source);
-            response.request_focus();
-        }
-        if response.has_focus() {
-            let step = |ui: &Ui, key| ui.input(|input| input.key_pressed(key));
-            let by = isize::from(step(ui, Key::ArrowRight)) - isize::from(step(ui, Key::ArrowLeft));
-            if by != 0 {
-                studio.timeline.step(by);
-            }
-        }
-        response.on_hover_text(name);
     }
+    if has_now {
+        show(ui, Source::Current, "now", "Now: the latest result");
+    }
+}
+
+/// Where a run begins.
+fn divider(ui: &mut Ui, title: &str) {
+    let p = palette(ui.style());
+    let font = TextStyle::Small.resolve(ui.style());
+    let words = ui.painter().layout_no_wrap(title.to_owned(), font, p.weak);
+    let (rect, response) = ui.allocate_exact_size(vec2(words.size().x + 4.0, STOP), Sense::hover());
+    let line = rect.top()..=rect.top() + SIDE;
+    ui.painter().vline(rect.center().x, line, Stroke::new(1.0, p.weak.gamma_multiply(0.6)));
+    let corner = rect.center_bottom() - vec2(words.size().x / 2.0, words.size().y + 2.0);
+    ui.painter().galley(corner, words, p.weak);
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, title));
+}
+
+/// One set of weights to look at: a small picture of a sample that they generate, and what they are called.
+fn stop(
+    ui: &mut Ui,
+    studio: &mut Studio,
+    thumbnails: &mut Thumbnails,
+    (source, pictured, sample): (Source, Source, Sample),
+    caption: &str,
+    name: &str,
+) {
+    let p = palette(ui.style());
+    if !thumbnails.has(pictured, sample) {
+        thumbnails.request(studio, SampleKind::Timeline, pictured, &[sample]);
+    }
+    let chosen = studio.timeline.shown() == source;
+    let (rect, response) = ui.allocate_exact_size(vec2(SIDE, STOP), Sense::click());
+    if chosen && studio.timeline.is_playing() {
+        ui.scroll_to_rect_animation(rect, None, ScrollAnimation::none());
+    }
+    let picture = Rect::from_min_size(rect.min, vec2(SIDE, SIDE));
+    thumbnails.paint(ui, picture, pictured, sample);
+    let colour = if source == Source::Original { p.before } else { p.after };
+    if chosen || response.hovered() || response.has_focus() {
+        let stroke = if chosen { Stroke::new(2.5, colour) } else { Stroke::new(1.5, p.weak) };
+        ui.painter().rect_stroke(picture, 4.0, stroke, StrokeKind::Inside);
+    }
+    let text = if chosen { colour } else { p.weak };
+    let font = TextStyle::Small.resolve(ui.style());
+    ui.painter().text(rect.center_bottom() - vec2(0.0, 2.0), egui::Align2::CENTER_BOTTOM, caption, font, text);
+    response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, chosen, name));
+    if response.clicked() {
+        studio.timeline.show(source);
+        response.request_focus();
+    }
+    if response.has_focus() {
+        let step = |ui: &Ui, key| ui.input(|input| input.key_pressed(key));
+        let by = isize::from(step(ui, Key::ArrowRight)) - isize::from(step(ui, Key::ArrowLeft));
+        if by != 0 {
+            studio.timeline.step(by);
+        }
+    }
+    response.on_hover_text(name);
 }
 
 fn starting_point(ui: &mut Ui, studio: &mut Studio) {

@@ -34,21 +34,18 @@ pub(super) const CHARTS: &[Chart] = &[
         help: "How far the copies have moved where their weights matter (EWC).",
         stage: ADAPT.id,
         curves: &[curve(EWC, "EWC", Meaning::Negative)],
-        rises: false,
     },
     Chart {
         title: "Adversarial losses",
         help: "They should stay close to each other. If one runs away, the learning rate is too high.",
         stage: UNLEARN.id,
         curves: ADVERSARIAL_LOSSES,
-        rises: false,
     },
     Chart {
         title: "Repulsion and retention",
         help: "What pushes away from what must go, and what protects everything else.",
         stage: UNLEARN.id,
         curves: &[curve(REPULSION, "repulsion", Meaning::Negative), curve(RETENTION, "retention", Meaning::Positive)],
-        rises: false,
     },
     Chart {
         title: "Distance of the weights",
@@ -58,6 +55,5 @@ pub(super) const CHARTS: &[Chart] = &[
             curve(TO_ADAPTED, "to what must go", Meaning::Negative),
             curve(TO_ORIGINAL, "to the original", Meaning::Before),
         ],
-        rises: true,
     },
 ];

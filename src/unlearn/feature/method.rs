@@ -28,7 +28,6 @@ const CHARTS: &[Chart] = &[Chart {
         Curve { name: CHANGED, label: "must change", meaning: Meaning::Negative },
         Curve { name: KEPT, label: "may stay", meaning: Meaning::Positive },
     ],
-    rises: false,
 }];
 
 /// Feature Unlearning (Moon, Cho, Kim 2023, arXiv 2303.05699).

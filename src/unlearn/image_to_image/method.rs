@@ -35,7 +35,6 @@ const CHARTS: &[Chart] = &[Chart {
         Curve { name: FORGET, label: "must go", meaning: Meaning::Negative },
         Curve { name: RETAIN, label: "may stay", meaning: Meaning::Positive },
     ],
-    rises: false,
 }];
 
 /// Image-to-image unlearning (Li et al. 2024, arXiv 2402.00351).

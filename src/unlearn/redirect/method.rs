@@ -49,14 +49,12 @@ const CHARTS: &[Chart] = &[
             Curve { name: REDIRECTED, label: "must go", meaning: Meaning::Negative },
             Curve { name: KEPT, label: "may stay", meaning: Meaning::Positive },
         ],
-        rises: false,
     },
     Chart {
         title: "Adversarial losses",
         help: "They should stay close to each other. If one runs away, the learning rate is too high.",
         stage: POLISH.id,
         curves: ADVERSARIAL_LOSSES,
-        rises: false,
     },
 ];
 

@@ -31,21 +31,18 @@ const CHARTS: &[Chart] = &[
         help: "They should stay close to each other. If one runs away, the learning rate is too high.",
         stage: UNLEARN.id,
         curves: ADVERSARIAL_LOSSES,
-        rises: false,
     },
     Chart {
         title: "Retention",
         help: "How far samples that may stay are from what they were.",
         stage: UNLEARN.id,
         curves: &[Curve { name: RETENTION, label: "retention", meaning: Meaning::Positive }],
-        rises: false,
     },
     Chart {
         title: "Distance of the weights",
         help: "From the original model.",
         stage: UNLEARN.id,
         curves: &[Curve { name: TO_ORIGINAL, label: "to the original", meaning: Meaning::Before }],
-        rises: true,
     },
 ];
 

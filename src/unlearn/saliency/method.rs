@@ -21,7 +21,6 @@ const CHARTS: &[Chart] = &[Chart {
         Curve { name: FORGET, label: "must go", meaning: Meaning::Negative },
         Curve { name: RETAIN, label: "may stay", meaning: Meaning::Positive },
     ],
-    rises: false,
 }];
 
 /// SalUn (Fan et al. 2024, arXiv 2310.12508).

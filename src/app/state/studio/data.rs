@@ -11,6 +11,7 @@ use crate::{
             labeler::LabelerChoice,
             marks::Marks,
             marks_check::{LearnedMarks, MarksCheck},
+            most_changed::MostChanged,
             notices::{Level, Notices},
             pending_action::PendingAction,
             prefs::Prefs,
@@ -122,6 +123,8 @@ pub struct Studio {
     pub layers: Vec<LayerShare>,
     /// The snapshots.
     pub timeline: Timeline,
+    /// Which sample that must go changed most, of those whose pictures were seen.
+    pub(super) most_changed: MostChanged,
     /// The labeler.
     pub labeler: Option<LabelerChoice>,
     /// What the labeler was asked that is being opened because the history knows it.
@@ -204,6 +207,7 @@ impl Studio {
             running_method: DEFAULT,
             is_previewing: false,
             timeline: Timeline::default(),
+            most_changed: MostChanged::default(),
             labeler: None,
             asked_labeler: None,
             labeler_history: None,

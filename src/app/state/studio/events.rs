@@ -7,6 +7,7 @@ use crate::{
         state::{
             charts::Charts,
             marks::Marks,
+            most_changed::MostChanged,
             notices::Level,
             run_state::{RunInProgress, RunState, RunStatus},
             tiles::{Source, sample_at},
@@ -207,6 +208,7 @@ impl Studio {
         self.tiles.forget(|_| true);
         self.charts = Charts::of(self.settings.method(), self.charts.log);
         self.timeline = Default::default();
+        self.most_changed = MostChanged::default();
         (self.run, self.detail, self.unsaved) = (RunState::None, None, false);
         self.walk = WalkState::None;
         (self.suggestions, self.suggesting) = (None, false);
@@ -277,6 +279,7 @@ impl Studio {
                 if let (Some(source), Some(samples), Some(pending)) = (Source::of(*weights), samples, pending) {
                     // What takes the place of an older picture does not fade in.
                     self.tiles.put(source, &samples, tiles.side, &tiles.rgb, (pending.epoch, self.now));
+                    self.note_changes(source, &samples);
                 }
             }
             SampleKind::Detail if (tiles.motion, tiles.masking) != (self.view.motion, self.view.masking) => {}

@@ -13,6 +13,7 @@ use crate::{
     },
     engine::{Command, FileJob, ImageSource, LabelerCard, OpenRequest, PictureRequest, ProjectCard},
     feedback::{LabelerSpec, Mark, Sample},
+    metrics::Caption,
     project::is_project,
 };
 
@@ -145,18 +146,19 @@ impl Studio {
     }
 
     /// Writes a picture of the samples from the cursor's row on: before and after side by side once there is an after.
-    pub fn save_grid(&mut self, path: PathBuf, first: usize) {
+    /// `draw` makes captions of lines of words.
+    pub fn save_grid(&mut self, path: PathBuf, first: usize, draw: impl Fn(&[String]) -> Vec<Caption>) {
         let [before, after] = self.compared_sources();
         let sources = if before == after { vec![before] } else { vec![before, after] };
-        let picture = self.picture(sources, first);
+        let picture = self.picture(sources, first, draw);
         self.write(Command::File(Box::new(FileJob::Grid(path, picture))));
     }
 
-    /// Writes an animation of the same samples through all snapshots.
-    pub fn save_animation(&mut self, path: PathBuf, first: usize) {
+    /// Writes an animation of the same samples through all snapshots; `draw` makes captions of lines of words.
+    pub fn save_animation(&mut self, path: PathBuf, first: usize, draw: impl Fn(&[String]) -> Vec<Caption>) {
         let snapshots = self.timeline.snapshots().iter().map(|snapshot| Source::Snapshot(snapshot.number));
         let sources = std::iter::once(Source::Original).chain(snapshots).chain([Source::Current]).collect();
-        let picture = self.picture(sources, first);
+        let picture = self.picture(sources, first, draw);
         self.write(Command::File(Box::new(FileJob::Animation(path, picture))));
     }
 
@@ -173,7 +175,26 @@ impl Studio {
         self.write(Command::File(Box::new(FileJob::Text(path, text))));
     }
 
-    fn picture(&self, sources: Vec<Source>, first: usize) -> PictureRequest {
+    /// What a picture says of weights: the model's name, and which weights these are.
+    fn caption(&self, source: Source) -> String {
+        let node = |id| self.history.as_ref()?.manifest.node(id).map(|node| node.name.clone());
+        let weights = match source {
+            Source::Original => "before".to_owned(),
+            Source::Current => "after".to_owned(),
+            Source::Node(id) => node(id).unwrap_or_default(),
+            Source::Picture => "pictures".to_owned(),
+            Source::Masked => "what is seen of the pictures".to_owned(),
+            Source::Snapshot(_) | Source::Slider(_) => self.timeline.caption_of(source),
+        };
+        format!("{}: {weights}", self.open_name().unwrap_or_default())
+    }
+
+    fn picture(&self, sources: Vec<Source>, first: usize, draw: impl Fn(&[String]) -> Vec<Caption>) -> PictureRequest {
+        let captions: Vec<String> = match sources[..] {
+            // There is nothing to tell it from.
+            [_] => self.open_name().into_iter().collect(),
+            _ => sources.iter().map(|&source| self.caption(source)).collect(),
+        };
         let places = first..self.shown_count();
         let samples: Vec<Sample> = places.take(PICTURE).filter_map(|place| self.sample(place)).collect();
         let is_negative = |&sample: &Sample| self.marks.get(sample) == Some(Mark::Negative);
@@ -185,6 +206,7 @@ impl Studio {
             psi: self.view.psi,
             class: self.view.class,
             columns: COLUMNS,
+            captions: draw(&captions),
         }
     }
 
@@ -209,12 +231,6 @@ impl Studio {
         let file = self.model.as_ref().map(|card| card.file.as_path());
         let place = file.filter(|file| history.is_none_or(|folder| !file.starts_with(folder))).or(history);
         place.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
-    }
-
-    /// The sample whose change the timeline shows: the first that must go.
-    pub fn preview_sample(&self) -> Option<Sample> {
-        let shown = self.marks.feedback().negatives().next().or_else(|| self.sample(self.view.cursor));
-        shown.or_else(|| self.sample_of_number(0))
     }
 
     /// Whether a picture of a sample is there.

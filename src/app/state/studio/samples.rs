@@ -9,7 +9,7 @@ use crate::{
         walk::OpenWalk,
     },
     engine::{Command, ImageSource, SampleKind, SampleRequest, SuggestRequest},
-    feedback::{Feedback, Sample, probe::FEWEST},
+    feedback::{Feedback, Mark, Sample, probe::FEWEST},
     networks::{Masking, Motion, latents::class_at},
 };
 
@@ -19,6 +19,8 @@ pub const SAMPLES: usize = 10_000;
 const REQUEST_SECONDS: f64 = 0.12;
 /// Samples that are suggested at once.
 const SUGGESTED: usize = 16;
+/// Samples that must go of which the timeline shows the one that changed most: few enough for every frame.
+const CONSIDERED: usize = 64;
 /// Seconds after which a GPU that has drawn nothing yet is tuning its kernels.
 const TUNING_AFTER: f64 = 1.0;
 
@@ -140,6 +142,38 @@ impl Studio {
     pub fn compared_sources(&self) -> [Source; 2] {
         let after = self.timeline.shown();
         [self.before(), if after == Source::Current && self.epoch == 0 { Source::Original } else { after }]
+    }
+
+    /// The sample whose change the timeline shows: of those that must go the one that changed most, or the first.
+    pub fn preview_sample(&self) -> Option<Sample> {
+        let most = self.most_changed.sample().filter(|&sample| self.marks.get(sample) == Some(Mark::Negative));
+        most.or_else(|| self.marks.feedback().negatives().next()).or_else(|| self.sample(self.view.cursor))
+    }
+
+    /// Sees how much what must go has changed, now that new pictures of these samples are there.
+    pub(super) fn note_changes(&mut self, source: Source, samples: &[Sample]) {
+        let both = [Source::Original, Source::Current];
+        let must_go = |sample: &Sample| self.marks.get(*sample) == Some(Mark::Negative);
+        if !both.contains(&source) || !samples.iter().any(must_go) {
+            return;
+        }
+        let negatives = self.marks.feedback().negatives().take(CONSIDERED);
+        let changes: Vec<_> = negatives.filter_map(|sample| Some((sample, self.tiles.change(sample, both)?))).collect();
+        self.most_changed.update(&changes);
+    }
+
+    /// Plays the timeline, which shows in the grid.
+    pub fn play_timeline(&mut self) {
+        self.timeline.play();
+        if self.view.compare == Compare::Before {
+            self.view.compare = Compare::After;
+        }
+    }
+
+    /// Goes on with the timeline while it plays; called in every frame, after the grid has asked for what it misses. Gives
+    /// the seconds after which the next frame is due.
+    pub fn advance_timeline(&mut self) -> Option<f64> {
+        self.timeline.advance(self.now, self.pending_tiles.is_none())
     }
 
     /// Asks for the tiles that are looked at and not there yet, best first. Called in every frame.

@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::{
-    keys,
+    heat_scale, keys,
     page::{MARGIN, page},
     paint::VisibleGrid,
     rest, status, toolbar,
@@ -55,6 +55,7 @@ impl GridView {
         let place = ui.available_rect_before_wrap();
         area.show_viewport(ui, |ui, viewport| self.content(ui, viewport, studio));
         status::ui(ui, place, studio, self.any_drawn);
+        heat_scale::ui(ui, place, studio);
         rest::ui(self, ui, place, studio);
         walk::ui(ui, place, studio);
     }

@@ -5,6 +5,7 @@
 //! where a walk leads to. In goes the studio, out go marks and requests for tiles.
 
 mod content;
+mod heat_scale;
 mod keys;
 mod order_menu;
 mod page;
