@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::request::RunRequest;
 use crate::{
     feedback::FeedbackSource,
     project::{Manifest, NodeId},
@@ -23,9 +24,11 @@ pub struct ProjectCard {
     pub sizes: Vec<u64>,
     /// The run that was interrupted, if there is one.
     pub interrupted: Option<InterruptedRun>,
+    /// The run that was stopped and can go on, if there is one.
+    pub stopped: Option<InterruptedRun>,
 }
 
-/// A run that was interrupted and can be gone on with.
+/// A run that was interrupted or stopped and can be gone on with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InterruptedRun {
     /// Its node.
@@ -43,4 +46,11 @@ pub struct AskedRun {
     pub feedback: FeedbackSource,
     /// Whether it is to be measured.
     pub measured: bool,
+}
+
+impl From<RunRequest> for AskedRun {
+    fn from(request: RunRequest) -> Self {
+        let RunRequest { feedback, settings, evaluation, .. } = request;
+        Self { settings, feedback, measured: evaluation.is_some() }
+    }
 }

@@ -1,11 +1,11 @@
 //! Starting a run and watching it: a preset, a button, its progress, its result.
 
-use eframe::egui::{self, ComboBox, ProgressBar, RichText, TextEdit, Ui};
+use eframe::egui::{self, ComboBox, Label, ProgressBar, RichText, TextEdit, Ui};
 
 use super::{
     audit_card,
     dialogs::{Dialogs, Purpose},
-    format::{format_bytes, format_duration, group_digits},
+    format::{about, format_bytes, format_duration, group_digits},
     history, mask_picture, settings_form,
     theme::palette,
     widgets,
@@ -37,7 +37,9 @@ impl RunPanel {
         audit_card::ui(ui, studio);
         history::interrupted(ui, studio);
         if let RunState::Finished(report) = &studio.run {
-            result(ui, report);
+            if result(ui, report) {
+                studio.continue_run();
+            }
             widgets::gap(ui);
         }
         widgets::section(ui, "Unlearn", |_| {});
@@ -313,9 +315,39 @@ fn stages(ui: &mut Ui, run: &RunInProgress) {
     });
 }
 
-fn result(ui: &mut Ui, report: &RunReport) {
+/// The button that goes on with a run that was stopped; whether it was pressed.
+fn go_on(ui: &mut Ui) -> bool {
+    ui.add_space(6.0);
+    let help = "Goes on where it was stopped, to the end that was asked for";
+    widgets::wide_button(ui, "Go on", palette(ui.style()).after, 110.0).on_hover_text(help).clicked()
+}
+
+/// What the marks let one say of a result that no labeler measured.
+fn estimated(ui: &mut Ui, report: &RunReport) {
+    if let Some(seen) = &report.estimated {
+        ui.add_space(4.0);
+        let text = format!("About {} gone (estimated from your marks)", about(seen.gone));
+        let percent = |part: f64| format!("{:.0}%", part * 100.0);
+        let hover = format!(
+            "What your marks taught was looked for in {} samples that you have not marked: an estimated {} of them showed \
+             it before, {} do now. Between {} and {} of it is gone, as far as the marks tell. A labeler would measure it.",
+            group_digits(seen.samples),
+            percent(seen.share_before),
+            percent(seen.share_after),
+            percent(seen.at_least),
+            percent(seen.at_most),
+        );
+        ui.add(Label::new(text).wrap()).on_hover_text(hover);
+    }
+    if let Some(reason) = &report.estimate_failed {
+        widgets::explain(ui, format!("How much is gone cannot be estimated from your marks: {reason}."));
+    }
+}
+
+/// What came of a run; whether it is to go on.
+fn result(ui: &mut Ui, report: &RunReport) -> bool {
     let p = palette(ui.style());
-    widgets::card(ui).show(ui, |ui| {
+    let card = widgets::card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
         let (title, colour) = match (&report.failed, report.stopped) {
             (Some(_), _) => ("The run failed", p.negative),
@@ -329,6 +361,7 @@ fn result(ui: &mut Ui, report: &RunReport) {
         if let Some(reason) = &report.measurement_failed {
             widgets::explain(ui, format!("The result is kept, but could not be measured: {reason}."));
         }
+        estimated(ui, report);
         if let Some(seen) = &report.evaluation {
             ui.add_space(4.0);
             if let Some(pul) = seen.pul {
@@ -354,7 +387,9 @@ fn result(ui: &mut Ui, report: &RunReport) {
                 widgets::explain(ui, text).on_hover_text(format!("{hover}{note}."));
             }
         }
+        report.can_go_on.is_some() && go_on(ui)
     });
+    card.inner
 }
 
 /// How pictures are completed now.

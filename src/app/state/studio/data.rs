@@ -15,7 +15,7 @@ use crate::{
             prefs::Prefs,
             preset::PresetChoice,
             run_state::{RunState, RunStatus},
-            tiles::TileCache,
+            tiles::{Source, TileCache},
             timeline::Timeline,
             view::{Detail, View},
         },
@@ -83,6 +83,8 @@ pub struct Studio {
     pub tiles: TileCache,
     /// Thumbnails that arrived, to be made into textures.
     pub thumbnails: Vec<RenderedTiles>,
+    /// What textures show that is not so any more.
+    pub changed_thumbnails: Vec<Source>,
     /// The sample looked at closely.
     pub detail: Option<Detail>,
     /// The run.
@@ -165,6 +167,7 @@ impl Studio {
             view: View::default(),
             tiles: TileCache::default(),
             thumbnails: Vec::new(),
+            changed_thumbnails: Vec::new(),
             detail: None,
             run: RunState::None,
             settings: Settings::default(),
