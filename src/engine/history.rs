@@ -410,8 +410,11 @@ pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest)
     if let FeedbackSource::Marks(marks) = &mut kept.request.feedback {
         **marks = marks.clone().located(&*session.model()?);
     }
-    project_mut(session)?.select(parent, None)?;
-    session.results = session.results.cleared();
+    // A stopped run's result is looked at until there is a newer one.
+    if project(session)?.manifest().shown != Some(id) {
+        project_mut(session)?.select(parent, None)?;
+        session.results = session.results.cleared();
+    }
     Ok((id, kept))
 }
 

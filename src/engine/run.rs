@@ -140,6 +140,7 @@ pub(super) fn run(
     }
     if !matches!(report, Ok(Ok(_)))
         && let Some(node) = was_stopped
+        && history::project(session)?.node(node).is_ok_and(|node| node.status == Status::Unfinished)
     {
         // It is what it was, and can go on another time.
         let kept = history::project_mut(session)?.set_status(node, Status::Stopped);
@@ -295,6 +296,7 @@ fn run_request(
 
     // What was trained is on the disk before it is measured: no failure of a measurement costs a result.
     keep(control, request, &report)?;
+    report.node = control.node;
     report.can_go_on = keep_stopped(control, request, &report);
 
     // Who stops a run wants it to end: measuring can take longer than training did.
