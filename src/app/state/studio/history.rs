@@ -7,6 +7,7 @@ use crate::{
     app::state::{
         charts::Charts,
         comparison::Comparison,
+        notices::Level,
         run_state::{Collection, RunPlan, RunState},
         tiles::Source,
         timeline::Timeline,
@@ -174,6 +175,10 @@ impl Studio {
 
     /// Goes on with the run that was interrupted or stopped.
     pub fn continue_run(&mut self) {
+        if self.running_audit().is_some() {
+            self.notify(Level::Warning, "An audit is in progress.");
+            return;
+        }
         if !self.can_move() {
             return;
         }
