@@ -27,10 +27,10 @@ use super::{
 use crate::{
     checkpoint::{read_tensors, write_tensors},
     data::PictureSet,
-    feedback::{CollectRequest, FeedbackSummary, Pools, collect, estimate_gone, gone_samples},
+    feedback::{CollectRequest, Feedback, FeedbackSummary, MarksProbe, Pools, collect, estimate_gone, gone_samples},
     metrics::{Labeler, Target},
     model::program,
-    networks::Pictures,
+    networks::{FlatParams, Pictures},
     project::{NodeId, Status},
     unlearn::{Base, Ended, Plan, Request, ResumePoint, Settings},
 };
@@ -303,19 +303,7 @@ fn run_request(
     let finished = !report.stopped && report.failed.is_none();
     let trained = control.session.results.state.as_ref().map(|state| state.g_ema().clone());
     if let (Some(trained), true, true) = (&trained, finished, by_marks) {
-        let clock = Instant::now();
-        let model = control.session.model()?;
-        let of = 2 * gone_samples(&model);
-        let mut progress = |done| control.step(Phase::Evaluate, done, of);
-        let seeds = [settings.collect().map_err(EngineError::Settings)?.seed, EVALUATION_SEED];
-        let estimate = || estimate_gone((&model, trained), (&marks, probe.as_ref()), seeds, &mut progress);
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(estimate)) {
-            Ok(Ok(estimated)) => report.estimated = estimated,
-            Ok(Err(error)) => report.estimate_failed = Some(error.to_string()),
-            Err(panic) => report.estimate_failed = Some(panic_sentence(panic.as_ref())),
-        }
-        report.seconds.evaluate = clock.elapsed().as_secs_f64();
-        report.stopped = control.stopped;
+        estimate(control, trained, (&marks, probe.as_ref()), &mut report)?;
         save_report(control, &report)?;
     }
     if let (Some(Measurement { labeler, target, request }), Some(trained), true) = (&measurement, trained, finished) {
@@ -356,6 +344,29 @@ fn keep(control: &mut RunControl, request: &RunRequest, report: &RunReport) -> R
         export(&model, &control.session.results, None, out)?;
         control.send_event(Event::Exported(out.clone()));
     }
+    Ok(())
+}
+
+/// Notes in the report how much is gone, as far as the marks tell.
+fn estimate(
+    control: &mut RunControl,
+    trained: &FlatParams,
+    marks: (&Feedback, Option<&MarksProbe>),
+    report: &mut RunReport,
+) -> Result<(), EngineError> {
+    let clock = Instant::now();
+    let model = control.session.model()?;
+    let of = 2 * gone_samples(&model);
+    let seeds = [report.settings.collect().map_err(EngineError::Settings)?.seed, EVALUATION_SEED];
+    let mut progress = |done| control.step(Phase::Evaluate, done, of);
+    let estimate = || estimate_gone((&model, trained), marks, seeds, &mut progress);
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(estimate)) {
+        Ok(Ok(estimated)) => report.estimated = estimated,
+        Ok(Err(error)) => report.estimate_failed = Some(error.to_string()),
+        Err(panic) => report.estimate_failed = Some(panic_sentence(panic.as_ref())),
+    }
+    report.seconds.evaluate = clock.elapsed().as_secs_f64();
+    report.stopped = control.stopped;
     Ok(())
 }
 
