@@ -65,7 +65,7 @@ enum Verb {
     Sample(sample::SampleArgs),
     /// Make a model forget something.
     Unlearn(Box<unlearn::UnlearnArgs>),
-    /// Go on with a run that was interrupted.
+    /// Go on with a run that was interrupted or stopped.
     Resume(resume::ResumeArgs),
     /// Run several methods on the same feedback and compare them.
     Compare(Box<compare::CompareArgs>),

@@ -10,8 +10,8 @@ use unlearn_studio::{
     checkpoint, device,
     engine::{
         Command, Engine, EvaluationRequest, Event, FileJob, LabelQuestion, LabelRequest, LabelledSamples,
-        PictureRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest, Walk, WalkRequest, WalkTiles,
-        Weights,
+        PictureRequest, ProjectRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest, Walk,
+        WalkRequest, WalkTiles, Weights,
     },
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
     metrics::{Caption, to_rgb8},
@@ -236,6 +236,68 @@ fn a_held_run_can_be_stopped() {
     engine.send(Command::Stop);
     let report = report(&engine);
     assert_eq!((report.stopped, report.iterations), (true, 0));
+}
+
+#[test]
+fn a_stopped_run_goes_on_without_a_project() {
+    let files = folder();
+    let go_on = || Command::Project(Box::new(ProjectRequest::Continue { micro_batch: None }));
+    let whole = open();
+    whole.send(go_on());
+    assert!(failure(&whole).contains("no run"));
+    whole.send(run(8, 40));
+    assert_eq!(report(&whole).iterations, 40);
+    let whole = exported(&whole, Command::Export(files.path().join("whole.safetensors")));
+    let engine = open();
+    engine.send(run(8, 40));
+    for stop_after in [2, 14] {
+        for _ in 0..stop_after {
+            wait(&engine, |event| matches!(event, Event::Iteration(_)).then_some(()));
+        }
+        engine.send(Command::Stop);
+        let report = report(&engine);
+        assert!(report.stopped && report.can_go_on.is_some(), "{report:?}");
+        engine.send(go_on());
+    }
+    let report = report(&engine);
+    assert_eq!((report.iterations, report.stopped, report.can_go_on.is_some()), (40, false, false));
+    let out = exported(&engine, Command::Export(files.path().join("stopped.safetensors")));
+    assert!(std::fs::read(whole).expect("a result") == std::fs::read(out).expect("a result"), "a stop left its trace");
+}
+
+#[test]
+fn a_run_from_marks_says_how_much_is_gone_or_why_it_cannot() {
+    let seen = |command: Command| {
+        let engine = open();
+        engine.send(command);
+        let report = report(&engine);
+        (report.estimated, report.estimate_failed)
+    };
+    let first = seen(run(1, 2));
+    assert!(first.0.is_some() != first.1.is_some(), "{first:?}");
+    assert_eq!(first, seen(run(1, 2)), "the same again");
+    // A labeler measures, and marks are not asked.
+    let (seed, samples) = (1, 16);
+    let evaluation = EvaluationRequest { labeler: labeler(), forget: "1".to_owned(), samples, seed };
+    assert_eq!(seen(run_with(1, 2, |request| request.evaluation = Some(evaluation))), (None, None));
+}
+
+#[test]
+fn all_phases_say_how_much_time_is_left() {
+    let engine = open();
+    engine.send(run(4, 8));
+    let mut left = Vec::new();
+    wait(&engine, |event| match event {
+        Event::Progress(progress) => {
+            left.push(progress.seconds_left);
+            None
+        }
+        Event::Done(_) => Some(()),
+        _ => None,
+    });
+    // The first step says nothing about the others.
+    assert!(left.len() >= 12 && left[0].is_none(), "{left:?}");
+    assert!(left[1..].iter().all(|left| left.is_some_and(|seconds| seconds.is_finite() && seconds >= 0.0)), "{left:?}");
 }
 
 #[test]

@@ -184,6 +184,68 @@ fn a_run_that_is_interrupted_again_and_again_ends_in_the_same_bytes() {
     assert!(!broken.join("nodes/1/run.safetensors").exists(), "what it takes to go on is not wanted any more");
 }
 
+#[test]
+fn a_run_that_is_stopped_goes_on_to_the_same_bytes() {
+    let files = folder();
+    let path = |name: &str| files.path().join(name);
+    let engine = keep_in(&path("whole.unlearn"));
+    engine.send(start(request(&golden_sha(), [8, 24], Some(path("whole.safetensors")))));
+    assert_eq!(report(&engine).iterations, 24);
+    drop(engine);
+
+    let (stopped, out) = (path("stopped.unlearn"), path("stopped.safetensors"));
+    let mut engine = keep_in(&stopped);
+    engine.send(start(request(&golden_sha(), [8, 24], Some(out.clone()))));
+    // At first in stage 1, of which there is no node, then in stage 2.
+    for stop_after in [2, 4, 12, 2] {
+        for _ in 0..stop_after {
+            wait(&engine, |event| matches!(event, Event::Iteration(_)).then_some(()));
+        }
+        engine.send(Command::Stop);
+        let report = report(&engine);
+        assert!(report.stopped && report.can_go_on.is_some(), "{report:?}");
+        assert_eq!(report.node.is_some(), report.iterations > 0);
+        engine.send(project(ProjectRequest::Rename(0, "first".to_owned())));
+        let card = card(&engine);
+        assert_eq!((card.stopped.map(|run| run.node), card.interrupted), (report.node, None));
+        if let Some(node) = report.node {
+            assert!(stopped.join(format!("nodes/{node}/run.safetensors")).exists());
+            // The program may have ended meanwhile.
+            drop(engine);
+            let (opened, card, _) = open(&stopped);
+            assert_eq!(card.stopped.map(|run| run.node), Some(node));
+            engine = opened;
+        }
+        engine.send(project(ProjectRequest::Continue { micro_batch: None }));
+    }
+    let report = report(&engine);
+    assert_eq!((report.iterations, report.stopped, report.can_go_on.is_some()), (24, false, false));
+    let [whole, out] = [path("whole.safetensors"), out].map(|file| fs::read(file).expect("a result"));
+    assert!(whole == out, "a stop left its trace");
+    let node = stopped.join(format!("nodes/{}", report.node.expect("a node")));
+    assert_eq!(fs::read(node.join("model.safetensors")).expect("the node"), whole);
+    assert!(!node.join("run.safetensors").exists(), "what it takes to go on is not wanted any more");
+}
+
+#[test]
+fn a_new_run_gives_up_where_a_stopped_one_stood() {
+    let files = folder();
+    let engine = keep_in(&files.path().join("faces.unlearn"));
+    let state = files.path().join("faces.unlearn/nodes/1/run.safetensors");
+    engine.send(start(request(&golden_sha(), [1, 100_000], None)));
+    wait(&engine, |event| matches!(&event, Event::Iteration(iteration) if iteration.is_result()).then_some(()));
+    engine.send(Command::Stop);
+    assert_eq!(report(&engine).node, Some(1));
+    assert!(state.exists());
+    engine.send(start(request(&golden_sha(), [1, 2], None)));
+    assert_eq!(report(&engine).node, Some(2));
+    assert!(!state.exists(), "its result stays, and nothing else");
+    assert!(files.path().join("faces.unlearn/nodes/1/model.safetensors").exists());
+    engine.send(project(ProjectRequest::Continue { micro_batch: None }));
+    assert!(failure(&engine).contains("no run"));
+    idle(&engine);
+}
+
 /// What `scripts/kill_test.sh` does a hundred times.
 #[cfg(unix)]
 #[test]

@@ -1,4 +1,4 @@
-//! `resume PROJECT`: goes on with a run that was interrupted.
+//! `resume PROJECT`: goes on with a run that was interrupted or stopped.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,10 @@
 //! What happens between two iterations of a run: commands are handled, samples are rendered, progress is reported.
 
-use std::{collections::BTreeMap, ops::ControlFlow, time::Instant};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, Sender};
 use indexmap::IndexMap;
@@ -20,6 +24,7 @@ use super::{
     results::Held,
     session::Session,
     tiles::{PendingSamples, send_tiles},
+    time_left::{Part, TimeLeft},
 };
 use crate::{
     project::NodeId,
@@ -44,17 +49,19 @@ pub(super) struct RunControl<'a> {
     /// What the last iteration that made the result measured.
     pub(super) last: IndexMap<&'static str, f32>,
     /// Wall time of each stage before the run was interrupted.
-    earlier: BTreeMap<String, f64>,
+    pub(super) earlier: BTreeMap<String, f64>,
     /// Wall time of each stage, and since when the present one is counted.
     pub(super) seconds: IndexMap<&'static str, f64>,
     counted: Instant,
     /// How the result comes about; the session's, once there is one.
     pub(super) provenance: Vec<(String, String)>,
     pending: PendingSamples,
-    /// Training iterations done and to do in the whole run.
+    /// Training iterations done in the whole run.
     trained: usize,
-    to_train: usize,
-    training_since: Option<Instant>,
+    /// What the rest of the run will take, since when it is counted, and how long it was paused meanwhile.
+    pub(super) time_left: TimeLeft,
+    began: Instant,
+    paused_for: Duration,
     /// Looks at the result at every automatic snapshot.
     pub(super) estimator: Option<Estimator>,
     /// The run's node in the project.
@@ -67,6 +74,8 @@ pub(super) struct RunControl<'a> {
     is_saved: bool,
     /// How much of each layer may move, where not all may.
     pub(super) layers: Vec<LayerShare>,
+    /// Where the method stood when the person stopped it.
+    pub(super) stopped_at: Option<(ResumePoint, Counters)>,
 }
 
 /// What a run could be gone on with.
@@ -97,14 +106,16 @@ impl<'a> RunControl<'a> {
             provenance: Vec::new(),
             pending: PendingSamples::default(),
             trained: 0,
-            to_train: plan.iterations,
-            training_since: None,
+            time_left: TimeLeft::default(),
+            began: Instant::now(),
+            paused_for: Duration::ZERO,
             estimator: None,
             node: None,
             plan,
             autosave: None,
             is_saved: false,
             layers: Vec::new(),
+            stopped_at: None,
         }
     }
 
@@ -115,7 +126,8 @@ impl<'a> RunControl<'a> {
     /// A step outside of the method.
     pub(super) fn step(&mut self, phase: Phase, done: usize, of: usize) -> ControlFlow<()> {
         self.is_result = false;
-        self.send_event(Event::Progress(Progress { phase, done, of, seconds_left: None }));
+        let seconds_left = self.seconds_left(phase, (done, of));
+        self.send_event(Event::Progress(Progress { phase, done, of, seconds_left }));
         self.handle_commands(None, None);
         if self.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -129,11 +141,19 @@ impl<'a> RunControl<'a> {
         Ok(())
     }
 
-    /// Where the interrupted run stood; `None` if it had not begun to train.
-    pub(super) fn saved_state(&mut self) -> Result<Option<ResumePoint>, EngineError> {
-        let (Some(node), Some(project)) = (self.node, &self.session.project) else { return Ok(None) };
-        let Some(state) = project.run_state(node)? else { return Ok(None) };
-        let (point, counters) = resume_point(state, &self.session.device.device)?;
+    /// Where the run that goes on stood: what was kept in memory, else what is on the disk. `None` if it had not begun to train.
+    pub(super) fn saved_state(
+        &mut self,
+        kept: Option<(ResumePoint, Counters)>,
+    ) -> Result<Option<ResumePoint>, EngineError> {
+        let (point, counters) = match (kept, self.node, &self.session.project) {
+            (Some(kept), ..) => kept,
+            (None, Some(node), Some(project)) => {
+                let Some(state) = project.run_state(node)? else { return Ok(None) };
+                resume_point(state, &self.session.device.device)?
+            }
+            (None, ..) => return Ok(None),
+        };
         self.iterations = counters.iterations;
         self.trained = counters.trained;
         self.earlier = counters.seconds;
@@ -166,7 +186,8 @@ impl<'a> RunControl<'a> {
     }
 
     fn counters(&self) -> Counters {
-        let seconds = self.seconds.iter().map(|(stage, seconds)| ((*stage).to_owned(), *seconds)).collect();
+        let mut seconds = self.earlier.clone();
+        seconds.extend(self.seconds.iter().map(|(stage, seconds)| ((*stage).to_owned(), *seconds)));
         Counters { iterations: self.iterations, trained: self.trained, seconds }
     }
 
@@ -191,7 +212,7 @@ impl<'a> RunControl<'a> {
             let paused_since = Instant::now();
             let command = self.commands.recv().unwrap_or(Command::Quit);
             // A pause says nothing about how long an iteration takes.
-            self.training_since = self.training_since.map(|since| since + paused_since.elapsed());
+            self.paused_for += paused_since.elapsed();
             self.handle_command(command, current);
         }
     }
@@ -317,11 +338,11 @@ impl<'a> RunControl<'a> {
         }
     }
 
-    fn seconds_left(&self) -> Option<f64> {
-        let elapsed = self.training_since?.elapsed().as_secs_f64();
-        // The clock starts when the first iteration is done.
-        let rate = elapsed / self.trained.saturating_sub(1).max(1) as f64;
-        Some(rate * self.to_train.saturating_sub(self.trained) as f64)
+    /// What the rest of the run takes, now that so many steps of a phase, of so many, are done.
+    fn seconds_left(&mut self, phase: Phase, (done, of): (usize, usize)) -> Option<f64> {
+        let now = self.began.elapsed().saturating_sub(self.paused_for).as_secs_f64();
+        self.time_left.advance(Part::of(phase)?, done, of, now);
+        self.time_left.seconds()
     }
 
     fn count_seconds(&mut self, stage: &'static str) {
@@ -333,14 +354,13 @@ impl<'a> RunControl<'a> {
 
 impl Monitor for RunControl<'_> {
     fn after(&mut self, iteration: &Iteration, state: StateRef<'_>, resume: &dyn Fn() -> ResumePoint) -> Flow {
-        // The first iteration warms caches (and, on a GPU, tunes kernels): it says nothing about the others.
-        self.training_since.get_or_insert_with(Instant::now);
         self.trained += 1;
         self.is_result = iteration.is_result();
         self.reached = Some(iteration.at);
         let (done, of) = (iteration.index + 1, iteration.of);
-        let seconds_left = (self.trained > 1).then(|| self.seconds_left()).flatten();
-        self.send_event(Event::Progress(Progress { phase: Phase::Method(iteration.at), done, of, seconds_left }));
+        let phase = Phase::Method(iteration.at);
+        let seconds_left = self.seconds_left(phase, (iteration.place() + 1, of * iteration.at.rounds));
+        self.send_event(Event::Progress(Progress { phase, done, of, seconds_left }));
         self.send_event(Event::Iteration(iteration.clone()));
         if self.is_result {
             // Should anything fail from here on, this is what was reached.
@@ -354,8 +374,11 @@ impl Monitor for RunControl<'_> {
         self.handle_commands(Some(state), Some(resume));
         self.count_seconds(iteration.at.stage.id);
         let due = self.autosave.as_ref().is_some_and(Autosave::is_due);
-        if (due || *self.quit) && !self.is_saved {
+        if (due || self.stopped) && !self.is_saved {
             self.save(Some(resume));
+        }
+        if self.stopped && !*self.quit {
+            self.stopped_at = Some((resume(), self.counters()));
         }
         if self.stopped { Flow::Stop } else { Flow::Continue }
     }

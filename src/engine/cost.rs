@@ -5,7 +5,7 @@ use crate::{model::ModelCard, unlearn::Plan};
 /// An adversarial iteration with all its passes takes about as long as drawing this many of its batches.
 ///
 /// From `benches/README.md`: iterations of 80.6, 232 and 465 ms against 16 samples drawn in 6 to 35 ms.
-const BATCHES_PER_ITERATION: f64 = 13.0;
+pub(super) const BATCHES_PER_ITERATION: f64 = 13.0;
 /// Copies of each network's parameters: trained and averaged, two moments, gradient, the last good state, the file's.
 const COPIES: f64 = 9.0;
 /// Feature maps kept for the backward pass, per feature map that a layer gives.

@@ -1,6 +1,6 @@
 //! Before and after, through a labeler's eyes.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 use burn::tensor::Device;
 
@@ -12,6 +12,7 @@ use super::{
     phase::{Phase, Progress},
     pictures::sentences,
     request::CompareRequest,
+    time_left::{Part, PartTime, TimeLeft, Work},
 };
 use crate::{
     data::PictureSet,
@@ -140,7 +141,12 @@ pub(super) fn compare_files(
     let labeler = evaluation.labeler.open()?;
     let target = labeler.target(&evaluation.forget)?;
     let of = 2 * evaluation.samples;
-    let mut progress = |done| control.progress(Progress { phase: Phase::Evaluate, done, of, seconds_left: None });
+    let mut time_left = TimeLeft::new(vec![PartTime::new(Part::Evaluate, of, Work::Draw(1.0))]);
+    let began = Instant::now();
+    let mut progress = |done| {
+        time_left.advance(Part::Evaluate, done, of, began.elapsed().as_secs_f64());
+        control.progress(Progress { phase: Phase::Evaluate, done, of, seconds_left: time_left.seconds() })
+    };
     let models = [(&before.generator, &before.g_ema), (&after.generator, &after.g_ema)];
     compare(models, &labeler, &target, evaluation.seed, evaluation.samples, &mut progress)
 }

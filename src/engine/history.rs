@@ -309,20 +309,17 @@ pub(super) fn card(session: &Session, running: Option<NodeId>) -> Option<Box<Pro
     let project = session.project.as_ref()?;
     let manifest = project.manifest().clone();
     let is_unnamed = session.projects_folder.as_deref().is_some_and(|folder| project.folder().starts_with(folder));
+    let waiting = |node: &Node| {
+        let asked = kept_request(project, node.id).ok().map(|kept| Box::new(AskedRun::from(kept.request)));
+        (Some(node.id) != running).then_some(InterruptedRun { node: node.id, asked })
+    };
     Some(Box::new(ProjectCard {
         folder: project.folder().to_owned(),
         is_unnamed,
         read_only: project.read_only().map(str::to_owned),
         sizes: manifest.nodes.iter().map(|node| project.size(node.id)).collect(),
-        interrupted: project.unfinished().map(|node| node.id).filter(|id| Some(*id) != running).map(|node| {
-            let asked = kept_request(project, node).ok().map(|kept| kept.request);
-            let asked = asked.map(|RunRequest { feedback, settings, evaluation, .. }| AskedRun {
-                settings,
-                feedback,
-                measured: evaluation.is_some(),
-            });
-            InterruptedRun { node, asked: asked.map(Box::new) }
-        }),
+        interrupted: project.unfinished().and_then(waiting),
+        stopped: project.stopped().and_then(waiting),
         labeler: asked_labeler(project),
         manifest,
     }))
@@ -353,6 +350,7 @@ pub(super) fn begin(session: &mut Session, request: &mut RunRequest) -> Result<O
     let pictures = session.pictures().map(|pictures| pictures.source().clone());
     let pictures = pictures.filter(|_| model.generator.completion().is_some());
     let Some(project) = &mut session.project else { return Ok(None) };
+    project.forget_stopped();
     if let FeedbackSource::File(path) = &request.feedback {
         // The file may be gone when the run is resumed.
         request.feedback = FeedbackSource::Marks(Box::new(Feedback::load(path, &model.sha256)?.located(&model)));
@@ -402,9 +400,10 @@ fn describe(request: &RunRequest, args: &Map<String, Value>) -> Asked {
     }
 }
 
-/// The interrupted run: its node and what was asked; everything it started from is open afterwards.
+/// The run that was interrupted, or else stopped: its node and what was asked; everything it started from is open afterwards.
 pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest), EngineError> {
-    let node = project(session)?.unfinished().ok_or(EngineError::State("no run was interrupted"))?;
+    let open = session.project.as_ref().ok_or(NOTHING_TO_GO_ON_WITH)?;
+    let node = open.unfinished().or_else(|| open.stopped()).ok_or(NOTHING_TO_GO_ON_WITH)?;
     let (id, parent) = (node.id, node.parent.unwrap_or_default());
     let mut kept = kept_request(project(session)?, id)?;
     start_from(session, parent)?;
@@ -422,16 +421,22 @@ pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest)
     if let FeedbackSource::Marks(marks) = &mut kept.request.feedback {
         **marks = marks.clone().located(&*session.model()?);
     }
-    project_mut(session)?.select(parent, None)?;
-    session.results = session.results.cleared();
+    // A stopped run's result is looked at until there is a newer one.
+    if project(session)?.manifest().shown != Some(id) {
+        project_mut(session)?.select(parent, None)?;
+        session.results = session.results.cleared();
+    }
     Ok((id, kept))
 }
 
 /// What a report says in numbers.
 pub(super) fn numbers(report: &super::report::RunReport) -> Option<Numbers> {
-    let seen = report.evaluation.as_ref()?;
+    let Some(seen) = &report.evaluation else {
+        let estimated = report.estimated.as_ref().map(|estimated| estimated.gone * 100.0);
+        return estimated.map(|gone| Numbers { estimated: Some(gone), ..Numbers::default() });
+    };
     let pul = seen.pul.map(|pul| pul * 100.0);
-    Some(Numbers { pul, frechet: seen.frechet, frechet_floor: seen.frechet_floor })
+    Some(Numbers { pul, frechet: seen.frechet, frechet_floor: seen.frechet_floor, estimated: None })
 }
 
 /// How a run's node came about.
@@ -456,4 +461,6 @@ pub(super) fn project_mut(session: &mut Session) -> Result<&mut Project, EngineE
     session.project.as_mut().ok_or(NO_PROJECT)
 }
 
+const NOTHING_TO_GO_ON_WITH: EngineError =
+    EngineError::State("there is no run that was stopped or interrupted to go on with");
 const NO_PROJECT: EngineError = EngineError::State("no history is kept of this model");

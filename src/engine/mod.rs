@@ -43,6 +43,7 @@ mod seed;
 mod session;
 mod suggest;
 mod tiles;
+mod time_left;
 mod train;
 pub mod training;
 mod warm_up;

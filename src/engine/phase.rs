@@ -55,6 +55,6 @@ pub struct Progress {
     pub done: usize,
     /// Steps in this phase.
     pub of: usize,
-    /// Estimate for the rest of the training, in seconds, once there is something to estimate from.
+    /// Estimate for the rest of the job, all its phases, in seconds; pauses do not count. `None` until the first steps were measured.
     pub seconds_left: Option<f64>,
 }

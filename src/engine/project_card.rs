@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::request::RunRequest;
 use crate::{
     feedback::{FeedbackSource, LabelerSpec},
     project::{Manifest, NodeId},
@@ -23,6 +24,8 @@ pub struct ProjectCard {
     pub sizes: Vec<u64>,
     /// The run that was interrupted, if there is one.
     pub interrupted: Option<InterruptedRun>,
+    /// The run that was stopped and can go on, if there is one.
+    pub stopped: Option<InterruptedRun>,
     /// The labeler of the latest run that had one, if its file is still there.
     pub labeler: Option<AskedLabeler>,
 }
@@ -38,7 +41,7 @@ pub struct AskedLabeler {
     pub gives_feedback: bool,
 }
 
-/// A run that was interrupted and can be gone on with.
+/// A run that was interrupted or stopped and can be gone on with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InterruptedRun {
     /// Its node.
@@ -56,4 +59,11 @@ pub struct AskedRun {
     pub feedback: FeedbackSource,
     /// Whether it is to be measured.
     pub measured: bool,
+}
+
+impl From<RunRequest> for AskedRun {
+    fn from(request: RunRequest) -> Self {
+        let RunRequest { feedback, settings, evaluation, .. } = request;
+        Self { settings, feedback, measured: evaluation.is_some() }
+    }
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::warm_up::WarmUp;
+use super::{project_card::AskedRun, warm_up::WarmUp};
 use crate::{
-    feedback::FeedbackSummary,
+    feedback::{FeedbackSummary, GoneEstimate},
     metrics::Evaluation,
     project::NodeId,
     unlearn::{LayerShare, Method, Settings, StageRound},
@@ -56,6 +56,15 @@ pub struct RunReport {
     pub node: Option<NodeId>,
     /// The measured result.
     pub evaluation: Option<Evaluation>,
+    /// How much is gone as far as the marks tell, of a run from marks that no labeler measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<GoneEstimate>,
+    /// Why that cannot be estimated, where it was to be and could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate_failed: Option<String>,
+    /// What was asked, if the run was stopped and can go on. It is nothing that a report on the disk could say for long.
+    #[serde(skip)]
+    pub can_go_on: Option<Box<AskedRun>>,
 }
 
 /// Wall time of each phase, in seconds.

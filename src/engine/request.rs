@@ -117,7 +117,7 @@ pub enum ProjectRequest {
     SaveAs(PathBuf),
     /// Keeps the marks of the node that the next request starts from.
     Marks(Box<Feedback>),
-    /// Goes on with the run that was interrupted; in smaller parts, where it ran out of memory.
+    /// Goes on with the run that was interrupted or stopped; in smaller parts, where it ran out of memory.
     Continue {
         /// Samples in one pass, if not so many as the run began with.
         micro_batch: Option<usize>,

@@ -5,6 +5,7 @@ use std::{ops::ControlFlow, path::Path, sync::Arc, time::Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
+    autosave::Counters,
     command::Command,
     control::RunControl,
     error::{EngineError, panic_sentence},
@@ -15,28 +16,41 @@ use super::{
     history,
     phase::Phase,
     pictures::sentences,
+    project_card::AskedRun,
     report::{RunReport, Seconds, provenance_of},
-    request::{EvaluationRequest, RunRequest},
-    session::Session,
+    request::{EvaluationRequest, ProjectRequest, RunRequest},
+    seed::EVALUATION_SEED,
+    session::{Session, StoppedRun},
+    time_left::TimeLeft,
     warm_up::{WarmUp, warm_up},
 };
 use crate::{
     checkpoint::{read_tensors, write_tensors},
     data::PictureSet,
-    feedback::{CollectRequest, FeedbackSummary, Pools, collect},
+    feedback::{CollectRequest, Feedback, FeedbackSummary, MarksProbe, Pools, collect, estimate_gone, gone_samples},
     metrics::{Labeler, Target},
     model::program,
-    networks::Pictures,
+    networks::{FlatParams, Pictures},
     project::{NodeId, Status},
-    unlearn::{Base, Ended, Plan, Request, Settings},
+    unlearn::{Base, Ended, Plan, Request, ResumePoint, Settings},
 };
 
 /// What is to be run.
 pub(super) enum Job {
     /// A new request.
     New(Box<RunRequest>),
-    /// The project's interrupted one, with this micro-batch if one is given.
+    /// The one that was interrupted or stopped, with this micro-batch if one is given.
     Continue(Option<usize>),
+}
+
+/// Where a run begins.
+enum Beginning {
+    /// At its start.
+    Start,
+    /// Where the disk says that its node's run stood.
+    Node(NodeId),
+    /// Where a run stood of which there is no node.
+    Memory(Box<(ResumePoint, Counters)>),
 }
 
 /// Runs a method on the session's model; the result stays in the session and, where a history is kept, becomes a node.
@@ -48,14 +62,14 @@ pub(super) fn run(
     events: &Sender<Event>,
     quit: &mut bool,
 ) -> Result<Option<RunReport>, EngineError> {
-    let (interrupted, mut request) = match job {
-        Job::New(request) => (None, *request),
+    let (beginning, mut request) = match job {
+        Job::New(request) => (Beginning::Start, *request),
         Job::Continue(micro_batch) => {
-            let (node, mut kept) = history::interrupted(session)?;
+            let (beginning, mut request) = unended(session)?;
             if let Some(micro_batch) = micro_batch {
-                kept.request.settings.set("micro-batch", micro_batch).map_err(EngineError::Settings)?;
+                request.settings.set("micro-batch", micro_batch).map_err(EngineError::Settings)?;
             }
-            (Some(node), kept.request)
+            (beginning, request)
         }
     };
     // What can be wrong with the request is found before anything is computed or written.
@@ -79,13 +93,25 @@ pub(super) fn run(
         return Err(EngineError::State("pictures that may stay are for models that complete pictures"));
     }
     session.model()?.check_samples()?;
-    if interrupted.is_none() && session.project.as_ref().is_some_and(|project| project.unfinished().is_some()) {
+    let has_node = matches!(beginning, Beginning::Node(_));
+    if !has_node && session.project.as_ref().is_some_and(|project| project.unfinished().is_some()) {
         return Err(EngineError::State("a run was interrupted: go on with it, or delete it in the history, first"));
     }
-    let node = match interrupted {
-        Some(node) => Some(node),
-        None if request.preview => None,
-        None => history::begin(session, &mut request)?,
+    if matches!(beginning, Beginning::Start) {
+        session.stopped = None;
+    }
+    let node = match beginning {
+        Beginning::Node(node) => Some(node),
+        _ if request.preview => None,
+        _ => history::begin(session, &mut request)?,
+    };
+    let was_stopped = match (node.filter(|_| has_node), &mut session.project) {
+        (Some(node), Some(project)) if project.node(node)?.status == Status::Stopped => {
+            // Should the program be killed, the run was interrupted.
+            project.set_status(node, Status::Unfinished)?;
+            Some(node)
+        }
+        _ => None,
     };
     let began = std::panic::AssertUnwindSafe(|| {
         let mut control = RunControl::new(session, commands, events, quit, plan);
@@ -93,20 +119,33 @@ pub(super) fn run(
         if let Some(card) = history::card(control.session, node) {
             control.send_event(Event::Project(Some(card)));
         }
-        run_request(&mut control, &request, measurement, interrupted.is_some())
+        run_request(&mut control, &request, measurement, beginning)
     });
     let report = std::panic::catch_unwind(began);
+    if has_node {
+        // Its model is another one now.
+        session.looked_at = None;
+    }
     // What never trained anything leaves no node behind; what did can be gone on with.
     let nothing_saved = |node: &NodeId| {
         let file = session.project.as_ref().map(|project| project.run_file(*node));
         file.is_some_and(|file| !file.is_file())
     };
     if !matches!(report, Ok(Ok(_)))
-        && let Some(node) = node.filter(nothing_saved).filter(|_| interrupted.is_none())
+        && let Some(node) = node.filter(nothing_saved).filter(|_| !has_node)
         && let Some(project) = &mut session.project
         && project.node(node).is_ok_and(|node| node.status == Status::Unfinished)
     {
         project.delete(node)?;
+    }
+    if !matches!(report, Ok(Ok(_)))
+        && let Some(node) = was_stopped
+        && history::project(session)?.node(node).is_ok_and(|node| node.status == Status::Unfinished)
+    {
+        // It is what it was, and can go on another time.
+        let kept = history::project_mut(session)?.set_status(node, Status::Stopped);
+        // Why it failed is worth more to be told of than why it cannot be shown again.
+        let _ = kept.map_err(EngineError::from).and_then(|()| history::change(session, ProjectRequest::Show(node)));
     }
     match report {
         Ok(report) => report,
@@ -114,11 +153,24 @@ pub(super) fn run(
     }
 }
 
+/// The run that was interrupted or stopped: where it goes on, and what was asked.
+fn unended(session: &mut Session) -> Result<(Beginning, RunRequest), EngineError> {
+    let is_interrupted = session.project.as_ref().is_some_and(|project| project.unfinished().is_some());
+    if let Some(StoppedRun { request, class, point, counters }) = session.stopped.clone().filter(|_| !is_interrupted) {
+        if session.model()?.generator.class() != class {
+            session.set_class(class)?;
+        }
+        return Ok((Beginning::Memory(Box::new((point, counters))), request));
+    }
+    let (node, kept) = history::interrupted(session)?;
+    Ok((Beginning::Node(node), kept.request))
+}
+
 fn run_request(
     control: &mut RunControl,
     request: &RunRequest,
     measurement: Option<Measurement>,
-    resumed: bool,
+    beginning: Beginning,
 ) -> Result<Option<RunReport>, EngineError> {
     let (settings, node) = (&request.settings, control.node);
     let (method, plan) = (settings.method(), control.plan);
@@ -127,15 +179,22 @@ fn run_request(
         control.estimator = Some(Estimator::new(&model, m.labeler.clone(), m.target.clone(), m.request.seed)?);
     }
 
+    let by_marks = measurement.is_none() && !request.preview && request.feedback.is_marks();
+    let model = control.session.model()?;
+    let measured = measurement.as_ref().map_or(0, |measurement| measurement.request.samples);
+    let measured = if by_marks { gone_samples(&model) } else { measured };
+    control.time_left = TimeLeft::of_run(request, plan, &model, 2 * measured);
+    drop(model);
     let clock = Instant::now();
-    let Some(Pools { mut negatives, mut positives, feedback, learned }) = find_pools(control, request)? else {
+    let Some(Pools { mut negatives, mut positives, feedback: marks, learned, probe }) = find_pools(control, request)?
+    else {
         return control.left_off();
     };
     let label = clock.elapsed().as_secs_f64();
     let feedback = FeedbackSummary {
-        negatives: feedback.negatives().count(),
-        positives: feedback.positives().count(),
-        sha256: feedback.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
+        negatives: marks.negatives().count(),
+        positives: marks.positives().count(),
+        sha256: marks.sha256().map_err(|e| EngineError::Internal(e.to_string()))?,
         learned,
     };
     let draws = control.session.model()?.generator.completion().is_none();
@@ -150,16 +209,25 @@ fn run_request(
     let base = Base::of(&model);
     let (path, sha256, original) = (model.path.clone(), model.sha256.clone(), model.g_ema.clone());
     drop(model);
-    let resume = match resumed {
-        true => control.saved_state()?,
-        false => None,
+    let (resumed, kept) = match beginning {
+        Beginning::Start => (false, None),
+        Beginning::Node(_) => (true, None),
+        Beginning::Memory(kept) => (true, Some(*kept)),
     };
+    let resume = if resumed { control.saved_state(kept)? } else { None };
+    // From here on it is the run's own.
+    control.session.stopped = None;
     match node {
         // What an earlier run left is in its own node.
         Some(_) => control.session.results = control.session.results.cleared(),
         None => control.session.results.auxiliary.clear(),
     }
     control.session.results.method = Some(method);
+    if resumed && node.is_none() {
+        for (number, snapshot) in control.session.results.snapshots.iter().enumerate() {
+            control.send_event(Event::Snapshot { number, iteration: snapshot.iteration });
+        }
+    }
     if resumed && let (Some(project), Some(node)) = (&mut control.session.project, node) {
         project.drop_snapshots_after(node, control.iterations)?;
         let taken = project.node(node)?.snapshots.iter().enumerate();
@@ -198,7 +266,9 @@ fn run_request(
         control.session.results.set(state);
         control.session.results.provenance.clone_from(&control.provenance);
     }
-    let mut stages: indexmap::IndexMap<_, _> = method.stages().iter().map(|stage| (stage.id, 0.0)).collect();
+    let earlier = |id: &str| control.earlier.get(id).copied().unwrap_or_default();
+    let mut stages: indexmap::IndexMap<_, _> =
+        method.stages().iter().map(|stage| (stage.id, earlier(stage.id))).collect();
     stages.extend(std::mem::take(&mut control.seconds));
     let mut report = RunReport {
         program: program(),
@@ -219,14 +289,23 @@ fn run_request(
         preview: request.preview,
         node,
         evaluation: None,
+        estimated: None,
+        estimate_failed: None,
+        can_go_on: None,
     };
 
     // What was trained is on the disk before it is measured: no failure of a measurement costs a result.
     keep(control, request, &report)?;
+    report.node = control.node;
+    report.can_go_on = keep_stopped(control, request, &report);
 
     // Who stops a run wants it to end: measuring can take longer than training did.
     let finished = !report.stopped && report.failed.is_none();
     let trained = control.session.results.state.as_ref().map(|state| state.g_ema().clone());
+    if let (Some(trained), true, true) = (&trained, finished, by_marks) {
+        estimate(control, trained, (&marks, probe.as_ref()), &mut report)?;
+        save_report(control, &report)?;
+    }
     if let (Some(Measurement { labeler, target, request }), Some(trained), true) = (&measurement, trained, finished) {
         let clock = Instant::now();
         let weights = [(&base.generator, &original), (&base.generator, &trained)];
@@ -266,6 +345,43 @@ fn keep(control: &mut RunControl, request: &RunRequest, report: &RunReport) -> R
         control.send_event(Event::Exported(out.clone()));
     }
     Ok(())
+}
+
+/// Notes in the report how much is gone, as far as the marks tell.
+fn estimate(
+    control: &mut RunControl,
+    trained: &FlatParams,
+    marks: (&Feedback, Option<&MarksProbe>),
+    report: &mut RunReport,
+) -> Result<(), EngineError> {
+    let clock = Instant::now();
+    let model = control.session.model()?;
+    let of = 2 * gone_samples(&model);
+    let seeds = [report.settings.collect().map_err(EngineError::Settings)?.seed, EVALUATION_SEED];
+    let mut progress = |done| control.step(Phase::Evaluate, done, of);
+    let estimate = || estimate_gone((&model, trained), marks, seeds, &mut progress);
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(estimate)) {
+        Ok(Ok(estimated)) => report.estimated = estimated,
+        Ok(Err(error)) => report.estimate_failed = Some(error.to_string()),
+        Err(panic) => report.estimate_failed = Some(panic_sentence(panic.as_ref())),
+    }
+    report.seconds.evaluate = clock.elapsed().as_secs_f64();
+    report.stopped = control.stopped;
+    Ok(())
+}
+
+/// Lets a run that was stopped go on later: from its node, or else from memory. Gives what was asked of it.
+fn keep_stopped(control: &mut RunControl, request: &RunRequest, report: &RunReport) -> Option<Box<AskedRun>> {
+    let (point, counters) = control.stopped_at.take()?;
+    if report.failed.is_some() || request.preview {
+        return None;
+    }
+    let node = control.node.zip(control.session.project.as_ref());
+    if node.is_none_or(|(node, project)| !project.run_file(node).is_file()) {
+        let class = control.session.model().ok()?.generator.class();
+        control.session.stopped = Some(StoppedRun { request: request.clone(), class, point, counters });
+    }
+    Some(Box::new(request.clone().into()))
 }
 
 fn save_report(control: &mut RunControl, report: &RunReport) -> Result<(), EngineError> {

@@ -2,7 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{autosave::EVERY, error::EngineError, pending_labels::PendingLabels, results::Results, sample::Centres};
+use super::{
+    autosave::{Counters, EVERY},
+    error::EngineError,
+    pending_labels::PendingLabels,
+    request::RunRequest,
+    results::Results,
+    sample::Centres,
+};
 use crate::{
     data::PictureSet,
     device::ComputeDevice,
@@ -10,7 +17,22 @@ use crate::{
     model::Model,
     networks::{FlatParams, Masking, Motion, Pictures},
     project::{NodeId, Project},
+    unlearn::ResumePoint,
 };
+
+/// A run on the open model that was stopped and of which no node was made, with what it takes to go on. Tensors are shared with its
+/// result.
+#[derive(Clone)]
+pub(super) struct StoppedRun {
+    /// What was asked.
+    pub(super) request: RunRequest,
+    /// The class that the model drew, if only one.
+    pub(super) class: Option<usize>,
+    /// Where the method stood.
+    pub(super) point: ResumePoint,
+    /// What was counted.
+    pub(super) counters: Counters,
+}
 
 /// What the worker holds between commands.
 pub(super) struct Session {
@@ -33,6 +55,8 @@ pub(super) struct Session {
     pub(super) labels: PendingLabels,
     /// The history of the open model, where one is kept.
     pub(super) project: Option<Project>,
+    /// The last run, if it was stopped and no node holds where it stood.
+    pub(super) stopped: Option<StoppedRun>,
     /// The node of the project that was looked at last, beside what is open.
     pub(super) looked_at: Option<(NodeId, FlatParams)>,
     /// Number of classes behind the latent, as whoever opened the model said.
@@ -57,6 +81,7 @@ impl Session {
             reference: None,
             labels: PendingLabels::default(),
             project: None,
+            stopped: None,
             looked_at: None,
             classes: None,
             projects_folder: None,
@@ -93,6 +118,8 @@ impl Session {
         }
         self.reference = None;
         self.labels.put(None);
+        // It trained on other pictures.
+        self.stopped = None;
         self.centres = Centres::default();
         // What is shown is another picture now.
         self.results.version += 1;

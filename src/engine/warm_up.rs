@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Iterations of the warm-up.
-const ITERATIONS: usize = 300;
+pub(super) const ITERATIONS: usize = 300;
 /// Samples of each kind that it is measured on.
 const HELD_OUT: usize = 64;
 /// Disturbances are this part of a parameter tensor's own root mean square, at least and at most.

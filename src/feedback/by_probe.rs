@@ -27,31 +27,30 @@ const FEWEST_NEGATIVES: f64 = 0.01;
 const MARGIN: f64 = 2.0;
 const FEWEST_POSITIVES: f64 = 0.8;
 
-/// Turns marks into pools: a probe looks at `settings.labelled` samples, the reference's first, and takes those it is sure of.
-/// `progress` is told the samples looked at and may stop.
+/// Turns marks into pools: the probe that learned from them looks at `settings.labelled` samples, the reference's first, and takes
+/// those it is sure of. `progress` is told the samples looked at and may stop.
 pub fn by_probe(
     model: &Model,
-    reference: &Reference,
+    (reference, probe): (&Reference, &Probe),
     marks: &Feedback,
     labeler: Option<&Labeler>,
     settings: &CollectSettings,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, PoolError> {
-    let probe = reference.probe(model, marks, labeler)?;
     let mut extractor = reference.extractor(model, labeler);
     let chunk = extractor.chunk() * 4;
     let labelled = model.available(Purpose::Learn, settings.labelled);
     let mut start = reference.samples.len().min(labelled);
     let mut candidates: Vec<Ranked> =
-        rank(&probe, (&reference.samples[..start], &reference.rows[..start]), marks).collect();
+        rank(probe, (&reference.samples[..start], &reference.rows[..start]), marks).collect();
     while progress(start).is_continue() {
         if start == labelled {
-            return pools(model, marks, candidates, &probe, settings).map(Some);
+            return pools(model, marks, candidates, probe, settings).map(Some);
         }
         let end = (start + chunk).min(labelled);
         let samples = addresses(model, reference.seed, reference.psi, start..end);
         let rows = reference.space.apply(&extractor.see(&samples)?, samples.len());
-        candidates.extend(rank(&probe, (&samples, &rows), marks));
+        candidates.extend(rank(probe, (&samples, &rows), marks));
         start = end;
     }
     Ok(None)

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 use super::{
     by_probe::by_probe,
     error::PoolError,
+    gone::MarksProbe,
     image_pool::{ImagePool, Origin},
     labeler_spec::LabelerSpec,
     marks::Feedback,
-    pools::{POOL_PSI, Pools, by_labeler, by_marks},
+    pools::{Pools, by_labeler, by_marks},
     reference::Reference,
-    settings::CollectSettings,
+    settings::{CollectSettings, POOL_PSI},
     simulated_user::{SimulatedUser, by_clicks, known_region},
     source::FeedbackSource,
 };
@@ -59,7 +60,8 @@ pub fn collect(
             let (clicks, rest_may_stay) = (*clicks, *rest_may_stay);
             let user = SimulatedUser { labeler: &labeler, target: &target, clicks, rest_may_stay, features, region };
             let (reference, marks) = by_clicks(model, &user, settings)?;
-            by_probe(model, &reference, &marks, features, settings, progress)
+            let probe = reference.probe(model, &marks, features)?;
+            by_probe(model, (&reference, &probe), &marks, features, settings, progress)
         }
     }?;
     let found = found.map(|pools| Pools { feedback: pools.feedback.named(model), ..pools });
@@ -103,5 +105,9 @@ fn by_few_or_many(
     }
     let labeler = helper.map(LabelerSpec::open).transpose()?;
     let reference = Reference::new(model, (settings.seed, POOL_PSI), labeler.as_ref(), feedback)?;
-    by_probe(model, &reference, feedback, labeler.as_ref(), settings, progress)
+    let probe = reference.probe(model, feedback, labeler.as_ref())?;
+    let found = by_probe(model, (&reference, &probe), feedback, labeler.as_ref(), settings, progress)?;
+    // What a labeler sees of the samples is measured by the labeler.
+    let probe = labeler.is_none().then_some(MarksProbe { reference, probe });
+    Ok(found.map(|pools| Pools { probe, ..pools }))
 }

@@ -6,7 +6,7 @@ use super::{error::PoolError, probe::Whitening, region_map::RegionMap};
 use crate::{
     metrics::labeler::Labeler,
     model::{Model, Sample, Sampler},
-    networks::{Discriminator, Leaves, flat::to_vec},
+    networks::{Discriminator, FlatParams, Leaves, flat::to_vec},
 };
 
 /// Side of the small copy of an image that is one of its features.
@@ -82,10 +82,20 @@ pub(super) struct FeatureExtractor<'a> {
 
 impl<'a> FeatureExtractor<'a> {
     pub(super) fn new(model: &'a Model, labeler: Option<&'a Labeler>, regions: Option<&'a RegionMap>) -> Self {
+        Self::of_weights(model, &model.g_ema, labeler, regions)
+    }
+
+    /// One of samples that other weights of the model's generator make; everything else that looks at them is the model's own.
+    pub(super) fn of_weights(
+        model: &'a Model,
+        weights: &FlatParams,
+        labeler: Option<&'a Labeler>,
+        regions: Option<&'a RegionMap>,
+    ) -> Self {
         let discriminator = model.gan.as_ref().map(|gan| (&gan.networks.discriminator, gan.d.constants()));
         Self {
             model,
-            sampler: Sampler::new(&model.generator, &model.g_ema),
+            sampler: Sampler::new(&model.generator, weights),
             discriminator,
             labeler: labeler.filter(|labeler| labeler.has_features()),
             regions,
@@ -95,6 +105,11 @@ impl<'a> FeatureExtractor<'a> {
     /// Samples that are best looked at in one call.
     pub(super) fn chunk(&self) -> usize {
         self.sampler.chunk()
+    }
+
+    /// Whether it looks through the generator's own maps, which change with its weights.
+    pub(super) fn sees_own_maps(&mut self, sample: Sample) -> Result<bool, PoolError> {
+        Ok(!self.model.has_own_discriminator && !self.sampler.maps_of_samples(self.model, &[sample])?.0.is_empty())
     }
 
     /// Looks at samples.

@@ -6,19 +6,17 @@ use serde::Serialize;
 
 use super::{
     error::PoolError,
+    gone::MarksProbe,
     image_pool::{ImagePool, Origin},
     marks::{Feedback, Mark},
     probe::ProbeQuality,
-    settings::CollectSettings,
+    settings::{CollectSettings, POOL_PSI},
 };
 use crate::{
     metrics::{Labeler, Labels, Target},
     model::{Model, Sample, Sampler},
     networks::{LatentAddress, Purpose},
 };
-
-/// Samples of the pool's seed are drawn at this truncation: none.
-pub(super) const POOL_PSI: f32 = 1.0;
 
 /// What a run learned from marks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -41,6 +39,8 @@ pub struct Pools {
     pub feedback: Feedback,
     /// What was learned, if a probe turned a few marks into these pools.
     pub learned: Option<Learned>,
+    /// What learned it, to be asked again when the run is over, if it had nothing but marks to learn from.
+    pub probe: Option<MarksProbe>,
 }
 
 /// How much feedback a run used.
@@ -94,7 +94,7 @@ pub fn by_labeler(
             return Ok(None);
         }
     }
-    Ok(Some(Pools { negatives, positives, feedback, learned: None }))
+    Ok(Some(Pools { negatives, positives, feedback, learned: None, probe: None }))
 }
 
 /// How image `i` is marked by its labels; who is in doubt whether it is positive does not mark it.
@@ -123,7 +123,7 @@ pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, PoolError> {
             pool.push(image, Origin { z: model.latent(*sample)?, psi: sample.psi() });
         }
     }
-    Ok(Pools { negatives, positives, feedback, learned: None })
+    Ok(Pools { negatives, positives, feedback, learned: None, probe: None })
 }
 
 impl Pools {

@@ -6,10 +6,9 @@ use super::{
     by_probe::confident_samples,
     error::PoolError,
     marks::Mark,
-    pools::POOL_PSI,
     probe::{ProbeQuality, auc, balanced_accuracy},
     reference::{Ranked, addresses},
-    settings::CollectSettings,
+    settings::{CollectSettings, POOL_PSI},
     simulated_user::{SimulatedUser, by_clicks, label},
 };
 use crate::model::{Model, Sample, Sampler};

@@ -68,6 +68,11 @@ impl Reference {
         Ok(Self { seed, psi, with_labeler: labeler.map(|l| l.file().to_owned()), regions, space, samples, rows })
     }
 
+    /// Where the marks say to look, if they do.
+    pub(super) fn regions(&self) -> Option<&RegionMap> {
+        self.regions.as_ref()
+    }
+
     /// Whether this is what `new` would give again.
     pub fn answers(&self, seed: u64, psi: f32, labeler: Option<&Labeler>, feedback: &Feedback) -> bool {
         (self.seed, self.psi) == (seed, psi)

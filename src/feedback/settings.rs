@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Samples of the pool's seed are drawn at this truncation: none.
+pub(super) const POOL_PSI: f32 = 1.0;
+
 /// What a person chooses of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CollectSettings {

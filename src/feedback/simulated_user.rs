@@ -3,10 +3,10 @@
 use super::{
     error::PoolError,
     marks::{Feedback, Mark},
-    pools::{POOL_PSI, mark},
+    pools::mark,
     reference::{Reference, addresses},
     region::Region,
-    settings::CollectSettings,
+    settings::{CollectSettings, POOL_PSI},
 };
 use crate::{
     data::avatars,

@@ -39,3 +39,10 @@ pub enum FeedbackSource {
         regions: bool,
     },
 }
+
+impl FeedbackSource {
+    /// Whether a person marked the samples and no labeler had a part in it.
+    pub fn is_marks(&self) -> bool {
+        matches!(self, Self::Marks(_) | Self::File(_))
+    }
+}

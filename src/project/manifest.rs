@@ -50,7 +50,8 @@ pub struct Node {
     pub parent: Option<NodeId>,
     /// What it is called.
     pub name: String,
-    /// The model file, relative to the project's folder if it is in it; none while its run is in progress.
+    /// The model file, relative to the project's folder if it is in it; none while its run is in progress, unless that was stopped
+    /// before and goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// SHA-256 of the model file, in hexadecimal.
@@ -125,6 +126,9 @@ pub struct Numbers {
     /// Percentage of unlearning, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pul: Option<f64>,
+    /// The same, 0 to 100, as the marks let it be estimated where no labeler measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated: Option<f64>,
     /// Fréchet distance to the parent's kept samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frechet: Option<f64>,

@@ -219,7 +219,7 @@ impl Project {
     }
 
     /// A node's run has ended: `write` makes its model file, at the path it is given (in its node's folder, with the
-    /// extension `extension`). Only then is the run's state given up.
+    /// extension `extension`). Only then is the run's state given up; that of a stopped run stays, so that it can go on.
     pub fn finish<E: From<ProjectError>>(
         &mut self,
         id: NodeId,
@@ -241,8 +241,39 @@ impl Project {
             manifest.shown = (manifest.node(id).and_then(|node| node.parent) == Some(manifest.base)).then_some(id);
         })?;
         // The result is on the disk; what it takes to go on is not wanted any more.
-        let _ = fs::remove_file(self.run_file(id));
+        if status != Status::Stopped {
+            let _ = fs::remove_file(self.run_file(id));
+        }
         Ok(())
+    }
+
+    /// The run that was stopped and can go on: its state is there, and nothing was made from its result.
+    pub fn stopped(&self) -> Option<&Node> {
+        let nodes = &self.manifest.nodes;
+        let is_parent = |id: NodeId| nodes.iter().any(|node| node.parent == Some(id));
+        nodes
+            .iter()
+            .rev()
+            .find(|node| node.status == Status::Stopped && self.run_file(node.id).is_file() && !is_parent(node.id))
+    }
+
+    /// A stopped run goes on, or has failed to: until it ends, what it had made when it was stopped stays its node's model.
+    pub fn set_status(&mut self, id: NodeId, status: Status) -> Result<(), ProjectError> {
+        self.node(id)?;
+        self.change(|manifest| {
+            if let Some(node) = manifest.nodes.iter_mut().find(|node| node.id == id) {
+                node.status = status;
+            }
+        })
+    }
+
+    /// Gives up what it would take to go on with stopped runs; their results stay.
+    pub fn forget_stopped(&mut self) {
+        let stopped = self.manifest.nodes.iter().filter(|node| node.status == Status::Stopped);
+        for node in stopped.filter(|_| self.read_only.is_none()) {
+            // What cannot be removed only takes room.
+            let _ = fs::remove_file(self.run_file(node.id));
+        }
     }
 
     /// Adds a node whose model is there at once: a snapshot of another one's run.

@@ -101,6 +101,39 @@ fn a_run_that_is_given_up_leaves_nothing() {
 }
 
 #[test]
+fn a_stopped_run_goes_on() {
+    let files = files();
+    let mut window = kept(files.path());
+    endless_run(&mut window);
+    let stop = |window: &mut Window| {
+        until(window, "unlearning", |app| !app.studio().charts.values("unlearn", "discriminator").is_empty());
+        press(window, "Stop");
+        until(window, "the end", |app| app.studio().run.in_progress().is_none());
+        until(window, "the way on", |app| {
+            app.studio().history.as_ref().is_some_and(|history| history.stopped.is_some())
+        });
+        window.run_ok();
+    };
+    stop(&mut window);
+    press(&mut window, "Go on");
+    assert!(app(&mut window).studio().run.in_progress().is_some());
+    stop(&mut window);
+    assert_eq!(nodes(&mut window), 2, "it is the same node");
+    // Where the result has been left, the history offers it.
+    for id in [0, 1] {
+        app(&mut window).studio().show_history(id);
+        until(&mut window, "the node", |app| app.studio().selected_node().is_some_and(|node| node.id == id));
+        window.run_ok();
+    }
+    press(&mut window, "Go on");
+    stop(&mut window);
+    // Another run takes its place.
+    make_node(&mut window);
+    assert!(app(&mut window).studio().history.as_ref().is_some_and(|history| history.stopped.is_none()));
+    assert!(window.query_by_label("Go on").is_none());
+}
+
+#[test]
 fn nodes_are_looked_at_compared_started_from_and_deleted() {
     let files = files();
     let mut window = kept(files.path());

@@ -113,6 +113,7 @@ fn methods_compared() {
                 pul: Some(pul),
                 frechet: Some(frechet),
                 frechet_floor: Some(2.5),
+                estimated: None,
             });
             (node.method, node.numbers, node.name) = (Some(method.to_owned()), numbers, "without 4".to_owned());
         }

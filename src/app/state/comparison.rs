@@ -136,6 +136,7 @@ mod tests {
                 pul: Some(pul),
                 frechet: Some(frechet),
                 frechet_floor: Some(floor),
+                estimated: None,
             }),
             ..Node::default()
         }
@@ -188,7 +189,7 @@ mod tests {
         assert_eq!(reason(&|node| node.status = Status::Stopped), "its run was stopped");
         assert_eq!(reason(&|node| node.status = Status::Unfinished), "its run has not ended");
         assert_eq!(reason(&|node| node.status = Status::Snapshot), "a snapshot");
-        let nothing = Numbers { pul: None, frechet: Some(3.0), frechet_floor: Some(3.0) };
+        let nothing = Numbers { frechet: Some(3.0), frechet_floor: Some(3.0), ..Numbers::default() };
         let text = "the labeler saw nothing that must go in the parent's samples";
         assert_eq!(reason(&|node| node.numbers = Some(nothing)), text);
     }

@@ -14,6 +14,11 @@ pub(crate) fn format_duration(seconds: f64) -> String {
     }
 }
 
+/// A part that is only estimated, 0 to 1: a percentage, to the nearest five.
+pub(crate) fn about(part: f64) -> String {
+    format!("{:.0}%", (part * 20.0).round() * 5.0)
+}
+
 /// An amount of memory.
 pub(crate) fn format_bytes(bytes: f64) -> String {
     if bytes < 1e9 { format!("{:.0} MB", (bytes / 1e6).max(1.0)) } else { format!("{:.1} GB", bytes / 1e9) }
@@ -61,6 +66,11 @@ mod tests {
     fn a_change_says_what_none_would_be() {
         assert_eq!(format_change(34.62, Some(7.1)), "34.6 changed (7.1 = no change)");
         assert_eq!(format_change(34.62, None), "34.6 changed");
+    }
+
+    #[test]
+    fn an_estimate_is_rounded() {
+        assert_eq!([0.0, 0.03, 0.874, 0.876, 1.0].map(about), ["0%", "5%", "85%", "90%", "100%"]);
     }
 
     #[test]

@@ -6,13 +6,13 @@ use eframe::egui::{
 
 use super::{
     audit_card,
-    format::{format_bytes, format_change, group_digits},
+    format::{about, format_bytes, format_change, group_digits},
     theme::palette,
     thumbnails::Thumbnails,
     widgets,
 };
 use crate::{
-    app::state::{studio::Studio, tiles::Source},
+    app::state::{run_state::RunState, studio::Studio, tiles::Source},
     engine::{ProjectCard, SampleKind},
     feedback::Sample,
     project::{Node, NodeId, Status},
@@ -96,6 +96,14 @@ impl HistoryView {
         }
         if may(writable, ui, "Rename\u{2026}", "Give it another name") {
             self.rename = Some((node.id, node.name.clone()));
+        }
+        // Where its result is shown, the button stands there.
+        let is_stopped = history.stopped.as_ref().is_some_and(|run| run.node == node.id);
+        if is_stopped
+            && !matches!(studio.run, RunState::Finished(_))
+            && may(idle && writable, ui, "Go on", "Goes on where it was stopped, to the end that was asked for")
+        {
+            studio.continue_run();
         }
         let other = history.manifest.base != node.id;
         if may(
@@ -322,7 +330,8 @@ fn outcome(node: &Node) -> Vec<String> {
         Status::Snapshot => "a snapshot, ",
     };
     let numbers = node.numbers.unwrap_or_default();
-    let gone = numbers.pul.map(|pul| format!("{pul:.0}% gone"));
+    let estimated = numbers.estimated.map(|gone| format!("about {} gone", about(gone / 100.0)));
+    let gone = numbers.pul.map(|pul| format!("{pul:.0}% gone")).or(estimated);
     let changed = numbers.frechet.map(|frechet| format_change(frechet, numbers.frechet_floor));
     let mut lines: Vec<String> = gone.into_iter().chain(changed).collect();
     match lines.first_mut() {

@@ -4,7 +4,7 @@ use eframe::egui::{Label, RichText, Ui};
 
 use super::{
     dialogs::{Dialogs, Purpose},
-    format::{format_duration, group_digits},
+    format::{about, format_duration, group_digits},
     theme::palette,
     widgets,
 };
@@ -30,45 +30,69 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         let took = format_duration(report.seconds.method());
         let iterations = group_digits(report.iterations);
         widgets::explain(ui, format!("{iterations} unlearning steps, {took} in total."));
-        if report.iterations > 0 {
+        let (is_result, can_go_on) = (report.iterations > 0, report.can_go_on.is_some());
+        if is_result || can_go_on {
             ui.add_space(6.0);
-            actions(ui, studio, dialogs);
+            ui.horizontal_wrapped(|ui| {
+                if is_result {
+                    save_or_compare(ui, studio, dialogs);
+                }
+                let help = "Goes on where it was stopped, to the end that was asked for";
+                if can_go_on && widgets::wide_button(ui, "Go on", p.after, 84.0).on_hover_text(help).clicked() {
+                    studio.continue_run();
+                }
+            });
         }
     });
 }
 
-/// What can be done with a result, side by side.
-fn actions(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+/// What can be done with a result.
+fn save_or_compare(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     let p = palette(ui.style());
-    ui.horizontal_wrapped(|ui| {
-        let help = format!("Saves the weights shown as after ({}) as a model file (Ctrl+S)", studio.timeline.caption());
-        let save = widgets::wide_button(ui, "Save\u{2026}", p.after, 84.0).on_hover_text(help);
-        if save.accessible_name("Save the result").clicked() {
-            dialogs.ask(Purpose::SaveModel, studio);
-        }
-        let help = "Shows each sample with before on the left and after on the right (3)";
-        let compare = widgets::side_button(ui, "Compare").on_hover_text(help);
-        if compare.accessible_name("Compare before with after").clicked() {
-            studio.compare_result();
-        }
-    });
+    let help = format!("Saves the weights shown as after ({}) as a model file (Ctrl+S)", studio.timeline.caption());
+    let save = widgets::wide_button(ui, "Save\u{2026}", p.after, 84.0).on_hover_text(help);
+    if save.accessible_name("Save the result").clicked() {
+        dialogs.ask(Purpose::SaveModel, studio);
+    }
+    let help = "Shows each sample with before on the left and after on the right (3)";
+    let compare = widgets::side_button(ui, "Compare").on_hover_text(help);
+    if compare.accessible_name("Compare before with after").clicked() {
+        studio.compare_result();
+    }
 }
 
-/// How much of what must go is gone, from 0 to 1, if anybody looked. The card says it from here alone.
-fn share_gone(report: &RunReport) -> Option<f64> {
-    report.evaluation.as_ref()?.pul
+/// How much of what must go is gone: as a labeler measured it, or else as the marks let one estimate it.
+fn gone(ui: &mut Ui, report: &RunReport) {
+    let big = |ui: &mut Ui, text: String| ui.label(RichText::new(text).size(32.0).strong());
+    if let Some(pul) = report.evaluation.as_ref().and_then(|seen| seen.pul) {
+        big(ui, format!("{:.0}% gone", pul * 100.0));
+    } else if let Some(seen) = &report.estimated {
+        let percent = |part: f64| format!("{:.0}%", part * 100.0);
+        let hover = format!(
+            "What your marks taught was looked for in {} samples that you have not marked: an estimated {} of them showed \
+             it before, {} do now. Between {} and {} of it is gone, as far as the marks tell. A labeler would measure it.",
+            group_digits(seen.samples),
+            percent(seen.share_before),
+            percent(seen.share_after),
+            percent(seen.at_least),
+            percent(seen.at_most),
+        );
+        big(ui, format!("About {} gone", about(seen.gone))).on_hover_text(&hover);
+        ui.add(Label::new("estimated from your marks").wrap()).on_hover_text(hover);
+    }
+    if let Some(reason) = &report.estimate_failed {
+        widgets::explain(ui, format!("How much is gone cannot be estimated from your marks: {reason}."));
+    }
 }
 
 /// What was measured of a result, the most important first, or why nothing was.
 fn outcome(ui: &mut Ui, report: &RunReport) {
-    if let Some(gone) = share_gone(report) {
-        ui.label(RichText::new(format!("{:.0}% gone", gone * 100.0)).size(32.0).strong());
-    }
+    gone(ui, report);
     if let Some(reason) = &report.measurement_failed {
         widgets::explain(ui, format!("The result is kept, but could not be measured: {reason}."));
     }
     let Some(seen) = &report.evaluation else {
-        if report.failed.is_none() && report.measurement_failed.is_none() {
+        if report.failed.is_none() && report.measurement_failed.is_none() && report.estimated.is_none() {
             widgets::explain(
                 ui,
                 match report.stopped {

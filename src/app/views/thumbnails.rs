@@ -34,6 +34,8 @@ impl Thumbnails {
             self.textures.clear();
             self.model = model.to_owned();
         }
+        let changed = std::mem::take(&mut studio.changed_thumbnails);
+        self.textures.retain(|key, _| !changed.contains(&key.source));
         for tiles in std::mem::take(&mut studio.thumbnails) {
             let request = &tiles.request;
             let size = tiles.side * tiles.side * 3;

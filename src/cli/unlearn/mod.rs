@@ -355,5 +355,17 @@ fn summary(report: &RunReport) -> String {
         });
     }
     lines.extend(report.evaluation.as_ref().map(ToString::to_string));
+    lines.extend(report.estimated.map(|seen| {
+        format!(
+            "about {:.0} % gone, as the marks let it be estimated (between {:.0} and {:.0} %; over {} samples)",
+            100.0 * seen.gone,
+            100.0 * seen.at_least,
+            100.0 * seen.at_most,
+            seen.samples
+        )
+    }));
+    lines.extend(
+        report.estimate_failed.as_ref().map(|reason| format!("how much is gone cannot be estimated: {reason}")),
+    );
     lines.join("\n")
 }

@@ -18,7 +18,7 @@ use crate::{
             preset::PresetChoice,
             run_state::{RunState, RunStatus},
             sample_order::SampleOrder,
-            tiles::TileCache,
+            tiles::{Source, TileCache},
             timeline::Timeline,
             view::{Detail, View},
             walk::WalkState,
@@ -97,6 +97,8 @@ pub struct Studio {
     pub tiles: TileCache,
     /// Thumbnails that arrived, to be made into textures.
     pub thumbnails: Vec<RenderedTiles>,
+    /// What textures show that is not so any more.
+    pub changed_thumbnails: Vec<Source>,
     /// The sample looked at closely.
     pub detail: Option<Detail>,
     /// The walk from one sample to another.
@@ -194,6 +196,7 @@ impl Studio {
             order: SampleOrder::default(),
             tiles: TileCache::default(),
             thumbnails: Vec::new(),
+            changed_thumbnails: Vec::new(),
             detail: None,
             walk: WalkState::None,
             run: RunState::None,

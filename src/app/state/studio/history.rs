@@ -14,7 +14,7 @@ use crate::{
         tiles::Source,
         timeline::Timeline,
     },
-    engine::{Command, ProjectCard, ProjectRequest},
+    engine::{AskedRun, Command, ProjectCard, ProjectRequest},
     feedback::Sample,
     project::{Node, NodeId},
     unlearn::{Settings, Slider},
@@ -42,11 +42,24 @@ impl Studio {
         }
         let known = |id: &NodeId| card.as_ref().is_some_and(|card| card.manifest.node(*id).is_some());
         self.compared_node = self.compared_node.filter(known);
+        self.forget_changed(card.as_deref());
         self.history = card;
         // What a run shows of itself is newer than its node.
         if moved && self.run.in_progress().is_none() {
             self.show_node();
         }
+    }
+
+    /// A stopped run that went on has made another model of its node.
+    fn forget_changed(&mut self, card: Option<&ProjectCard>) {
+        let (Some(before), Some(now)) = (&self.history, card) else { return };
+        let changed = |node: &&Node| {
+            let known = before.manifest.node(node.id).filter(|known| known.sha256.is_some());
+            known.is_some_and(|known| known.sha256 != node.sha256)
+        };
+        let changed: Vec<Source> = now.manifest.nodes.iter().filter(changed).map(|n| Source::Node(n.id)).collect();
+        self.tiles.forget(|source| changed.contains(&source));
+        self.changed_thumbnails.extend(changed);
     }
 
     /// Takes over what the history says is shown: a node beside its parent, or the parent alone.
@@ -195,13 +208,28 @@ impl Studio {
         self.request(ProjectRequest::SaveAs(folder));
     }
 
-    /// Goes on with the run that was interrupted.
+    /// What was asked of the run that was interrupted, or else stopped.
+    fn unended_run(&self) -> Option<&AskedRun> {
+        let history = self.history.as_ref();
+        let interrupted = history.and_then(|history| history.interrupted.as_ref());
+        let stopped = match &self.run {
+            RunState::Finished(report) => report.can_go_on.as_deref(),
+            _ => None,
+        };
+        let stopped = || stopped.or_else(|| history?.stopped.as_ref()?.asked.as_deref());
+        interrupted.map_or_else(stopped, |run| run.asked.as_deref())
+    }
+
+    /// Goes on with the run that was interrupted or stopped.
     pub fn continue_run(&mut self) {
-        if self.run.in_progress().is_some() {
+        if self.running_audit().is_some() {
+            self.notify(Level::Warning, "An audit is in progress.");
             return;
         }
-        let interrupted = self.history.as_ref().and_then(|history| history.interrupted.as_ref());
-        let asked = interrupted.and_then(|run| run.asked.as_deref());
+        if !self.can_move() {
+            return;
+        }
+        let asked = self.unended_run();
         // The form may show another method by now.
         let method = asked.map_or(self.settings.method(), |asked| asked.settings.method());
         let collection = asked.map_or(Collection::Marks, |asked| Collection::of(&asked.feedback, &asked.settings));
