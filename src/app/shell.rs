@@ -121,6 +121,7 @@ impl App {
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
         notices::ui(&ctx, &mut self.studio, place);
+        widgets::focus_ring(&ctx);
         if let Some(seconds) = self.studio.keep_marks() {
             ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
         }
@@ -167,6 +168,7 @@ impl App {
                         model_card::ui(ui, studio, dialogs);
                         widgets::gap(ui);
                         feedback_panel::ui(ui, studio, thumbnails, dialogs);
+                        widgets::keep_focus_in_sight(ui);
                     });
                 });
             },
@@ -184,6 +186,7 @@ impl App {
                 Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
                     settings.ui(ui, studio);
                     charts::ui(ui, studio, dialogs);
+                    widgets::keep_focus_in_sight(ui);
                 });
             });
         });

@@ -4,12 +4,9 @@ use eframe::egui::{self, Button, ComboBox, DragValue, RichText, Slider, Ui};
 
 use super::{page, view::GridView};
 use crate::{
-    app::{
-        state::{
-            studio::Studio,
-            view::{Beside, Compare},
-        },
-        views::theme::palette,
+    app::state::{
+        studio::Studio,
+        view::{Beside, Compare},
     },
     feedback::Mark,
     networks::{Hidden, Masking, Motion},
@@ -64,18 +61,12 @@ fn compare_in_a_menu(ui: &mut Ui, studio: &mut Studio) {
 }
 
 fn compare(ui: &mut Ui, studio: &mut Studio) {
-    let p = palette(ui.style());
     let [before, after] = studio.compared_sources();
     ui.spacing_mut().item_spacing.x = 2.0;
     for (compare, name, help) in Compare::ALL {
         let chosen = studio.view.compare == compare;
-        let text = match compare {
-            Compare::After if chosen => RichText::new(name).color(p.after),
-            Compare::Before if chosen => RichText::new(name).color(p.before),
-            _ => RichText::new(name),
-        };
         let enabled = compare == Compare::After || before != after;
-        let button = Button::selectable(chosen, text);
+        let button = Button::selectable(chosen, name);
         let response = ui.add_enabled(enabled, button).on_hover_text(help);
         if response.on_disabled_hover_text("There is no result yet: nothing has been unlearned.").clicked() {
             studio.view.compare = compare;
