@@ -94,13 +94,22 @@ impl GridView {
 
         let visible: Vec<Sample> = samples.iter().map(|&(_, sample)| sample).collect();
         studio.request_tiles(&visible);
-        let shown = VisibleGrid { origin, on_screen, layout, hovered, focused: background.has_focus() };
+        self.magnify(ui, hovered, studio);
+        let shown = VisibleGrid { origin, on_screen, layout, focused: background.has_focus() };
         self.paint(ui, &shown, &samples, &selected, studio);
         if let Some(area) = self.drag_start.zip(ui.input(|i| i.pointer.latest_pos())) {
             let rect = Rect::from_two_pos(area.0 + origin.to_vec2(), area.1);
             let p = palette(ui.style());
             let stroke = Stroke::new(1.0, p.text);
             ui.painter().rect(rect, 3.0, p.text.gamma_multiply(0.08), stroke, StrokeKind::Inside);
+        }
+    }
+    /// Enlarges the tile on which the pointer rests.
+    fn magnify(&mut self, ui: &Ui, hovered: Option<usize>, studio: &Studio) {
+        let is_down = ui.input(|input| input.pointer.any_down());
+        self.magnifier.update(hovered, is_down, studio.marks.revision(), studio.now);
+        if let Some(seconds) = self.magnifier.next_change(studio.now) {
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(seconds));
         }
     }
 }

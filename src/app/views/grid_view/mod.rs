@@ -1,11 +1,12 @@
 //! The grid: what is seen, what a click and a key do. The pictures themselves are drawn by `grid`.
 //!
-//! [`GridView`] is declared in `view`, which imports no other file of this folder; `content` puts the rest together: the
+//! [`GridView`] is declared in `view`, which imports of this folder only the magnifier; `content` puts the rest together: the
 //! toolbar above, pointer and keys, what is painted, what is waited for, and the question for the rest of a page. In goes the studio, out go marks and requests
 //! for tiles.
 
 mod content;
 mod keys;
+mod magnifier;
 mod page;
 mod paint;
 mod pointer;
