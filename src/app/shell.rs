@@ -116,12 +116,16 @@ impl App {
         if !self.is_asking() {
             top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
         }
-        let place = self.panels(ui);
+        self.panels(ui);
+        let said = self.studio.notices.all().len();
         self.detail.ui(&ctx, &mut self.studio);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
-        notices::ui(&ctx, &mut self.studio, place);
         widgets::focus_ring(&ctx);
+        if self.studio.notices.all().len() != said {
+            // They have their place among the panels of the next frame.
+            ctx.request_repaint();
+        }
         if let Some(seconds) = self.studio.keep_marks() {
             ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
         }
@@ -150,8 +154,7 @@ impl App {
         self.dialogs.is_open() || self.closing.is_asking() || DetailView::is_open(&self.studio)
     }
 
-    /// Draws all panels; gives the grid's place.
-    fn panels(&mut self, ui: &mut Ui) -> egui::Rect {
+    fn panels(&mut self, ui: &mut Ui) {
         let p = palette(ui.style());
         let Self { studio, grid, top_bar, run_panel: settings, thumbnails, dialogs, .. } = self;
         let (history_view, compare) = (&mut self.history, &mut self.compare);
@@ -202,18 +205,17 @@ impl App {
                 timeline::ui(ui, studio, thumbnails, dialogs);
             });
         }
-        CentralPanel::default()
-            .frame(Frame::new())
-            .show(ui, |ui| {
-                ui.painter().add(background(ui.max_rect(), p.canvas, grid.format()));
-                let place = ui.max_rect();
-                match studio.comparison().filter(|_| studio.view.scatter) {
-                    Some(comparison) => compare.ui(ui, studio, thumbnails, &comparison),
-                    None => grid.ui(ui, studio),
-                }
-                place
-            })
-            .inner
+        if !notices::is_empty(ui.ctx(), studio) {
+            let margin = Margin { left: 16, right: 16, top: 8, bottom: 8 };
+            Panel::bottom("notices").resizable(false).frame(frame(margin)).show(ui, |ui| notices::ui(ui, studio));
+        }
+        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
+            ui.painter().add(background(ui.max_rect(), p.canvas, grid.format()));
+            match studio.comparison().filter(|_| studio.view.scatter) {
+                Some(comparison) => compare.ui(ui, studio, thumbnails, &comparison),
+                None => grid.ui(ui, studio),
+            }
+        });
     }
 
     fn drops(&mut self, ctx: &Context) {

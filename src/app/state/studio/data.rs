@@ -10,7 +10,7 @@ use crate::{
             charts::Charts,
             labeler::LabelerChoice,
             marks::Marks,
-            notices::{Level, Notices},
+            notices::{Level, Notices, Topic},
             pending_action::PendingAction,
             prefs::Prefs,
             preset::PresetChoice,
@@ -73,6 +73,10 @@ pub struct Studio {
     pub opened: f32,
     /// The labeler or feedback file that is being read.
     pub reading: Option<PathBuf>,
+    /// What was asked for last that may fail to open.
+    pub(super) asked: Option<Topic>,
+    /// Why the last model could not be opened, if no other was opened since.
+    pub not_opened: Option<String>,
     /// What waits for the user's word, as it would lose weights.
     pub pending_action: Option<PendingAction>,
     /// What is marked.
@@ -160,6 +164,8 @@ impl Studio {
             opening: None,
             opened: 0.0,
             reading: None,
+            asked: None,
+            not_opened: None,
             pending_action: None,
             marks: Marks::new(""),
             view: View::default(),
@@ -232,6 +238,17 @@ impl Studio {
     /// Shows a notice to the user.
     pub fn notify(&mut self, level: Level, text: impl Into<String>) {
         self.notices.push(level, text, self.now);
+    }
+
+    /// Tells the user of a failure, until that has come right.
+    pub(super) fn notify_failure(&mut self, topic: Topic, text: impl Into<String>) {
+        self.notices.push_about(topic, Level::Error, text, self.now);
+    }
+
+    /// Something has been opened well.
+    pub(super) fn settle(&mut self, topic: Topic) {
+        self.asked = self.asked.filter(|asked| *asked != topic);
+        self.notices.settle(topic);
     }
 
     pub(super) fn send(&self, command: Command) {

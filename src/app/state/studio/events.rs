@@ -7,7 +7,7 @@ use crate::{
         state::{
             charts::Charts,
             marks::Marks,
-            notices::Level,
+            notices::{Level, Topic},
             run_state::{RunInProgress, RunState, RunStatus},
             tiles::{Source, sample_at},
             view::{Beside, Detail, DetailTile},
@@ -109,6 +109,7 @@ impl Studio {
             Event::Converted { .. } | Event::Compared(_) | Event::Trained(_) => {}
             Event::Feedback(path, feedback) => {
                 self.reading = None;
+                self.settle(Topic::Marks);
                 self.marks.replace(&feedback);
                 // They are in the file they came from.
                 self.saved_marks = self.marks.revision();
@@ -122,6 +123,7 @@ impl Studio {
             }
             Event::Labeler(card) => {
                 self.reading = None;
+                self.settle(Topic::Labeler);
                 self.set_labeler(*card);
             }
             Event::Project(card) => self.handle_project(card),
@@ -144,10 +146,19 @@ impl Studio {
                 }
             }
             Event::Done(report) => self.handle_done(report),
-            Event::Failed(sentence) => {
-                (self.suggesting, self.reading) = (false, None);
-                self.notify(Level::Error, sentence);
-            }
+            Event::Failed(sentence) => self.handle_failed(sentence),
+        }
+    }
+
+    fn handle_failed(&mut self, sentence: String) {
+        (self.suggesting, self.reading) = (false, None);
+        let running = || self.run.in_progress().map(|_| Topic::Run);
+        let topic = self.asked.take().or_else(running).unwrap_or_default();
+        // Without a model it stands where that would be.
+        if topic == Topic::Model && self.model.is_none() {
+            self.not_opened = Some(sentence);
+        } else {
+            self.notify_failure(topic, sentence);
         }
     }
 
@@ -160,6 +171,8 @@ impl Studio {
         if let Some(path) = self.opening.take() {
             self.prefs.add_recent(&path);
         }
+        self.settle(Topic::Model);
+        self.not_opened = None;
         // The same model again (on another device) keeps its marks. With other classes an address is another sample.
         let same_classes = self.model.as_ref().is_some_and(|model| model.classes == card.classes);
         if self.marks.feedback().model_sha256() != card.sha256 || !same_classes {
@@ -203,6 +216,7 @@ impl Studio {
     fn handle_pictures(&mut self, pictures: PicturesCard) {
         let Some(completes) = self.model.as_mut().and_then(|card| card.completes.as_mut()) else { return };
         completes.pictures = pictures.count;
+        self.settle(Topic::Pictures);
         if self.pictures.as_ref() != Some(&pictures.source) {
             // A number is another picture now; the marks that are kept come with the next event.
             let sha256 = self.model.as_ref().map_or_else(String::new, |card| card.sha256.clone());
@@ -309,7 +323,7 @@ impl Studio {
 
     fn handle_done(&mut self, report: Box<RunReport>) {
         if let Some(failed) = &report.failed {
-            self.notify(Level::Error, failed.clone());
+            self.notify_failure(Topic::Run, failed.clone());
         }
         let last = report.iterations.saturating_sub(1);
         let seconds = self.run.in_progress().and_then(RunInProgress::seconds_per_iteration);

@@ -6,7 +6,7 @@ use super::data::{Studio, Written};
 use crate::{
     app::state::{
         labeler::LabelerChoice,
-        notices::Level,
+        notices::{Level, Topic},
         pending_action::PendingAction,
         series::csv,
         tiles::{Source, TileKey},
@@ -51,15 +51,20 @@ impl Studio {
     }
 
     pub(super) fn load_with_avatars(&mut self, path: PathBuf) {
-        (self.opening, self.opening_since, self.opened) = (Some(path.clone()), self.now, 0.0);
+        self.begin_opening(&path);
         let pictures = Some(ImageSource::Avatars);
         self.send(Command::Load(OpenRequest { path, classes: None, pictures }));
     }
 
     /// Opens a model, whatever is open.
     pub(super) fn load(&mut self, path: PathBuf) {
-        (self.opening, self.opening_since, self.opened) = (Some(path.clone()), self.now, 0.0);
+        self.begin_opening(&path);
         self.send(Command::Load(path.into()));
+    }
+
+    fn begin_opening(&mut self, path: &Path) {
+        (self.opening, self.opening_since, self.opened) = (Some(path.to_owned()), self.now, 0.0);
+        (self.asked, self.not_opened) = (Some(Topic::Model), None);
     }
 
     /// Says how many classes the open model has, whose file does not say so; opens it again. That is remembered.
@@ -71,8 +76,8 @@ impl Studio {
         self.perform_or_ask(PendingAction::OpenModel(path));
     }
 
-    fn read(&mut self, path: &Path) {
-        (self.reading, self.opening_since) = (Some(path.to_owned()), self.now);
+    fn read(&mut self, path: &Path, topic: Topic) {
+        (self.reading, self.opening_since, self.asked) = (Some(path.to_owned()), self.now, Some(topic));
     }
 
     /// The file that is being opened and for how many seconds.
@@ -82,12 +87,12 @@ impl Studio {
     }
 
     fn open_labeler(&mut self, path: PathBuf) {
-        self.read(&path);
+        self.read(&path, Topic::Labeler);
         self.send(Command::File(Box::new(FileJob::OpenLabeler(LabelerSpec { path, mean: None, std: None }))));
     }
 
     fn open_feedback(&mut self, path: PathBuf) {
-        self.read(&path);
+        self.read(&path, Topic::Marks);
         self.send(Command::File(Box::new(FileJob::OpenFeedback(path))));
     }
 
