@@ -36,6 +36,40 @@ pub enum Theme {
     Light,
 }
 
+/// The least width and height of the window, in points.
+pub const LEAST_SIZE: [f32; 2] = [800.0, 560.0];
+
+/// The window as it was left.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowLayout {
+    /// Width and height in points, when it was not maximised last.
+    pub size: [f32; 2],
+    /// Whether it was maximised.
+    pub maximized: bool,
+    /// Whether the left panel is shown.
+    pub left_panel: bool,
+    /// Whether the right panel is shown.
+    pub right_panel: bool,
+}
+
+impl Default for WindowLayout {
+    fn default() -> Self {
+        Self { size: [1360.0, 860.0], maximized: false, left_panel: true, right_panel: true }
+    }
+}
+
+impl WindowLayout {
+    /// The size to open the window with: what a file says may be anything.
+    pub fn usable_size(&self) -> [f32; 2] {
+        let [width, height] = self.size;
+        if !width.is_finite() || !height.is_finite() {
+            return Self::default().size;
+        }
+        [width.max(LEAST_SIZE[0]), height.max(LEAST_SIZE[1])]
+    }
+}
+
 /// Everything that is remembered.
 #[derive(Debug, Default, Serialize)]
 pub struct Prefs {
@@ -54,6 +88,13 @@ pub struct Prefs {
     pub classes: BTreeMap<String, usize>,
     /// Seconds of an iteration and its batch, by device and networks: what a run will cost.
     pub speeds: BTreeMap<String, (f64, usize)>,
+    /// The window as it was left.
+    pub window: WindowLayout,
+    /// The folder that was used last, by what for.
+    #[serde(serialize_with = "text_folders")]
+    pub folders: BTreeMap<String, PathBuf>,
+    /// Whether a run has ended once: the first steps are known.
+    pub first_steps_done: bool,
     /// The file as it was read.
     #[serde(skip)]
     file: Map<String, Value>,
@@ -95,6 +136,9 @@ impl Prefs {
             presets: entries(&file, "presets"),
             classes: entries(&file, "classes"),
             speeds: entries(&file, "speeds"),
+            window: field(&file, "window"),
+            folders: entries(&file, "folders"),
+            first_steps_done: field(&file, "first_steps_done"),
             file,
             writer: None,
         }
@@ -168,6 +212,11 @@ fn fields(prefs: &Prefs) -> Option<Map<String, Value>> {
 /// Without the paths that are no text, which JSON cannot hold.
 fn text_paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(paths.iter().filter_map(|path| path.to_str()))
+}
+
+/// The same for folders.
+fn text_folders<S: Serializer>(folders: &BTreeMap<String, PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(folders.iter().filter_map(|(purpose, path)| Some((purpose, path.to_str()?))))
 }
 
 /// Changes in `file` what differs between `before` and `after`, value by value, adds what it lacks, and leaves the rest.
@@ -284,6 +333,7 @@ mod tests {
             "recent": ["/a.pt", 5], "theme": "sepia", "device": "cpu", "gpu": 3,
             "presets": { "mine": mine, "later": { "method": "magic" } },
             "classes": { "x": 10, "y": "many" }, "speeds": "fast", "later field": { "a": 1 },
+            "window": { "size": "large" }, "folders": { "model": 3 }, "first_steps_done": "nearly",
         });
         write(folder, &file);
         let mut prefs = Prefs::load(Some(folder.to_owned()));
@@ -322,6 +372,21 @@ mod tests {
         prefs.add_recent(Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"/b\xff.pt")));
         let prefs = again(prefs, folder.path());
         assert_eq!((prefs.theme, prefs.recent), (Theme::Dark, vec![PathBuf::from("/a.pt")]));
+    }
+
+    #[test]
+    fn the_window_opens_as_it_was_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut prefs = Prefs::load(Some(folder.path().to_owned()));
+        assert_eq!(prefs.window, WindowLayout::default());
+        prefs.window = WindowLayout { size: [1100.5, 700.0], maximized: true, left_panel: false, right_panel: true };
+        prefs.folders.insert("model".to_owned(), PathBuf::from("/models"));
+        let expected = prefs.window;
+        let prefs = again(prefs, folder.path());
+        assert_eq!((prefs.window, prefs.folders["model"].as_path()), (expected, Path::new("/models")));
+        let size = |size| WindowLayout { size, ..WindowLayout::default() }.usable_size();
+        assert_eq!(size([300.0, 5000.0]), [LEAST_SIZE[0], 5000.0]);
+        assert_eq!(size([f32::INFINITY, 600.0]), WindowLayout::default().size);
     }
 
     /// Every path of a tree to a value that is no tree.

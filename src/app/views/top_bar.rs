@@ -9,7 +9,7 @@ use super::{
 };
 use crate::app::state::{
     bundled::{bundled_completion, bundled_model},
-    prefs::Theme,
+    prefs::{Theme, WindowLayout},
     studio::Studio,
 };
 
@@ -17,7 +17,12 @@ const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O)
 const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
 const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
 const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
+const LEFT_PANEL: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::B);
+const RIGHT_PANEL: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::B);
 const REDO_ALTERNATIVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
+
+/// Below this width the program's name makes room: the window's title says it, too.
+const NARROW: f32 = 900.0;
 
 /// The bar's own state.
 #[derive(Default)]
@@ -40,13 +45,42 @@ pub(crate) fn shortcuts(ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     if pressed(&UNDO) {
         studio.marks.undo();
     }
+    // Ctrl+Shift first: a shortcut without Shift would take it as well.
+    if pressed(&RIGHT_PANEL) {
+        toggle(studio, right_panel);
+    }
+    if pressed(&LEFT_PANEL) {
+        toggle(studio, left_panel);
+    }
+}
+
+fn left_panel(window: &mut WindowLayout) -> &mut bool {
+    &mut window.left_panel
+}
+
+fn right_panel(window: &mut WindowLayout) -> &mut bool {
+    &mut window.right_panel
+}
+
+/// Shows or hides a panel; that is remembered.
+fn toggle(studio: &mut Studio, panel: fn(&mut WindowLayout) -> &mut bool) {
+    let shown = panel(&mut studio.prefs.window);
+    *shown = !*shown;
+    studio.prefs.save();
 }
 
 impl TopBar {
     pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+        let narrow = ui.available_width() < NARROW;
         ui.horizontal_centered(|ui| {
-            ui.label(RichText::new("Unlearn Studio").size(16.0).strong());
-            ui.add_space(14.0);
+            let window = studio.prefs.window;
+            if widgets::panel_toggle(ui, "Left panel", "Ctrl+B", false, window.left_panel) {
+                toggle(studio, left_panel);
+            }
+            if !narrow {
+                ui.label(RichText::new("Unlearn Studio").size(16.0).strong());
+                ui.add_space(14.0);
+            }
             open_menu(ui, studio, dialogs);
             save_menu(ui, studio, dialogs);
             ui.add_space(6.0);
@@ -59,6 +93,9 @@ impl TopBar {
                 studio.marks.redo();
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if widgets::panel_toggle(ui, "Right panel", "Ctrl+Shift+B", true, window.right_panel) {
+                    toggle(studio, right_panel);
+                }
                 theme_menu(ui, studio);
                 self.device.ui(ui, studio);
             });

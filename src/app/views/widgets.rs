@@ -69,6 +69,31 @@ pub(crate) fn side_button(ui: &mut Ui, text: &str) -> Response {
     ui.add(Button::new(text).corner_radius(8).min_size(vec2(0.0, 36.0)))
 }
 
+/// Shows or hides a panel at the window's left or right edge: a small window with that panel in it. Whether it was clicked.
+pub(crate) fn panel_toggle(ui: &mut Ui, name: &str, keys: &str, at_right: bool, is_shown: bool) -> bool {
+    let (rect, response) = ui.allocate_exact_size(vec2(28.0, 26.0), Sense::click());
+    let visuals = *ui.style().interact(&response);
+    if response.hovered() {
+        ui.painter().rect_filled(rect, visuals.corner_radius, visuals.weak_bg_fill);
+    }
+    let window = egui::Rect::from_center_size(rect.center(), vec2(16.0, 12.0));
+    let mut panel = window;
+    panel.set_width(6.0);
+    if at_right {
+        panel = panel.translate(vec2(window.width() - panel.width(), 0.0));
+    }
+    let p = palette(ui.style());
+    if is_shown {
+        ui.painter().rect_filled(panel, 2.0, p.weak);
+    }
+    ui.painter().rect_stroke(window, 2.0, Stroke::new(1.0, p.weak), egui::StrokeKind::Inside);
+    let edge = if at_right { panel.left() } else { panel.right() };
+    ui.painter().vline(edge, window.y_range(), Stroke::new(1.0, p.weak));
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_shown, name));
+    let verb = if is_shown { "Hide" } else { "Show" };
+    response.on_hover_text(format!("{verb} the {} ({keys})", name.to_lowercase())).clicked()
+}
+
 /// A small round spot of a colour.
 pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
     let (rect, _) = ui.allocate_exact_size(vec2(10.0, 14.0), Sense::hover());

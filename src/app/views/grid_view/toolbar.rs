@@ -12,33 +12,136 @@ use crate::{
     networks::{Hidden, Masking, Motion},
 };
 
-/// Below this width the choice between before and after is a menu.
-const NARROW: f32 = 520.0;
+/// Room at both ends of a line.
+const MARGIN: f32 = 12.0;
+/// Room between two controls.
+const SPACE: f32 = 8.0;
+/// Room within a button beside its text, where there is much and where there is little.
+const PADDING: [f32; 2] = [10.0, 6.0];
+/// Width of the choice of what stands before the result, and of that of a class.
+const BESIDE: f32 = 118.0;
+const CLASS: f32 = 96.0;
+/// Width of the split line's slider.
+const SPLIT: f32 = 70.0;
+
+/// How the controls are laid out where there is little room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Fit {
+    /// Room within a button beside its text.
+    padding: f32,
+    /// A button for each way of comparing, else a menu.
+    buttons: bool,
+    /// A word beside the seed.
+    label: bool,
+    /// What is compared and which samples these are in a line each.
+    two_lines: bool,
+}
+
+/// Widths of the controls, without room within buttons.
+#[derive(Clone, Copy, Debug)]
+struct Widths {
+    /// The buttons for what is compared: of their texts.
+    compare: [f32; Compare::ALL.len()],
+    /// What stands beside them.
+    beside: f32,
+    /// The seed, the class, the menus; of these two their texts.
+    samples: f32,
+    menus: [f32; 2],
+    /// The word beside the seed.
+    label: f32,
+}
+
+impl Widths {
+    fn left(&self, buttons: bool, padding: f32) -> f32 {
+        let all = self.compare.iter().map(|text| text + 2.0 * padding + 2.0).sum::<f32>();
+        let widest = self.compare.iter().copied().fold(0.0, f32::max) + 2.0 * padding + SPACE;
+        MARGIN + SPACE + if buttons { all } else { widest } + self.beside
+    }
+
+    fn right(&self, label: bool, padding: f32) -> f32 {
+        let menus = self.menus.iter().map(|text| text + 2.0 * padding + SPACE).sum::<f32>();
+        MARGIN + SPACE + menus + self.samples + if label { self.label + SPACE } else { 0.0 }
+    }
+
+    /// The roomiest layout that fits.
+    fn fit(&self, width: f32) -> Fit {
+        let [wide, narrow] = PADDING;
+        let lines = [(wide, true, true), (wide, true, false), (narrow, true, false), (narrow, false, false)];
+        let fits = |&(padding, buttons, label): &(f32, bool, bool)| {
+            self.left(buttons, padding) + self.right(label, padding) <= width
+        };
+        match lines.into_iter().find(fits) {
+            Some((padding, buttons, label)) => Fit { padding, buttons, label, two_lines: false },
+            None => {
+                let buttons = self.left(true, narrow) <= width;
+                let label = self.right(true, narrow) <= width;
+                Fit { padding: narrow, buttons, label, two_lines: true }
+            }
+        }
+    }
+}
+
+fn widths(ui: &Ui, studio: &Studio) -> Widths {
+    let text = |text: &str| {
+        let font = egui::TextStyle::Button.resolve(ui.style());
+        ui.painter().layout_no_wrap(text.to_owned(), font, egui::Color32::PLACEHOLDER).size().x
+    };
+    let icon = ui.spacing().icon_width + ui.spacing().icon_spacing;
+    let seed = (text(&studio.view.seed.to_string()) + 2.0 * PADDING[0]).max(ui.spacing().interact_size.x);
+    let class = if has_classes(studio) { CLASS + icon + SPACE } else { 0.0 };
+    let split = if studio.view.compare == Compare::Split { SPLIT + 2.0 * SPACE } else { 0.0 };
+    let beside = if studio.completes_pictures() { BESIDE + icon + SPACE } else { 0.0 };
+    Widths {
+        compare: Compare::ALL.map(|(_, name, _)| text(name)),
+        beside: beside + split,
+        samples: seed + SPACE + class,
+        menus: ["Page", "View"].map(text),
+        label: text(seed_label(studio)),
+    }
+}
 
 pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
-    let wide = ui.available_width();
-    ui.horizontal(|ui| {
-        ui.add_space(12.0);
-        if wide < NARROW {
-            compare_in_a_menu(ui, studio)
+    let fit = widths(ui, studio).fit(ui.available_width());
+    ui.scope(|ui| {
+        ui.spacing_mut().button_padding.x = fit.padding;
+        if fit.two_lines {
+            ui.horizontal_wrapped(|ui| comparison(ui, studio, fit));
+            ui.horizontal(|ui| samples(view, ui, studio, fit));
         } else {
-            compare(ui, studio)
-        }
-        beside(ui, studio);
-        if studio.view.compare == Compare::Split {
-            ui.add_space(8.0);
-            ui.spacing_mut().slider_width = 70.0;
-            let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
-            ui.add(slider).accessible_name("Split line").on_hover_text("Position of the line between before and after");
-        }
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.add_space(12.0);
-            ui.add_enabled_ui(studio.model.is_some(), |ui| {
-                page_menu(view, ui, studio);
-                view_menu(ui, studio);
-                seed(view, ui, studio, wide > NARROW + 60.0);
-                class(ui, studio);
+            ui.horizontal(|ui| {
+                comparison(ui, studio, fit);
+                samples(view, ui, studio, fit);
             });
+        }
+    });
+}
+
+/// What is compared.
+fn comparison(ui: &mut Ui, studio: &mut Studio, fit: Fit) {
+    ui.add_space(MARGIN);
+    if fit.buttons {
+        compare(ui, studio)
+    } else {
+        compare_in_a_menu(ui, studio)
+    }
+    beside(ui, studio);
+    if studio.view.compare == Compare::Split {
+        ui.add_space(SPACE);
+        ui.spacing_mut().slider_width = SPLIT;
+        let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
+        ui.add(slider).accessible_name("Split line").on_hover_text("Position of the line between before and after");
+    }
+}
+
+/// Which samples are shown, and how.
+fn samples(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, fit: Fit) {
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        ui.add_space(MARGIN);
+        ui.add_enabled_ui(studio.model.is_some(), |ui| {
+            page_menu(view, ui, studio);
+            view_menu(ui, studio);
+            seed(view, ui, studio, fit.label);
+            class(ui, studio);
         });
     });
 }
@@ -81,7 +184,7 @@ fn beside(ui: &mut Ui, studio: &mut Studio) {
         return;
     }
     let name = |beside: Beside| Beside::ALL.iter().find(|(this, ..)| *this == beside).map_or("", |(_, name, _)| name);
-    let shown = ComboBox::from_id_salt("beside").selected_text(name(studio.view.beside)).width(118.0);
+    let shown = ComboBox::from_id_salt("beside").selected_text(name(studio.view.beside)).width(BESIDE);
     let combo = shown.show_ui(ui, |ui| {
         for (beside, name, help) in Beside::ALL {
             ui.selectable_value(&mut studio.view.beside, beside, name).on_hover_text(help);
@@ -104,8 +207,16 @@ fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, with_label: bool)
         studio.view.cursor = 0;
     }
     if with_label {
-        ui.label(RichText::new(if studio.completes_pictures() { "Mask seed" } else { "Seed" }).weak());
+        ui.label(RichText::new(seed_label(studio)).weak());
     }
+}
+
+fn seed_label(studio: &Studio) -> &'static str {
+    if studio.completes_pictures() { "Mask seed" } else { "Seed" }
+}
+
+fn has_classes(studio: &Studio) -> bool {
+    studio.model.as_ref().is_some_and(|card| card.classes > 0)
 }
 
 /// Which class is drawn, if the model knows classes.
@@ -120,7 +231,7 @@ fn class(ui: &mut Ui, studio: &mut Studio) {
     let mut chosen = shown;
     let idle = studio.run.in_progress().is_none();
     ui.add_enabled_ui(idle, |ui| {
-        let combo = ComboBox::from_id_salt("class").selected_text(name(shown)).width(96.0).show_ui(ui, |ui| {
+        let combo = ComboBox::from_id_salt("class").selected_text(name(shown)).width(CLASS).show_ui(ui, |ui| {
             for class in std::iter::once(None).chain((0..classes).map(Some)) {
                 ui.selectable_value(&mut chosen, class, name(class));
             }
@@ -232,4 +343,47 @@ fn page_menu(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
         }
     });
     menu.response.on_hover_text("Actions for all samples in view");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDTHS: Widths = Widths {
+        compare: [31.0, 42.0, 29.0, 64.0, 29.0],
+        beside: 0.0,
+        samples: 44.0,
+        menus: [31.0, 30.0],
+        label: 29.0,
+    };
+
+    #[test]
+    fn what_is_shown_fits_at_every_width() {
+        for (beside, samples) in [(0.0, 44.0), (86.0, 44.0), (140.0, 166.0), (226.0, 166.0)] {
+            let widths = Widths { beside, samples, ..WIDTHS };
+            let mut before = None;
+            for width in (300..2000).rev().map(|width| width as f32) {
+                let fit = widths.fit(width);
+                let (left, right) = (widths.left(fit.buttons, fit.padding), widths.right(fit.label, fit.padding));
+                if fit.two_lines {
+                    assert!(right <= width && (left <= width || !fit.buttons), "{width}: {fit:?}");
+                } else {
+                    assert!(left + right <= width, "{width}: {fit:?}");
+                }
+                // With less room nothing comes back that was left out, except where a second line gives room.
+                let more = |before: Fit| !before.buttons && fit.buttons && before.two_lines == fit.two_lines;
+                assert!(!before.is_some_and(more), "{width}: {fit:?}");
+                before = Some(fit);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_model_takes_one_line() {
+        let fit = |width| WIDTHS.fit(width);
+        assert_eq!(fit(1300.0), Fit { padding: PADDING[0], buttons: true, label: true, two_lines: false });
+        // The grid of a window 1024 wide, and of the least one.
+        assert!(fit(456.0).buttons && !fit(456.0).two_lines);
+        assert!(!fit(302.0).buttons && !fit(302.0).two_lines);
+    }
 }
