@@ -32,7 +32,7 @@ use super::{
         theme::{self, palette},
         thumbnails::Thumbnails,
         timeline,
-        top_bar::{self, TopBar},
+        top_bar::TopBar,
         widgets,
     },
 };
@@ -120,10 +120,11 @@ impl App {
         self.grid.keyboard_is_free = ctx.memory(|memory| memory.focused().is_none());
         self.drops(&ctx);
         if !self.is_asking() {
-            top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
+            self.top_bar.shortcuts(ui, &mut self.studio, &mut self.dialogs);
         }
         self.panels(ui);
         let said = self.studio.notices.all().len();
+        self.top_bar.keys.ui(&ctx);
         self.detail.ui(&ctx, &mut self.studio);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
@@ -159,7 +160,8 @@ impl App {
 
     /// Whether a question stands above everything else.
     fn is_asking(&self) -> bool {
-        self.dialogs.is_open() || self.closing.is_asking() || DetailView::is_open(&self.studio)
+        let keys = self.top_bar.keys.is_open();
+        keys || self.dialogs.is_open() || self.closing.is_asking() || DetailView::is_open(&self.studio)
     }
 
     /// Draws all panels. The keyboard goes through them as the eye does: the left panel, the grid, what is below it, the right

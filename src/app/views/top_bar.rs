@@ -5,6 +5,7 @@ use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, RichText, Ui}
 use super::{
     device_menu::DeviceMenu,
     dialogs::{Dialogs, Purpose},
+    key_list::KeyList,
     theme, widgets,
 };
 use crate::app::state::{
@@ -19,6 +20,8 @@ const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z)
 const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
 const LEFT_PANEL: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::B);
 const RIGHT_PANEL: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::B);
+const KEYS: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F1);
+const KEYS_ALTERNATIVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::Questionmark);
 const REDO_ALTERNATIVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
 
 /// Below this width the program's name makes room: the window's title says it, too.
@@ -28,30 +31,8 @@ const NARROW: f32 = 900.0;
 #[derive(Default)]
 pub(crate) struct TopBar {
     device: DeviceMenu,
-}
-
-/// Keys that work everywhere.
-pub(crate) fn shortcuts(ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
-    let pressed = |shortcut: &KeyboardShortcut| ui.input_mut(|input| input.consume_shortcut(shortcut));
-    if pressed(&OPEN) {
-        dialogs.ask(Purpose::OpenModel, studio);
-    }
-    if pressed(&SAVE) && studio.model.is_some() {
-        dialogs.ask(Purpose::SaveModel, studio);
-    }
-    if pressed(&REDO) || pressed(&REDO_ALTERNATIVE) {
-        studio.marks.redo();
-    }
-    if pressed(&UNDO) {
-        studio.marks.undo();
-    }
-    // Ctrl+Shift first: a shortcut without Shift would take it as well.
-    if pressed(&RIGHT_PANEL) {
-        toggle(studio, right_panel);
-    }
-    if pressed(&LEFT_PANEL) {
-        toggle(studio, left_panel);
-    }
+    /// The list of all keys.
+    pub(crate) keys: KeyList,
 }
 
 fn left_panel(window: &mut WindowLayout) -> &mut bool {
@@ -70,6 +51,35 @@ fn toggle(studio: &mut Studio, panel: fn(&mut WindowLayout) -> &mut bool) {
 }
 
 impl TopBar {
+    /// Keys that work everywhere.
+    pub(crate) fn shortcuts(&mut self, ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+        let pressed = |shortcut: &KeyboardShortcut| ui.input_mut(|input| input.consume_shortcut(shortcut));
+        if pressed(&OPEN) {
+            dialogs.ask(Purpose::OpenModel, studio);
+        }
+        if pressed(&SAVE) && studio.model.is_some() {
+            dialogs.ask(Purpose::SaveModel, studio);
+        }
+        if pressed(&REDO) || pressed(&REDO_ALTERNATIVE) {
+            studio.marks.redo();
+        }
+        if pressed(&UNDO) {
+            studio.marks.undo();
+        }
+        // Ctrl+Shift first: a shortcut without Shift would take it as well.
+        if pressed(&RIGHT_PANEL) {
+            toggle(studio, right_panel);
+        }
+        if pressed(&LEFT_PANEL) {
+            toggle(studio, left_panel);
+        }
+        // Where something is typed a question mark is one.
+        let asked = pressed(&KEYS) || (!ui.ctx().text_edit_focused() && pressed(&KEYS_ALTERNATIVE));
+        if asked {
+            self.keys.open();
+        }
+    }
+
     pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         let narrow = ui.available_width() < NARROW;
         ui.horizontal_centered(|ui| {
@@ -96,6 +106,7 @@ impl TopBar {
                 if widgets::panel_toggle(ui, "Right panel", "Ctrl+Shift+B", true, window.right_panel) {
                     toggle(studio, right_panel);
                 }
+                help_menu(ui, studio, &mut self.keys);
                 theme_menu(ui, studio);
                 self.device.ui(ui, studio);
             });
@@ -181,6 +192,19 @@ fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                 }
             }
         });
+    });
+}
+
+fn help_menu(ui: &mut Ui, studio: &mut Studio, keys: &mut KeyList) {
+    ui.menu_button("Help", |ui| {
+        ui.set_min_width(180.0);
+        if ui.add(Button::new("Keys").shortcut_text("F1")).clicked() {
+            keys.open();
+        }
+        if ui.add_enabled(studio.prefs.first_steps_done, Button::new("First steps")).clicked() {
+            studio.prefs.first_steps_done = false;
+            studio.prefs.save();
+        }
     });
 }
 

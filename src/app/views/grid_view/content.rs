@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::{
-    keys,
+    first_steps, keys,
     page::{MARGIN, page},
     paint::VisibleGrid,
     rest, status, toolbar,
@@ -34,6 +34,7 @@ impl GridView {
             status::no_pictures(ui);
             return;
         }
+        first_steps::ui(ui, studio);
         let mut area = ScrollArea::vertical().id_salt("samples").auto_shrink(false).scroll_source(ScrollSource {
             drag: egui::containers::scroll_area::DragScroll::Never,
             ..ScrollSource::ALL

@@ -5,6 +5,7 @@
 //! for tiles.
 
 mod content;
+mod first_steps;
 mod keys;
 mod magnifier;
 mod page;
