@@ -123,8 +123,10 @@ pub struct Studio {
     pub prefs: Prefs,
     /// Whether weights were trained that are in no file yet.
     pub unsaved: bool,
-    /// What the files hold that are being written, in their order.
-    pub(super) writing: VecDeque<Written>,
+    /// What the files hold that are being written, and which these are, in their order.
+    pub(super) writing: VecDeque<(Written, PathBuf)>,
+    /// The file that could not be written last, until it was.
+    pub not_saved: Option<PathBuf>,
     /// Which change of the marks was saved to a file of the user's.
     pub(super) saved_marks: u64,
     /// Results that were saved since the window was opened.
@@ -190,6 +192,7 @@ impl Studio {
             prefs,
             unsaved: false,
             writing: VecDeque::new(),
+            not_saved: None,
             saved_results: 0,
             saved_marks: 0,
             now: 0.0,

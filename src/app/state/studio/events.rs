@@ -90,8 +90,9 @@ impl Studio {
             Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
             Event::Exported(path) => {
                 self.notices.forget_failures_of(&path.display().to_string());
+                self.not_saved = self.not_saved.take().filter(|failed| *failed != path);
                 self.notify(Level::Done, format!("Saved {}", path.display()));
-                match self.writing.pop_front() {
+                match self.writing.pop_front().map(|(what, _)| what) {
                     Some(Written::Result) => {
                         self.saved_results += 1;
                         // A run in progress goes on changing it.
@@ -102,7 +103,7 @@ impl Studio {
                 }
             }
             Event::NotSaved(sentence) => {
-                self.writing.pop_front();
+                self.not_saved = self.writing.pop_front().map(|(_, path)| path);
                 self.notify(Level::Error, sentence);
             }
             // Nothing in the window asks for these.
@@ -346,6 +347,10 @@ impl Studio {
         }
         self.next_refresh = 0.0;
         if !report.preview {
+            if report.failed.is_none() && !self.prefs.first_steps_done {
+                self.prefs.first_steps_done = true;
+                self.prefs.save();
+            }
             self.run = RunState::Finished(report);
             return;
         }

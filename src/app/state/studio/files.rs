@@ -103,12 +103,12 @@ impl Studio {
         }
     }
 
-    fn write(&mut self, command: Command) {
-        self.write_as(Written::Other, command);
+    fn write(&mut self, path: PathBuf, command: Command) {
+        self.write_as(Written::Other, path, command);
     }
 
-    fn write_as(&mut self, what: Written, command: Command) {
-        self.writing.push_back(what);
+    fn write_as(&mut self, what: Written, path: PathBuf, command: Command) {
+        self.writing.push_back((what, path));
         self.send(command);
     }
 
@@ -116,17 +116,17 @@ impl Studio {
     pub fn save_model(&mut self, path: PathBuf) {
         let shown = self.timeline.shown();
         let command = match shown {
-            Source::Current => Command::Export(path),
-            source => Command::ExportWeights(path, source.weights()),
+            Source::Current => Command::Export(path.clone()),
+            source => Command::ExportWeights(path.clone(), source.weights()),
         };
         let what = if shown == Source::Current { Written::Result } else { Written::Other };
-        self.write_as(what, command);
+        self.write_as(what, path, command);
     }
 
     /// Writes the marks.
     pub fn save_feedback(&mut self, path: PathBuf) {
-        let job = FileJob::SaveFeedback(path, self.feedback());
-        self.write_as(Written::Marks(self.marks.revision()), Command::File(Box::new(job)));
+        let job = FileJob::SaveFeedback(path.clone(), self.feedback());
+        self.write_as(Written::Marks(self.marks.revision()), path, Command::File(Box::new(job)));
     }
 
     /// Writes a picture of the samples from the cursor's row on: before and after side by side once there is an after.
@@ -134,7 +134,7 @@ impl Studio {
         let [before, after] = self.compared_sources();
         let sources = if before == after { vec![before] } else { vec![before, after] };
         let picture = self.picture(sources, first);
-        self.write(Command::File(Box::new(FileJob::Grid(path, picture))));
+        self.write(path.clone(), Command::File(Box::new(FileJob::Grid(path, picture))));
     }
 
     /// Writes an animation of the same samples through all snapshots.
@@ -142,7 +142,7 @@ impl Studio {
         let snapshots = self.timeline.snapshots().iter().map(|snapshot| Source::Snapshot(snapshot.number));
         let sources = std::iter::once(Source::Original).chain(snapshots).chain([Source::Current]).collect();
         let picture = self.picture(sources, first);
-        self.write(Command::File(Box::new(FileJob::Animation(path, picture))));
+        self.write(path.clone(), Command::File(Box::new(FileJob::Animation(path, picture))));
     }
 
     /// Writes the curves of the last run as tables: first what belongs to the result, then the stages before it.
@@ -155,7 +155,7 @@ impl Studio {
         for stage in before {
             text.push_str(&format!("\n{}\n{}", stage.name, csv("iteration", &charts.of_stage(stage))));
         }
-        self.write(Command::File(Box::new(FileJob::Text(path, text))));
+        self.write(path.clone(), Command::File(Box::new(FileJob::Text(path, text))));
     }
 
     fn picture(&self, sources: Vec<Source>, first: usize) -> PictureRequest {
