@@ -12,6 +12,9 @@ use crate::{
 /// Unmarked samples of the page that are worth asking about.
 const WORTH_ASKING: usize = 4;
 
+/// Below this width of the grid the question makes room: the button says it as well.
+const NARROW: f32 = 420.0;
+
 /// A word below the grid, while the page shows marks that must go and samples without a mark.
 pub(super) fn ui(view: &GridView, ui: &Ui, place: Rect, studio: &mut Studio) {
     let marks: Vec<Option<Mark>> =
@@ -29,9 +32,11 @@ pub(super) fn ui(view: &GridView, ui: &Ui, place: Rect, studio: &mut Studio) {
         .fixed_pos(place.center_bottom() - vec2(0.0, 12.0))
         .show(ui.ctx(), |ui| {
             let frame = Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(16).shadow(shadow);
-            frame.inner_margin(Margin { left: 14, right: 6, top: 5, bottom: 5 }).show(ui, |ui| {
+            frame.inner_margin(Margin { left: if place.width() > NARROW { 14 } else { 6 }, right: 6, top: 5, bottom: 5 }).show(ui, |ui| {
                 ui.horizontal(|ui| {
-                    ui.label("Marked all that must go here?");
+                    if place.width() > NARROW {
+                        ui.label("Marked all that must go here?");
+                    }
                     let button = Button::new(format!("The other {unmarked} may stay")).stroke(Stroke::new(1.0, p.positive));
                     let help = "Marks every unmarked sample in view as one that may stay (Ctrl+Shift+A). It takes one click and \
                                 teaches as much as all the others.";
