@@ -3,7 +3,7 @@
 use super::{
     options::Options,
     shell::App,
-    state::prefs::{LEAST_SIZE, Prefs},
+    state::{prefs::Prefs, window_layout::LEAST_SIZE},
 };
 
 /// Why there is no window.

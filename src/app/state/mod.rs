@@ -21,3 +21,4 @@ pub mod studio;
 pub mod tiles;
 pub mod timeline;
 pub mod view;
+pub mod window_layout;

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::app::state::{
     bundled::{bundled_completion, bundled_model},
-    prefs::{Theme, WindowLayout},
+    prefs::Theme,
     studio::Studio,
+    window_layout::WindowLayout,
 };
 
 const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);

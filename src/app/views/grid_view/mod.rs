@@ -6,6 +6,7 @@
 
 mod content;
 mod first_steps;
+mod fit;
 mod keys;
 mod magnifier;
 mod page;
