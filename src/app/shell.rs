@@ -54,6 +54,8 @@ pub struct App {
     title: String,
     /// Room that panels took at the right and below the grid when they were last drawn.
     reserved: Vec2,
+    /// Room that what begins a run took below the settings when it was last drawn.
+    start_size: Vec2,
 }
 
 impl App {
@@ -96,6 +98,7 @@ impl App {
             benchmark: options.measure.then(Benchmark::new),
             title: String::new(),
             reserved: Vec2::ZERO,
+            start_size: Vec2::ZERO,
         }
     }
 
@@ -184,11 +187,7 @@ impl App {
         self.right_panel(ui, width);
         let right = whole.max.x - ui.available_rect_before_wrap().max.x;
         let reserved = vec2(right, column.max.y - below.available_rect_before_wrap().max.y);
-        if (reserved - self.reserved).abs().max_elem() > 0.5 {
-            self.reserved = reserved;
-            ui.ctx().request_discard("a panel beside or below the grid has another size");
-            ui.ctx().request_repaint();
-        }
+        note_size(ui.ctx(), reserved, &mut self.reserved);
         if self.studio.prefs.window != shown {
             self.studio.prefs.save();
         }
@@ -213,11 +212,23 @@ impl App {
     }
 
     fn right_panel(&mut self, ui: &mut Ui, width: f32) {
-        let Self { studio, run_panel: settings, dialogs, .. } = self;
+        let Self { studio, run_panel: settings, dialogs, start_size, .. } = self;
         let most = (width * 0.35).clamp(280.0, 460.0);
         let panel = Panel::right("run").default_size(312.0).size_range(280.0..=most).frame(frame(Margin::ZERO));
         let mut shown = studio.prefs.window.right_panel;
         panel.show_collapsible(ui, &mut shown, |ui| {
+            let whole = ui.available_rect_before_wrap();
+            ui.expand_to_include_rect(whole);
+            let mut above = whole;
+            above.max.y = (whole.max.y - start_size.y).max(whole.min.y);
+            let mut form = ui.new_child(UiBuilder::new().id_salt("form").max_rect(above));
+            ScrollArea::vertical().id_salt("right").auto_shrink(false).show(&mut form, |ui| {
+                Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
+                    settings.ui(ui, studio);
+                    charts::ui(ui, studio, dialogs);
+                    widgets::keep_focus_in_sight(ui);
+                });
+            });
             // What begins a run stays in sight, however many settings a method has.
             if studio.run.in_progress().is_none() {
                 let margin = Margin { left: 16, right: 16, top: 8, bottom: 12 };
@@ -226,13 +237,8 @@ impl App {
                     .frame(frame(margin))
                     .show(ui, |ui| run_panel::start(ui, studio, dialogs));
             }
-            ScrollArea::vertical().id_salt("right").auto_shrink(false).show(ui, |ui| {
-                Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
-                    settings.ui(ui, studio);
-                    charts::ui(ui, studio, dialogs);
-                    widgets::keep_focus_in_sight(ui);
-                });
-            });
+            let height = whole.max.y - ui.available_rect_before_wrap().max.y;
+            note_size(ui.ctx(), vec2(0.0, height), start_size);
         });
         studio.prefs.window.right_panel = shown;
     }
@@ -326,6 +332,16 @@ impl App {
 /// Around a panel's content. The window is cleared with the panels' colour.
 fn frame(margin: Margin) -> Frame {
     Frame::new().inner_margin(margin)
+}
+
+/// Notes the room that panels took which are drawn after what they take it from. Where it has changed, the frame is laid out
+/// once more.
+fn note_size(ctx: &Context, size: Vec2, noted: &mut Vec2) {
+    if (size - *noted).abs().max_elem() > 0.5 {
+        *noted = size;
+        ctx.request_discard("a panel has another size");
+        ctx.request_repaint();
+    }
 }
 
 impl eframe::App for App {

@@ -58,6 +58,13 @@ fn tab_goes_through_the_window_as_the_eye_does() {
     for pair in order.windows(2) {
         assert!(at(pair[0]) < at(pair[1]), "{} before {}", pair[0], pair[1]);
     }
+    let mut marked = window;
+    mark_some(&mut marked);
+    tiny_run(&mut marked, 1, 3);
+    marked.run_ok();
+    let names: Vec<String> = self::stops(&mut marked).into_iter().map(|stop| stop.name).collect();
+    let last = |name: &str| names.iter().rposition(|stop| stop == name);
+    assert!(last("Method") < last("Unlearn"), "settings before what begins a run: {names:?}");
     for name in ["Seed", "View", "Page"] {
         assert!(at("Choose labeler") < at(name) && at(name) < at("Samples"), "{name} is in the bar above the grid");
     }

@@ -300,7 +300,7 @@ mod tests {
             "recent": ["/a.pt", 5], "theme": "sepia", "device": "cpu", "gpu": 3,
             "presets": { "mine": mine, "later": { "method": "magic" } },
             "classes": { "x": 10, "y": "many" }, "speeds": "fast", "later field": { "a": 1 },
-            "window": { "size": "large" }, "folders": { "model": 3 }, "first_steps_done": "nearly",
+            "window": "wide", "folders": { "model": 3 }, "first_steps_done": "nearly",
         });
         write(folder, &file);
         let mut prefs = Prefs::load(Some(folder.to_owned()));

@@ -121,8 +121,12 @@ pub(crate) fn focus_ring(ctx: &egui::Context) {
 /// Scrolls to what has just got the keyboard, if it is within this scrolled area; called at the area's end.
 pub(crate) fn keep_focus_in_sight(ui: &Ui) {
     let focused = ui.memory(|memory| memory.focused()).and_then(|id| ui.ctx().read_response(id));
-    let here =
-        |control: &Response| control.layer_id == ui.layer_id() && ui.min_rect().expand(1.0).contains_rect(control.rect);
+    let here = |control: &Response| {
+        // What is seen where the scrolled content is cut off is no part of it.
+        let seen = control.interact_rect.shrink(1.0);
+        let is_part = !seen.is_positive() || ui.clip_rect().contains_rect(seen);
+        is_part && control.layer_id == ui.layer_id() && ui.min_rect().expand(1.0).contains_rect(control.rect)
+    };
     if let Some(control) = focused.filter(|control| control.gained_focus() && here(control)) {
         // At once: the next key may come before a motion has ended.
         ui.scroll_to_rect_animation(control.rect.expand(6.0), None, egui::style::ScrollAnimation::none());
