@@ -195,10 +195,6 @@ fn fragment(corner: Corner) -> @location(0) vec4<f32> {
         let ring = abs(dist - 1.5) - 1.5;
         out = over(out, globals.cursor.rgb, 0.8 * clamp(0.5 - ring / edge, 0.0, 1.0));
     }
-    if negative {
-        // What must go steps back a little.
-        colour = mix(colour, globals.negative.rgb, 0.16);
-    }
     out = over(out, colour, inside);
     if negative || positive {
         let mark = select(globals.positive.rgb, globals.negative.rgb, negative);

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use eframe::{
-    egui::{self, Align2, CentralPanel, Context, Frame, Id, Margin, Order, Panel, ScrollArea, Stroke, Ui},
+    egui::{
+        self, Align2, CentralPanel, Context, Frame, Id, Margin, Order, Panel, ScrollArea, Stroke, Ui, UiBuilder, Vec2,
+        vec2,
+    },
     wgpu,
 };
 
@@ -29,7 +32,7 @@ use super::{
         theme::{self, palette},
         thumbnails::Thumbnails,
         timeline,
-        top_bar::{self, TopBar},
+        top_bar::TopBar,
         walk::WalkView,
         widgets,
     },
@@ -52,6 +55,10 @@ pub struct App {
     frame_log: Option<FrameLog>,
     benchmark: Option<Benchmark>,
     title: String,
+    /// Room that panels took at the right and below the grid when they were last drawn.
+    reserved: Vec2,
+    /// Room that what begins a run took below the settings when it was last drawn.
+    start_size: Vec2,
 }
 
 impl App {
@@ -95,6 +102,8 @@ impl App {
             frame_log,
             benchmark: options.measure.then(Benchmark::new),
             title: String::new(),
+            reserved: Vec2::ZERO,
+            start_size: Vec2::ZERO,
         }
     }
 
@@ -119,27 +128,35 @@ impl App {
         self.grid.keyboard_is_free = ctx.memory(|memory| memory.focused().is_none());
         self.drops(&ctx);
         if !self.is_asking() {
-            top_bar::shortcuts(ui, &mut self.studio, &mut self.dialogs);
+            self.top_bar.shortcuts(ui, &mut self.studio, &mut self.dialogs);
         }
-        let place = self.panels(ui);
+        self.panels(ui);
+        let said = self.studio.notices.all().len();
         if let Some(seconds) = self.studio.advance_timeline() {
             ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
         }
         self.charts.large(&ctx, &mut self.studio);
+        self.top_bar.keys.ui(&ctx);
         self.detail.ui(&ctx, &mut self.studio);
         self.walk.ui(&ctx, &mut self.studio, &mut self.dialogs);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
-        notices::ui(&ctx, &mut self.studio, place);
+        widgets::focus_ring(&ctx);
+        if self.studio.notices.all().len() != said {
+            // They have their place among the panels of the next frame.
+            ctx.request_repaint();
+        }
         if let Some(seconds) = self.studio.keep_marks() {
             ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
         }
         self.name_window(&ctx);
+        self.remember_window(&ctx);
     }
 
     /// Notes the frame, and goes on with the benchmark.
     fn measure(&mut self, ctx: &Context, cpu: Option<f32>) {
-        let Some(log) = &mut self.frame_log else { return };
+        // A frame whose panels changed is laid out twice.
+        let Some(log) = self.frame_log.as_mut().filter(|_| ctx.current_pass_index() == 0) else { return };
         let Self { studio, grid, benchmark, .. } = self;
         let step = benchmark.as_ref().map_or("open", Benchmark::name);
         let (training, tiles, filled) = (studio.is_training(), grid.drawn, grid.filled);
@@ -157,32 +174,71 @@ impl App {
     /// Whether a question stands above everything else.
     fn is_asking(&self) -> bool {
         let looks_closely = DetailView::is_open(&self.studio) || WalkView::is_open(&self.studio);
-        self.dialogs.is_open() || self.closing.is_asking() || looks_closely || self.charts.is_large()
+        let reads = self.top_bar.keys.is_open() || self.charts.is_large();
+        reads || looks_closely || self.dialogs.is_open() || self.closing.is_asking()
     }
 
-    /// Draws all panels; gives the grid's place.
-    fn panels(&mut self, ui: &mut Ui) -> egui::Rect {
-        let p = palette(ui.style());
-        let Self { studio, grid, top_bar, run_panel: settings, thumbnails, dialogs, .. } = self;
-        let (history_view, compare, charts) = (&mut self.history, &mut self.compare, &mut self.charts);
-        // The window is cleared with their colour.
-        let frame = |margin: Margin| Frame::new().inner_margin(margin);
+    /// Draws all panels. The keyboard goes through them as the eye does: the left panel, the grid, what is below it, the right
+    /// panel. So the grid is drawn before panels that take room from it, in the room they left when they were last drawn.
+    fn panels(&mut self, ui: &mut Ui) {
         Panel::top("top").exact_size(46.0).frame(frame(Margin::symmetric(16, 0))).show(ui, |ui| {
-            top_bar.ui(ui, studio, dialogs);
+            self.top_bar.ui(ui, &mut self.studio, &mut self.dialogs);
         });
-        Panel::left("feedback").default_size(252.0).size_range(210.0..=360.0).frame(frame(Margin::ZERO)).show(
-            ui,
-            |ui| {
-                ScrollArea::vertical().id_salt("left").auto_shrink(false).show(ui, |ui| {
-                    Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
-                        model_card::ui(ui, studio, dialogs);
-                        widgets::gap(ui);
-                        feedback_panel::ui(ui, studio, thumbnails, dialogs);
-                    });
+        let width = ui.available_width();
+        let shown = self.studio.prefs.window;
+        self.left_panel(ui, width);
+        let whole = ui.available_rect_before_wrap();
+        let mut column = whole;
+        column.max.x = (whole.max.x - self.reserved.x).max(whole.min.x);
+        let mut below = ui.new_child(UiBuilder::new().id_salt("column").max_rect(column));
+        let mut place = column;
+        place.max.y = (column.max.y - self.reserved.y).max(column.min.y);
+        self.centre(&mut below.new_child(UiBuilder::new().id_salt("centre").max_rect(place)));
+        self.panels_below(&mut below);
+        self.right_panel(ui, width);
+        let right = whole.max.x - ui.available_rect_before_wrap().max.x;
+        let reserved = vec2(right, column.max.y - below.available_rect_before_wrap().max.y);
+        note_size(ui.ctx(), reserved, &mut self.reserved);
+        if self.studio.prefs.window != shown {
+            self.studio.prefs.save();
+        }
+    }
+
+    fn left_panel(&mut self, ui: &mut Ui, width: f32) {
+        let Self { studio, thumbnails, dialogs, .. } = self;
+        let most = (width * 0.27).clamp(210.0, 360.0);
+        let panel = Panel::left("feedback").default_size(252.0).size_range(210.0..=most).frame(frame(Margin::ZERO));
+        let mut shown = studio.prefs.window.left_panel;
+        panel.show_collapsible(ui, &mut shown, |ui| {
+            ScrollArea::vertical().id_salt("left").auto_shrink(false).show(ui, |ui| {
+                Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
+                    model_card::ui(ui, studio, dialogs);
+                    widgets::gap(ui);
+                    feedback_panel::ui(ui, studio, thumbnails, dialogs);
+                    widgets::keep_focus_in_sight(ui);
                 });
-            },
-        );
-        Panel::right("run").default_size(312.0).size_range(280.0..=460.0).frame(frame(Margin::ZERO)).show(ui, |ui| {
+            });
+        });
+        studio.prefs.window.left_panel = shown;
+    }
+
+    fn right_panel(&mut self, ui: &mut Ui, width: f32) {
+        let Self { studio, run_panel: settings, charts, dialogs, start_size, .. } = self;
+        let most = (width * 0.35).clamp(280.0, 460.0);
+        let panel = Panel::right("run").default_size(312.0).size_range(280.0..=most).frame(frame(Margin::ZERO));
+        let mut shown = studio.prefs.window.right_panel;
+        panel.show_collapsible(ui, &mut shown, |ui| {
+            let whole = ui.available_rect_before_wrap();
+            ui.expand_to_include_rect(whole);
+            let mut above = whole;
+            above.max.y = (whole.max.y - start_size.y).max(whole.min.y);
+            let mut form = ui.new_child(UiBuilder::new().id_salt("form").max_rect(above));
+            ScrollArea::vertical().id_salt("right").auto_shrink(false).show(&mut form, |ui| {
+                Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
+                    settings.ui(ui, studio, charts, dialogs);
+                    widgets::keep_focus_in_sight(ui);
+                });
+            });
             // What begins a run stays in sight, however many settings a method has.
             if studio.run.in_progress().is_none() {
                 let margin = Margin { left: 16, right: 16, top: 8, bottom: 12 };
@@ -191,12 +247,15 @@ impl App {
                     .frame(frame(margin))
                     .show(ui, |ui| run_panel::start(ui, studio, dialogs));
             }
-            ScrollArea::vertical().id_salt("right").auto_shrink(false).show(ui, |ui| {
-                Frame::new().inner_margin(Margin::same(16)).show(ui, |ui| {
-                    settings.ui(ui, studio, charts, dialogs);
-                });
-            });
+            let height = whole.max.y - ui.available_rect_before_wrap().max.y;
+            note_size(ui.ctx(), vec2(0.0, height), start_size);
         });
+        studio.prefs.window.right_panel = shown;
+    }
+
+    /// What stands below the grid: the lowest first.
+    fn panels_below(&mut self, ui: &mut Ui) {
+        let Self { studio, thumbnails, dialogs, history: history_view, .. } = self;
         if !history::is_empty(studio) {
             let margin = Margin { left: 16, right: 16, top: 8, bottom: 6 };
             Panel::bottom("history").resizable(false).frame(frame(margin)).show(ui, |ui| {
@@ -209,18 +268,37 @@ impl App {
                 timeline::ui(ui, studio, thumbnails, dialogs);
             });
         }
-        CentralPanel::default()
-            .frame(Frame::new())
-            .show(ui, |ui| {
-                ui.painter().add(background(ui.max_rect(), p.canvas, grid.format()));
-                let place = ui.max_rect();
-                match studio.comparison().filter(|_| studio.view.scatter) {
-                    Some(comparison) => compare.ui(ui, studio, thumbnails, &comparison),
-                    None => grid.ui(ui, studio),
-                }
-                place
-            })
-            .inner
+        if !notices::is_empty(ui.ctx(), studio) {
+            let margin = Margin { left: 16, right: 16, top: 8, bottom: 8 };
+            Panel::bottom("notices").resizable(false).frame(frame(margin)).show(ui, |ui| notices::ui(ui, studio));
+        }
+    }
+
+    fn centre(&mut self, ui: &mut Ui) {
+        let Self { studio, grid, compare, thumbnails, .. } = self;
+        let canvas = palette(ui.style()).canvas;
+        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
+            ui.painter().add(background(ui.max_rect(), canvas, grid.format()));
+            match studio.comparison().filter(|_| studio.view.scatter) {
+                Some(comparison) => compare.ui(ui, studio, thumbnails, &comparison),
+                None => grid.ui(ui, studio),
+            }
+        });
+    }
+
+    /// Notes how large the window is, for the next time it is opened.
+    fn remember_window(&mut self, ctx: &Context) {
+        let (maximized, other) = ctx.input(|input| {
+            let viewport = input.viewport();
+            (viewport.maximized == Some(true), viewport.minimized == Some(true) || viewport.fullscreen == Some(true))
+        });
+        let window = &mut self.studio.prefs.window;
+        if !other {
+            window.maximized = maximized;
+            if !maximized {
+                window.size = (ctx.content_rect().size() * ctx.zoom_factor()).into();
+            }
+        }
     }
 
     fn drops(&mut self, ctx: &Context) {
@@ -261,6 +339,21 @@ impl App {
     }
 }
 
+/// Around a panel's content. The window is cleared with the panels' colour.
+fn frame(margin: Margin) -> Frame {
+    Frame::new().inner_margin(margin)
+}
+
+/// Notes the room that panels took which are drawn after what they take it from. Where it has changed, the frame is laid out
+/// once more.
+fn note_size(ctx: &Context, size: Vec2, noted: &mut Vec2) {
+    if (size - *noted).abs().max_elem() > 0.5 {
+        *noted = size;
+        ctx.request_discard("a panel has another size");
+        ctx.request_repaint();
+    }
+}
+
 impl eframe::App for App {
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
         visuals.panel_fill.to_normalized_gamma_f32()
@@ -273,6 +366,7 @@ impl eframe::App for App {
 
     /// The window is gone already: what a run has reached may take a moment to be saved.
     fn on_exit(&mut self) {
+        self.studio.prefs.save();
         self.studio.close();
     }
 

@@ -1,6 +1,10 @@
 //! Opening the window on the screen there is.
 
-use super::{options::Options, shell::App, state::prefs::Prefs};
+use super::{
+    options::Options,
+    shell::App,
+    state::{prefs::Prefs, window_layout::LEAST_SIZE},
+};
 
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
@@ -22,11 +26,13 @@ pub fn run(options: Options) -> Result<(), WindowError> {
     if cfg!(all(unix, not(target_os = "macos"))) && !display("DISPLAY") && !display("WAYLAND_DISPLAY") {
         return Err(WindowError::NoScreen);
     }
+    let prefs = Prefs::of_user();
     let viewport = eframe::egui::ViewportBuilder::default()
         .with_title("Unlearn Studio")
         .with_app_id("unlearn-studio")
-        .with_inner_size([1360.0, 860.0])
-        .with_min_inner_size([860.0, 560.0]);
+        .with_inner_size(prefs.window.usable_size())
+        .with_maximized(prefs.window.maximized)
+        .with_min_inner_size(LEAST_SIZE);
     // Surfaces are of one colour each: dithering would only cost time.
     let native = eframe::NativeOptions { viewport, centered: true, dithering: false, ..Default::default() };
     let create: eframe::AppCreator<'_> = Box::new(move |context| {
@@ -36,7 +42,7 @@ pub fn run(options: Options) -> Result<(), WindowError> {
         let projects = directories::ProjectDirs::from("", "", "unlearn-studio");
         let projects = projects.map(|folders| folders.data_dir().join("projects"));
         let options = Options { software, projects: options.projects.or(projects), ..options };
-        Ok(Box::new(App::new(&context.egui_ctx, format, Prefs::of_user(), options)))
+        Ok(Box::new(App::new(&context.egui_ctx, format, prefs, options)))
     });
     eframe::run_native("unlearn-studio", native, create).map_err(|error| WindowError::Graphics(error.to_string()))
 }

@@ -1,5 +1,6 @@
 //! The window, driven through AccessKit as a screen reader or a user would, on tiny models.
 
+mod access;
 mod audits;
 mod charts;
 mod compare;

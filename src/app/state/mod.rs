@@ -25,3 +25,4 @@ pub mod tiles;
 pub mod timeline;
 pub mod view;
 pub mod walk;
+pub mod window_layout;

@@ -11,11 +11,31 @@ pub enum Level {
     Error,
 }
 
+/// What a notice is about, so that it goes when that has come right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Topic {
+    /// A model that was opened.
+    Model,
+    /// A labeler that was opened.
+    Labeler,
+    /// Marks that were loaded.
+    Marks,
+    /// Pictures that were opened.
+    Pictures,
+    /// A run.
+    Run,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
 /// One sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// How much it matters.
     pub level: Level,
+    /// What it is about.
+    pub topic: Topic,
     /// The sentence.
     pub text: String,
     /// How often it was said.
@@ -36,13 +56,18 @@ pub struct Notices(Vec<Notice>);
 impl Notices {
     /// Says something; the same sentence twice is counted, not shown twice.
     pub fn push(&mut self, level: Level, text: impl Into<String>, now: f64) {
+        self.push_about(Topic::Other, level, text, now);
+    }
+
+    /// Says something that [`Notices::settle`] takes away again.
+    pub fn push_about(&mut self, topic: Topic, level: Level, text: impl Into<String>, now: f64) {
         let text = text.into();
         if let Some(same) = self.0.iter_mut().find(|notice| notice.text == text) {
             same.times += 1;
             same.at = now;
             return;
         }
-        self.0.push(Notice { level, text, times: 1, at: now });
+        self.0.push(Notice { level, topic, text, times: 1, at: now });
         while self.0.len() > KEPT {
             let oldest = self.0.iter().position(|notice| notice.level != Level::Error).unwrap_or(0);
             self.0.remove(oldest);
@@ -64,6 +89,11 @@ impl Notices {
     /// Takes away what was said of this file's failures: it has been written since.
     pub fn forget_failures_of(&mut self, file: &str) {
         self.0.retain(|notice| notice.level != Level::Error || !notice.text.contains(file));
+    }
+
+    /// Takes away what was said of failures in this respect: it has come right, or begins anew.
+    pub fn settle(&mut self, topic: Topic) {
+        self.0.retain(|notice| notice.topic != topic || notice.level == Level::Done);
     }
 
     /// Takes one away.
@@ -94,5 +124,21 @@ mod tests {
         notices.dismiss(0);
         notices.dismiss(77);
         assert_eq!(notices.all()[0].text, "5");
+    }
+
+    #[test]
+    fn errors_go_with_their_cause() {
+        let mut notices = Notices::default();
+        notices.push_about(Topic::Model, Level::Error, "a.pt: no model", 0.0);
+        notices.push_about(Topic::Run, Level::Error, "the run failed", 0.0);
+        notices.push(Level::Error, "b.png: cannot be written", 0.0);
+        notices.settle(Topic::Labeler);
+        assert_eq!(notices.all().len(), 3);
+        notices.settle(Topic::Model);
+        notices.settle(Topic::Run);
+        assert_eq!(
+            notices.all().iter().map(|notice| notice.text.as_str()).collect::<Vec<_>>(),
+            ["b.png: cannot be written"]
+        );
     }
 }

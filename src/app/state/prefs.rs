@@ -14,6 +14,7 @@ use directories::{BaseDirs, ProjectDirs};
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use super::window_layout::WindowLayout;
 use crate::{atomic_file, device::DeviceChoice, model::ModelCard, unlearn::Settings};
 
 /// Files in the list of recent ones.
@@ -54,6 +55,13 @@ pub struct Prefs {
     pub classes: BTreeMap<String, usize>,
     /// Seconds of an iteration and its batch, by device and networks: what a run will cost.
     pub speeds: BTreeMap<String, (f64, usize)>,
+    /// The window as it was left.
+    pub window: WindowLayout,
+    /// The folder that was used last, by what for.
+    #[serde(serialize_with = "text_folders")]
+    pub folders: BTreeMap<String, PathBuf>,
+    /// Whether a run has ended once: the first steps are known.
+    pub first_steps_done: bool,
     /// The file as it was read.
     #[serde(skip)]
     file: Map<String, Value>,
@@ -95,6 +103,9 @@ impl Prefs {
             presets: entries(&file, "presets"),
             classes: entries(&file, "classes"),
             speeds: entries(&file, "speeds"),
+            window: field(&file, "window"),
+            folders: entries(&file, "folders"),
+            first_steps_done: field(&file, "first_steps_done"),
             file,
             writer: None,
         }
@@ -168,6 +179,11 @@ fn fields(prefs: &Prefs) -> Option<Map<String, Value>> {
 /// Without the paths that are no text, which JSON cannot hold.
 fn text_paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(paths.iter().filter_map(|path| path.to_str()))
+}
+
+/// The same for folders.
+fn text_folders<S: Serializer>(folders: &BTreeMap<String, PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(folders.iter().filter_map(|(purpose, path)| Some((purpose, path.to_str()?))))
 }
 
 /// Changes in `file` what differs between `before` and `after`, value by value, adds what it lacks, and leaves the rest.
@@ -284,6 +300,7 @@ mod tests {
             "recent": ["/a.pt", 5], "theme": "sepia", "device": "cpu", "gpu": 3,
             "presets": { "mine": mine, "later": { "method": "magic" } },
             "classes": { "x": 10, "y": "many" }, "speeds": "fast", "later field": { "a": 1 },
+            "window": "wide", "folders": { "model": 3 }, "first_steps_done": "nearly",
         });
         write(folder, &file);
         let mut prefs = Prefs::load(Some(folder.to_owned()));
@@ -322,6 +339,18 @@ mod tests {
         prefs.add_recent(Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"/b\xff.pt")));
         let prefs = again(prefs, folder.path());
         assert_eq!((prefs.theme, prefs.recent), (Theme::Dark, vec![PathBuf::from("/a.pt")]));
+    }
+
+    #[test]
+    fn the_window_opens_as_it_was_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut prefs = Prefs::load(Some(folder.path().to_owned()));
+        assert_eq!(prefs.window, WindowLayout::default());
+        prefs.window = WindowLayout { size: [1100.5, 700.0], maximized: true, left_panel: false, right_panel: true };
+        prefs.folders.insert("model".to_owned(), PathBuf::from("/models"));
+        let expected = prefs.window;
+        let prefs = again(prefs, folder.path());
+        assert_eq!((prefs.window, prefs.folders["model"].as_path()), (expected, Path::new("/models")));
     }
 
     /// Every path of a tree to a value that is no tree.

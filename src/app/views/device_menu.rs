@@ -1,6 +1,6 @@
 //! The menu of compute devices.
 
-use eframe::egui::{Align, Button, Frame, Layout, Margin, Ui, vec2};
+use eframe::egui::{Align, Button, Frame, Layout, Margin, Ui, containers::menu::MenuButton, vec2};
 
 use super::{format::format_bytes, widgets};
 use crate::{
@@ -22,12 +22,14 @@ impl DeviceMenu {
             Some(card) => card.name.clone(),
             None => "Looking for a device\u{2026}".to_owned(),
         };
-        let menu = ui.menu_button(name, |ui| {
+        // Names of GPUs are long, and the bar may be short.
+        let button = MenuButton::from_button(Button::new(name.as_str()).truncate());
+        let (response, _) = button.ui(ui, |ui| {
             ui.set_width(300.0);
             self.find_gpus(ui);
             self.choices(ui, studio);
         });
-        menu.response.on_hover_text("Compute device: click to choose another one");
+        response.on_hover_text(format!("Compute device: {name}. Click to choose another one"));
     }
 
     /// Looks for GPUs, once.

@@ -51,6 +51,41 @@ impl Purpose {
     }
 }
 
+impl Purpose {
+    /// Under which name the folder used last is remembered.
+    fn key(self) -> &'static str {
+        match self {
+            Self::OpenModel => "open model",
+            Self::SaveModel => "save model",
+            Self::SaveFolder => "save folder",
+            Self::SaveProject => "save project",
+            Self::OpenFeedback => "open marks",
+            Self::SaveFeedback => "save marks",
+            Self::OpenLabeler => "open labeler",
+            Self::OpenPictures => "open pictures",
+            Self::OpenRetained => "open retained pictures",
+            Self::SaveGrid => "save image",
+            Self::SaveAnimation => "save animation",
+            Self::SaveCharts => "save charts",
+            Self::SaveWalk => "save a walk",
+        }
+    }
+
+    /// The folder used last for this, if it is still there; else that of the open model.
+    fn folder(self, studio: &Studio) -> Option<&Path> {
+        let last = studio.prefs.folders.get(self.key()).map(PathBuf::as_path);
+        last.filter(|folder| folder.is_dir()).or_else(|| studio.folder())
+    }
+
+    fn remember_folder(self, path: &Path, studio: &mut Studio) {
+        let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return };
+        if studio.prefs.folders.get(self.key()).is_none_or(|last| last != folder) {
+            studio.prefs.folders.insert(self.key().to_owned(), folder.to_owned());
+            studio.prefs.save();
+        }
+    }
+}
+
 /// What a dialog of the system will answer.
 type BoxedAnswer = std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>>;
 
@@ -59,6 +94,8 @@ type BoxedAnswer = std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>
 pub(crate) struct Dialogs {
     waiting: Vec<(Purpose, Receiver<Option<PathBuf>>)>,
     prompt: Option<(Purpose, String)>,
+    /// What was answered last to each purpose.
+    answered: Vec<(Purpose, PathBuf)>,
     /// Never use the system's dialogs: there is nobody to answer them.
     pub(crate) in_window: bool,
 }
@@ -67,15 +104,18 @@ impl Dialogs {
     /// Asks for a file.
     pub(crate) fn ask(&mut self, purpose: Purpose, studio: &Studio) {
         let (title, kind, extensions, suffix) = purpose.describe();
-        let name = suffix.map(|suffix| studio.suggested_name(suffix));
+        let failed = self.failed(purpose, studio);
+        let folder = failed.and_then(Path::parent).or_else(|| purpose.folder(studio));
+        let failed_name = failed.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        let name = suffix.map(|suffix| failed_name.unwrap_or_else(|| studio.suggested_name(suffix)));
         if self.in_window || !system_has_dialogs() {
-            let folder = studio.folder().map(Path::to_owned).unwrap_or_default();
+            let folder = folder.map(Path::to_owned).unwrap_or_default();
             let path = name.map_or_else(|| folder.clone(), |name| folder.join(name));
             self.prompt = Some((purpose, path.display().to_string()));
             return;
         }
         let mut dialog = rfd::AsyncFileDialog::new().set_title(title).add_filter(kind, extensions);
-        if let Some(folder) = studio.folder() {
+        if let Some(folder) = folder {
             dialog = dialog.set_directory(folder);
         }
         let (answer, waiting) = bounded(1);
@@ -95,6 +135,12 @@ impl Dialogs {
             }
         }
         self.waiting.push((purpose, waiting));
+    }
+
+    /// The file that was asked for last and could not be written: it is offered again, so that nobody types it twice.
+    fn failed<'a>(&'a self, purpose: Purpose, studio: &Studio) -> Option<&'a Path> {
+        let (_, path) = self.answered.iter().find(|(answered, _)| *answered == purpose)?;
+        studio.not_saved.as_ref().filter(|failed| *failed == path).map(|_| path.as_path())
     }
 
     /// Whether any question waits for its answer.
@@ -132,6 +178,10 @@ impl Dialogs {
             }
         }
         for (purpose, path) in answers {
+            let path = with_extension(purpose, path);
+            purpose.remember_folder(&path, studio);
+            self.answered.retain(|(answered, _)| *answered != purpose);
+            self.answered.push((purpose, path.clone()));
             act(purpose, path, studio, first);
         }
     }
@@ -176,13 +226,16 @@ fn prompt(ui: &mut Ui, purpose: Purpose, path: &mut String) -> Option<bool> {
     answer
 }
 
-fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
-    // A name without an extension gets the usual one.
+/// A name without an extension gets the usual one.
+fn with_extension(purpose: Purpose, path: PathBuf) -> PathBuf {
     let (_, _, extensions, suffix) = purpose.describe();
-    let path = match (suffix, path.extension(), extensions.first()) {
+    match (suffix, path.extension(), extensions.first()) {
         (Some(_), None, Some(extension)) => path.with_extension(extension),
         _ => path,
-    };
+    }
+}
+
+fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
     match purpose {
         Purpose::OpenModel | Purpose::OpenFeedback | Purpose::OpenLabeler => studio.open(path),
         Purpose::SaveModel => studio.save_model(path),

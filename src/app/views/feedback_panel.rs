@@ -18,6 +18,10 @@ use crate::{
 /// Thumbnails of each kind that are shown; the rest is a number.
 const SHOWN: usize = 24;
 const SIDE: f32 = 36.0;
+/// The least width of a suggested sample, how many stand in a row at most, and the room between them.
+const SUGGESTED: f32 = 50.0;
+const COLUMNS: f32 = 4.0;
+const GAP: f32 = 4.0;
 
 pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, dialogs: &mut Dialogs) {
     let (negatives, positives) = studio.marks.counts();
@@ -109,8 +113,9 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
         proposals.iter().filter(|&&sample| studio.marks.get(sample).is_none()).copied().collect();
     thumbnails.request(studio, SampleKind::Feedback, Source::Original, &proposals);
     let p = palette(ui.style());
+    let side = suggested_side(ui.available_width());
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        ui.spacing_mut().item_spacing = vec2(GAP, GAP);
         for &sample in &proposals {
             let mark = studio.marks.get(sample);
             let address = sample.address();
@@ -120,7 +125,7 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
                 None => "",
             };
             let name = format!("Suggested sample {}{state}", address.index);
-            let response = thumbnails.show(ui, Source::Original, sample, 50.0, &name);
+            let response = thumbnails.show(ui, Source::Original, sample, side, &name);
             let colour = match mark {
                 Some(Mark::Negative) => Some(p.negative),
                 Some(Mark::Positive) => Some(p.positive),
@@ -145,6 +150,14 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
             studio.marks.set(unmarked, Some(Mark::Positive));
         }
     }
+}
+
+/// How wide a suggested sample is where rows are so wide: they are full.
+fn suggested_side(width: f32) -> f32 {
+    // Half a point less, as a row that is full to a hair is one that wraps.
+    let width = width - 0.5 + GAP;
+    let columns = (width / (SUGGESTED + GAP)).floor().clamp(1.0, COLUMNS);
+    (width / columns - GAP).floor().max(SIDE)
 }
 
 fn menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
@@ -270,4 +283,20 @@ fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         "The labeler decides: samples of the chosen classes must go. Otherwise your marks decide, and the labeler only \
          measures the result.",
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggestions_fill_the_panel() {
+        for width in 150..400 {
+            let width = width as f32;
+            let side = suggested_side(width);
+            let columns = ((width + GAP) / (side + GAP)).floor();
+            assert!(side >= SUGGESTED && columns <= COLUMNS, "{width}: {side}");
+            assert!(width - (columns * (side + GAP) - GAP) < columns + 1.0, "{width}: {side}, {columns} in a row");
+        }
+    }
 }

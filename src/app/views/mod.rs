@@ -18,6 +18,7 @@ pub(crate) mod feedback_panel;
 mod format;
 pub(crate) mod grid_view;
 pub(crate) mod history;
+pub(crate) mod key_list;
 mod mask_picture;
 pub(crate) mod model_card;
 pub(crate) mod notices;

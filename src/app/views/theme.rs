@@ -61,12 +61,17 @@ pub const LIGHT: Palette = Palette {
     lifted: rgb(0xe9ecf0),
     line: rgb(0xdde1e6),
     text: rgb(0x1d2127),
-    weak: rgb(0x646c79),
-    negative: rgb(0xd43c35),
-    positive: rgb(0x1d9350),
-    before: rgb(0xb87a14),
-    after: rgb(0x2268d4),
+    weak: rgb(0x5f6774),
+    negative: rgb(0xc2362f),
+    positive: rgb(0x167840),
+    before: rgb(0x8f5e0e),
+    after: rgb(0x2065d0),
 };
+
+/// The least contrast of text and what it stands on: WCAG 2, level AA.
+const READABLE: f32 = 4.5;
+/// Opacity of what is disabled: as faint as text may be that has to be read.
+const DISABLED: f32 = 0.65;
 
 /// The colours in use.
 pub fn palette(style: &Style) -> Palette {
@@ -150,6 +155,7 @@ fn visuals(theme: Theme, p: Palette) -> Visuals {
     visuals.slider_trailing_fill = true;
     visuals.collapsing_header_frame = false;
     visuals.indent_has_left_vline = false;
+    visuals.disabled_alpha = DISABLED;
     visuals
 }
 
@@ -158,34 +164,78 @@ pub fn mix(a: Color32, b: Color32, t: f32) -> Color32 {
     a.lerp_to_gamma(b, t)
 }
 
+/// The lightest shade of a meaning's colour on which white text can be read.
+pub fn filled(meaning: Color32) -> Color32 {
+    let shades = (3..=20).map(|step| mix(meaning, Color32::BLACK, 0.04 * step as f32));
+    shades.into_iter().find(|&shade| contrast(Color32::WHITE, shade) >= READABLE).unwrap_or(Color32::BLACK)
+}
+
+/// Contrast of two colours, from 1 to 21, as WCAG 2 defines it.
+fn contrast(a: Color32, b: Color32) -> f32 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// Relative luminance, from 0 to 1, as WCAG 2 defines it.
+fn luminance(colour: Color32) -> f32 {
+    let linear = |byte: u8| egui::ecolor::linear_f32_from_gamma_u8(byte);
+    0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Relative luminance as WCAG defines it.
-    fn luminance(colour: Color32) -> f32 {
-        let linear = |byte: u8| egui::ecolor::linear_f32_from_gamma_u8(byte);
-        0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
-    }
+    const BOTH: [(Theme, Palette); 2] = [(Theme::Dark, DARK), (Theme::Light, LIGHT)];
 
-    fn contrast(a: Color32, b: Color32) -> f32 {
-        let (a, b) = (luminance(a), luminance(b));
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    fn assert_readable(text: Color32, background: Color32, what: &str) {
+        let contrast = contrast(text, background);
+        assert!(contrast >= READABLE, "{what}: {text:?} on {background:?} has {contrast:.2}");
     }
 
     #[test]
-    fn text_can_be_read_and_meanings_be_told_apart() {
-        for p in [DARK, LIGHT] {
+    fn all_text_can_be_read() {
+        for (_, p) in BOTH {
+            for background in [p.canvas, p.panel, p.card, p.lifted] {
+                assert_readable(p.weak, background, "a hint");
+                assert!(contrast(p.text, background) > 7.0, "text on {background:?}");
+            }
             for background in [p.canvas, p.panel, p.card] {
-                assert!(contrast(p.text, background) > 7.0 && contrast(p.weak, background) > 4.0, "{background:?}");
                 for meaning in [p.negative, p.positive, p.before, p.after] {
-                    assert!(
-                        contrast(meaning, background) > 3.0,
-                        "{meaning:?} on {background:?}: {}",
-                        contrast(meaning, background)
-                    );
+                    assert_readable(meaning, background, "a meaning");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn white_on_a_meaning_can_be_read_and_shows_the_meaning() {
+        for (_, p) in BOTH {
+            for meaning in [p.negative, p.positive, p.before, p.after] {
+                assert_readable(Color32::WHITE, filled(meaning), "a button");
+                assert!(luminance(filled(meaning)) > 0.3 * luminance(meaning), "{meaning:?} is nearly black");
+            }
+        }
+    }
+
+    /// A disabled control is drawn with less opacity, fill and text alike, and blended in gamma space.
+    #[test]
+    fn what_is_disabled_can_be_read() {
+        for (theme, p) in BOTH {
+            let alpha = visuals(theme, p).disabled_alpha;
+            assert!(alpha < 0.8, "it looks disabled");
+            for background in [p.canvas, p.panel, p.card] {
+                assert_readable(mix(background, p.text, alpha), background, "a disabled label");
+                let fill = mix(background, p.card, alpha);
+                assert_readable(mix(fill, p.text, alpha), fill, "a disabled button");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_chosen_can_be_read() {
+        for (theme, p) in BOTH {
+            assert_readable(p.text, visuals(theme, p).selection.bg_fill, "a chosen entry");
         }
     }
 }

@@ -5,48 +5,93 @@ use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, RichText, Ui}
 use super::{
     device_menu::DeviceMenu,
     dialogs::{Dialogs, Purpose},
+    key_list::KeyList,
     theme, widgets,
 };
 use crate::app::state::{
     bundled::{bundled_completion, bundled_model},
     prefs::Theme,
     studio::Studio,
+    window_layout::WindowLayout,
 };
 
 const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
 const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
 const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
 const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);
+const LEFT_PANEL: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::B);
+const RIGHT_PANEL: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::B);
+const KEYS: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F1);
+const KEYS_ALTERNATIVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::Questionmark);
 const REDO_ALTERNATIVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
+
+/// Below this width the program's name makes room: the window's title says it, too.
+const NARROW: f32 = 900.0;
 
 /// The bar's own state.
 #[derive(Default)]
 pub(crate) struct TopBar {
     device: DeviceMenu,
+    /// The list of all keys.
+    pub(crate) keys: KeyList,
 }
 
-/// Keys that work everywhere.
-pub(crate) fn shortcuts(ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
-    let pressed = |shortcut: &KeyboardShortcut| ui.input_mut(|input| input.consume_shortcut(shortcut));
-    if pressed(&OPEN) {
-        dialogs.ask(Purpose::OpenModel, studio);
-    }
-    if pressed(&SAVE) && studio.model.is_some() {
-        dialogs.ask(Purpose::SaveModel, studio);
-    }
-    if pressed(&REDO) || pressed(&REDO_ALTERNATIVE) {
-        studio.marks.redo();
-    }
-    if pressed(&UNDO) {
-        studio.marks.undo();
-    }
+fn left_panel(window: &mut WindowLayout) -> &mut bool {
+    &mut window.left_panel
+}
+
+fn right_panel(window: &mut WindowLayout) -> &mut bool {
+    &mut window.right_panel
+}
+
+/// Shows or hides a panel; that is remembered.
+fn toggle(studio: &mut Studio, panel: fn(&mut WindowLayout) -> &mut bool) {
+    let shown = panel(&mut studio.prefs.window);
+    *shown = !*shown;
+    studio.prefs.save();
 }
 
 impl TopBar {
+    /// Keys that work everywhere.
+    pub(crate) fn shortcuts(&mut self, ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+        let pressed = |shortcut: &KeyboardShortcut| ui.input_mut(|input| input.consume_shortcut(shortcut));
+        if pressed(&OPEN) {
+            dialogs.ask(Purpose::OpenModel, studio);
+        }
+        if pressed(&SAVE) && studio.model.is_some() {
+            dialogs.ask(Purpose::SaveModel, studio);
+        }
+        if pressed(&REDO) || pressed(&REDO_ALTERNATIVE) {
+            studio.marks.redo();
+        }
+        if pressed(&UNDO) {
+            studio.marks.undo();
+        }
+        // Ctrl+Shift first: a shortcut without Shift would take it as well.
+        if pressed(&RIGHT_PANEL) {
+            toggle(studio, right_panel);
+        }
+        if pressed(&LEFT_PANEL) {
+            toggle(studio, left_panel);
+        }
+        // Where something is typed a question mark is one.
+        let asked = pressed(&KEYS) || (!ui.ctx().text_edit_focused() && pressed(&KEYS_ALTERNATIVE));
+        if asked {
+            self.keys.open();
+        }
+    }
+
     pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+        let narrow = ui.available_width() < NARROW;
         ui.horizontal_centered(|ui| {
-            ui.label(RichText::new("Unlearn Studio").size(16.0).strong());
-            ui.add_space(14.0);
+            let window = studio.prefs.window;
+            if widgets::panel_toggle(ui, "Left panel", "Ctrl+B", false, window.left_panel) {
+                toggle(studio, left_panel);
+            }
+            if !narrow {
+                ui.label(RichText::new("Unlearn Studio").size(16.0).strong());
+                ui.add_space(14.0);
+            }
             open_menu(ui, studio, dialogs);
             save_menu(ui, studio, dialogs);
             ui.add_space(6.0);
@@ -59,6 +104,10 @@ impl TopBar {
                 studio.marks.redo();
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if widgets::panel_toggle(ui, "Right panel", "Ctrl+Shift+B", true, window.right_panel) {
+                    toggle(studio, right_panel);
+                }
+                help_menu(ui, studio, &mut self.keys);
                 theme_menu(ui, studio);
                 self.device.ui(ui, studio);
             });
@@ -144,6 +193,19 @@ fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                 }
             }
         });
+    });
+}
+
+fn help_menu(ui: &mut Ui, studio: &mut Studio, keys: &mut KeyList) {
+    ui.menu_button("Help", |ui| {
+        ui.set_min_width(180.0);
+        if ui.add(Button::new("Keys").shortcut_text("F1")).clicked() {
+            keys.open();
+        }
+        if ui.add_enabled(studio.prefs.first_steps_done, Button::new("First steps")).clicked() {
+            studio.prefs.first_steps_done = false;
+            studio.prefs.save();
+        }
     });
 }
 

@@ -61,20 +61,44 @@ pub(crate) fn question(ctx: &egui::Context, id: &'static str) -> egui::Modal {
     egui::Modal::new(egui::Id::unique(id)).frame(frame)
 }
 
-/// A button in its meaning's colour.
-pub(crate) fn wide_button(ui: &mut Ui, text: &str, fill: Color32, width: f32) -> Response {
-    let text = RichText::new(text).color(Color32::WHITE).size(14.5);
-    let button = Button::new((Atom::grow(), text, Atom::grow()))
-        .fill(theme::mix(fill, Color32::BLACK, 0.12))
-        .stroke(Stroke::NONE)
-        .corner_radius(8)
-        .min_size(vec2(width, 36.0));
+/// A button in its meaning's colour; without it while it is disabled, as white on a faint colour cannot be read.
+pub(crate) fn wide_button(ui: &mut Ui, text: &str, meaning: Color32, width: f32) -> Response {
+    let text = RichText::new(text).size(14.5);
+    let enabled = ui.is_enabled();
+    let text = if enabled { text.color(Color32::WHITE) } else { text };
+    let button = Button::new((Atom::grow(), text, Atom::grow())).corner_radius(8).min_size(vec2(width, 36.0));
+    let button = if enabled { button.fill(theme::filled(meaning)).stroke(Stroke::NONE) } else { button };
     button.ui(ui)
 }
 
 /// A button beside one in its meaning's colour, as high as that.
 pub(crate) fn side_button(ui: &mut Ui, text: &str) -> Response {
     ui.add(Button::new(text).corner_radius(8).min_size(vec2(0.0, 36.0)))
+}
+
+/// Shows or hides a panel at the window's left or right edge: a small window with that panel in it. Whether it was clicked.
+pub(crate) fn panel_toggle(ui: &mut Ui, name: &str, keys: &str, at_right: bool, is_shown: bool) -> bool {
+    let (rect, response) = ui.allocate_exact_size(vec2(28.0, 26.0), Sense::click());
+    let visuals = *ui.style().interact(&response);
+    if response.hovered() {
+        ui.painter().rect_filled(rect, visuals.corner_radius, visuals.weak_bg_fill);
+    }
+    let window = egui::Rect::from_center_size(rect.center(), vec2(16.0, 12.0));
+    let mut panel = window;
+    panel.set_width(6.0);
+    if at_right {
+        panel = panel.translate(vec2(window.width() - panel.width(), 0.0));
+    }
+    let p = palette(ui.style());
+    if is_shown {
+        ui.painter().rect_filled(panel, 2.0, p.weak);
+    }
+    ui.painter().rect_stroke(window, 2.0, Stroke::new(1.0, p.weak), egui::StrokeKind::Inside);
+    let edge = if at_right { panel.left() } else { panel.right() };
+    ui.painter().vline(edge, window.y_range(), Stroke::new(1.0, p.weak));
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_shown, name));
+    let verb = if is_shown { "Hide" } else { "Show" };
+    response.on_hover_text(format!("{verb} the {} ({keys})", name.to_lowercase())).clicked()
 }
 
 /// A small round spot of a colour.
@@ -86,4 +110,32 @@ pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
 /// Room between two sections of a panel.
 pub(crate) fn gap(ui: &mut Ui) {
     ui.add_space(18.0);
+}
+
+/// A ring around what has the keyboard. It is drawn last, around whatever it is: controls that are filled or have no frame
+/// show of themselves hardly or not at all that they have it.
+pub(crate) fn focus_ring(ctx: &egui::Context) {
+    let focused = ctx.memory(|memory| memory.focused()).and_then(|id| ctx.read_response(id));
+    // What cannot be clicked shows the keyboard's place by itself: the grid has a cursor.
+    let Some(control) = focused.filter(|control| control.sense.senses_click()) else { return };
+    if control.interact_rect.is_positive() {
+        let stroke = Stroke::new(2.0, palette(&ctx.global_style()).after);
+        let painter = ctx.layer_painter(control.layer_id);
+        painter.rect_stroke(control.interact_rect.expand(2.0), 8.0, stroke, egui::StrokeKind::Outside);
+    }
+}
+
+/// Scrolls to what has just got the keyboard, if it is within this scrolled area; called at the area's end.
+pub(crate) fn keep_focus_in_sight(ui: &Ui) {
+    let focused = ui.memory(|memory| memory.focused()).and_then(|id| ui.ctx().read_response(id));
+    let here = |control: &Response| {
+        // What is seen where the scrolled content is cut off is no part of it.
+        let seen = control.interact_rect.shrink(1.0);
+        let is_part = !seen.is_positive() || ui.clip_rect().contains_rect(seen);
+        is_part && control.layer_id == ui.layer_id() && ui.min_rect().expand(1.0).contains_rect(control.rect)
+    };
+    if let Some(control) = focused.filter(|control| control.gained_focus() && here(control)) {
+        // At once: the next key may come before a motion has ended.
+        ui.scroll_to_rect_animation(control.rect.expand(6.0), None, egui::style::ScrollAnimation::none());
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
             marks::Marks,
             marks_check::{LearnedMarks, MarksCheck},
             most_changed::MostChanged,
-            notices::{Level, Notices},
+            notices::{Level, Notices, Topic},
             pending_action::PendingAction,
             prefs::Prefs,
             preset::PresetChoice,
@@ -85,6 +85,10 @@ pub struct Studio {
     pub opened: f32,
     /// The labeler or feedback file that is being read.
     pub reading: Option<PathBuf>,
+    /// What was asked for last that may fail to open.
+    pub(super) asked: Option<Topic>,
+    /// Why the last model could not be opened, if no other was opened since.
+    pub not_opened: Option<String>,
     /// What waits for the user's word, as it would lose weights.
     pub pending_action: Option<PendingAction>,
     /// What is marked.
@@ -149,8 +153,10 @@ pub struct Studio {
     pub prefs: Prefs,
     /// Whether weights were trained that are in no file yet.
     pub unsaved: bool,
-    /// What the files hold that are being written, in their order.
-    pub(super) writing: VecDeque<Written>,
+    /// What the files hold that are being written, and which these are, in their order.
+    pub(super) writing: VecDeque<(Written, PathBuf)>,
+    /// The file that could not be written last, until it was.
+    pub not_saved: Option<PathBuf>,
     /// Which change of the marks was saved to a file of the user's.
     pub(super) saved_marks: u64,
     /// Results that were saved since the window was opened.
@@ -190,6 +196,8 @@ impl Studio {
             opening: None,
             opened: 0.0,
             reading: None,
+            asked: None,
+            not_opened: None,
             pending_action: None,
             marks: Marks::new(""),
             view: View::default(),
@@ -223,6 +231,7 @@ impl Studio {
             prefs,
             unsaved: false,
             writing: VecDeque::new(),
+            not_saved: None,
             saved_results: 0,
             saved_marks: 0,
             now: 0.0,
@@ -271,6 +280,17 @@ impl Studio {
     /// Shows a notice to the user.
     pub fn notify(&mut self, level: Level, text: impl Into<String>) {
         self.notices.push(level, text, self.now);
+    }
+
+    /// Tells the user of a failure, until that has come right.
+    pub(super) fn notify_failure(&mut self, topic: Topic, text: impl Into<String>) {
+        self.notices.push_about(topic, Level::Error, text, self.now);
+    }
+
+    /// Something has been opened well.
+    pub(super) fn settle(&mut self, topic: Topic) {
+        self.asked = self.asked.filter(|asked| *asked != topic);
+        self.notices.settle(topic);
     }
 
     pub(super) fn send(&self, command: Command) {

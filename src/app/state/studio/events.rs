@@ -8,7 +8,7 @@ use crate::{
             charts::Charts,
             marks::Marks,
             most_changed::MostChanged,
-            notices::Level,
+            notices::{Level, Topic},
             run_state::{RunInProgress, RunState, RunStatus},
             tiles::{Source, sample_at},
             view::{Beside, Detail, DetailTile},
@@ -94,8 +94,9 @@ impl Studio {
             Event::Snapshot { number, iteration } => self.timeline.add(number, iteration),
             Event::Exported(path) => {
                 self.notices.forget_failures_of(&path.display().to_string());
+                self.not_saved = self.not_saved.take().filter(|failed| *failed != path);
                 self.notify(Level::Done, format!("Saved {}", path.display()));
-                match self.writing.pop_front() {
+                match self.writing.pop_front().map(|(what, _)| what) {
                     Some(Written::Result) => {
                         self.saved_results += 1;
                         // A run in progress goes on changing it.
@@ -106,13 +107,14 @@ impl Studio {
                 }
             }
             Event::NotSaved(sentence) => {
-                self.writing.pop_front();
+                self.not_saved = self.writing.pop_front().map(|(_, path)| path);
                 self.notify(Level::Error, sentence);
             }
             // Nothing in the window asks for these.
             Event::Converted { .. } | Event::Compared(_) | Event::Trained(_) => {}
             Event::Feedback(path, feedback) => {
                 self.reading = None;
+                self.settle(Topic::Marks);
                 self.marks.replace(&feedback);
                 // They are in the file they came from.
                 self.saved_marks = self.marks.revision();
@@ -128,6 +130,7 @@ impl Studio {
             }
             Event::Labeler(card) => {
                 self.reading = None;
+                self.settle(Topic::Labeler);
                 self.set_labeler(*card);
             }
             Event::Project(card) => self.handle_project(card),
@@ -151,17 +154,27 @@ impl Studio {
                 }
             }
             Event::Done(report) => self.handle_done(report),
-            Event::Failed(sentence) => {
-                let of_marks = self.reading.is_none() && self.suggesting;
-                (self.suggesting, self.reading) = (false, None);
-                if of_marks {
-                    self.note_learned(Err(sentence.clone()));
-                }
-                // Where a run waits for it, it is part of what the user is asked.
-                if !self.resume_marks_check() || !of_marks {
-                    self.notify(Level::Error, sentence);
-                }
-            }
+            Event::Failed(sentence) => self.handle_failed(sentence),
+        }
+    }
+
+    fn handle_failed(&mut self, sentence: String) {
+        let of_marks = self.reading.is_none() && self.suggesting;
+        (self.suggesting, self.reading) = (false, None);
+        let running = || self.run.in_progress().map(|_| Topic::Run);
+        let topic = self.asked.take().or_else(running).unwrap_or_default();
+        if of_marks {
+            self.note_learned(Err(sentence.clone()));
+        }
+        // Where a run waits for it, it is part of what the user is asked.
+        if self.resume_marks_check() && of_marks {
+            return;
+        }
+        // Without a model it stands where that would be.
+        if topic == Topic::Model && self.model.is_none() {
+            self.not_opened = Some(sentence);
+        } else {
+            self.notify_failure(topic, sentence);
         }
     }
 
@@ -174,6 +187,8 @@ impl Studio {
         if let Some(path) = self.opening.take() {
             self.prefs.add_recent(&path);
         }
+        self.settle(Topic::Model);
+        self.not_opened = None;
         // The same model again (on another device) keeps its marks. With other classes an address is another sample.
         let same_classes = self.model.as_ref().is_some_and(|model| model.classes == card.classes);
         if self.marks.feedback().model_sha256() != card.sha256 || !same_classes {
@@ -222,6 +237,7 @@ impl Studio {
     fn handle_pictures(&mut self, pictures: PicturesCard) {
         let Some(completes) = self.model.as_mut().and_then(|card| card.completes.as_mut()) else { return };
         completes.pictures = pictures.count;
+        self.settle(Topic::Pictures);
         if self.pictures.as_ref() != Some(&pictures.source) {
             // A number is another picture now; the marks that are kept come with the next event.
             let sha256 = self.model.as_ref().map_or_else(String::new, |card| card.sha256.clone());
@@ -336,7 +352,7 @@ impl Studio {
 
     fn handle_done(&mut self, report: Box<RunReport>) {
         if let Some(failed) = &report.failed {
-            self.notify(Level::Error, failed.clone());
+            self.notify_failure(Topic::Run, failed.clone());
         }
         let last = report.iterations.saturating_sub(1);
         let seconds = self.run.in_progress().and_then(RunInProgress::seconds_per_iteration);
@@ -359,6 +375,10 @@ impl Studio {
         }
         self.next_refresh = 0.0;
         if !report.preview {
+            if report.failed.is_none() && !self.prefs.first_steps_done {
+                self.prefs.first_steps_done = true;
+                self.prefs.save();
+            }
             self.run = RunState::Finished(report);
             return;
         }

@@ -6,7 +6,7 @@ use super::data::{Studio, Written};
 use crate::{
     app::state::{
         labeler::LabelerChoice,
-        notices::Level,
+        notices::{Level, Topic},
         pending_action::PendingAction,
         series::csv,
         tiles::{Source, TileKey},
@@ -52,15 +52,20 @@ impl Studio {
     }
 
     pub(super) fn load_with_avatars(&mut self, path: PathBuf) {
-        (self.opening, self.opening_since, self.opened) = (Some(path.clone()), self.now, 0.0);
+        self.begin_opening(&path);
         let pictures = Some(ImageSource::Avatars);
         self.send(Command::Load(OpenRequest { path, classes: None, pictures }));
     }
 
     /// Opens a model, whatever is open.
     pub(super) fn load(&mut self, path: PathBuf) {
-        (self.opening, self.opening_since, self.opened) = (Some(path.clone()), self.now, 0.0);
+        self.begin_opening(&path);
         self.send(Command::Load(path.into()));
+    }
+
+    fn begin_opening(&mut self, path: &Path) {
+        (self.opening, self.opening_since, self.opened) = (Some(path.to_owned()), self.now, 0.0);
+        (self.asked, self.not_opened) = (Some(Topic::Model), None);
     }
 
     /// Says how many classes the open model has, whose file does not say so; opens it again. That is remembered.
@@ -72,8 +77,8 @@ impl Studio {
         self.perform_or_ask(PendingAction::OpenModel(path));
     }
 
-    fn read(&mut self, path: &Path) {
-        (self.reading, self.opening_since) = (Some(path.to_owned()), self.now);
+    fn read(&mut self, path: &Path, topic: Topic) {
+        (self.reading, self.opening_since, self.asked) = (Some(path.to_owned()), self.now, Some(topic));
     }
 
     /// The file that is being opened and for how many seconds.
@@ -87,7 +92,7 @@ impl Studio {
     }
 
     fn read_labeler(&mut self, spec: LabelerSpec) {
-        self.read(&spec.path);
+        self.read(&spec.path, Topic::Labeler);
         self.send(Command::File(Box::new(FileJob::OpenLabeler(spec))));
     }
 
@@ -104,7 +109,7 @@ impl Studio {
     }
 
     fn open_feedback(&mut self, path: PathBuf) {
-        self.read(&path);
+        self.read(&path, Topic::Marks);
         self.send(Command::File(Box::new(FileJob::OpenFeedback(path))));
     }
 
@@ -119,12 +124,12 @@ impl Studio {
         }
     }
 
-    pub(super) fn write(&mut self, command: Command) {
-        self.write_as(Written::Other, command);
+    pub(super) fn write(&mut self, path: PathBuf, command: Command) {
+        self.write_as(Written::Other, path, command);
     }
 
-    fn write_as(&mut self, what: Written, command: Command) {
-        self.writing.push_back(what);
+    fn write_as(&mut self, what: Written, path: PathBuf, command: Command) {
+        self.writing.push_back((what, path));
         self.send(command);
     }
 
@@ -132,17 +137,17 @@ impl Studio {
     pub fn save_model(&mut self, path: PathBuf) {
         let shown = self.timeline.shown();
         let command = match shown {
-            Source::Current => Command::Export(path),
-            source => Command::ExportWeights(path, source.weights()),
+            Source::Current => Command::Export(path.clone()),
+            source => Command::ExportWeights(path.clone(), source.weights()),
         };
         let what = if shown == Source::Current { Written::Result } else { Written::Other };
-        self.write_as(what, command);
+        self.write_as(what, path, command);
     }
 
     /// Writes the marks.
     pub fn save_feedback(&mut self, path: PathBuf) {
-        let job = FileJob::SaveFeedback(path, self.feedback());
-        self.write_as(Written::Marks(self.marks.revision()), Command::File(Box::new(job)));
+        let job = FileJob::SaveFeedback(path.clone(), self.feedback());
+        self.write_as(Written::Marks(self.marks.revision()), path, Command::File(Box::new(job)));
     }
 
     /// Writes a picture of the samples from the cursor's row on: before and after side by side once there is an after.
@@ -151,7 +156,7 @@ impl Studio {
         let [before, after] = self.compared_sources();
         let sources = if before == after { vec![before] } else { vec![before, after] };
         let picture = self.picture(sources, first, draw);
-        self.write(Command::File(Box::new(FileJob::Grid(path, picture))));
+        self.write(path.clone(), Command::File(Box::new(FileJob::Grid(path, picture))));
     }
 
     /// Writes an animation of the same samples through all snapshots; `draw` makes captions of lines of words.
@@ -159,7 +164,7 @@ impl Studio {
         let snapshots = self.timeline.snapshots().iter().map(|snapshot| Source::Snapshot(snapshot.number));
         let sources = std::iter::once(Source::Original).chain(snapshots).chain([Source::Current]).collect();
         let picture = self.picture(sources, first, draw);
-        self.write(Command::File(Box::new(FileJob::Animation(path, picture))));
+        self.write(path.clone(), Command::File(Box::new(FileJob::Animation(path, picture))));
     }
 
     /// Writes the curves of the last run as tables: first what belongs to the result, then the stages before it.
@@ -172,7 +177,7 @@ impl Studio {
         for stage in before {
             text.push_str(&format!("\n{}\n{}", stage.name, csv("iteration", &charts.of_stage(stage))));
         }
-        self.write(Command::File(Box::new(FileJob::Text(path, text))));
+        self.write(path.clone(), Command::File(Box::new(FileJob::Text(path, text))));
     }
 
     /// What a picture says of weights: the model's name, and which weights these are.

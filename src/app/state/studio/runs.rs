@@ -4,7 +4,7 @@ use super::data::Studio;
 use crate::{
     app::state::{
         charts::Charts,
-        notices::Level,
+        notices::{Level, Topic},
         preset::PresetChoice,
         run_state::{Collection, RunPlan, RunState, RunStatus},
         tiles::Source,
@@ -179,6 +179,7 @@ impl Studio {
             samples: MEASURED,
             seed: EVALUATION_SEED,
         });
+        self.notices.settle(Topic::Run);
         let collection = Collection::of(&feedback, &self.settings);
         let (method, measured) = (self.settings.method(), evaluation.is_some());
         self.run = RunState::start(RunPlan { collection, stages: method.stages(), measured });
@@ -239,6 +240,7 @@ impl Studio {
             }
             _ => FeedbackSource::Marks(Box::new(self.feedback())),
         };
+        self.notices.settle(Topic::Run);
         let method = settings.method();
         let plan = RunPlan { collection: Collection::Marks, stages: method.stages(), measured: false };
         self.run = RunState::start(plan);

@@ -3,7 +3,7 @@
 use super::data::{PendingTiles, Row, Studio};
 use crate::{
     app::state::{
-        notices::Level,
+        notices::{Level, Topic},
         tiles::{Source, next_tile_request, sample_at},
         view::{Beside, Compare, Detail},
         walk::OpenWalk,
@@ -88,6 +88,7 @@ impl Studio {
             self.notify(Level::Warning, text);
             return;
         }
+        self.asked = Some(Topic::Pictures);
         self.send(Command::Pictures(source));
     }
 

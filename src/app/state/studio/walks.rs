@@ -85,7 +85,7 @@ impl Studio {
     pub fn save_walk(&mut self, path: PathBuf) {
         if let Some(walk) = self.walk.open() {
             let way = self.way(walk);
-            self.write(Command::File(Box::new(FileJob::Walk(path, way))));
+            self.write(path.clone(), Command::File(Box::new(FileJob::Walk(path, way))));
         }
     }
 }

@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::{
-    heat_scale, keys,
+    first_steps, heat_scale, keys,
     page::{MARGIN, page},
     paint::VisibleGrid,
     rest, status, toolbar,
@@ -45,6 +45,7 @@ impl GridView {
             status::none_shown(ui, studio);
             return;
         }
+        first_steps::ui(ui, studio);
         let mut area = ScrollArea::vertical().id_salt("samples").auto_shrink(false).scroll_source(ScrollSource {
             drag: egui::containers::scroll_area::DragScroll::Never,
             ..ScrollSource::ALL
@@ -111,7 +112,8 @@ impl GridView {
 
         let visible: Vec<Sample> = samples.iter().map(|&(_, sample)| sample).collect();
         studio.request_tiles(&visible);
-        let shown = VisibleGrid { origin, on_screen, layout, hovered, focused: background.has_focus() };
+        self.magnify(ui, hovered, studio);
+        let shown = VisibleGrid { origin, on_screen, layout, focused: background.has_focus() };
         self.paint(ui, &shown, &samples, &selected, studio);
         if let Some(place) = hovered {
             probability(ui, layout.rect(place).translate(origin.to_vec2()), studio, place);
@@ -121,6 +123,14 @@ impl GridView {
             let p = palette(ui.style());
             let stroke = Stroke::new(1.0, p.text);
             ui.painter().rect(rect, 3.0, p.text.gamma_multiply(0.08), stroke, StrokeKind::Inside);
+        }
+    }
+    /// Enlarges the tile on which the pointer rests.
+    fn magnify(&mut self, ui: &Ui, hovered: Option<usize>, studio: &Studio) {
+        let is_down = ui.input(|input| input.pointer.any_down());
+        self.magnifier.update(hovered, is_down, studio.marks.revision(), studio.now);
+        if let Some(seconds) = self.magnifier.next_change(studio.now) {
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(seconds));
         }
     }
 }

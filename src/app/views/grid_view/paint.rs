@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use eframe::egui::{Id, Pos2, Rect, Ui, vec2};
+use eframe::egui::{Pos2, Rect, Ui, vec2};
 
 use super::view::GridView;
 use crate::{
@@ -27,8 +27,6 @@ use crate::{
 const UPLOAD: usize = 3 << 20;
 /// Seconds in which a new picture fade_in in.
 const FADE: f64 = 0.22;
-/// How much larger the tile under the pointer gets.
-const ZOOM: f32 = 1.38;
 /// Pixels of a picture for one of the screen, above which it is averaged.
 const MINIFIED: f32 = 1.2;
 
@@ -39,7 +37,6 @@ pub(super) struct VisibleGrid {
     /// What is seen of it.
     pub(super) on_screen: Rect,
     pub(super) layout: TileLayout,
-    pub(super) hovered: Option<usize>,
     pub(super) focused: bool,
 }
 
@@ -83,7 +80,8 @@ impl GridView {
         };
         let corner = shown.on_screen.min;
         let mut instances = Vec::with_capacity(samples.len() + 1);
-        let mut hovered_instance = None;
+        let zoomed = self.magnifier.zoom(studio.now);
+        let mut enlarged = None;
         let mut drawn_as = HashMap::with_capacity(samples.len());
         for &(index, sample) in samples {
             let rect = shown.layout.rect(index).translate(shown.origin.to_vec2() - corner.to_vec2());
@@ -131,16 +129,15 @@ impl GridView {
                 flags: mark | cursor | in_rectangle,
                 fade: [old.map_or(0.0, |(_, fade)| fade), new.map_or(0.0, |(_, fade)| fade)],
             };
-            if shown.hovered == Some(index) {
-                hovered_instance = Some(instance);
+            if let Some((_, zoom)) = zoomed.filter(|(tile, _)| *tile == index) {
+                enlarged = Some((instance, zoom));
             }
             instances.push(instance);
         }
         self.drawn_as = drawn_as;
-        let growth = ui.ctx().animate_bool_with_time(Id::unique("hovered tile"), hovered_instance.is_some(), 0.12);
-        if let Some(mut instance) = hovered_instance {
+        if let Some((mut instance, zoom)) = enlarged {
             let [left, top, width, height] = instance.rect;
-            let size = width * (1.0 + (ZOOM - 1.0) * growth);
+            let size = width * zoom;
             let rect = Rect::from_center_size(Pos2::new(left + width / 2.0, top + height / 2.0), vec2(size, size));
             let free = shown.on_screen.translate(-corner.to_vec2()).shrink(4.0);
             let inside = vec2(

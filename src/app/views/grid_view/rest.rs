@@ -15,6 +15,9 @@ use crate::{
 /// Unmarked samples of the page that are worth asking about.
 const WORTH_ASKING: usize = 4;
 
+/// Below this width of the grid the question makes room: the button says it as well.
+const NARROW: f32 = 420.0;
+
 /// A word below the grid, while the page shows marks that must go and samples without a mark.
 pub(super) fn ui(view: &GridView, ui: &Ui, place: Rect, studio: &mut Studio) {
     let marks: Vec<Option<Mark>> =
@@ -30,9 +33,12 @@ pub(super) fn ui(view: &GridView, ui: &Ui, place: Rect, studio: &mut Studio) {
         .pivot(Align2::CENTER_BOTTOM)
         .fixed_pos(place.center_bottom() - vec2(0.0, 12.0))
         .show(ui.ctx(), |ui| {
-            widgets::pill(ui).inner_margin(Margin { left: 14, right: 6, top: 5, bottom: 5 }).show(ui, |ui| {
+            let left = if place.width() > NARROW { 14 } else { 6 };
+            widgets::pill(ui).inner_margin(Margin { left, right: 6, top: 5, bottom: 5 }).show(ui, |ui| {
                 ui.horizontal(|ui| {
-                    ui.label("Marked all that must go here?");
+                    if place.width() > NARROW {
+                        ui.label("Marked all that must go here?");
+                    }
                     let button = Button::new(format!("The other {unmarked} may stay")).stroke(Stroke::new(1.0, p.positive));
                     let help = "Marks every unmarked sample in view as one that may stay (Ctrl+Shift+A). It takes one click and \
                                 teaches as much as all the others.";

@@ -60,7 +60,9 @@ pub(super) fn ui(ui: &Ui, place: Rect, studio: &Studio, any: bool) {
 pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
     let height = ui.available_height();
     ui.vertical_centered(|ui| {
-        ui.add_space(height * 0.36);
+        // Sentences keep away from the edges.
+        ui.set_max_width((ui.available_width() - 48.0).max(200.0));
+        ui.add_space(height * 0.32);
         if let Some(path) = &studio.opening {
             widgets::busy(ui, 28.0);
             ui.add_space(8.0);
@@ -71,7 +73,15 @@ pub(super) fn empty(ui: &mut Ui, studio: &Studio) {
                 let bar = egui::ProgressBar::new(studio.opened).desired_width(240.0).desired_height(8.0);
                 ui.add(bar.fill(palette(ui.style()).after).corner_radius(4.0));
             }
+        } else if let Some(reason) = &studio.not_opened {
+            ui.label(egui::RichText::new("The file was not opened").size(22.0).color(palette(ui.style()).negative));
+            ui.add_space(2.0);
+            ui.add(egui::Label::new(reason).wrap());
+            ui.add_space(6.0);
+            widgets::explain(ui, "Drop another model here, or choose one under Open: the bundled faces always open.");
         } else {
+            ui.label("Unlearn Studio makes an image model forget what you mark, and keep everything else.");
+            ui.add_space(10.0);
             ui.label(egui::RichText::new("Drop a model here").size(22.0));
             ui.add_space(2.0);
             widgets::explain(

@@ -5,47 +5,89 @@ use eframe::egui::{
     containers::menu::{MenuButton, MenuConfig},
 };
 
-use super::{order_menu, page, view::GridView};
+use super::{
+    fit::{Fit, MARGIN, PADDING, SPACE, Widths},
+    order_menu, page,
+    view::GridView,
+};
 use crate::{
-    app::{
-        state::{
-            studio::Studio,
-            view::{Beside, Compare},
-        },
-        views::theme::palette,
+    app::state::{
+        studio::Studio,
+        view::{Beside, Compare},
     },
     feedback::Mark,
     networks::{Hidden, Masking, Motion},
 };
 
-/// Below this width the choice between before and after is a menu.
-const NARROW: f32 = 520.0;
+/// Width of the choice of what stands before the result, and of that of a class.
+const BESIDE: f32 = 118.0;
+const CLASS: f32 = 96.0;
+/// Width of the split line's slider.
+const SPLIT: f32 = 70.0;
+
+fn widths(ui: &Ui, studio: &Studio) -> Widths {
+    let text = |text: &str| {
+        let font = egui::TextStyle::Button.resolve(ui.style());
+        ui.painter().layout_no_wrap(text.to_owned(), font, egui::Color32::PLACEHOLDER).size().x
+    };
+    let icon = ui.spacing().icon_width + ui.spacing().icon_spacing;
+    let seed = (text(&studio.view.seed.to_string()) + 2.0 * PADDING[0]).max(ui.spacing().interact_size.x);
+    let class = if has_classes(studio) { CLASS + icon + SPACE } else { 0.0 };
+    let split = if studio.view.compare == Compare::Split { SPLIT + 2.0 * SPACE } else { 0.0 };
+    let beside = if studio.completes_pictures() { BESIDE + icon + SPACE } else { 0.0 };
+    Widths {
+        compare: Compare::ALL.map(|(_, name, _)| text(name)),
+        beside: beside + split,
+        samples: seed + SPACE + class,
+        menus: ["Page", "View"].map(text),
+        order: studio.labeler.as_ref().map(|_| text("Order 100%")),
+        label: text(seed_label(studio)),
+    }
+}
 
 pub(super) fn ui(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
-    let wide = ui.available_width();
-    ui.horizontal(|ui| {
-        ui.add_space(12.0);
-        if wide < NARROW {
-            compare_in_a_menu(ui, studio)
+    let fit = widths(ui, studio).fit(ui.available_width());
+    ui.scope(|ui| {
+        ui.spacing_mut().button_padding.x = fit.padding;
+        if fit.two_lines {
+            ui.horizontal_wrapped(|ui| comparison(ui, studio, fit));
+            ui.horizontal(|ui| samples(view, ui, studio, fit));
         } else {
-            compare(ui, studio)
-        }
-        beside(ui, studio);
-        if studio.view.compare == Compare::Split {
-            ui.add_space(8.0);
-            ui.spacing_mut().slider_width = 70.0;
-            let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
-            ui.add(slider).accessible_name("Split line").on_hover_text("Position of the line between before and after");
-        }
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.add_space(12.0);
-            ui.add_enabled_ui(studio.model.is_some(), |ui| {
-                page_menu(view, ui, studio);
-                view_menu(ui, studio);
-                seed(view, ui, studio, wide > NARROW + 60.0);
-                class(ui, studio);
-                order_menu::ui(ui, studio);
+            ui.horizontal(|ui| {
+                comparison(ui, studio, fit);
+                samples(view, ui, studio, fit);
             });
+        }
+    });
+}
+
+/// What is compared.
+fn comparison(ui: &mut Ui, studio: &mut Studio, fit: Fit) {
+    ui.add_space(MARGIN);
+    if fit.buttons {
+        compare(ui, studio)
+    } else {
+        compare_in_a_menu(ui, studio)
+    }
+    beside(ui, studio);
+    if studio.view.compare == Compare::Split {
+        ui.add_space(SPACE);
+        ui.spacing_mut().slider_width = SPLIT;
+        let slider = Slider::new(&mut studio.view.split, 0.0..=1.0).show_value(false);
+        ui.add(slider).accessible_name("Split line").on_hover_text("Position of the line between before and after");
+    }
+}
+
+/// Which samples are shown, and how.
+fn samples(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, fit: Fit) {
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        ui.add_space(MARGIN);
+        ui.add_enabled_ui(studio.model.is_some(), |ui| {
+            page_menu(view, ui, studio);
+            view_menu(ui, studio);
+            seed(view, ui, studio, fit.label);
+            class(ui, studio);
+            order_menu::ui(ui, studio);
         });
     });
 }
@@ -68,18 +110,12 @@ fn compare_in_a_menu(ui: &mut Ui, studio: &mut Studio) {
 }
 
 fn compare(ui: &mut Ui, studio: &mut Studio) {
-    let p = palette(ui.style());
     let [before, after] = studio.compared_sources();
     ui.spacing_mut().item_spacing.x = 2.0;
     for (compare, name, help) in Compare::ALL {
         let chosen = studio.view.compare == compare;
-        let text = match compare {
-            Compare::After if chosen => RichText::new(name).color(p.after),
-            Compare::Before if chosen => RichText::new(name).color(p.before),
-            _ => RichText::new(name),
-        };
         let enabled = compare == Compare::After || before != after;
-        let button = Button::selectable(chosen, text);
+        let button = Button::selectable(chosen, name);
         let response = ui.add_enabled(enabled, button).on_hover_text(help);
         if response.on_disabled_hover_text("There is no result yet: nothing has been unlearned.").clicked() {
             studio.view.compare = compare;
@@ -94,7 +130,7 @@ fn beside(ui: &mut Ui, studio: &mut Studio) {
         return;
     }
     let name = |beside: Beside| Beside::ALL.iter().find(|(this, ..)| *this == beside).map_or("", |(_, name, _)| name);
-    let shown = ComboBox::from_id_salt("beside").selected_text(name(studio.view.beside)).width(118.0);
+    let shown = ComboBox::from_id_salt("beside").selected_text(name(studio.view.beside)).width(BESIDE);
     let combo = shown.show_ui(ui, |ui| {
         for (beside, name, help) in Beside::ALL {
             ui.selectable_value(&mut studio.view.beside, beside, name).on_hover_text(help);
@@ -117,8 +153,16 @@ fn seed(view: &mut GridView, ui: &mut Ui, studio: &mut Studio, with_label: bool)
         studio.view.cursor = 0;
     }
     if with_label {
-        ui.label(RichText::new(if studio.completes_pictures() { "Mask seed" } else { "Seed" }).weak());
+        ui.label(RichText::new(seed_label(studio)).weak());
     }
+}
+
+fn seed_label(studio: &Studio) -> &'static str {
+    if studio.completes_pictures() { "Mask seed" } else { "Seed" }
+}
+
+fn has_classes(studio: &Studio) -> bool {
+    studio.model.as_ref().is_some_and(|card| card.classes > 0)
 }
 
 /// Which class is drawn, if the model knows classes.
@@ -133,7 +177,7 @@ fn class(ui: &mut Ui, studio: &mut Studio) {
     let mut chosen = shown;
     let idle = studio.run.in_progress().is_none();
     ui.add_enabled_ui(idle, |ui| {
-        let combo = ComboBox::from_id_salt("class").selected_text(name(shown)).width(96.0).show_ui(ui, |ui| {
+        let combo = ComboBox::from_id_salt("class").selected_text(name(shown)).width(CLASS).show_ui(ui, |ui| {
             for class in std::iter::once(None).chain((0..classes).map(Some)) {
                 ui.selectable_value(&mut chosen, class, name(class));
             }

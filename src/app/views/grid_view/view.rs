@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use eframe::{egui::Pos2, wgpu};
 
+use super::magnifier::Magnifier;
 use crate::{
     app::{
         grid::atlas::Atlas,
@@ -20,6 +21,7 @@ pub(crate) struct GridView {
     pub(super) atlas: Atlas,
     /// The sample that was clicked last, and what was said of it before.
     pub(super) before_click: Option<(Sample, MarkState)>,
+    pub(super) magnifier: Magnifier,
     /// Where a rectangle was begun, in the content.
     pub(super) drag_start: Option<Pos2>,
     /// The cursor has moved: bring it into view.
@@ -55,6 +57,7 @@ impl GridView {
             format,
             atlas: Atlas::new(64),
             before_click: None,
+            magnifier: Magnifier::default(),
             drag_start: None,
             scroll_to_cursor: false,
             scroll_to: None,

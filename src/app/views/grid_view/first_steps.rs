@@ -1,0 +1,50 @@
+//! What to do first, until a run has ended once.
+
+use eframe::egui::{Frame, Margin, RichText, Stroke, Ui};
+
+use crate::app::{state::studio::Studio, views::theme::palette};
+
+/// The steps, and which of them are done. Marks that somebody else makes count as well.
+fn steps(studio: &Studio) -> [(&'static str, bool); 3] {
+    let (negatives, _) = studio.marks.counts();
+    let labelled = studio.labeler.as_ref().is_some_and(|labeler| labeler.gives_feedback);
+    [
+        ("Click what must go", negatives > 0 || labelled),
+        ("Let it suggest more like these", studio.suggestions.is_some() || labelled),
+        ("Unlearn", studio.run.in_progress().is_some()),
+    ]
+}
+
+/// A line above the grid that ticks itself off.
+pub(super) fn ui(ui: &mut Ui, studio: &mut Studio) {
+    if studio.prefs.first_steps_done {
+        return;
+    }
+    let p = palette(ui.style());
+    let steps = steps(studio);
+    let next = steps.iter().position(|(_, done)| !done);
+    let frame = Frame::new().fill(p.card).stroke(Stroke::new(1.0, p.line)).corner_radius(8);
+    let frame =
+        frame.inner_margin(Margin::symmetric(12, 5)).outer_margin(Margin { left: 12, right: 12, top: 4, bottom: 0 });
+    frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal_wrapped(|ui| {
+            for (number, (step, done)) in steps.into_iter().enumerate() {
+                let sign = if done { "\u{2714}".to_owned() } else { format!("{}.", number + 1) };
+                let text = RichText::new(format!("{sign} {step}"));
+                let text = match (done, next == Some(number)) {
+                    (true, _) => text.color(p.positive),
+                    (_, true) => text.strong(),
+                    _ => text.weak(),
+                };
+                ui.label(text);
+                ui.add_space(10.0);
+            }
+            let close = ui.small_button("\u{d7}").accessible_name("Hide first steps");
+            if close.on_hover_text("Hides these steps for good; Help shows them again").clicked() {
+                studio.prefs.first_steps_done = true;
+                studio.prefs.save();
+            }
+        });
+    });
+}
