@@ -89,8 +89,13 @@ pub(super) fn send_tiles(
         PendingRequest::Samples(asked) => (vec![asked.weights], Event::NoTiles(Box::new(asked))),
         PendingRequest::Walk(asked) => (asked.walk.weights.clone(), Event::NoWalk(Box::new(asked))),
     };
-    // A node may be deleted between the window's asking for its picture and this answer: nobody needs to be told.
-    let is_gone = weights.iter().any(|weights| matches!(weights, Weights::Node(id) if !has_node(session, *id)));
+    // A node may be deleted, and snapshots go when another node is shown, between the window's asking for a picture and this
+    // answer: nobody needs to be told.
+    let is_gone = weights.iter().any(|&weights| match weights {
+        Weights::Node(id) => !has_node(session, id),
+        Weights::Snapshot(number) => session.results.snapshot(number).is_err(),
+        _ => false,
+    });
     send_event(events, event);
     if !is_gone {
         send_event(events, Event::Failed(failed));
