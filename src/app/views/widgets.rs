@@ -107,6 +107,15 @@ pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
     ui.painter().circle_filled(rect.center(), 4.5, colour);
 }
 
+/// A tick, drawn, as the font has none.
+pub(crate) fn tick(ui: &mut Ui, colour: Color32) {
+    let (rect, _) = ui.allocate_exact_size(vec2(12.0, 14.0), Sense::hover());
+    let at = |x: f32, y: f32| rect.center() + vec2(x, y);
+    let stroke = Stroke::new(1.8, colour);
+    ui.painter().line_segment([at(-4.5, 0.5), at(-1.0, 4.0)], stroke);
+    ui.painter().line_segment([at(-1.0, 4.0), at(5.0, -4.0)], stroke);
+}
+
 /// Room between two sections of a panel.
 pub(crate) fn gap(ui: &mut Ui) {
     ui.add_space(18.0);

@@ -2,7 +2,10 @@
 
 use eframe::egui::{Frame, Margin, RichText, Stroke, Ui};
 
-use crate::app::{state::studio::Studio, views::theme::palette};
+use crate::app::{
+    state::studio::Studio,
+    views::{theme::palette, widgets},
+};
 
 /// The steps, and which of them are done. Marks that somebody else makes count as well.
 fn steps(studio: &Studio) -> [(&'static str, bool); 3] {
@@ -30,14 +33,17 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio) {
         ui.set_width(ui.available_width());
         ui.horizontal_wrapped(|ui| {
             for (number, (step, done)) in steps.into_iter().enumerate() {
-                let sign = if done { "\u{2714}".to_owned() } else { format!("{}.", number + 1) };
-                let text = RichText::new(format!("{sign} {step}"));
+                let text = RichText::new(format!("{}. {step}", number + 1));
+                let name = format!("{}. {step}{}", number + 1, if done { ", done" } else { "" });
+                if done {
+                    widgets::tick(ui, p.positive);
+                }
                 let text = match (done, next == Some(number)) {
                     (true, _) => text.color(p.positive),
                     (_, true) => text.strong(),
                     _ => text.weak(),
                 };
-                ui.label(text);
+                ui.label(text).accessible_name(name);
                 ui.add_space(10.0);
             }
             let close = ui.small_button("\u{d7}").accessible_name("Hide first steps");
