@@ -70,6 +70,8 @@ pub const LIGHT: Palette = Palette {
 
 /// The least contrast of text and what it stands on: WCAG 2, level AA.
 const READABLE: f32 = 4.5;
+/// The least contrast of a control and what it stands on: WCAG 2, level AA.
+const VISIBLE: f32 = 3.0;
 /// Opacity of what is disabled: as faint as text may be that has to be read.
 const DISABLED: f32 = 0.65;
 
@@ -139,6 +141,10 @@ fn visuals(theme: Theme, p: Palette) -> Visuals {
     widgets.hovered = widget(p.lifted, p.text, p.weak.gamma_multiply(0.5));
     widgets.active = widget(p.lifted, p.text, p.after);
     widgets.open = widget(p.lifted, p.text, p.line);
+    // What has no words in it - boxes to tick, sliders - is told from its ground by this alone.
+    for state in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
+        state.bg_fill = outline(p);
+    }
     visuals.selection.bg_fill = mix(p.card, p.after, 0.3);
     visuals.selection.stroke = Stroke::new(1.0, p.text);
     visuals.hyperlink_color = p.after;
@@ -162,6 +168,12 @@ fn visuals(theme: Theme, p: Palette) -> Visuals {
 /// A colour between two.
 pub fn mix(a: Color32, b: Color32, t: f32) -> Color32 {
     a.lerp_to_gamma(b, t)
+}
+
+/// The faintest shade that is told from the panels and cards it stands on.
+fn outline(p: Palette) -> Color32 {
+    let is_seen = |shade: &Color32| [p.panel, p.card].iter().all(|&ground| contrast(*shade, ground) >= VISIBLE);
+    (0..=20).map(|step| mix(p.card, p.weak, 0.05 * step as f32)).find(is_seen).unwrap_or(p.weak)
 }
 
 /// The lightest shade of a meaning's colour on which white text can be read.
@@ -205,6 +217,16 @@ mod tests {
                     assert_readable(meaning, background, "a meaning");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn boxes_to_tick_are_seen_and_so_are_their_ticks() {
+        for (_, p) in BOTH {
+            for ground in [p.panel, p.card] {
+                assert!(contrast(outline(p), ground) >= VISIBLE);
+            }
+            assert!(contrast(p.text, outline(p)) >= VISIBLE);
         }
     }
 
