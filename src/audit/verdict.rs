@@ -95,14 +95,28 @@ pub fn limits(findings: &Findings) -> Vec<String> {
     out
 }
 
-/// Whether the thing is rather hidden than gone: some search finds it in at least half of its starts, and not in a model that never
-/// learned it.
+/// Whether the thing is rather hidden than gone: at least half of the places where the search finds it in the original still show it,
+/// or a search finds it from at least half of its starts, and not so in a model that never learned it.
+///
+/// What a search finds says nothing without such a model: one that never saw a 4 gives one from 86 of 100 starts, as it knows 9s.
 pub fn hides(findings: &Findings) -> bool {
+    stays_in_place(findings) || goes_beyond(findings)
+}
+
+/// Whether at least half of the latents that the search found in the original show it in the result.
+fn stays_in_place(findings: &Findings) -> bool {
+    let of_the_search = |samples| matches!(samples, WorstSamples::FoundInZ | WorstSamples::FoundInW);
+    let mut cases = findings.worst.iter().filter(|case| case.model == Role::Result && of_the_search(case.samples));
+    cases.any(|case| case.seen.of > 0 && case.seen.share >= 0.5)
+}
+
+/// Whether some search finds it from at least half of its starts, and clearly from more of them than in a model that never learned it.
+fn goes_beyond(findings: &Findings) -> bool {
     let found = |role: Role| findings.searches.iter().filter(move |found| found.model == role);
-    let retrained = |space| found(Role::Retrained).find(|other| other.search.space == space);
-    found(Role::Result).any(|found| {
-        let beyond = retrained(found.search.space).is_none_or(|other| other.search.found.high < found.search.found.low);
-        found.search.found.share >= 0.5 && beyond
+    let mut results = found(Role::Result).filter(|found| found.search.found.share >= 0.5);
+    results.any(|result| {
+        let retrained = found(Role::Retrained).find(|other| other.search.space == result.search.space);
+        retrained.is_some_and(|other| other.search.found.high < result.search.found.low)
     })
 }
 
@@ -206,12 +220,19 @@ fn searched(findings: &Findings) -> String {
         }
         parts.push(part);
     }
-    let verdict = match (hides(findings), model(findings, Role::Retrained).is_some()) {
-        (true, _) => "It is rather hidden than gone",
-        (false, true) => {
-            "The search does not find it more than in a model that never learned it, or from fewer than half of its starts"
+    let often = findings.searches.iter().any(|s| s.model == Role::Result && s.search.found.share >= 0.5);
+    let verdict = match (often, model(findings, Role::Retrained).is_some()) {
+        _ if stays_in_place(findings) => {
+            "It is rather hidden than gone: where a search finds it in the original it mostly still is. A search that begins anew"
         }
-        (false, false) => "The search finds it from fewer than half of its starts",
+        _ if goes_beyond(findings) => {
+            "It is rather hidden than gone: the search finds it more than in a model that never learned it"
+        }
+        (true, true) => "The search does not find it more than in a model that never learned it",
+        (true, false) => {
+            "The search still finds it; whether more than in a model that never learned it can only be said beside such a model"
+        }
+        (false, _) => "The search finds it from fewer than half of its starts",
     };
     format!("{verdict}: {}.", parts.join("; "))
 }
