@@ -88,7 +88,7 @@ impl Studio {
             self.notify(Level::Warning, text);
             return;
         }
-        self.asked = Some(Topic::Pictures);
+        self.asked.push_back(Topic::Pictures);
         self.send(Command::Pictures(source));
     }
 
