@@ -196,6 +196,7 @@ impl Studio {
             self.kept_marks = (self.marks.revision(), self.now);
             self.view.class = None;
             self.move_samples(Motion::default());
+            self.view.cursor = 0;
             self.order.forget();
         }
         self.order.ask_again();
