@@ -16,6 +16,9 @@ pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 export DISPLAY=:${SCREEN_NUMBER:-94} XDG_CONFIG_HOME=$work/config XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work/run
 mkdir -m 700 "$work/config" "$work/data" "$work/run"
+# Without the line of first steps the grid begins right below its bar.
+mkdir "$work/config/unlearn-studio"
+echo '{ "first_steps_done": true }' >"$work/config/unlearn-studio/prefs.json"
 
 Xvfb "$DISPLAY" -screen 0 1360x860x24 >/dev/null 2>&1 &
 pids+=($!)
@@ -29,10 +32,12 @@ xdotool search --name 'avatars-64' windowfocus
 
 frames=()
 count=0
+# The pointer rests where nothing says or does anything: in the middle of the top bar.
+away() { xdotool mousemove 640 23; }
 # A picture of the screen, the pointer out of the way, after so many seconds.
 shoot() {
     printf -v shot "%s/%04d.png" "$work" $((count++))
-    xdotool mousemove 640 75
+    away
     sleep "$1"
     import -window root "$shot"
 }
@@ -42,7 +47,9 @@ frame() {
     frames+=(-delay "$1" "$shot")
 }
 # Clicks the sample in this row and column of the grid.
-sample() { xdotool mousemove $((316 + 106 * $2)) $((151 + 106 * $1)) click "$3"; sleep 0.25; }
+sample() { xdotool mousemove $((318 + 1106 * $2 / 10)) $((153 + 1106 * $1 / 10)) click "$3"; sleep 0.25; }
+# Whether the run has begun: what is asked of it is written first.
+begun() { compgen -G "$work/data/unlearn-studio/projects/*/nodes/1/request.json" >/dev/null; }
 # Whether the run has ended: its node then has a report.
 ended() { compgen -G "$work/data/unlearn-studio/projects/*/nodes/1/report.json" >/dev/null; }
 
@@ -65,13 +72,23 @@ xdotool mousemove 93 228 click 1
 frame 200 20
 
 # Fewer steps than the preset's.
-xdotool mousemove 1215 223 click 1
+xdotool mousemove 1248 239 click 1
 sleep 0.5
 xdotool key ctrl+a
 xdotool type "$steps"
 xdotool key Return
 sleep 0.5
-xdotool mousemove 1142 805 click 1
+xdotool mousemove 1158 805 click 1
+for _ in $(seq 60); do
+    ! begun || break
+    sleep 1
+done
+# Where the marks are weak it asks first; the second of its buttons begins the run.
+if ! begun; then
+    xdotool key Tab
+    sleep 0.5
+    xdotool key Return
+fi
 run=()
 until ended; do
     shoot 5
@@ -83,7 +100,7 @@ for number in $(seq 0 17); do
 done
 frame 150
 # Split, difference, after again.
-xdotool mousemove 640 75
+away
 for key in 3 4 1; do
     xdotool key $key
     frame 160 2

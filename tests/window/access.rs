@@ -283,6 +283,20 @@ fn a_notice_goes_with_its_cause() {
     assert!(app(&mut window).studio().notices.all().iter().all(|notice| notice.level != Level::Error));
 }
 
+/// Of two files that are opened together one opens well: what was said of the other stays.
+#[test]
+fn a_notice_stays_while_its_cause_does() {
+    let (mut window, files) = (window(), files());
+    let broken = files.path().join("broken.pt");
+    std::fs::write(&broken, b"this is no model").expect("written");
+    app(&mut window).open(broken);
+    app(&mut window).open(fixture("labelers/grey8.onnx"));
+    until(&mut window, "the labeler", |app| app.studio().labeler.is_some());
+    noticed(&mut window, "broken.pt");
+    app(&mut window).open(model());
+    until(&mut window, "a model", |app| app.studio().notices.all().is_empty());
+}
+
 #[test]
 fn a_path_that_could_not_be_written_is_offered_again() {
     let (mut window, files) = (window(), files());

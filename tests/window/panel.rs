@@ -8,6 +8,7 @@ use unlearn_studio::{
     app::{
         link::LinkEvent,
         state::{
+            prefs::Theme,
             run_state::{RunState, RunStatus},
             studio::Studio,
             tiles::Source,
@@ -259,6 +260,18 @@ fn endless_again(window: &mut Window) {
     tiny_run(window, 1, 1_000_000);
     start_run(window);
     until(window, "unlearning", |app| !app.studio().charts.values("unlearn", "discriminator").is_empty());
+}
+
+#[test]
+fn what_is_done_with_presets_stays_within_the_narrowest_panel() {
+    let mut window = window_with([800.0, 560.0], Theme::Dark, false, model());
+    filled(&mut window);
+    tiny_run(&mut window, 1, 3);
+    window.run_ok();
+    let right = |window: &Window, name: &str| window.get_by_role_and_label(Role::Button, name).rect().right();
+    // That button ends where the panel's content does.
+    let end = right(&window, "Right panel");
+    assert!(right(&window, "Save preset\u{2026}") <= end + 0.5);
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Notices {
         let text = text.into();
         if let Some(same) = self.0.iter_mut().find(|notice| notice.text == text) {
             same.times += 1;
-            same.at = now;
+            (same.topic, same.at) = (topic, now);
             return;
         }
         self.0.push(Notice { level, topic, text, times: 1, at: now });

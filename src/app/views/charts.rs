@@ -141,7 +141,8 @@ fn steps(charts: &[Chart<'_>], stage: &str) -> [f64; 2] {
     let of_stage = charts.iter().filter(|chart| chart.stage == stage);
     let ends = of_stage.flat_map(Chart::series).filter_map(|series| {
         let values = series.values();
-        Some([values.first()?.0, values.last()?.0])
+        let (first, last) = (values.first()?.0, values.last()?.0);
+        Some([first.min(last), first.max(last)])
     });
     ends.reduce(|[first, last], [from, to]| [first.min(from), last.max(to)]).unwrap_or([0.0, 1.0])
 }

@@ -1,6 +1,6 @@
 //! One sample at full size, before and after, its address, and where in it the thing is that must go.
 
-use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, TextureOptions, Ui, Vec2};
+use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, Ui, Vec2};
 
 use super::{format::format_probability, region_painter::RegionPainter, theme::palette, widgets};
 use crate::{
@@ -36,9 +36,7 @@ impl DetailView {
         for (texture, tile) in self.textures.iter_mut().zip(&detail.tiles) {
             if let (None, Some(DetailTile { side, rgb })) = (&texture, tile) {
                 let image = ColorImage::from_rgb([*side; 2], rgb);
-                // Small pictures are shown as the pixels they are.
-                let options = if *side <= 128 { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
-                *texture = Some(ctx.load_texture("detail", image, options));
+                *texture = Some(ctx.load_texture("detail", image, widgets::magnified(*side)));
             }
         }
         let response = widgets::question(ctx, "detail").show(ctx, |ui| self.content(ui, studio, detail.sample));

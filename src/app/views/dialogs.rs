@@ -67,7 +67,7 @@ impl Purpose {
             Self::SaveGrid => "save image",
             Self::SaveAnimation => "save animation",
             Self::SaveCharts => "save charts",
-            Self::SaveWalk => "save a walk",
+            Self::SaveWalk => "save walk",
         }
     }
 

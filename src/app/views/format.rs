@@ -35,6 +35,12 @@ pub(crate) fn format_probability(probability: f32) -> String {
     format!("{:.0}%", probability * 100.0)
 }
 
+/// Words as they begin a line.
+pub(crate) fn with_capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).collect())
+}
+
 /// A number with thin gaps between thousands.
 pub(crate) fn group_digits(number: usize) -> String {
     let digits = number.to_string();

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Context, Grid, Key, Label, Modifiers, RichText, ScrollArea, Ui, vec2};
 
-use super::widgets;
+use super::{format::with_capital, widgets};
 
 /// What can be done, with the mouse and with keys.
 const KEYS: [[&str; 3]; 18] = [
@@ -73,19 +73,13 @@ fn content(ui: &mut Ui) -> bool {
     ScrollArea::vertical().max_height(screen.y - 180.0).show(ui, |ui| {
         Grid::new("keys").num_columns(2).spacing(vec2(20.0, 6.0)).show(ui, |ui| {
             for [action, _, keys] in KEYS {
-                ui.label(sentence(action));
+                ui.label(with_capital(action));
                 ui.add(Label::new(RichText::new(keys).weak()).wrap());
                 ui.end_row();
             }
         });
     });
     close
-}
-
-/// A line of the table as it stands alone.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

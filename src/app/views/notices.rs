@@ -3,6 +3,7 @@
 use eframe::egui::{self, Context, Frame, Margin, ScrollArea, Stroke, Ui, vec2};
 
 use super::{
+    format::with_capital,
     theme::{self, palette},
     widgets,
 };
@@ -74,6 +75,5 @@ pub(crate) fn capitalized(sentence: &str) -> String {
     if !first.chars().all(char::is_alphabetic) {
         return sentence.to_owned();
     }
-    let mut letters = sentence.chars();
-    letters.next().map_or_else(String::new, |letter| letter.to_uppercase().chain(letters).collect())
+    with_capital(sentence)
 }

@@ -69,7 +69,8 @@ impl RunPanel {
         let changed = studio.is_preset_modified();
         let own: Vec<String> = studio.prefs.presets.keys().cloned().collect();
         let mut choice = None;
-        ui.horizontal(|ui| {
+        // In the narrowest panel the buttons take a second line.
+        ui.horizontal_wrapped(|ui| {
             let label = ui.label(RichText::new("Preset").weak());
             let shown = name(&studio.preset) + if changed { " (changed)" } else { "" };
             let combo = ComboBox::from_id_salt("preset").selected_text(shown).width(140.0).show_ui(ui, |ui| {

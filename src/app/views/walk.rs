@@ -1,7 +1,7 @@
 //! The way from one sample to another, before and after, at the place that a slider stands at.
 
 use eframe::egui::{
-    self, Button, ColorImage, Context, Image, Layout, RichText, Sense, Slider, TextureHandle, TextureOptions, Ui, Vec2,
+    self, Button, ColorImage, Context, Image, Layout, RichText, Sense, Slider, TextureHandle, Ui, Vec2,
 };
 
 use super::{
@@ -54,8 +54,7 @@ impl WalkView {
         self.textures.truncate(place.tiles.len());
         for (number, tile) in place.tiles.iter().enumerate() {
             let image = ColorImage::from_rgb([tile.side; 2], &tile.rgb);
-            // Small pictures are shown as the pixels they are.
-            let options = if tile.side <= 128 { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
+            let options = widgets::magnified(tile.side);
             match self.textures.get_mut(number) {
                 Some(texture) => texture.set(image, options),
                 None => self.textures.push(ctx.load_texture("walk", image, options)),

@@ -1,7 +1,8 @@
 //! Small things that several panels draw.
 
 use eframe::egui::{
-    self, Atom, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Shadow, Stroke, Ui, Widget, vec2,
+    self, Atom, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Shadow, Stroke, TextureOptions, Ui,
+    Widget, vec2,
 };
 
 use super::theme::{self, palette};
@@ -114,6 +115,11 @@ pub(crate) fn tick(ui: &mut Ui, colour: Color32) {
     let stroke = Stroke::new(1.8, colour);
     ui.painter().line_segment([at(-4.5, 0.5), at(-1.0, 4.0)], stroke);
     ui.painter().line_segment([at(-1.0, 4.0), at(5.0, -4.0)], stroke);
+}
+
+/// How a picture of so many pixels a side is drawn large: a small one as the pixels it is.
+pub(crate) fn magnified(side: usize) -> TextureOptions {
+    if side <= 128 { TextureOptions::NEAREST } else { TextureOptions::LINEAR }
 }
 
 /// Room between two sections of a panel.

@@ -85,8 +85,8 @@ pub struct Studio {
     pub opened: f32,
     /// The labeler or feedback file that is being read.
     pub reading: Option<PathBuf>,
-    /// What was asked for last that may fail to open.
-    pub(super) asked: Option<Topic>,
+    /// What was asked for that may fail to open, in the order in which the engine answers.
+    pub(super) asked: VecDeque<Topic>,
     /// Why the last model could not be opened, if no other was opened since.
     pub not_opened: Option<String>,
     /// What waits for the user's word, as it would lose weights.
@@ -196,7 +196,7 @@ impl Studio {
             opening: None,
             opened: 0.0,
             reading: None,
-            asked: None,
+            asked: VecDeque::new(),
             not_opened: None,
             pending_action: None,
             marks: Marks::new(""),
@@ -289,7 +289,7 @@ impl Studio {
 
     /// Something has been opened well.
     pub(super) fn settle(&mut self, topic: Topic) {
-        self.asked = self.asked.filter(|asked| *asked != topic);
+        self.asked.retain(|asked| *asked != topic);
         self.notices.settle(topic);
     }
 
@@ -311,6 +311,7 @@ impl Studio {
         (self.pending_tiles, self.thumbnails_pending, self.suggesting) = (None, [false; 2], false);
         self.marks_check = MarksCheck::None;
         self.writing.clear();
+        self.asked.clear();
         self.reading = None;
         self.order.ask_again();
         if self.run.in_progress().is_some() {

@@ -159,10 +159,10 @@ impl Studio {
     }
 
     fn handle_failed(&mut self, sentence: String) {
-        let of_marks = self.reading.is_none() && self.suggesting;
+        let of_marks = self.asked.is_empty() && self.suggesting;
         (self.suggesting, self.reading) = (false, None);
         let running = || self.run.in_progress().map(|_| Topic::Run);
-        let topic = self.asked.take().or_else(running).unwrap_or_default();
+        let topic = self.asked.pop_front().or_else(running).unwrap_or_default();
         if of_marks {
             self.note_learned(Err(sentence.clone()));
         }
@@ -196,6 +196,7 @@ impl Studio {
             self.kept_marks = (self.marks.revision(), self.now);
             self.view.class = None;
             self.move_samples(Motion::default());
+            self.view.cursor = 0;
             self.order.forget();
         }
         self.order.ask_again();

@@ -65,7 +65,8 @@ impl Studio {
 
     fn begin_opening(&mut self, path: &Path) {
         (self.opening, self.opening_since, self.opened) = (Some(path.to_owned()), self.now, 0.0);
-        (self.asked, self.not_opened) = (Some(Topic::Model), None);
+        self.not_opened = None;
+        self.asked.push_back(Topic::Model);
     }
 
     /// Says how many classes the open model has, whose file does not say so; opens it again. That is remembered.
@@ -78,7 +79,8 @@ impl Studio {
     }
 
     fn read(&mut self, path: &Path, topic: Topic) {
-        (self.reading, self.opening_since, self.asked) = (Some(path.to_owned()), self.now, Some(topic));
+        (self.reading, self.opening_since) = (Some(path.to_owned()), self.now);
+        self.asked.push_back(topic);
     }
 
     /// The file that is being opened and for how many seconds.

@@ -9,7 +9,7 @@ use crate::{
     app::state::{
         charts::Charts,
         comparison::Comparison,
-        notices::Level,
+        notices::{Level, Topic},
         run_state::{Collection, RunPlan, RunState},
         tiles::Source,
         timeline::Timeline,
@@ -229,6 +229,8 @@ impl Studio {
         if !self.can_move() {
             return;
         }
+        self.cancel_marks_check();
+        self.notices.settle(Topic::Run);
         let asked = self.unended_run();
         // The form may show another method by now.
         let method = asked.map_or(self.settings.method(), |asked| asked.settings.method());

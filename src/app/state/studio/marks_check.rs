@@ -61,11 +61,12 @@ impl Studio {
     pub(super) fn resume_marks_check(&mut self) -> bool {
         let MarksCheck::Learning(revision) = self.marks_check else { return false };
         self.marks_check = MarksCheck::None;
-        let same = revision == self.marks.revision();
-        if same {
+        // A preview may have begun meanwhile: no run is started behind it.
+        let goes_on = revision == self.marks.revision() && self.obstacle().is_none();
+        if goes_on {
             self.unlearn();
         }
-        same
+        goes_on
     }
 
     /// Forgets what was learned from the marks: these are others now, which are counted anew.

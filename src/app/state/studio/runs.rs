@@ -240,6 +240,7 @@ impl Studio {
             }
             _ => FeedbackSource::Marks(Box::new(self.feedback())),
         };
+        self.cancel_marks_check();
         self.notices.settle(Topic::Run);
         let method = settings.method();
         let plan = RunPlan { collection: Collection::Marks, stages: method.stages(), measured: false };

@@ -88,7 +88,7 @@ impl Studio {
             self.notify(Level::Warning, text);
             return;
         }
-        self.asked = Some(Topic::Pictures);
+        self.asked.push_back(Topic::Pictures);
         self.send(Command::Pictures(source));
     }
 
@@ -148,7 +148,9 @@ impl Studio {
     /// The sample whose change the timeline shows: of those that must go the one that changed most, or the first.
     pub fn preview_sample(&self) -> Option<Sample> {
         let most = self.most_changed.sample().filter(|&sample| self.marks.get(sample) == Some(Mark::Negative));
-        most.or_else(|| self.marks.feedback().negatives().next()).or_else(|| self.sample(self.view.cursor))
+        let negative = most.or_else(|| self.marks.feedback().negatives().next());
+        // A filter may leave nothing in the grid.
+        negative.or_else(|| self.sample(self.view.cursor)).or_else(|| self.sample_of_number(0))
     }
 
     /// Sees how much what must go has changed, now that new pictures of these samples are there.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::data::{SHOW_SHARE, Studio};
 use crate::{
     app::state::{
+        notices::Level,
         tiles::Source,
         view::DetailTile,
         walk::{OpenWalk, WalkPlaceKey, WalkState},
@@ -83,9 +84,12 @@ impl Studio {
 
     /// Writes an animation of the walk that is open, before and after side by side.
     pub fn save_walk(&mut self, path: PathBuf) {
-        if let Some(walk) = self.walk.open() {
-            let way = self.way(walk);
-            self.write(path.clone(), Command::File(Box::new(FileJob::Walk(path, way))));
-        }
+        // The system's dialog lets the window be used meanwhile.
+        let Some(walk) = self.walk.open() else {
+            self.notify(Level::Warning, "The walk was closed before a file was chosen: nothing was saved.");
+            return;
+        };
+        let way = self.way(walk);
+        self.write(path.clone(), Command::File(Box::new(FileJob::Walk(path, way))));
     }
 }

@@ -95,8 +95,11 @@ impl GridView {
             self.click(ui, &background, &response, (index, sample), studio);
         }
         let selected = match studio.walk.start() {
-            // A drag marks nothing while a sample is to be chosen.
-            Some(from) => samples.iter().filter(|(_, sample)| *sample == from).map(|(index, _)| *index).collect(),
+            // A drag marks nothing while a sample is to be chosen, nor does one that was under way go on afterwards.
+            Some(from) => {
+                self.drag_start = None;
+                samples.iter().filter(|(_, sample)| *sample == from).map(|(index, _)| *index).collect()
+            }
             None => self.rectangle(ui, &background, origin, &layout, studio),
         };
         let (nobody, asking) = ui.memory(|memory| (memory.focused().is_none(), memory.top_modal_layer().is_some()));
@@ -125,6 +128,7 @@ impl GridView {
             ui.painter().rect(rect, 3.0, p.text.gamma_multiply(0.08), stroke, StrokeKind::Inside);
         }
     }
+
     /// Enlarges the tile on which the pointer rests.
     fn magnify(&mut self, ui: &Ui, hovered: Option<usize>, studio: &Studio) {
         let is_down = ui.input(|input| input.pointer.any_down());

@@ -47,7 +47,7 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio) {
                 ui.add_space(10.0);
             }
             let close = ui.small_button("\u{d7}").accessible_name("Hide first steps");
-            if close.on_hover_text("Hides these steps for good; Help shows them again").clicked() {
+            if close.on_hover_text("Hides these steps. Help shows them again.").clicked() {
                 studio.prefs.first_steps_done = true;
                 studio.prefs.save();
             }

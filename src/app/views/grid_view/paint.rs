@@ -25,7 +25,7 @@ use crate::{
 
 /// Bytes that are copied to the window's GPU in a frame; the rest waits for the next one.
 const UPLOAD: usize = 3 << 20;
-/// Seconds in which a new picture fade_in in.
+/// Seconds in which a new picture fades in.
 const FADE: f64 = 0.22;
 /// Pixels of a picture for one of the screen, above which it is averaged.
 const MINIFIED: f32 = 1.2;
