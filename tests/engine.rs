@@ -257,6 +257,10 @@ fn a_stopped_run_goes_on_without_a_project() {
         engine.send(Command::Stop);
         let report = report(&engine);
         assert!(report.stopped && report.can_go_on.is_some(), "{report:?}");
+        // A run that does not come to train anything takes nothing away.
+        let nothing = FeedbackSource::Marks(Box::new(Feedback::new(&report.model_sha256)));
+        engine.send(run_with(8, 40, |request| request.feedback = nothing));
+        assert!(failure(&engine).contains("no negative sample"));
         engine.send(go_on());
     }
     let report = report(&engine);

@@ -237,8 +237,13 @@ fn a_new_run_gives_up_where_a_stopped_one_stood() {
     engine.send(Command::Stop);
     assert_eq!(report(&engine).node, Some(1));
     assert!(state.exists());
+    let feedback = FeedbackSource::Marks(Box::new(Feedback::new(&golden_sha())));
+    engine.send(start(RunRequest { feedback, ..request(&golden_sha(), [1, 2], None) }));
+    assert!(failure(&engine).contains("no negative sample"));
+    idle(&engine);
+    assert!(state.exists(), "a run that does not come to train anything takes nothing away");
     engine.send(start(request(&golden_sha(), [1, 2], None)));
-    assert_eq!(report(&engine).node, Some(2));
+    assert_eq!(report(&engine).node, Some(3));
     assert!(!state.exists(), "its result stays, and nothing else");
     assert!(files.path().join("faces.unlearn/nodes/1/model.safetensors").exists());
     engine.send(project(ProjectRequest::Continue { micro_batch: None }));

@@ -76,6 +76,8 @@ pub(super) struct RunControl<'a> {
     pub(super) layers: Vec<LayerShare>,
     /// Where the method stood when the person stopped it.
     pub(super) stopped_at: Option<(ResumePoint, Counters)>,
+    /// Whether what it takes to go on with an earlier run is still there, and is given up once this one has made anything.
+    pub(super) supersedes: bool,
 }
 
 /// What a run could be gone on with.
@@ -116,6 +118,7 @@ impl<'a> RunControl<'a> {
             is_saved: false,
             layers: Vec::new(),
             stopped_at: None,
+            supersedes: false,
         }
     }
 
@@ -165,6 +168,17 @@ impl<'a> RunControl<'a> {
         match (*self.quit, self.node) {
             (true, Some(_)) => Ok(None),
             _ => Err(EngineError::State("stopped before training began; nothing was changed")),
+        }
+    }
+
+    /// Something was made: what was stopped before cannot be gone on with any more. Until then nothing was changed.
+    pub(super) fn supersede(&mut self) {
+        if !std::mem::take(&mut self.supersedes) {
+            return;
+        }
+        self.session.stopped = None;
+        if let Some(project) = &mut self.session.project {
+            project.forget_stopped();
         }
     }
 
@@ -354,6 +368,7 @@ impl<'a> RunControl<'a> {
 
 impl Monitor for RunControl<'_> {
     fn after(&mut self, iteration: &Iteration, state: StateRef<'_>, resume: &dyn Fn() -> ResumePoint) -> Flow {
+        self.supersede();
         self.trained += 1;
         self.is_result = iteration.is_result();
         self.reached = Some(iteration.at);

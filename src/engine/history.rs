@@ -350,7 +350,6 @@ pub(super) fn begin(session: &mut Session, request: &mut RunRequest) -> Result<O
     let pictures = session.pictures().map(|pictures| pictures.source().clone());
     let pictures = pictures.filter(|_| model.generator.completion().is_some());
     let Some(project) = &mut session.project else { return Ok(None) };
-    project.forget_stopped();
     if let FeedbackSource::File(path) = &request.feedback {
         // The file may be gone when the run is resumed.
         request.feedback = FeedbackSource::Marks(Box::new(Feedback::load(path, &model.sha256)?.located(&model)));

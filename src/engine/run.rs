@@ -97,9 +97,6 @@ pub(super) fn run(
     if !has_node && session.project.as_ref().is_some_and(|project| project.unfinished().is_some()) {
         return Err(EngineError::State("a run was interrupted: go on with it, or delete it in the history, first"));
     }
-    if matches!(beginning, Beginning::Start) {
-        session.stopped = None;
-    }
     let node = match beginning {
         Beginning::Node(node) => Some(node),
         _ if request.preview => None,
@@ -215,8 +212,8 @@ fn run_request(
         Beginning::Memory(kept) => (true, Some(*kept)),
     };
     let resume = if resumed { control.saved_state(kept)? } else { None };
-    // From here on it is the run's own.
-    control.session.stopped = None;
+    // What a preview makes takes no run's place.
+    control.supersedes = !request.preview;
     match node {
         // What an earlier run left is in its own node.
         Some(_) => control.session.results = control.session.results.cleared(),
@@ -249,6 +246,10 @@ fn run_request(
     let values = settings.values();
     let asked = Request { base: &base, negatives: &mut negatives, positives: &mut positives, values, resume };
     let outcome = method.run(asked, control)?;
+    if outcome.state.is_some() {
+        // Some methods make it in one go.
+        control.supersede();
+    }
     control.wait_for_autosave();
     if *control.quit && node.is_some() {
         // Where it stands is on the disk, and the next program to open the project can go on.
