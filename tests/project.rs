@@ -251,6 +251,28 @@ fn a_new_run_gives_up_where_a_stopped_one_stood() {
     idle(&engine);
 }
 
+#[test]
+fn going_on_says_that_it_opens_the_model_that_the_run_began_with() {
+    let files = folder();
+    let engine = keep_in(&files.path().join("faces.unlearn"));
+    engine.send(start(request(&golden_sha(), [1, 100_000], None)));
+    let unlearning = |event| matches!(event, Event::Iteration(iteration) if iteration.is_result()).then_some(());
+    wait(&engine, unlearning);
+    engine.send(Command::Stop);
+    assert_eq!(report(&engine).node, Some(1));
+    let opened = || wait(&engine, |event| if let Event::Loaded(card) = event { Some(card.sha256) } else { None });
+    engine.send(project(ProjectRequest::StartFrom(1)));
+    assert_ne!(opened(), golden_sha());
+    engine.send(project(ProjectRequest::Continue { micro_batch: None }));
+    assert_eq!(opened(), golden_sha());
+    // Whoever shows marks would write those of the result over them.
+    let marks = wait(&engine, |event| if let Event::Marks(marks) = event { Some(marks) } else { None });
+    assert_eq!((marks.model_sha256(), marks.len()), (golden_sha().as_str(), 8));
+    wait(&engine, unlearning);
+    engine.send(Command::Stop);
+    assert_eq!(report(&engine).node, Some(1));
+}
+
 /// What `scripts/kill_test.sh` does a hundred times.
 #[cfg(unix)]
 #[test]

@@ -399,13 +399,28 @@ fn describe(request: &RunRequest, args: &Map<String, Value>) -> Asked {
     }
 }
 
+/// The run that was interrupted, or else stopped.
+fn unended(session: &Session) -> Result<&Node, EngineError> {
+    let open = session.project.as_ref().ok_or(NOTHING_TO_GO_ON_WITH)?;
+    open.unfinished().or_else(|| open.stopped()).ok_or(NOTHING_TO_GO_ON_WITH)
+}
+
+/// Opens the model that the run which [`interrupted`] gives was made on; gives whether another one was open.
+pub(super) fn open_parent(session: &mut Session) -> Result<bool, EngineError> {
+    let parent = unended(session)?.parent.unwrap_or_default();
+    let replaced = start_from(session, parent)?;
+    if replaced {
+        project_mut(session)?.select(parent, None)?;
+    }
+    Ok(replaced)
+}
+
 /// The run that was interrupted, or else stopped: its node and what was asked; everything it started from is open afterwards.
 pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest), EngineError> {
-    let open = session.project.as_ref().ok_or(NOTHING_TO_GO_ON_WITH)?;
-    let node = open.unfinished().or_else(|| open.stopped()).ok_or(NOTHING_TO_GO_ON_WITH)?;
+    let node = unended(session)?;
     let (id, parent) = (node.id, node.parent.unwrap_or_default());
     let mut kept = kept_request(project(session)?, id)?;
-    start_from(session, parent)?;
+    open_parent(session)?;
     if session.model()?.sha256 != kept.parent_sha256 {
         return Err(EngineError::State("the model has changed since this run began; delete its node and start again"));
     }

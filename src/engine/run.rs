@@ -14,6 +14,7 @@ use super::{
     event::Event,
     export::export,
     history,
+    job::send_event,
     phase::Phase,
     pictures::sentences,
     project_card::AskedRun,
@@ -65,7 +66,12 @@ pub(super) fn run(
     let (beginning, mut request) = match job {
         Job::New(request) => (Beginning::Start, *request),
         Job::Continue(micro_batch) => {
+            let class = session.model()?.generator.class();
             let (beginning, mut request) = unended(session)?;
+            let now = session.model()?.generator.class();
+            if now != class {
+                send_event(events, Event::Class(now));
+            }
             if let Some(micro_batch) = micro_batch {
                 request.settings.set("micro-batch", micro_batch).map_err(EngineError::Settings)?;
             }
@@ -150,10 +156,20 @@ pub(super) fn run(
     }
 }
 
+/// Opens the model that the run to go on with was made on; gives whether another one was open.
+pub(super) fn open_unended(session: &mut Session) -> Result<bool, EngineError> {
+    if is_in_memory(session) { Ok(false) } else { history::open_parent(session) }
+}
+
+/// Whether what goes on is a run of which there is no node.
+fn is_in_memory(session: &Session) -> bool {
+    session.stopped.is_some() && session.project.as_ref().is_none_or(|project| project.unfinished().is_none())
+}
+
 /// The run that was interrupted or stopped: where it goes on, and what was asked.
 fn unended(session: &mut Session) -> Result<(Beginning, RunRequest), EngineError> {
-    let is_interrupted = session.project.as_ref().is_some_and(|project| project.unfinished().is_some());
-    if let Some(StoppedRun { request, class, point, counters }) = session.stopped.clone().filter(|_| !is_interrupted) {
+    let in_memory = is_in_memory(session);
+    if let Some(StoppedRun { request, class, point, counters }) = session.stopped.clone().filter(|_| in_memory) {
         if session.model()?.generator.class() != class {
             session.set_class(class)?;
         }
