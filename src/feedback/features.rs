@@ -21,6 +21,9 @@ const COARSE: usize = 8;
 /// Values cut out of maps at most: of a network with so many channels the coarse maps do.
 const MOST_VALUES: usize = 8192;
 
+/// Passes whose images are held at a time: some hundred megabytes of large images, and enough for a labeler's threads.
+const PASSES: usize = 64;
+
 /// A kind of feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -112,8 +115,18 @@ impl<'a> FeatureExtractor<'a> {
         Ok(!self.model.has_own_discriminator && !self.sampler.maps_of_samples(self.model, &[sample])?.0.is_empty())
     }
 
-    /// Looks at samples.
+    /// Looks at samples, some at a time: their images take far more room than their features.
     pub(super) fn see(&mut self, samples: &[Sample]) -> Result<Blocks, PoolError> {
+        let mut blocks = Collected::default();
+        for some in samples.chunks(self.chunk() * PASSES) {
+            for (kind, values) in self.see_at_once(some)? {
+                blocks.add(kind, values);
+            }
+        }
+        Ok(blocks.0)
+    }
+
+    fn see_at_once(&mut self, samples: &[Sample]) -> Result<Blocks, PoolError> {
         let images = self.sampler.subjects_of(self.model, samples)?;
         let images = images.as_slice();
         let [channels, height, width] = self.sampler.image_shape();
