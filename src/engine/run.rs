@@ -14,7 +14,7 @@ use super::{
     event::Event,
     export::export,
     history,
-    job::send_event,
+    job::{outcome, send_event},
     phase::Phase,
     pictures::sentences,
     project_card::AskedRun,
@@ -145,10 +145,16 @@ pub(super) fn run(
         && let Some(node) = was_stopped
         && history::project(session)?.node(node).is_ok_and(|node| node.status == Status::Unfinished)
     {
-        // It is what it was, and can go on another time.
-        let kept = history::project_mut(session)?.set_status(node, Status::Stopped);
-        // Why it failed is worth more to be told of than why it cannot be shown again.
-        let _ = kept.map_err(EngineError::from).and_then(|()| history::change(session, ProjectRequest::Show(node)));
+        // It is what it was, and can go on another time. Why it failed is worth more to be told of than why it cannot be shown
+        // again, be that an error or a device that is still out of memory.
+        let _ = outcome(|| {
+            history::project_mut(session)?.set_status(node, Status::Stopped)?;
+            // What was made since, and could not be written, can be saved elsewhere.
+            if session.results.state.is_none() {
+                history::change(session, ProjectRequest::Show(node))?;
+            }
+            Ok(())
+        });
     }
     match report {
         Ok(report) => report,
