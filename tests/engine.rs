@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint, device,
     engine::{
-        Command, Engine, EvaluationRequest, Event, FileJob, LabelQuestion, LabelRequest, LabelledSamples,
-        PictureRequest, ProjectRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest, Walk,
-        WalkRequest, WalkTiles, Weights,
+        Command, Engine, EvaluationRequest, Event, FileJob, LabelQuestion, LabelRequest, LabelledSamples, Phase,
+        PictureRequest, Progress, ProjectRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest,
+        Walk, WalkRequest, WalkTiles, Weights,
     },
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
     metrics::{Caption, to_rgb8},
@@ -284,6 +284,18 @@ fn a_run_from_marks_says_how_much_is_gone_or_why_it_cannot() {
     let (seed, samples) = (1, 16);
     let evaluation = EvaluationRequest { labeler: labeler(), forget: "1".to_owned(), samples, seed };
     assert_eq!(seen(run_with(1, 2, |request| request.evaluation = Some(evaluation))), (None, None));
+}
+
+#[test]
+fn who_stops_a_run_need_not_wait_for_what_the_marks_say() {
+    let engine = open();
+    engine.send(run(1, 2));
+    let learning = |progress: &Progress| matches!(progress.phase, Phase::Evaluate) && progress.done == 0;
+    wait(&engine, |event| matches!(&event, Event::Progress(progress) if learning(progress)).then_some(()));
+    engine.send(Command::Stop);
+    let report = report(&engine);
+    assert!(report.stopped && report.iterations == 2 && report.can_go_on.is_none(), "{report:?}");
+    assert_eq!((report.estimated, report.estimate_failed), (None, None));
 }
 
 #[test]

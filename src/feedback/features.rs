@@ -1,5 +1,7 @@
 //! What a GAN already knows of its own samples, as numbers a probe can learn from.
 
+use std::ops::ControlFlow;
+
 use burn::tensor::{Tensor, TensorData};
 
 use super::{error::PoolError, probe::Whitening, region_map::RegionMap};
@@ -67,6 +69,9 @@ impl Kind {
 /// Features of some samples, `[samples, width]` row-major, of each kind that there is.
 pub(super) type Blocks = Vec<(Kind, Vec<f32>)>;
 
+/// Says whether something that takes long is to go on.
+pub(super) type Watch<'a> = &'a mut dyn FnMut() -> ControlFlow<()>;
+
 /// Makes images and their features, a block for each [`Kind`]: the discriminator's last 4x4 maps (the generator's own 8x8 maps
 /// at 4x4, if its family has them, where the file has no discriminator), the image at 16x16 (area means), a labeler's features
 /// where one is given, and, where marks say in which region of the picture to look, that region of finer maps and of the image.
@@ -115,15 +120,25 @@ impl<'a> FeatureExtractor<'a> {
         Ok(!self.model.has_own_discriminator && !self.sampler.maps_of_samples(self.model, &[sample])?.0.is_empty())
     }
 
-    /// Looks at samples, some at a time: their images take far more room than their features.
+    /// Looks at samples.
     pub(super) fn see(&mut self, samples: &[Sample]) -> Result<Blocks, PoolError> {
+        let seen = self.see_while(samples, &mut || ControlFlow::Continue(()))?;
+        Ok(seen.unwrap_or_default())
+    }
+
+    /// Looks at samples, some at a time, as their images take far more room than their features; `None` if `watch`, asked before
+    /// each time, ends it.
+    pub(super) fn see_while(&mut self, samples: &[Sample], watch: Watch<'_>) -> Result<Option<Blocks>, PoolError> {
         let mut blocks = Collected::default();
         for some in samples.chunks(self.chunk() * PASSES) {
+            if watch().is_break() {
+                return Ok(None);
+            }
             for (kind, values) in self.see_at_once(some)? {
                 blocks.add(kind, values);
             }
         }
-        Ok(blocks.0)
+        Ok(Some(blocks.0))
     }
 
     fn see_at_once(&mut self, samples: &[Sample]) -> Result<Blocks, PoolError> {
