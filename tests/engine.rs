@@ -17,7 +17,7 @@ use unlearn_studio::{
     metrics::{Caption, to_rgb8},
     model::{Model, ModelCard, Sampler},
     networks::{Dual, LatentAddress, Noise, flat::to_vec, latents::class_at},
-    unlearn::{FIRST, Settings},
+    unlearn::{FIRST, Settings, method},
 };
 
 /// Longer than anything here takes on a busy machine.
@@ -267,6 +267,21 @@ fn a_stopped_run_goes_on_without_a_project() {
     assert_eq!((report.iterations, report.stopped, report.can_go_on.is_some()), (40, false, false));
     let out = exported(&engine, Command::Export(files.path().join("stopped.safetensors")));
     assert!(std::fs::read(whole).expect("a result") == std::fs::read(out).expect("a result"), "a stop left its trace");
+}
+
+/// Dampening keeps nothing to go on with.
+#[test]
+fn what_would_begin_anew_is_not_offered_to_go_on() {
+    let engine = open();
+    engine.send(run_with(1, 1, |request| {
+        request.settings = Settings::of(method("dampen").expect("dampening"));
+        request.settings.set("few-marks", 0).expect("a setting");
+    }));
+    engine.send(Command::Stop);
+    let report = report(&engine);
+    assert!(report.stopped && report.iterations == 0 && report.can_go_on.is_none(), "{report:?}");
+    engine.send(Command::Project(Box::new(ProjectRequest::Continue { micro_batch: None })));
+    assert!(failure(&engine).contains("no run"));
 }
 
 #[test]

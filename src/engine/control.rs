@@ -192,9 +192,12 @@ impl<'a> RunControl<'a> {
     fn save(&mut self, resume: Resume<'_>) {
         let counters = self.counters();
         let (Some(autosave), Some(point)) = (&mut self.autosave, resume) else { return };
-        let warning = autosave.save(point(), &counters);
         self.is_saved = true;
-        if let Some(warning) = warning {
+        let point = point();
+        if point.is_start() {
+            return;
+        }
+        if let Some(warning) = autosave.save(point, &counters) {
             self.send_event(Event::Warning(warning));
         }
     }
@@ -393,7 +396,7 @@ impl Monitor for RunControl<'_> {
             self.save(Some(resume));
         }
         if self.stopped && !*self.quit {
-            self.stopped_at = Some((resume(), self.counters()));
+            self.stopped_at = Some((resume(), self.counters())).filter(|(point, _)| !point.is_start());
         }
         if self.stopped { Flow::Stop } else { Flow::Continue }
     }
