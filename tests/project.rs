@@ -252,6 +252,30 @@ fn a_new_run_gives_up_where_a_stopped_one_stood() {
 }
 
 #[test]
+fn what_was_stopped_outlives_an_interruption_that_is_given_up() {
+    let files = folder();
+    let folder = files.path().join("faces.unlearn");
+    let engine = keep_in(&folder);
+    engine.send(start(request(&golden_sha(), [1, 100_000], None)));
+    let unlearning = |event| matches!(event, Event::Iteration(iteration) if iteration.is_result()).then_some(());
+    wait(&engine, unlearning);
+    engine.send(Command::Stop);
+    assert_eq!(report(&engine).node, Some(1));
+    engine.send(project(ProjectRequest::Continue { micro_batch: None }));
+    wait(&engine, unlearning);
+    drop(engine);
+    let (engine, card_then, _) = open(&folder);
+    assert_eq!(card_then.interrupted.map(|run| run.node), Some(1));
+    engine.send(project(ProjectRequest::GiveUp(1)));
+    let card = card(&engine);
+    assert_eq!((card.interrupted, card.stopped.map(|run| run.node)), (None, Some(1)));
+    let node = card.manifest.node(1).expect("its node");
+    assert_eq!((node.status, &node.sha256), (Status::Stopped, &card_then.manifest.node(1).expect("its node").sha256));
+    let file = folder.join(node.file.as_ref().expect("a model"));
+    assert_eq!(checkpoint::sha256(&file).ok(), node.sha256);
+}
+
+#[test]
 fn going_on_says_that_it_opens_the_model_that_the_run_began_with() {
     let files = folder();
     let engine = keep_in(&files.path().join("faces.unlearn"));

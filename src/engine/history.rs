@@ -255,6 +255,14 @@ pub(super) fn change(session: &mut Session, request: ProjectRequest) -> Result<b
             session.looked_at = None;
             return Ok(gone.contains(&base));
         }
+        ProjectRequest::GiveUp(id) => {
+            let node = project(session)?.node(id)?;
+            match (node.status, &node.file) {
+                (Status::Unfinished, None) => return change(session, ProjectRequest::Delete(id)),
+                (Status::Unfinished, Some(_)) => project_mut(session)?.set_status(id, Status::Stopped)?,
+                _ => {}
+            }
+        }
         ProjectRequest::SaveAs(folder) => {
             project_mut(session)?.save_as(&folder)?;
             // Snapshots of the run that is shown have moved along.
