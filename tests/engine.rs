@@ -9,15 +9,15 @@ use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint, device,
     engine::{
-        Command, Engine, EvaluationRequest, Event, FileJob, LabelQuestion, LabelRequest, LabelledSamples,
-        PictureRequest, ProjectRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest, Walk,
-        WalkRequest, WalkTiles, Weights,
+        Command, Engine, EvaluationRequest, Event, FileJob, LabelQuestion, LabelRequest, LabelledSamples, Phase,
+        PictureRequest, Progress, ProjectRequest, RenderedTiles, RunReport, RunRequest, SampleKind, SampleRequest,
+        Walk, WalkRequest, WalkTiles, Weights,
     },
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
     metrics::{Caption, to_rgb8},
     model::{Model, ModelCard, Sampler},
     networks::{Dual, LatentAddress, Noise, flat::to_vec, latents::class_at},
-    unlearn::{FIRST, Settings},
+    unlearn::{FIRST, Settings, method},
 };
 
 /// Longer than anything here takes on a busy machine.
@@ -257,12 +257,31 @@ fn a_stopped_run_goes_on_without_a_project() {
         engine.send(Command::Stop);
         let report = report(&engine);
         assert!(report.stopped && report.can_go_on.is_some(), "{report:?}");
+        // A run that does not come to train anything takes nothing away.
+        let nothing = FeedbackSource::Marks(Box::new(Feedback::new(&report.model_sha256)));
+        engine.send(run_with(8, 40, |request| request.feedback = nothing));
+        assert!(failure(&engine).contains("no negative sample"));
         engine.send(go_on());
     }
     let report = report(&engine);
     assert_eq!((report.iterations, report.stopped, report.can_go_on.is_some()), (40, false, false));
     let out = exported(&engine, Command::Export(files.path().join("stopped.safetensors")));
     assert!(std::fs::read(whole).expect("a result") == std::fs::read(out).expect("a result"), "a stop left its trace");
+}
+
+/// Dampening keeps nothing to go on with.
+#[test]
+fn what_would_begin_anew_is_not_offered_to_go_on() {
+    let engine = open();
+    engine.send(run_with(1, 1, |request| {
+        request.settings = Settings::of(method("dampen").expect("dampening"));
+        request.settings.set("few-marks", 0).expect("a setting");
+    }));
+    engine.send(Command::Stop);
+    let report = report(&engine);
+    assert!(report.stopped && report.iterations == 0 && report.can_go_on.is_none(), "{report:?}");
+    engine.send(Command::Project(Box::new(ProjectRequest::Continue { micro_batch: None })));
+    assert!(failure(&engine).contains("no run"));
 }
 
 #[test]
@@ -280,6 +299,18 @@ fn a_run_from_marks_says_how_much_is_gone_or_why_it_cannot() {
     let (seed, samples) = (1, 16);
     let evaluation = EvaluationRequest { labeler: labeler(), forget: "1".to_owned(), samples, seed };
     assert_eq!(seen(run_with(1, 2, |request| request.evaluation = Some(evaluation))), (None, None));
+}
+
+#[test]
+fn who_stops_a_run_need_not_wait_for_what_the_marks_say() {
+    let engine = open();
+    engine.send(run(1, 2));
+    let learning = |progress: &Progress| matches!(progress.phase, Phase::Evaluate) && progress.done == 0;
+    wait(&engine, |event| matches!(&event, Event::Progress(progress) if learning(progress)).then_some(()));
+    engine.send(Command::Stop);
+    let report = report(&engine);
+    assert!(report.stopped && report.iterations == 2 && report.can_go_on.is_none(), "{report:?}");
+    assert_eq!((report.estimated, report.estimate_failed), (None, None));
 }
 
 #[test]

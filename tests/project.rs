@@ -237,13 +237,64 @@ fn a_new_run_gives_up_where_a_stopped_one_stood() {
     engine.send(Command::Stop);
     assert_eq!(report(&engine).node, Some(1));
     assert!(state.exists());
+    let feedback = FeedbackSource::Marks(Box::new(Feedback::new(&golden_sha())));
+    engine.send(start(RunRequest { feedback, ..request(&golden_sha(), [1, 2], None) }));
+    assert!(failure(&engine).contains("no negative sample"));
+    idle(&engine);
+    assert!(state.exists(), "a run that does not come to train anything takes nothing away");
     engine.send(start(request(&golden_sha(), [1, 2], None)));
-    assert_eq!(report(&engine).node, Some(2));
+    assert_eq!(report(&engine).node, Some(3));
     assert!(!state.exists(), "its result stays, and nothing else");
     assert!(files.path().join("faces.unlearn/nodes/1/model.safetensors").exists());
     engine.send(project(ProjectRequest::Continue { micro_batch: None }));
     assert!(failure(&engine).contains("no run"));
     idle(&engine);
+}
+
+#[test]
+fn what_was_stopped_outlives_an_interruption_that_is_given_up() {
+    let files = folder();
+    let folder = files.path().join("faces.unlearn");
+    let engine = keep_in(&folder);
+    engine.send(start(request(&golden_sha(), [1, 100_000], None)));
+    let unlearning = |event| matches!(event, Event::Iteration(iteration) if iteration.is_result()).then_some(());
+    wait(&engine, unlearning);
+    engine.send(Command::Stop);
+    assert_eq!(report(&engine).node, Some(1));
+    engine.send(project(ProjectRequest::Continue { micro_batch: None }));
+    wait(&engine, unlearning);
+    drop(engine);
+    let (engine, card_then, _) = open(&folder);
+    assert_eq!(card_then.interrupted.map(|run| run.node), Some(1));
+    engine.send(project(ProjectRequest::GiveUp(1)));
+    let card = card(&engine);
+    assert_eq!((card.interrupted, card.stopped.map(|run| run.node)), (None, Some(1)));
+    let node = card.manifest.node(1).expect("its node");
+    assert_eq!((node.status, &node.sha256), (Status::Stopped, &card_then.manifest.node(1).expect("its node").sha256));
+    let file = folder.join(node.file.as_ref().expect("a model"));
+    assert_eq!(checkpoint::sha256(&file).ok(), node.sha256);
+}
+
+#[test]
+fn going_on_says_that_it_opens_the_model_that_the_run_began_with() {
+    let files = folder();
+    let engine = keep_in(&files.path().join("faces.unlearn"));
+    engine.send(start(request(&golden_sha(), [1, 100_000], None)));
+    let unlearning = |event| matches!(event, Event::Iteration(iteration) if iteration.is_result()).then_some(());
+    wait(&engine, unlearning);
+    engine.send(Command::Stop);
+    assert_eq!(report(&engine).node, Some(1));
+    let opened = || wait(&engine, |event| if let Event::Loaded(card) = event { Some(card.sha256) } else { None });
+    engine.send(project(ProjectRequest::StartFrom(1)));
+    assert_ne!(opened(), golden_sha());
+    engine.send(project(ProjectRequest::Continue { micro_batch: None }));
+    assert_eq!(opened(), golden_sha());
+    // Whoever shows marks would write those of the result over them.
+    let marks = wait(&engine, |event| if let Event::Marks(marks) = event { Some(marks) } else { None });
+    assert_eq!((marks.model_sha256(), marks.len()), (golden_sha().as_str(), 8));
+    wait(&engine, unlearning);
+    engine.send(Command::Stop);
+    assert_eq!(report(&engine).node, Some(1));
 }
 
 /// What `scripts/kill_test.sh` does a hundred times.

@@ -76,6 +76,8 @@ pub(super) struct RunControl<'a> {
     pub(super) layers: Vec<LayerShare>,
     /// Where the method stood when the person stopped it.
     pub(super) stopped_at: Option<(ResumePoint, Counters)>,
+    /// Whether what it takes to go on with an earlier run is still there, and is given up once this one has made anything.
+    pub(super) supersedes: bool,
 }
 
 /// What a run could be gone on with.
@@ -116,6 +118,7 @@ impl<'a> RunControl<'a> {
             is_saved: false,
             layers: Vec::new(),
             stopped_at: None,
+            supersedes: false,
         }
     }
 
@@ -168,6 +171,17 @@ impl<'a> RunControl<'a> {
         }
     }
 
+    /// Something was made: what was stopped before cannot be gone on with any more. Until then nothing was changed.
+    pub(super) fn supersede(&mut self) {
+        if !std::mem::take(&mut self.supersedes) {
+            return;
+        }
+        self.session.stopped = None;
+        if let Some(project) = &mut self.session.project {
+            project.forget_stopped();
+        }
+    }
+
     /// Waits until where the run stands is on the disk.
     pub(super) fn wait_for_autosave(&mut self) {
         if let Some(warning) = self.autosave.as_mut().and_then(Autosave::wait) {
@@ -178,9 +192,12 @@ impl<'a> RunControl<'a> {
     fn save(&mut self, resume: Resume<'_>) {
         let counters = self.counters();
         let (Some(autosave), Some(point)) = (&mut self.autosave, resume) else { return };
-        let warning = autosave.save(point(), &counters);
         self.is_saved = true;
-        if let Some(warning) = warning {
+        let point = point();
+        if point.is_start() {
+            return;
+        }
+        if let Some(warning) = autosave.save(point, &counters) {
             self.send_event(Event::Warning(warning));
         }
     }
@@ -354,6 +371,7 @@ impl<'a> RunControl<'a> {
 
 impl Monitor for RunControl<'_> {
     fn after(&mut self, iteration: &Iteration, state: StateRef<'_>, resume: &dyn Fn() -> ResumePoint) -> Flow {
+        self.supersede();
         self.trained += 1;
         self.is_result = iteration.is_result();
         self.reached = Some(iteration.at);
@@ -378,7 +396,7 @@ impl Monitor for RunControl<'_> {
             self.save(Some(resume));
         }
         if self.stopped && !*self.quit {
-            self.stopped_at = Some((resume(), self.counters()));
+            self.stopped_at = Some((resume(), self.counters())).filter(|(point, _)| !point.is_start());
         }
         if self.stopped { Flow::Stop } else { Flow::Continue }
     }

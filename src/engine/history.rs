@@ -255,6 +255,14 @@ pub(super) fn change(session: &mut Session, request: ProjectRequest) -> Result<b
             session.looked_at = None;
             return Ok(gone.contains(&base));
         }
+        ProjectRequest::GiveUp(id) => {
+            let node = project(session)?.node(id)?;
+            match (node.status, &node.file) {
+                (Status::Unfinished, None) => return change(session, ProjectRequest::Delete(id)),
+                (Status::Unfinished, Some(_)) => project_mut(session)?.set_status(id, Status::Stopped)?,
+                _ => {}
+            }
+        }
         ProjectRequest::SaveAs(folder) => {
             project_mut(session)?.save_as(&folder)?;
             // Snapshots of the run that is shown have moved along.
@@ -350,7 +358,6 @@ pub(super) fn begin(session: &mut Session, request: &mut RunRequest) -> Result<O
     let pictures = session.pictures().map(|pictures| pictures.source().clone());
     let pictures = pictures.filter(|_| model.generator.completion().is_some());
     let Some(project) = &mut session.project else { return Ok(None) };
-    project.forget_stopped();
     if let FeedbackSource::File(path) = &request.feedback {
         // The file may be gone when the run is resumed.
         request.feedback = FeedbackSource::Marks(Box::new(Feedback::load(path, &model.sha256)?.located(&model)));
@@ -400,13 +407,28 @@ fn describe(request: &RunRequest, args: &Map<String, Value>) -> Asked {
     }
 }
 
+/// The run that was interrupted, or else stopped.
+fn unended(session: &Session) -> Result<&Node, EngineError> {
+    let open = session.project.as_ref().ok_or(NOTHING_TO_GO_ON_WITH)?;
+    open.unfinished().or_else(|| open.stopped()).ok_or(NOTHING_TO_GO_ON_WITH)
+}
+
+/// Opens the model that the run which [`interrupted`] gives was made on; gives whether another one was open.
+pub(super) fn open_parent(session: &mut Session) -> Result<bool, EngineError> {
+    let parent = unended(session)?.parent.unwrap_or_default();
+    let replaced = start_from(session, parent)?;
+    if replaced {
+        project_mut(session)?.select(parent, None)?;
+    }
+    Ok(replaced)
+}
+
 /// The run that was interrupted, or else stopped: its node and what was asked; everything it started from is open afterwards.
 pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest), EngineError> {
-    let open = session.project.as_ref().ok_or(NOTHING_TO_GO_ON_WITH)?;
-    let node = open.unfinished().or_else(|| open.stopped()).ok_or(NOTHING_TO_GO_ON_WITH)?;
+    let node = unended(session)?;
     let (id, parent) = (node.id, node.parent.unwrap_or_default());
     let mut kept = kept_request(project(session)?, id)?;
-    start_from(session, parent)?;
+    open_parent(session)?;
     if session.model()?.sha256 != kept.parent_sha256 {
         return Err(EngineError::State("the model has changed since this run began; delete its node and start again"));
     }

@@ -47,12 +47,15 @@ fn label(session: &mut Session, request: &LabelRequest) -> Result<LabelledSample
     let generator = generator_of(&model, question.class)?;
     let there_are = generator.pictures_for(Purpose::Show).map_or(u64::MAX, |pictures| pictures as u64);
     let samples = indices.clone().take_while(|&index| index < there_are).take(session.labels.count() as usize);
-    let rows = generator.latents(question.seed, samples.clone());
+    let count = samples.clone().count();
+    if count == 0 {
+        return Ok(LabelledSamples { question: question.clone(), start: indices.start, labels: Vec::new() });
+    }
+    let rows = generator.latents(question.seed, samples);
     let mut sampler = Sampler::new(&generator, &model.g_ema).with_centre(session.centres.get(ORIGINAL));
     let images = sampler.subjects(&rows, question.psi);
     session.centres.put(ORIGINAL, sampler.centre());
     let [channels, height, width] = sampler.image_shape();
-    let count = samples.count();
     let found = labeler.label_head(target.head_number(), &images, [count, channels, height, width])?;
     session.labels.took(clock.elapsed().as_secs_f64(), count);
     let label = |(image, class): (usize, &usize)| SampleLabel {

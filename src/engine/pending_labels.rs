@@ -42,6 +42,8 @@ impl PendingLabels {
         }
         let labeler = Arc::new(spec.open()?);
         self.labeler = Some((spec.clone(), labeler.clone()));
+        // It may be a hundred times as large as the one before.
+        self.per_sample = None;
         Ok(labeler)
     }
 
@@ -61,6 +63,19 @@ impl PendingLabels {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_known_of_how_long_another_labeler_takes() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/labelers");
+        let spec = LabelerSpec { path: folder.join("grey8.onnx"), mean: None, std: None };
+        let mut pending = PendingLabels::default();
+        pending.open(&spec).unwrap();
+        pending.took(0.001, 64);
+        pending.open(&spec).unwrap();
+        assert_eq!(pending.count(), MOST);
+        pending.open(&LabelerSpec { mean: Some(vec![0.5]), ..spec }).unwrap();
+        assert_eq!(pending.count(), FIRST);
+    }
 
     #[test]
     fn everything_else_waits_for_a_tenth_of_a_second() {

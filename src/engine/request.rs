@@ -113,6 +113,9 @@ pub enum ProjectRequest {
     Rename(NodeId, String),
     /// Deletes a node and everything that was made from it.
     Delete(NodeId),
+    /// Gives up the run that was interrupted: its node is deleted, or, if the run was stopped before and had gone on, is again what
+    /// it was when it was stopped.
+    GiveUp(NodeId),
     /// Moves the project; a read-only one is copied.
     SaveAs(PathBuf),
     /// Keeps the marks of the node that the next request starts from.

@@ -14,6 +14,7 @@ use super::{
     event::Event,
     export::export,
     history,
+    job::{outcome, send_event},
     phase::Phase,
     pictures::sentences,
     project_card::AskedRun,
@@ -65,7 +66,12 @@ pub(super) fn run(
     let (beginning, mut request) = match job {
         Job::New(request) => (Beginning::Start, *request),
         Job::Continue(micro_batch) => {
+            let class = session.model()?.generator.class();
             let (beginning, mut request) = unended(session)?;
+            let now = session.model()?.generator.class();
+            if now != class {
+                send_event(events, Event::Class(now));
+            }
             if let Some(micro_batch) = micro_batch {
                 request.settings.set("micro-batch", micro_batch).map_err(EngineError::Settings)?;
             }
@@ -96,9 +102,6 @@ pub(super) fn run(
     let has_node = matches!(beginning, Beginning::Node(_));
     if !has_node && session.project.as_ref().is_some_and(|project| project.unfinished().is_some()) {
         return Err(EngineError::State("a run was interrupted: go on with it, or delete it in the history, first"));
-    }
-    if matches!(beginning, Beginning::Start) {
-        session.stopped = None;
     }
     let node = match beginning {
         Beginning::Node(node) => Some(node),
@@ -142,10 +145,16 @@ pub(super) fn run(
         && let Some(node) = was_stopped
         && history::project(session)?.node(node).is_ok_and(|node| node.status == Status::Unfinished)
     {
-        // It is what it was, and can go on another time.
-        let kept = history::project_mut(session)?.set_status(node, Status::Stopped);
-        // Why it failed is worth more to be told of than why it cannot be shown again.
-        let _ = kept.map_err(EngineError::from).and_then(|()| history::change(session, ProjectRequest::Show(node)));
+        // It is what it was, and can go on another time. Why it failed is worth more to be told of than why it cannot be shown
+        // again, be that an error or a device that is still out of memory.
+        let _ = outcome(|| {
+            history::project_mut(session)?.set_status(node, Status::Stopped)?;
+            // What was made since, and could not be written, can be saved elsewhere.
+            if session.results.state.is_none() {
+                history::change(session, ProjectRequest::Show(node))?;
+            }
+            Ok(())
+        });
     }
     match report {
         Ok(report) => report,
@@ -153,10 +162,20 @@ pub(super) fn run(
     }
 }
 
+/// Opens the model that the run to go on with was made on; gives whether another one was open.
+pub(super) fn open_unended(session: &mut Session) -> Result<bool, EngineError> {
+    if is_in_memory(session) { Ok(false) } else { history::open_parent(session) }
+}
+
+/// Whether what goes on is a run of which there is no node.
+fn is_in_memory(session: &Session) -> bool {
+    session.stopped.is_some() && session.project.as_ref().is_none_or(|project| project.unfinished().is_none())
+}
+
 /// The run that was interrupted or stopped: where it goes on, and what was asked.
 fn unended(session: &mut Session) -> Result<(Beginning, RunRequest), EngineError> {
-    let is_interrupted = session.project.as_ref().is_some_and(|project| project.unfinished().is_some());
-    if let Some(StoppedRun { request, class, point, counters }) = session.stopped.clone().filter(|_| !is_interrupted) {
+    let in_memory = is_in_memory(session);
+    if let Some(StoppedRun { request, class, point, counters }) = session.stopped.clone().filter(|_| in_memory) {
         if session.model()?.generator.class() != class {
             session.set_class(class)?;
         }
@@ -215,8 +234,8 @@ fn run_request(
         Beginning::Memory(kept) => (true, Some(*kept)),
     };
     let resume = if resumed { control.saved_state(kept)? } else { None };
-    // From here on it is the run's own.
-    control.session.stopped = None;
+    // What a preview makes takes no run's place.
+    control.supersedes = !request.preview;
     match node {
         // What an earlier run left is in its own node.
         Some(_) => control.session.results = control.session.results.cleared(),
@@ -249,6 +268,10 @@ fn run_request(
     let values = settings.values();
     let asked = Request { base: &base, negatives: &mut negatives, positives: &mut positives, values, resume };
     let outcome = method.run(asked, control)?;
+    if outcome.state.is_some() {
+        // Some methods make it in one go.
+        control.supersede();
+    }
     control.wait_for_autosave();
     if *control.quit && node.is_some() {
         // Where it stands is on the disk, and the next program to open the project can go on.

@@ -55,7 +55,7 @@ pub(super) struct Session {
     pub(super) labels: PendingLabels,
     /// The history of the open model, where one is kept.
     pub(super) project: Option<Project>,
-    /// The last run, if it was stopped and no node holds where it stood.
+    /// The last run that made anything, if it was stopped and no node holds where it stood.
     pub(super) stopped: Option<StoppedRun>,
     /// The node of the project that was looked at last, beside what is open.
     pub(super) looked_at: Option<(NodeId, FlatParams)>,

@@ -104,6 +104,8 @@ impl PartTime {
 
     fn note(&mut self, done: usize, now: f64) {
         self.done = done;
+        // Told of no further step, it had something else to do: the next one begins now.
+        self.times.pop_back_if(|(before, _)| *before == done);
         self.times.push_back((done, now));
         let most = PERIODS * self.period.max(16) + 1;
         if self.times.len() > most {
@@ -329,6 +331,15 @@ mod tests {
                 assert!((said.expect("measured") / left - 1.0).abs() < 0.01);
             }
         });
+    }
+
+    #[test]
+    fn what_comes_before_the_first_step_is_no_part_of_its_time() {
+        let mut time_left = TimeLeft::new(vec![PartTime::new(Part::Evaluate, 100, Work::Draw(1.0))]);
+        for (done, now) in [(0, 1.0), (0, 50.0), (0, 90.0), (20, 92.0)] {
+            time_left.advance(Part::Evaluate, done, 100, now);
+        }
+        assert!((time_left.seconds().expect("measured") - 8.0).abs() < 1e-9, "{:?}", time_left.seconds());
     }
 
     #[test]

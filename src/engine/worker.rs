@@ -20,7 +20,7 @@ use super::{
     pictures::{open_pictures, open_remembered},
     pictures_card::PicturesCard,
     request::ProjectRequest,
-    run::{Job, run},
+    run::{Job, open_unended, run},
     session::Session,
     suggest::suggest,
     tiles::{PendingSamples, send_tiles},
@@ -277,7 +277,12 @@ impl Worker<'_> {
     fn run(&mut self, job: Job) -> bool {
         let Self { session, commands, events, .. } = self;
         let mut quit = false;
-        let report = attempt(events, || run(session, job, commands, events, &mut quit));
+        let report = attempt(events, || {
+            if matches!(job, Job::Continue(_)) && open_unended(session)? {
+                send_opened(session, events);
+            }
+            run(session, job, commands, events, &mut quit)
+        });
         if quit {
             return false;
         }

@@ -1,5 +1,7 @@
 //! What a GAN already knows of its own samples, as numbers a probe can learn from.
 
+use std::ops::ControlFlow;
+
 use burn::tensor::{Tensor, TensorData};
 
 use super::{error::PoolError, probe::Whitening, region_map::RegionMap};
@@ -20,6 +22,9 @@ const FINE: usize = 16;
 const COARSE: usize = 8;
 /// Values cut out of maps at most: of a network with so many channels the coarse maps do.
 const MOST_VALUES: usize = 8192;
+
+/// Passes whose images are held at a time: some hundred megabytes of large images, and enough for a labeler's threads.
+const PASSES: usize = 64;
 
 /// A kind of feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,9 @@ impl Kind {
 
 /// Features of some samples, `[samples, width]` row-major, of each kind that there is.
 pub(super) type Blocks = Vec<(Kind, Vec<f32>)>;
+
+/// Says whether something that takes long is to go on.
+pub(super) type Watch<'a> = &'a mut dyn FnMut() -> ControlFlow<()>;
 
 /// Makes images and their features, a block for each [`Kind`]: the discriminator's last 4x4 maps (the generator's own 8x8 maps
 /// at 4x4, if its family has them, where the file has no discriminator), the image at 16x16 (area means), a labeler's features
@@ -114,6 +122,26 @@ impl<'a> FeatureExtractor<'a> {
 
     /// Looks at samples.
     pub(super) fn see(&mut self, samples: &[Sample]) -> Result<Blocks, PoolError> {
+        let seen = self.see_while(samples, &mut || ControlFlow::Continue(()))?;
+        Ok(seen.unwrap_or_default())
+    }
+
+    /// Looks at samples, some at a time, as their images take far more room than their features; `None` if `watch`, asked before
+    /// each time, ends it.
+    pub(super) fn see_while(&mut self, samples: &[Sample], watch: Watch<'_>) -> Result<Option<Blocks>, PoolError> {
+        let mut blocks = Collected::default();
+        for some in samples.chunks(self.chunk() * PASSES) {
+            if watch().is_break() {
+                return Ok(None);
+            }
+            for (kind, values) in self.see_at_once(some)? {
+                blocks.add(kind, values);
+            }
+        }
+        Ok(Some(blocks.0))
+    }
+
+    fn see_at_once(&mut self, samples: &[Sample]) -> Result<Blocks, PoolError> {
         let images = self.sampler.subjects_of(self.model, samples)?;
         let images = images.as_slice();
         let [channels, height, width] = self.sampler.image_shape();

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     error::PoolError,
-    features::FeatureExtractor,
+    features::{FeatureExtractor, Watch},
     marks::{Feedback, Mark},
     probe::Probe,
     reference::{Reference, addresses},
@@ -76,9 +76,10 @@ pub struct MarksProbe {
 }
 
 impl MarksProbe {
-    /// Learns from marks, of many of them from the first ones of each kind.
-    fn learn(model: &Model, seed: u64, marks: &Feedback) -> Result<Self, PoolError> {
-        let reference = Reference::new(model, (seed, POOL_PSI), None, marks)?;
+    /// Learns from marks, of many of them from the first ones of each kind; `None` if `watch` ended it.
+    fn learn(model: &Model, seed: u64, marks: &Feedback, watch: Watch<'_>) -> Result<Option<Self>, PoolError> {
+        let reference = Reference::new_while(model, (seed, POOL_PSI), None, marks, watch)?;
+        let Some(reference) = reference.filter(|_| watch().is_continue()) else { return Ok(None) };
         let mut few = Feedback::new(marks.model_sha256());
         for kind in [Mark::Negative, Mark::Positive] {
             for (sample, mark) in marks.iter().filter(|(_, mark)| *mark == kind).take(MOST_MARKS) {
@@ -86,7 +87,7 @@ impl MarksProbe {
             }
         }
         let probe = reference.probe(model, &few, None)?;
-        Ok(Self { reference, probe })
+        Ok(Some(Self { reference, probe }))
     }
 
     /// What it says of samples drawn with these weights: probabilities of what must go, 0 to 1.
@@ -104,7 +105,7 @@ pub fn gone_samples(model: &Model) -> usize {
 
 /// What is gone of what the marks say must go, between the model and the weights `after`. `known` has learned from these marks on
 /// this model; without it one learns from them, beside samples of the seed `learned_from`. Samples of the seed `fresh` are looked
-/// at; `progress` is told how many were drawn, twice [`gone_samples`] in all, and may stop it.
+/// at; `progress` is told how many were drawn (none while one still learns), twice [`gone_samples`] in all, and may stop it.
 pub fn estimate_gone(
     (model, after): (&Model, &FlatParams),
     (marks, known): (&Feedback, Option<&MarksProbe>),
@@ -125,10 +126,16 @@ pub fn estimate_gone(
     let probe = match known {
         Some(known) => known,
         None => {
-            learned = MarksProbe::learn(model, learned_from, marks)?;
+            learned = match MarksProbe::learn(model, learned_from, marks, &mut || progress(0))? {
+                Some(learned) => learned,
+                None => return Ok(None),
+            };
             &learned
         }
     };
+    if progress(0).is_break() {
+        return Ok(None);
+    }
     let (mut old, mut new) = (Vec::new(), Vec::new());
     for part in samples.chunks(extractor.chunk() * 4) {
         old.extend(probe.look(model, &model.g_ema, part)?);

@@ -1,8 +1,10 @@
 //! From a handful of marks to all samples: ranking, and proposals what to look at next.
 
+use std::ops::ControlFlow;
+
 use super::{
     error::PoolError,
-    features::{FeatureExtractor, FeatureSpace},
+    features::{FeatureExtractor, FeatureSpace, Watch},
     marks::{Feedback, Mark},
     probe::{Probe, ProbeError, ProbeQuality},
     region_map::RegionMap,
@@ -59,13 +61,26 @@ impl Reference {
         labeler: Option<&Labeler>,
         feedback: &Feedback,
     ) -> Result<Self, PoolError> {
+        let whole = Self::new_while(model, (seed, psi), labeler, feedback, &mut || ControlFlow::Continue(()))?;
+        Ok(whole.ok_or(ProbeError::Features)?)
+    }
+
+    /// [`new`](Self::new) for as long as `watch` says; `None` if it ended that.
+    pub(super) fn new_while(
+        model: &Model,
+        (seed, psi): (u64, f32),
+        labeler: Option<&Labeler>,
+        feedback: &Feedback,
+        watch: Watch<'_>,
+    ) -> Result<Option<Self>, PoolError> {
         let regions = RegionMap::of(feedback);
         let mut extractor = FeatureExtractor::new(model, labeler, regions.as_ref());
         let samples = addresses(model, seed, psi, 0..model.available(Purpose::Learn, REFERENCE));
-        let seen = extractor.see(&samples)?;
+        let Some(seen) = extractor.see_while(&samples, watch)? else { return Ok(None) };
         let space = FeatureSpace::fit(&seen, samples.len()).ok_or(ProbeError::Features)?;
         let rows = space.apply(&seen, samples.len());
-        Ok(Self { seed, psi, with_labeler: labeler.map(|l| l.file().to_owned()), regions, space, samples, rows })
+        let with_labeler = labeler.map(|l| l.file().to_owned());
+        Ok(Some(Self { seed, psi, with_labeler, regions, space, samples, rows }))
     }
 
     /// Where the marks say to look, if they do.

@@ -13,6 +13,16 @@ pub struct ResumePoint {
 }
 
 impl ResumePoint {
+    /// Where nothing is kept, and what was interrupted is done anew.
+    pub fn start() -> Self {
+        Self { position: Value::Null, tensors: Vec::new() }
+    }
+
+    /// Whether nothing is kept in it.
+    pub fn is_start(&self) -> bool {
+        self.position.is_null()
+    }
+
     /// The tensor of this name.
     pub fn tensor(&self, name: &str) -> Option<Tensor<1>> {
         self.tensors.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor.clone())

@@ -127,6 +127,16 @@ fn a_stopped_run_goes_on() {
     }
     press(&mut window, "Go on");
     stop(&mut window);
+    // Where the next run would start from its result, the model that it began with is opened again, with its marks.
+    app(&mut window).studio().start_from(1);
+    until(&mut window, "its own samples", |app| app.studio().marks.counts() == (0, 0));
+    until(&mut window, "the history", |app| app.studio().history.is_some());
+    window.run_ok();
+    press(&mut window, "Go on");
+    until(&mut window, "the marks of its parent", |app| app.studio().marks.counts() == (4, 4));
+    assert!(app(&mut window).studio().run.in_progress().is_some(), "it is the same run");
+    stop(&mut window);
+    assert_eq!(nodes(&mut window), 2);
     // Another run takes its place.
     make_node(&mut window);
     assert!(app(&mut window).studio().history.as_ref().is_some_and(|history| history.stopped.is_none()));

@@ -309,8 +309,12 @@ pub(crate) fn interrupted(ui: &mut Ui, studio: &mut Studio) {
                 if widgets::wide_button(ui, "Go on", p.after, 110.0).clicked() {
                     studio.continue_run();
                 }
-                if widgets::side_button(ui, "Give it up").on_hover_text("Delete what it has trained so far").clicked() {
-                    studio.delete_node(node.id);
+                let help = match node.file {
+                    None => "Delete what it has trained so far",
+                    Some(_) => "Keep what it had made when it was stopped before",
+                };
+                if widgets::side_button(ui, "Give it up").on_hover_text(help).clicked() {
+                    studio.give_up(node.id);
                 }
             });
         });

@@ -143,7 +143,7 @@ impl Method for Extrapolate {
             return Err(MethodError("there is no adapted generator to move away from".to_owned()));
         };
         let at = StageRound { stage: &EXTRAPOLATION, round: 0, rounds: 1 };
-        let nothing = || ResumePoint { position: Value::Null, tensors: Vec::new() };
+        let nothing = ResumePoint::start;
         let iteration = Iteration { at, index: 0, of: 1, values: Vec::new() };
         let flow = monitor.after(&iteration, StateRef::Generator(&result), &nothing);
         let ended = if flow == Flow::Stop { Ended::Stopped } else { Ended::Done };

@@ -1,7 +1,6 @@
 //! *Selective Synaptic Dampening* as one of the methods.
 
 use burn::tensor::Tensor;
-use serde_json::Value;
 
 use super::{
     dampening::{dampen, dampened_share},
@@ -153,7 +152,7 @@ impl Method for Dampen {
         let importance = Importance::new(base, batch, judged);
         let all = random_origins(&base.generator, settings.samples, &mut NormalSource::new(settings.seed, 0));
         let of = importance.batches(&forget).len() + importance.batches(&all).len();
-        let nothing = || ResumePoint { position: Value::Null, tensors: Vec::new() };
+        let nothing = ResumePoint::start;
         let at = StageRound { stage: &IMPORTANCE, round: 0, rounds: 1 };
         let mut done = 0;
         let mut measure = |samples: &[Origin], monitor: &mut dyn Monitor| -> Option<Tensor<1>> {

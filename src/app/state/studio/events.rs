@@ -222,10 +222,17 @@ impl Studio {
         self.layers.clear();
         self.model = Some(card);
         self.tiles.forget(|_| true);
-        self.charts = Charts::of(self.settings.method(), self.charts.log);
         self.timeline = Default::default();
         self.most_changed = MostChanged::default();
-        (self.run, self.detail, self.unsaved) = (RunState::None, None, false);
+        if self.run.in_progress().is_some() {
+            // A run that goes on opened the model that it began with.
+            self.charts = Charts::of(self.running_method, self.charts.log);
+            self.timeline.begin_run();
+        } else {
+            self.charts = Charts::of(self.settings.method(), self.charts.log);
+            self.run = RunState::None;
+        }
+        (self.detail, self.unsaved) = (None, false);
         self.walk = WalkState::None;
         (self.suggestions, self.suggesting) = (None, false);
         self.forget_marks_check();

@@ -203,6 +203,13 @@ impl Studio {
         }
     }
 
+    /// Gives up the run that was interrupted; what it had made when it was stopped before stays.
+    pub fn give_up(&mut self, id: NodeId) {
+        if self.run.in_progress().is_none() {
+            self.request(ProjectRequest::GiveUp(id));
+        }
+    }
+
     /// Moves the project to another folder.
     pub fn save_project(&mut self, folder: PathBuf) {
         self.request(ProjectRequest::SaveAs(folder));
