@@ -215,7 +215,7 @@ fn a_run_can_be_held_and_stopped() {
     assert_eq!(sample(&engine, Weights::Snapshot(0)), held);
     assert_ne!(sample(&engine, Weights::Original), held);
     engine.send(Command::Sample(request(SampleKind::Grid, Weights::Snapshot(1), 0)));
-    assert_eq!(failure(&engine), "these weights do not exist yet");
+    wait(&engine, |event| matches!(event, Event::NoTiles(_)).then_some(()));
 
     engine.send(run(1, 1));
     let warning = wait(&engine, |event| if let Event::Warning(sentence) = event { Some(sentence) } else { None });
@@ -581,10 +581,20 @@ fn other_files_are_read_and_written_by_the_worker() {
 #[test]
 fn a_request_that_cannot_be_answered_says_so_by_its_kind() {
     let engine = open();
-    engine.send(Command::Sample(request(SampleKind::Timeline, Weights::Snapshot(5), 0)));
-    let refused = wait(&engine, |event| if let Event::NoTiles(request) = event { Some(request) } else { None });
-    assert_eq!((refused.kind, refused.weights), (SampleKind::Timeline, Weights::Snapshot(5)));
+    let refused = |engine: &Engine| {
+        wait(
+            engine,
+            |event| if let Event::NoTiles(request) = event { Some((request.kind, request.weights)) } else { None },
+        )
+    };
+    engine.send(Command::Sample(request(SampleKind::Timeline, Weights::Auxiliary(5), 0)));
+    assert_eq!(refused(&engine), (SampleKind::Timeline, Weights::Auxiliary(5)));
     assert_eq!(failure(&engine), "these weights do not exist yet");
+    // A snapshot may have gone while it was asked for: that is no failure.
+    engine.send(Command::Sample(request(SampleKind::Timeline, Weights::Snapshot(5), 0)));
+    assert_eq!(refused(&engine), (SampleKind::Timeline, Weights::Snapshot(5)));
+    engine.send(Command::Sample(request(SampleKind::Timeline, Weights::Original, 0)));
+    wait(&engine, tiles);
 }
 
 /// The centre of truncation is remembered between requests; it must be the right one for each set of weights.

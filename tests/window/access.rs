@@ -240,7 +240,7 @@ fn first_steps_tick_themselves_off_and_go_for_good() {
     window.run_ok();
     window.get_by_label("1. Click what must go");
     mark_some(&mut window);
-    window.get_by_label("1. Click what must go, done");
+    window.get_by_label("Done: Click what must go");
     window.get_by_label("3. Unlearn");
     run_once(&mut window, 1, 3);
     window.run_ok();

@@ -109,8 +109,9 @@ pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
 }
 
 /// A tick, drawn, as the font has none.
-pub(crate) fn tick(ui: &mut Ui, colour: Color32) {
-    let (rect, _) = ui.allocate_exact_size(vec2(12.0, 14.0), Sense::hover());
+pub(crate) fn tick(ui: &mut Ui, colour: Color32, name: &str) {
+    let (rect, response) = ui.allocate_exact_size(vec2(12.0, 14.0), Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name));
     let at = |x: f32, y: f32| rect.center() + vec2(x, y);
     let stroke = Stroke::new(1.8, colour);
     ui.painter().line_segment([at(-4.5, 0.5), at(-1.0, 4.0)], stroke);

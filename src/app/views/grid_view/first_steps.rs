@@ -34,16 +34,15 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio) {
         ui.horizontal_wrapped(|ui| {
             for (number, (step, done)) in steps.into_iter().enumerate() {
                 let text = RichText::new(format!("{}. {step}", number + 1));
-                let name = format!("{}. {step}{}", number + 1, if done { ", done" } else { "" });
                 if done {
-                    widgets::tick(ui, p.positive);
+                    widgets::tick(ui, p.positive, &format!("Done: {step}"));
                 }
                 let text = match (done, next == Some(number)) {
                     (true, _) => text.color(p.positive),
                     (_, true) => text.strong(),
                     _ => text.weak(),
                 };
-                ui.label(text).accessible_name(name);
+                ui.label(text);
                 ui.add_space(10.0);
             }
             let close = ui.small_button("\u{d7}").accessible_name("Hide first steps");
