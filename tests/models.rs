@@ -35,7 +35,8 @@ fn card(model: &Model) -> Value {
 fn bundled_models_are_the_ones_that_were_measured() {
     let hashes = hashes();
     let names: Vec<&str> = hashes.keys().map(String::as_str).collect();
-    assert_eq!(names, ["avatars-64.safetensors", "avatars-mae-64.safetensors", "digits-32.safetensors"]);
+    let bundled = ["avatars-64", "avatars-mae-64", "digits-32", "digits-without-4"];
+    assert_eq!(names, bundled.map(|name| format!("{name}.safetensors")));
     let mut size = 0;
     for (name, hash) in &hashes {
         let path = asset("models").join(name);
@@ -59,6 +60,26 @@ fn bundled_models_are_the_ones_that_were_measured() {
 const PAIRS: [(&str, &str); 2] = [("avatars-64", "avatars"), ("digits-32", "digits")];
 /// How far a class's share may be from the data's, as a factor.
 const FACTOR: f64 = 2.0;
+
+/// The gold standard of audits: it never saw a 4, and makes next to none.
+#[test]
+fn digits_without_4_have_every_other_class() {
+    let model = Model::load(&asset("models/digits-without-4.safetensors"), &device::cpu().device).expect("a model");
+    let card = card(&model);
+    assert_eq!(card["excluded"], "4");
+    let fidelity: Fidelity = serde_json::from_value(card["fidelity"].clone()).expect("measured");
+    let spec = LabelerSpec { path: asset("labelers/digits.onnx"), mean: None, std: None };
+    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
+    let [channels, height, width] = sampler.image_shape();
+    let images = sampler.render_at(7, 0..SAMPLES as u64, 1.0);
+    let found = spec.open().expect("a labeler").label_all(&images, [SAMPLES, channels, height, width]).expect("labels");
+    for (class, share) in found[0].shares().into_iter().enumerate() {
+        match class {
+            4 => assert!(share < 0.02 && fidelity.heads[0].samples[4] < 0.01, "4: {share:.3}"),
+            _ => assert!(share > 0.05, "{class}: {share:.3}"),
+        }
+    }
+}
 
 #[test]
 fn their_samples_show_every_class() {

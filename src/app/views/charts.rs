@@ -44,7 +44,7 @@ impl ChartsView {
             {
                 dialogs.ask(Purpose::SaveCharts, studio);
             }
-            ui.checkbox(&mut log, "Log").on_hover_text("Logarithmic axes");
+            widgets::outlined(ui, |ui| ui.checkbox(&mut log, "Log")).on_hover_text("Logarithmic axes");
         });
         studio.charts.log = log;
         let all = charts(studio, palette(ui.style()));
@@ -107,7 +107,8 @@ impl ChartsView {
         ui.add_space(6.0);
         ui.horizontal(|ui| {
             if chart.values == Values::Any {
-                ui.checkbox(log, "Log").on_hover_text("Logarithmic axis").accessible_name("Logarithmic axis");
+                let log = widgets::outlined(ui, |ui| ui.checkbox(log, "Log")).on_hover_text("Logarithmic axis");
+                log.accessible_name("Logarithmic axis");
             }
             let help = "Escape closes it, too. The arrow keys move the cursor.";
             ui.button("Close").accessible_name("Close chart").on_hover_text(help).clicked()

@@ -71,7 +71,8 @@ impl CompareView {
                     if back.on_hover_text("Shows the grid again (Escape)").clicked() {
                         studio.view.scatter = false;
                     }
-                    let log = ui.checkbox(&mut self.log, "Log").accessible_name("Logarithmic distance");
+                    let log = widgets::outlined(ui, |ui| ui.checkbox(&mut self.log, "Log"))
+                        .accessible_name("Logarithmic distance");
                     log.on_hover_text("The distance on a logarithmic axis");
                 });
             });

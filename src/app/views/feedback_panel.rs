@@ -279,7 +279,7 @@ fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
             }
         });
     });
-    ui.checkbox(&mut choice.gives_feedback, "Use the labeler instead of my marks").on_hover_text(
+    widgets::outlined(ui, |ui| ui.checkbox(&mut choice.gives_feedback, "Use the labeler instead of my marks")).on_hover_text(
         "The labeler decides: samples of the chosen classes must go. Otherwise your marks decide, and the labeler only \
          measures the result.",
     );

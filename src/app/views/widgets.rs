@@ -108,6 +108,16 @@ pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
     ui.painter().circle_filled(rect.center(), 4.5, colour);
 }
 
+/// Boxes to tick and buttons to choose among: with a line around them that is seen, as they have no words in them.
+pub(crate) fn outlined<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.scope(|ui| {
+        let line = theme::outline(palette(ui.style()));
+        ui.visuals_mut().widgets.inactive.bg_stroke.color = line;
+        add(ui)
+    })
+    .inner
+}
+
 /// A tick, drawn, as the font has none.
 pub(crate) fn tick(ui: &mut Ui, colour: Color32, name: &str) {
     let (rect, response) = ui.allocate_exact_size(vec2(12.0, 14.0), Sense::hover());

@@ -48,11 +48,11 @@ fn content(ui: &mut Ui, studio: &mut Studio) {
     let chosen = studio.order.choice();
     let (mut order, mut filter) = chosen;
     for (this, name, help) in Order::ALL {
-        ui.radio_value(&mut order, this, name).on_hover_text(help);
+        widgets::outlined(ui, |ui| ui.radio_value(&mut order, this, name)).on_hover_text(help);
     }
     ui.separator();
     for (this, name, help) in Filter::ALL {
-        ui.radio_value(&mut filter, this, name).on_hover_text(help);
+        widgets::outlined(ui, |ui| ui.radio_value(&mut filter, this, name)).on_hover_text(help);
     }
     if (order, filter) != chosen {
         studio.order.choose(order, filter);

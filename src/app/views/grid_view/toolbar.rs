@@ -11,9 +11,12 @@ use super::{
     view::GridView,
 };
 use crate::{
-    app::state::{
-        studio::Studio,
-        view::{Beside, Compare},
+    app::{
+        state::{
+            studio::Studio,
+            view::{Beside, Compare},
+        },
+        views::widgets,
     },
     feedback::Mark,
     networks::{Hidden, Masking, Motion},
@@ -231,7 +234,7 @@ fn masking(ui: &mut Ui, studio: &mut Studio) {
         (Hidden::Border, "All around the middle", "Outpainting"),
         (Hidden::Centre, "The middle", "Inpainting"),
     ] {
-        ui.radio_value(&mut masking.hidden, hidden, name).on_hover_text(help);
+        widgets::outlined(ui, |ui| ui.radio_value(&mut masking.hidden, hidden, name)).on_hover_text(help);
     }
     let mut share = masking.share.unwrap_or(usual) * 100.0;
     let slider = Slider::new(&mut share, 5.0..=95.0).suffix(" %").fixed_decimals(0).step_by(1.0);
