@@ -75,7 +75,10 @@ fn edit(ui: &mut Ui, field: &Field, value: Value) -> (Response, Option<Value>) {
             let now = choices.iter().find(|choice| value == choice.value);
             let mut changed = None;
             let shown = now.map_or("", |choice| choice.label);
-            let combo = ComboBox::from_id_salt(field.key).selected_text(shown).show_ui(ui, |ui| {
+            // A long name is cut rather than drawn beyond the panel.
+            let width = ui.available_width().clamp(80.0, 150.0);
+            let combo = ComboBox::from_id_salt(field.key).width(width).truncate().selected_text(shown);
+            let combo = combo.show_ui(ui, |ui| {
                 for choice in choices {
                     if ui.selectable_label(now == Some(choice), choice.label).clicked() {
                         changed = Some(Value::from(choice.value));

@@ -25,7 +25,7 @@ use crate::{
 const IMPORTANCE: Stage = Stage {
     id: "importance",
     name: "the measurement",
-    title: "Measure",
+    title: "Find weights",
     doing: "Finding the weights that matter",
     repeats: false,
     is_result: false,
