@@ -11,7 +11,7 @@ DEMO_MAE := assets/models/avatars-mae-64.safetensors
 DEMO_LABELER := assets/labelers/avatars.onnx
 DEMO_SETTINGS := --forget 'hat!=none' --labelled 3000 --samples 2000 --device cpu
 
-.PHONY: help run demo demo-inpaint test bench bench-window check-models deb appimage setup setup-window build clean-out
+.PHONY: help run demo demo-inpaint test bench bench-window check-models check-gpu deb appimage setup setup-window build clean-out
 
 help:
 	@echo "make run           build, and open the window (make run MODEL=file.pt opens that model); without a screen, make demo"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench         time the training iteration and its parts"
 	@echo "make bench-window  time the window's frames: resting, scrolling, training"
 	@echo "make check-models  check against the larger models in $(SHARED), where they are"
+	@echo "make check-gpu     compare all that is computed on a GPU with the CPU, also where the GPU is one in software (minutes)"
 	@echo "make deb           a package for Debian and Ubuntu, in target/package"
 	@echo "make appimage      a program in one file for any Linux, in target/package"
 	@echo "make clean-out     remove what the demonstration wrote"
@@ -79,6 +80,10 @@ check-models: build
 	  mkdir -p out && $(STUDIO) unlearn "$(SHARED)/models/digits-32.pt" --labeler "$(SHARED)/models/lenet-mnist.onnx" \
 	    --method adapt --forget 4 --iters 10 --adapt-iters 5 --labelled 500 --samples 500 --out out/check.safetensors; \
 	else echo "check-models: there are no digits in $(SHARED)/models, so the method was not tried on them"; fi
+
+# make test compares all of it on a real GPU, and a part of it in software.
+check-gpu: setup
+	UNLEARN_GPU=whole UNLEARN_NO_SKIP=1 CUBECL_AUTOTUNE_LEVEL=minimal cargo test --release --test wgpu -- --nocapture
 
 # See packaging/README.md.
 deb: build
