@@ -151,14 +151,20 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// What a run of 8 and 24 iterations makes that nothing interrupts.
+fn whole_run(folder: &Path) -> Vec<u8> {
+    let engine = keep_in(&folder.join("whole.unlearn"));
+    let out = folder.join("whole.safetensors");
+    engine.send(start(request(&golden_sha(), [8, 24], Some(out.clone()))));
+    assert_eq!(report(&engine).iterations, 24);
+    fs::read(out).expect("a result")
+}
+
 #[test]
 fn a_run_that_is_interrupted_again_and_again_ends_in_the_same_bytes() {
     let files = folder();
     let path = |name: &str| files.path().join(name);
-    let engine = keep_in(&path("whole.unlearn"));
-    engine.send(start(request(&golden_sha(), [8, 24], Some(path("whole.safetensors")))));
-    assert_eq!(report(&engine).iterations, 24);
-    drop(engine);
+    let whole = whole_run(files.path());
 
     // Two rounds of stage 1 and stage 2, left after these iterations of all.
     let (broken, out) = (path("broken.unlearn"), path("broken.safetensors"));
@@ -178,8 +184,7 @@ fn a_run_that_is_interrupted_again_and_again_ends_in_the_same_bytes() {
     }
     let report = report(&engine);
     assert_eq!((report.iterations, report.stopped, report.node), (24, false, Some(1)));
-    let [whole, broken_out] = [path("whole.safetensors"), out].map(|file| fs::read(file).expect("a result"));
-    assert!(whole == broken_out, "an interruption left its trace");
+    assert!(whole == fs::read(out).expect("a result"), "an interruption left its trace");
     assert_eq!(fs::read(broken.join("nodes/1/model.safetensors")).expect("the node"), whole);
     assert!(!broken.join("nodes/1/run.safetensors").exists(), "what it takes to go on is not wanted any more");
 }
@@ -188,10 +193,7 @@ fn a_run_that_is_interrupted_again_and_again_ends_in_the_same_bytes() {
 fn a_run_that_is_stopped_goes_on_to_the_same_bytes() {
     let files = folder();
     let path = |name: &str| files.path().join(name);
-    let engine = keep_in(&path("whole.unlearn"));
-    engine.send(start(request(&golden_sha(), [8, 24], Some(path("whole.safetensors")))));
-    assert_eq!(report(&engine).iterations, 24);
-    drop(engine);
+    let whole = whole_run(files.path());
 
     let (stopped, out) = (path("stopped.unlearn"), path("stopped.safetensors"));
     let mut engine = keep_in(&stopped);
@@ -220,8 +222,7 @@ fn a_run_that_is_stopped_goes_on_to_the_same_bytes() {
     }
     let report = report(&engine);
     assert_eq!((report.iterations, report.stopped, report.can_go_on.is_some()), (24, false, false));
-    let [whole, out] = [path("whole.safetensors"), out].map(|file| fs::read(file).expect("a result"));
-    assert!(whole == out, "a stop left its trace");
+    assert!(whole == fs::read(out).expect("a result"), "a stop left its trace");
     let node = stopped.join(format!("nodes/{}", report.node.expect("a node")));
     assert_eq!(fs::read(node.join("model.safetensors")).expect("the node"), whole);
     assert!(!node.join("run.safetensors").exists(), "what it takes to go on is not wanted any more");

@@ -33,6 +33,7 @@ mod pending_labels;
 mod phase;
 mod pictures;
 mod pictures_card;
+mod prepare;
 mod project_card;
 mod report;
 pub mod request;

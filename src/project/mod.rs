@@ -21,6 +21,7 @@ mod error;
 mod lock;
 mod manifest;
 mod run_state;
+mod stopped;
 mod store;
 
 pub use error::ProjectError;

@@ -38,11 +38,11 @@ pub struct Original {
 #[derive(Debug)]
 pub struct Project {
     folder: PathBuf,
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     program: String,
     /// Holds the lock; dropped with the project, by the system too if the program dies.
     lock: Option<File>,
-    read_only: Option<String>,
+    pub(super) read_only: Option<String>,
 }
 
 impl Project {
@@ -245,35 +245,6 @@ impl Project {
             let _ = fs::remove_file(self.run_file(id));
         }
         Ok(())
-    }
-
-    /// The run that was stopped and can go on: its state is there, and nothing was made from its result.
-    pub fn stopped(&self) -> Option<&Node> {
-        let nodes = &self.manifest.nodes;
-        let is_parent = |id: NodeId| nodes.iter().any(|node| node.parent == Some(id));
-        nodes
-            .iter()
-            .rev()
-            .find(|node| node.status == Status::Stopped && self.run_file(node.id).is_file() && !is_parent(node.id))
-    }
-
-    /// A stopped run goes on, or has failed to: until it ends, what it had made when it was stopped stays its node's model.
-    pub fn set_status(&mut self, id: NodeId, status: Status) -> Result<(), ProjectError> {
-        self.node(id)?;
-        self.change(|manifest| {
-            if let Some(node) = manifest.nodes.iter_mut().find(|node| node.id == id) {
-                node.status = status;
-            }
-        })
-    }
-
-    /// Gives up what it would take to go on with stopped runs; their results stay.
-    pub fn forget_stopped(&mut self) {
-        let stopped = self.manifest.nodes.iter().filter(|node| node.status == Status::Stopped);
-        for node in stopped.filter(|_| self.read_only.is_none()) {
-            // What cannot be removed only takes room.
-            let _ = fs::remove_file(self.run_file(node.id));
-        }
     }
 
     /// Adds a node whose model is there at once: a snapshot of another one's run.
@@ -497,7 +468,7 @@ impl Project {
     }
 
     /// Changes the history, on the disk first: if that fails, nothing has changed.
-    fn change(&mut self, change: impl FnOnce(&mut Manifest)) -> Result<(), ProjectError> {
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Manifest)) -> Result<(), ProjectError> {
         self.check_writable()?;
         let before = self.manifest.clone();
         change(&mut self.manifest);

@@ -74,4 +74,10 @@ impl Charts {
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
     }
+
+    /// Whether there is a curve to draw: one point is none.
+    pub fn has_curves(&self) -> bool {
+        let mut all = self.series.iter().map(|(_, series)| series).chain([&self.pul, &self.frechet]);
+        all.any(|series| series.values().len() > 1)
+    }
 }

@@ -1,6 +1,19 @@
 //! Round values along the axes of charts.
 
-use egui_plot::{GridInput, GridMark, format_number};
+use eframe::egui::Color32;
+use egui_plot::{GridInput, GridMark, Plot, format_number};
+
+/// A plot that is looked at and cannot be moved, with lines of this colour.
+pub(crate) fn still(plot: Plot<'_>, lines: Color32) -> Plot<'_> {
+    plot.allow_scroll(false)
+        .allow_zoom(false)
+        .allow_drag(false)
+        .allow_boxed_zoom(false)
+        .allow_double_click_reset(false)
+        .show_background(false)
+        .show_crosshair(false)
+        .grid_color(lines)
+}
 
 /// Places for about `lines` lines across a small chart, at round values that are at least `least` apart.
 pub(crate) fn marks(input: GridInput, lines: f64, least: f64) -> Vec<GridMark> {

@@ -160,16 +160,7 @@ pub(super) fn plot(ui: &mut Ui, chart: &Chart<'_>, look: &Look) -> Option<f64> {
         (false, Values::Any) => (4.0, 3.0),
     };
     let step_at = move |x: f64| x.round().clamp(first, last);
-    let plot = Plot::new((chart.stage, chart.title, look.is_large))
-        .height(look.height)
-        .allow_scroll(false)
-        .allow_zoom(false)
-        .allow_drag(false)
-        .allow_boxed_zoom(false)
-        .allow_double_click_reset(false)
-        .show_background(false)
-        .show_crosshair(false)
-        .grid_color(p.line)
+    let plot = axes::still(Plot::new((chart.stage, chart.title, look.is_large)).height(look.height), p.line)
         .y_grid_spacer(move |input: GridInput| axes::marks(input, up, 0.0))
         .x_grid_spacer(move |input: GridInput| axes::marks(input, across, 1.0))
         .custom_x_axes(vec![x_axis()])

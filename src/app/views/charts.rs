@@ -35,7 +35,7 @@ impl ChartsView {
 
     pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         // A method that trains nothing measures next to nothing on the way.
-        if charts(studio, palette(ui.style())).is_empty() {
+        if !studio.charts.has_curves() {
             return;
         }
         widgets::gap(ui);

@@ -48,16 +48,7 @@ pub(crate) fn ui(
     let floors: Vec<f64> = comparison.floors.iter().map(|&floor| scale(floor)).collect();
     let points: Vec<[f64; 2]> = comparison.measured().map(|(_, m)| [scale(m.frechet), m.pul]).collect();
     let plot =
-        Plot::new("methods")
-            .height(height)
-            .allow_scroll(false)
-            .allow_zoom(false)
-            .allow_drag(false)
-            .allow_boxed_zoom(false)
-            .allow_double_click_reset(false)
-            .show_background(false)
-            .show_crosshair(false)
-            .grid_color(p.line)
+        axes::still(Plot::new("methods").height(height), p.line)
             .x_grid_spacer(|input: GridInput| axes::marks(input, 6.0, 0.0))
             .y_grid_spacer(move |input: GridInput| axes::marks(input, f64::from(height) / 50.0, 0.0))
             .custom_x_axes(vec![
