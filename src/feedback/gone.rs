@@ -137,7 +137,7 @@ pub fn estimate_gone(
         return Ok(None);
     }
     let (mut old, mut new) = (Vec::new(), Vec::new());
-    for part in samples.chunks(extractor.chunk() * 4) {
+    for part in samples.chunks(extractor.page(4)) {
         old.extend(probe.look(model, &model.g_ema, part)?);
         new.extend(probe.look(model, after, part)?);
         if progress(2 * old.len()).is_break() {
