@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::EngineError,
-    project_card::{AskedLabeler, AskedRun, InterruptedRun, ProjectCard},
+    project_card::{AskedLabeler, AskedRun, InterruptedRun, NodeReport, ProjectCard},
     request::{OpenRequest, ProjectRequest, RunRequest},
     results::Snapshot,
     session::Session,
@@ -329,6 +329,7 @@ pub(super) fn card(session: &Session, running: Option<NodeId>) -> Option<Box<Pro
         interrupted: project.unfinished().and_then(waiting),
         stopped: project.stopped().and_then(waiting),
         labeler: asked_labeler(project),
+        reports: manifest.nodes.iter().filter_map(|node| NodeReport::find(project.folder(), node.id)).collect(),
         manifest,
     }))
 }

@@ -58,7 +58,7 @@ pub use event::{Event, LabelerCard, LabelledSamples, RenderedTiles, SampleLabel,
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
 pub use pictures_card::PicturesCard;
-pub use project_card::{AskedLabeler, AskedRun, InterruptedRun, ProjectCard};
+pub use project_card::{AskedLabeler, AskedRun, InterruptedRun, NodeReport, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{
     AuditRequest, AuditSubject, EvaluationRequest, FileJob, LabelQuestion, LabelRequest, OpenRequest, PictureRequest,

@@ -249,7 +249,11 @@ impl Worker<'_> {
                     audit(prepared, &request, &device, &mut control)
                 });
                 if let Some(report) = done {
+                    let written = report.is_some();
                     send_event(events, Event::Audited(report.map(Box::new)));
+                    if written && session.project.is_some() {
+                        send_history(session, events);
+                    }
                 }
                 send_event(events, Event::Idle);
             }

@@ -202,11 +202,14 @@ impl HistoryView {
                     ui.add_enabled(false, egui::Button::new("Audit")).on_disabled_hover_text(reason);
                 }
             }
-            let page = studio.audit_page(node.id).filter(|page| page.is_file());
-            if let Some(page) = page
-                && may(true, ui, "Show report")
-            {
-                audit_card::show(ui, &page);
+            if let Some((page, note)) = studio.audit_report(node.id) {
+                let text = if note.is_some() { audit_card::EARLIER } else { "Show report" };
+                if may(true, ui, text) {
+                    audit_card::show(ui, &page);
+                }
+                if let Some(note) = note {
+                    widgets::explain(ui, note);
+                }
             }
             let compare = if compared { "Compare with the parent again" } else { "Compare with this" };
             if may(whole, ui, compare) {
