@@ -41,6 +41,13 @@ pub(super) struct KeptRequest {
     pub(super) pictures: Option<ImageSource>,
 }
 
+impl KeptRequest {
+    /// What was asked for a node; `None` where nothing was, or where that cannot be read any more.
+    pub(super) fn of(project: &Project, id: NodeId) -> Option<Self> {
+        serde_json::from_value(project.request(id).ok()?).ok()
+    }
+}
+
 /// Opens a model file or a project and puts it in place of everything that was open. Gives what the person should know.
 pub(super) fn load(
     session: &mut Session,

@@ -38,6 +38,7 @@ mod project_card;
 mod report;
 pub mod request;
 mod results;
+mod retrained;
 mod run;
 mod sample;
 mod seed;
@@ -62,7 +63,8 @@ pub use project_card::{AskedLabeler, AskedRun, InterruptedRun, NodeReport, Proje
 pub use report::{RunReport, Seconds};
 pub use request::{
     AuditRequest, AuditSubject, EvaluationRequest, FileJob, LabelQuestion, LabelRequest, OpenRequest, PictureRequest,
-    ProjectRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest, Walk, WalkRequest,
+    ProjectRequest, RetrainedQuestion, RetrainedRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest, Walk,
+    WalkRequest,
 };
 pub use warm_up::WarmUp;
 pub use weights::Weights;

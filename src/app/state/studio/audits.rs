@@ -83,11 +83,13 @@ impl Studio {
     /// Audits a node against the one it was made from.
     pub fn start_audit(&mut self, node: NodeId) {
         let Some(page) = self.audit_page(node) else { return };
-        let chosen = self.labeler.as_ref().filter(|labeler| !labeler.forget.is_empty());
+        let history = self.history.as_ref();
+        let audited = history.and_then(|history| history.manifest.node(node));
+        let retrained = audited.and_then(|node| self.retrained_for(node)).map(|(file, _)| file.to_owned());
         let request = AuditRequest {
             subject: AuditSubject::Node { project: None, node },
-            retrained: None,
-            labeler: chosen.map(|labeler| (labeler.card.spec.clone(), labeler.target())),
+            retrained,
+            labeler: self.audit_labeler(),
             second: None,
             class: None,
             classes: None,
