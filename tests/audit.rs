@@ -4,6 +4,7 @@ use std::{
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -13,6 +14,8 @@ use unlearn_studio::{
     },
     checkpoint::{self, Checkpoint},
     device,
+    engine::{Command, Engine, Event, RetrainedQuestion, RetrainedRequest},
+    feedback::LabelerSpec,
     metrics::{Labeler, Target},
     model::Model,
     networks::flat::to_vec,
@@ -248,6 +251,14 @@ fn a_node_is_audited_and_its_report_can_be_checked() {
     assert_eq!(loads, [""; 0]);
     assert!(page.matches("data:image/png;base64,").count() >= 4);
 
+    // Cards of the bundled models say which of them never saw a 4.
+    assert_eq!(offered(&project, None), Some(asset("models/digits-without-4.safetensors")));
+    let named = |forget: &str| Some((LabelerSpec { path: onnx.clone(), mean: None, std: None }, forget.to_owned()));
+    assert_eq!(offered(&project, named("digit=4")), Some(asset("models/digits-without-4.safetensors")));
+    for other in ["7", "4|7"] {
+        assert_eq!(offered(&project, named(other)), None, "{other}");
+    }
+
     let verify = || studio(&["audit", "--verify", &text(&report.with_extension("json"))]);
     let sentence = || String::from_utf8(verify().stderr).expect("UTF-8");
     let ok = verify();
@@ -285,6 +296,24 @@ fn a_node_is_audited_and_its_report_can_be_checked() {
     fs::write(report.with_extension("json"), &whole).expect("written");
     fs::remove_file(&onnx).expect("removed");
     assert!(sentence().contains("the labeler is not there"), "{}", sentence());
+}
+
+/// The bundled model that audits of node 1 of a project are offered to compare with.
+fn offered(project: &Path, labeler: Option<(LabelerSpec, String)>) -> Option<PathBuf> {
+    let engine = Engine::start(device::cpu()).expect("a thread");
+    engine.send(Command::Load(project.to_owned().into()));
+    let question = RetrainedQuestion { node: 1, labeler, folder: asset("models") };
+    engine.send(Command::Retrained(Box::new(RetrainedRequest::Find(question.clone()))));
+    loop {
+        match engine.events.recv_timeout(Duration::from_secs(60)).expect("an answer") {
+            Event::RetrainedFound(asked, found) => {
+                assert_eq!(*asked, question);
+                return found;
+            }
+            Event::Failed(sentence) => panic!("{sentence}"),
+            _ => {}
+        }
+    }
 }
 
 /// Whether a value is what a schema says: types, required and known fields, items. Enough of JSON Schema for this one.
@@ -344,10 +373,12 @@ fn what_cannot_be_audited_is_one_sentence() {
         (vec!["audit", &model, &mae, "--labeler", &onnx, "--forget", "4", "--out", &out], 1, "it completes pictures"),
         (vec!["audit", "--verify", "absent.json"], 1, "absent.json: cannot be read"),
     ];
+    let own = vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--retrained", &model, "--out", &out];
     let golden = fixture("golden/stylegan2-16.pt");
     let other = at("other.json");
     let no = at("no.json");
     let more: Vec<(Vec<&str>, i32, &str)> = vec![
+        (own, 1, "this is the original model itself, not a model that never saw what must go"),
         (
             vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--retrained", &golden, "--out", &out],
             1,

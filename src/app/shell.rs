@@ -259,7 +259,7 @@ impl App {
         if !history::is_empty(studio) {
             let margin = Margin { left: 16, right: 16, top: 8, bottom: 6 };
             Panel::bottom("history").resizable(false).frame(frame(margin)).show(ui, |ui| {
-                history_view.ui(ui, studio, thumbnails);
+                history_view.ui(ui, studio, thumbnails, dialogs);
             });
         }
         if !timeline::is_empty(studio) {

@@ -28,7 +28,7 @@ pub use layers::{BlockDistance, LayerSimilarity};
 pub use measure::{HeadNames, Independent, Measurements, ModelMeasurement, Pul};
 pub use page::{Picture, Pictures, page};
 pub use relearn::{RelearnBudget, Relearning};
-pub use report::{AncestryNode, AuditReport, Facts, HashedFile, SCHEMA, digest, sha256};
+pub use report::{AncestryNode, AuditReport, Facts, HashedFile, SCHEMA, audited_sha256, digest, sha256};
 pub use search::{Search, SearchBudget, Space};
 pub use statistics::{Rate, clopper_pearson, pul_interval};
 pub use subject::{Judge, Role, Subject};

@@ -1,6 +1,6 @@
 //! The report of an audit, for machines: every number, setting, seed and hash. `docs/audit.schema.json` describes it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +13,8 @@ use super::{
 
 /// What the file is, and in which version.
 pub const SCHEMA: &str = "unlearn-studio/audit/1";
+/// A larger file is no report.
+pub(crate) const MOST_BYTES: u64 = 256 << 20;
 /// The field that holds the digest of everything else.
 pub(crate) const DIGEST: &str = "digest";
 
@@ -98,6 +100,19 @@ pub struct AuditReport {
     pub pictures: Vec<(String, String)>,
     /// SHA-256 of everything above, see [`digest`].
     pub digest: String,
+}
+
+/// SHA-256 of the model that the report in a file is of; `None` of a file that is no report. Nothing else in it is looked at.
+pub fn audited_sha256(path: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Subject {
+        schema: String,
+        result: HashedFile,
+    }
+    let is_small = std::fs::metadata(path).ok()?.len() <= MOST_BYTES;
+    let text = is_small.then(|| std::fs::read_to_string(path).ok())??;
+    let subject: Subject = serde_json::from_str(&text).ok()?;
+    (subject.schema == SCHEMA).then_some(subject.result.sha256)
 }
 
 /// SHA-256, in hexadecimal, of a report without its digest: of its JSON with the names of every object in order and no white space.

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::{
     error::AuditError,
-    report::{AuditReport, DIGEST, HashedFile, SCHEMA, digest, sha256},
+    report::{AuditReport, DIGEST, HashedFile, MOST_BYTES, SCHEMA, digest, sha256},
 };
 use crate::{atomic_file::plain_reason, checkpoint};
 
-/// A larger file is no report.
-const MOST_BYTES: u64 = 256 << 20;
+/// What the model that a report is of is called in sentences.
+const AUDITED: &str = "the audited model";
 /// What stands before a picture on a page.
 pub(crate) const PICTURE: &str = "data:image/png;base64,";
 
@@ -59,7 +59,7 @@ pub fn verify(path: &Path) -> Result<Checked, AuditError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let files = [
         ("the original model", Some(&report.original)),
-        ("the audited model", Some(&report.result)),
+        (AUDITED, Some(&report.result)),
         ("the retrained model", report.retrained.as_ref()),
         ("the labeler", Some(&report.labeler)),
         ("the independent labeler", report.second_labeler.as_ref()),
@@ -87,8 +87,12 @@ impl Checked {
             Ok(found) if found == hashed.sha256 => self.right.push(format!("{}: {what}, {short}…", path.display())),
             Ok(found) => {
                 let found = found.get(..12).unwrap_or(&found).to_owned();
+                let note = match what {
+                    AUDITED => "; the report is of other weights than the file holds now",
+                    _ => "",
+                };
                 self.wrong.push(format!(
-                    "{}: this is not {what} of the report: its SHA-256 begins with {found}, the report's with {short}",
+                    "{}: this is not {what} of the report: its SHA-256 begins with {found}, the report's with {short}{note}",
                     path.display()
                 ));
             }

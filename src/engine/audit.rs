@@ -15,6 +15,7 @@ use super::{
     halve::halve,
     history::KeptRequest,
     request::{AuditRequest, AuditSubject},
+    retrained::{check_alike, has_seen_it},
     warm_up::warm_up,
 };
 use crate::{
@@ -91,7 +92,7 @@ fn of_node(request: &AuditRequest, project: &Project, node: NodeId) -> Result<Pr
         )));
     };
     let asked = |node: NodeId| project.request(node).ok();
-    let kept: Option<KeptRequest> = asked(node).and_then(|request| serde_json::from_value(request).ok());
+    let kept = KeptRequest::of(project, node);
     let named = kept.as_ref().and_then(|kept| kept.request.labeler());
     let named = named.map(|(labeler, forget)| (labeler.clone(), forget.to_owned()));
     let (labeler, forget) = request.labeler.clone().or(named).ok_or_else(|| {
@@ -162,16 +163,13 @@ pub(super) fn audit(
     let original = open(&prepared.before)?;
     let mut result = open(&prepared.after)?;
     let mut retrained = request.retrained.as_deref().map(open).transpose()?;
-    let unlike = |other: &Model| {
-        original.generator.family() != other.generator.family()
-            || original.generator.resolution() != other.generator.resolution()
-            || original.generator.image_channels() != other.generator.image_channels()
-    };
-    if unlike(&result) {
-        return Err(not_alike(&original, &result));
-    }
-    if let Some(other) = retrained.as_ref().filter(|other| unlike(other)) {
-        return Err(not_alike(&original, other));
+    check_alike(&original, &result)?;
+    if let Some(other) = &retrained {
+        check_alike(&original, other)?;
+        let known = [(&original, "the original model itself"), (&result, "the audited model itself")];
+        if let Some((_, what)) = known.into_iter().find(|(model, _)| model.sha256 == other.sha256) {
+            return Err(has_seen_it(&other.path, what));
+        }
     }
     // Whoever relearns needs a discriminator; the original's is only looked through.
     let train = request.budget.relearn.clone();
@@ -258,24 +256,6 @@ fn open_model(path: &Path, prepared: &Prepared, device: &Device) -> Result<Model
         )));
     }
     Ok(model)
-}
-
-fn not_alike(original: &Model, other: &Model) -> EngineError {
-    let describe = |model: &Model| {
-        let generator = &model.generator;
-        format!(
-            "{} ({}, {} pixels, {} channels)",
-            model.path.display(),
-            generator.family(),
-            generator.resolution(),
-            generator.image_channels()
-        )
-    };
-    EngineError::Settings(format!(
-        "{} and {} cannot be compared: they make different pictures",
-        describe(original),
-        describe(other)
-    ))
 }
 
 /// The pictures of the page.

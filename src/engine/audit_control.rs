@@ -17,6 +17,7 @@ use super::{
     job::send_event,
     phase::{Phase, Progress},
     request::ProjectRequest,
+    retrained::retrained,
     session::Session,
     suggest::suggest,
     tiles::{PendingSamples, send_tiles},
@@ -112,6 +113,10 @@ impl<'a> AuditControl<'a> {
                 let suggested =
                     self.session.model().and_then(|model| suggest(&model, &request, &mut self.session.reference));
                 self.answer(suggested.map(|suggestions| Event::Suggested(Box::new(suggestions))));
+            }
+            Command::Retrained(request) => {
+                let done = retrained(self.session, *request, None);
+                self.answer(done);
             }
             Command::Label(request) => self.session.labels.put(request),
             Command::Move(motion) => self.session.motion = motion,

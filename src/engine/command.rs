@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     request::{
         AuditRequest, CompareRequest, ConvertRequest, DrawRequest, FileJob, LabelRequest, OpenRequest, ProjectRequest,
-        RunRequest, SampleRequest, SuggestRequest, TrainRequest, WalkRequest,
+        RetrainedRequest, RunRequest, SampleRequest, SuggestRequest, TrainRequest, WalkRequest,
     },
     weights::Weights,
 };
@@ -64,6 +64,8 @@ pub enum Command {
     Compare(Box<CompareRequest>),
     /// Find out how far forgetting holds; what is open stays open. It can be paused, resumed and stopped.
     Audit(Box<AuditRequest>),
+    /// Choose the retrained model that audits of a node compare with.
+    Retrained(Box<RetrainedRequest>),
     /// Train a model from scratch; what is open stays open.
     Train(Box<TrainRequest>),
     /// Read or write a file that is no model.

@@ -22,6 +22,7 @@ use super::{
     phase::{Phase, Progress},
     request::ProjectRequest,
     results::Held,
+    retrained::retrained,
     session::Session,
     tiles::{PendingSamples, send_tiles},
     time_left::{Part, TimeLeft},
@@ -277,6 +278,10 @@ impl<'a> RunControl<'a> {
             Command::Move(motion) => self.session.motion = motion,
             Command::Mask(masking) => self.session.masking = masking,
             Command::Project(request) => self.handle_project(*request),
+            Command::Retrained(request) => {
+                let done = retrained(self.session, *request, self.node);
+                self.send_answer(done);
+            }
             Command::ProjectsFolder(folder) => self.session.projects_folder = folder,
             Command::Load(_)
             | Command::Pictures(_)

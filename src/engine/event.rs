@@ -7,7 +7,7 @@ use super::{
     pictures_card::PicturesCard,
     project_card::ProjectCard,
     report::RunReport,
-    request::{LabelQuestion, LabelRequest, SampleRequest, WalkRequest},
+    request::{LabelQuestion, LabelRequest, RetrainedQuestion, SampleRequest, WalkRequest},
     training::TrainReport,
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     metrics::{Evaluation, Head},
     model::ModelCard,
     networks::{Masking, Motion},
+    project::NodeId,
     unlearn::{Iteration, LayerShare},
 };
 
@@ -163,6 +164,10 @@ pub enum Event {
     Compared(Option<Box<Evaluation>>),
     /// An audit is over and its report written; `None` if that was stopped.
     Audited(Option<Box<AuditReport>>),
+    /// The model that was trained like the first of the history but without what must go, if the folder has one.
+    RetrainedFound(Box<RetrainedQuestion>, Option<PathBuf>),
+    /// Audits of this node cannot compare with the chosen model, in one sentence; nothing has changed.
+    RetrainedRefused(NodeId, String),
     /// A training from scratch is over.
     Trained(Box<TrainReport>),
     /// A feedback file was read.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::EngineError,
-    project_card::{AskedLabeler, AskedRun, InterruptedRun, ProjectCard},
+    project_card::{AskedLabeler, AskedRun, InterruptedRun, NodeReport, ProjectCard},
     request::{OpenRequest, ProjectRequest, RunRequest},
     results::Snapshot,
     session::Session,
@@ -39,6 +39,13 @@ pub(super) struct KeptRequest {
     /// The pictures that the model completes, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pictures: Option<ImageSource>,
+}
+
+impl KeptRequest {
+    /// What was asked for a node; `None` where nothing was, or where that cannot be read any more.
+    pub(super) fn of(project: &Project, id: NodeId) -> Option<Self> {
+        serde_json::from_value(project.request(id).ok()?).ok()
+    }
 }
 
 /// Opens a model file or a project and puts it in place of everything that was open. Gives what the person should know.
@@ -329,6 +336,7 @@ pub(super) fn card(session: &Session, running: Option<NodeId>) -> Option<Box<Pro
         interrupted: project.unfinished().and_then(waiting),
         stopped: project.stopped().and_then(waiting),
         labeler: asked_labeler(project),
+        reports: manifest.nodes.iter().filter_map(|node| NodeReport::find(project.folder(), node.id)).collect(),
         manifest,
     }))
 }

@@ -38,6 +38,7 @@ mod project_card;
 mod report;
 pub mod request;
 mod results;
+mod retrained;
 mod run;
 mod sample;
 mod seed;
@@ -58,11 +59,12 @@ pub use event::{Event, LabelerCard, LabelledSamples, RenderedTiles, SampleLabel,
 pub use memory::{peak_memory, reset_peak_memory};
 pub use phase::{Phase, Progress};
 pub use pictures_card::PicturesCard;
-pub use project_card::{AskedLabeler, AskedRun, InterruptedRun, ProjectCard};
+pub use project_card::{AskedLabeler, AskedRun, InterruptedRun, NodeReport, ProjectCard};
 pub use report::{RunReport, Seconds};
 pub use request::{
     AuditRequest, AuditSubject, EvaluationRequest, FileJob, LabelQuestion, LabelRequest, OpenRequest, PictureRequest,
-    ProjectRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest, Walk, WalkRequest,
+    ProjectRequest, RetrainedQuestion, RetrainedRequest, RunRequest, SampleKind, SampleRequest, SuggestRequest, Walk,
+    WalkRequest,
 };
 pub use warm_up::WarmUp;
 pub use weights::Weights;

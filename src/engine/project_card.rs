@@ -1,9 +1,10 @@
 //! The history as it is shown.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::request::RunRequest;
 use crate::{
+    audit::audited_sha256,
     feedback::{FeedbackSource, LabelerSpec},
     project::{Manifest, NodeId},
     unlearn::Settings,
@@ -28,6 +29,33 @@ pub struct ProjectCard {
     pub stopped: Option<InterruptedRun>,
     /// The labeler of the latest run that had one, if its file is still there.
     pub labeler: Option<AskedLabeler>,
+    /// The reports of audits that are there, in the nodes' order.
+    pub reports: Vec<NodeReport>,
+}
+
+impl ProjectCard {
+    /// Where the report of an audit of a node stands in a project's folder; its numbers stand beside it as JSON.
+    pub fn audit_page(folder: &Path, node: NodeId) -> PathBuf {
+        folder.join("nodes").join(node.to_string()).join("audit.html")
+    }
+}
+
+/// The report of an audit of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeReport {
+    /// The node.
+    pub node: NodeId,
+    /// SHA-256 of the weights that were audited: a run that goes on gives its node others. `None` if the page's numbers are not there to
+    /// say it.
+    pub sha256: Option<String>,
+}
+
+impl NodeReport {
+    /// The report of a node in a project's folder, if there is one.
+    pub(super) fn find(folder: &Path, node: NodeId) -> Option<Self> {
+        let page = ProjectCard::audit_page(folder, node);
+        page.is_file().then(|| Self { node, sha256: audited_sha256(&page.with_extension("json")) })
+    }
 }
 
 /// A labeler and what was asked of it.

@@ -167,6 +167,29 @@ pub struct AuditRequest {
     pub out: PathBuf,
 }
 
+/// The model, trained without what must go, that audits of a node compare with.
+#[derive(Clone, Debug)]
+pub enum RetrainedRequest {
+    /// Look at this file and keep it with the node; the answer is [`Event::Project`](super::Event::Project) or
+    /// [`Event::RetrainedRefused`](super::Event::RetrainedRefused).
+    Choose(NodeId, PathBuf),
+    /// Compare with none, whatever is offered.
+    Clear(NodeId),
+    /// Find one among the models of a folder; the answer is [`Event::RetrainedFound`](super::Event::RetrainedFound).
+    Find(RetrainedQuestion),
+}
+
+/// For which audit a retrained model is looked for, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrainedQuestion {
+    /// The node.
+    pub node: NodeId,
+    /// As [`AuditRequest::labeler`].
+    pub labeler: Option<(LabelerSpec, String)>,
+    /// A folder of models.
+    pub folder: PathBuf,
+}
+
 /// What is audited.
 #[derive(Clone, Debug)]
 pub enum AuditSubject {

@@ -20,6 +20,7 @@ use super::{
     pictures::{open_pictures, open_remembered},
     pictures_card::PicturesCard,
     request::ProjectRequest,
+    retrained::retrained,
     run::{Job, open_unended, run},
     session::Session,
     suggest::suggest,
@@ -249,10 +250,15 @@ impl Worker<'_> {
                     audit(prepared, &request, &device, &mut control)
                 });
                 if let Some(report) = done {
+                    let written = report.is_some();
                     send_event(events, Event::Audited(report.map(Box::new)));
+                    if written && session.project.is_some() {
+                        send_history(session, events);
+                    }
                 }
                 send_event(events, Event::Idle);
             }
+            Command::Retrained(request) => answer(events, || retrained(session, *request, None)),
             Command::Train(request) => {
                 let mut control = JobControl::new(commands, events, waiting);
                 answer(events, || Ok(Event::Trained(Box::new(train(&request, &session.device.device, &mut control)?))));

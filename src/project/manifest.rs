@@ -78,12 +78,25 @@ pub struct Node {
     /// What was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Numbers>,
+    /// The model that audits of it compare with; none if nobody chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrained: Option<Retrained>,
     /// Iterations that led to each snapshot, in the order in which they were taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<usize>,
     /// What this version does not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// Which model, trained without what must go, an audit compares with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Retrained {
+    /// None, although one may be offered.
+    Without,
+    /// This file.
+    File(PathBuf),
 }
 
 /// What a request says of itself.

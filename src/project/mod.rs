@@ -20,11 +20,12 @@ mod copy;
 mod error;
 mod lock;
 mod manifest;
+mod retrained;
 mod run_state;
 mod stopped;
 mod store;
 
 pub use error::ProjectError;
-pub use manifest::{Asked, Manifest, Node, NodeId, Numbers, Status};
+pub use manifest::{Asked, Manifest, Node, NodeId, Numbers, Retrained, Status};
 pub use run_state::RunState;
 pub use store::{Original, Project, is_project};

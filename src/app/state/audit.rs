@@ -5,9 +5,20 @@ use std::path::PathBuf;
 use super::run_state::RunStatus;
 use crate::{
     audit::AuditReport,
-    engine::{Phase, Progress},
+    engine::{Phase, Progress, RetrainedQuestion},
     project::NodeId,
 };
+
+/// Retrained models that audits may compare with: what is known beside the choice that a node keeps.
+#[derive(Debug, Default)]
+pub struct RetrainedModels {
+    /// For which audits one was looked for, and what was found.
+    pub asked: Vec<(RetrainedQuestion, Option<PathBuf>)>,
+    /// The file that is being looked at, and for which node.
+    pub looking_at: Option<(NodeId, PathBuf)>,
+    /// Why the file chosen last cannot be compared with, and for which node.
+    pub refused: Option<(NodeId, String)>,
+}
 
 /// Where an audit stands.
 #[derive(Debug)]

@@ -12,6 +12,11 @@ pub fn bundled_completion() -> Option<PathBuf> {
     bundled("assets/models/avatars-mae-64.safetensors")
 }
 
+/// The folder of all of them.
+pub fn bundled_models() -> Option<PathBuf> {
+    bundled_model()?.parent().map(Path::to_owned)
+}
+
 /// From the program's installation, else from its source folder.
 fn bundled(name: &str) -> Option<PathBuf> {
     let program = std::env::current_exe().ok();

@@ -5,6 +5,9 @@ use eframe::egui::{OpenUrl, ProgressBar, RichText, Ui};
 use super::{format::format_duration, theme::palette, widgets};
 use crate::app::state::{audit::AuditState, run_state::RunStatus, studio::Studio};
 
+/// The report of an audit of weights that the node had before.
+pub(crate) const EARLIER: &str = "Show earlier report";
+
 /// The audit in progress or the last one; nothing if there is none.
 pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
     let p = palette(ui.style());
@@ -37,14 +40,21 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
             widgets::gap(ui);
         }
         Some(AuditState::Done { node, report, page }) => {
-            let (node, verdicts, page) = (*node, report.verdicts.clone(), page.clone());
+            let (node, page) = (*node, page.clone());
+            let note = studio.note_on_weights(node, &report.result.sha256);
+            // What was found says nothing of weights that came later.
+            let verdicts = if note.is_some() { Vec::new() } else { report.verdicts.clone() };
             widgets::card(ui).show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.label(RichText::new(format!("Audit of {}", name(studio, node))).heading().color(p.after));
+                if let Some(note) = &note {
+                    ui.label(RichText::new(note).color(ui.visuals().warn_fg_color));
+                }
                 ui.add_space(4.0);
                 ui.horizontal(|ui| {
                     let help = format!("Opens {} in a browser", page.display());
-                    if widgets::wide_button(ui, "Show report", p.after, 130.0).on_hover_text(help).clicked() {
+                    let text = if note.is_some() { EARLIER } else { "Show report" };
+                    if widgets::wide_button(ui, text, p.after, 130.0).on_hover_text(help).clicked() {
                         show(ui, &page);
                     }
                     if widgets::side_button(ui, "Close").clicked() {

@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, bounded};
 use eframe::egui::{Context, RichText, TextEdit, Ui};
 
 use super::{captions, theme::palette, widgets};
-use crate::{app::state::studio::Studio, engine::ImageSource};
+use crate::{app::state::studio::Studio, engine::ImageSource, project::NodeId};
 
 /// What a file is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     OpenLabeler,
     OpenPictures,
     OpenRetained,
+    /// A retrained model for audits of a node.
+    OpenRetrainedModel(NodeId),
     SaveGrid,
     SaveAnimation,
     SaveWalk,
@@ -33,6 +35,12 @@ impl Purpose {
             Self::OpenModel => {
                 ("Open a model or a project", "Models", &["safetensors", "pt", "pth", "pkl", "tar", "json"], None)
             }
+            Self::OpenRetrainedModel(_) => (
+                "Choose a model that never saw it",
+                "Models",
+                &["safetensors", "pt", "pth", "pkl", "tar", "json"],
+                None,
+            ),
             Self::SaveModel => {
                 ("Save the model", "Models", &["safetensors", "pt", "pkl"], Some("-unlearned.safetensors"))
             }
@@ -64,6 +72,7 @@ impl Purpose {
             Self::OpenLabeler => "open labeler",
             Self::OpenPictures => "open pictures",
             Self::OpenRetained => "open retained pictures",
+            Self::OpenRetrainedModel(_) => "open retrained model",
             Self::SaveGrid => "save image",
             Self::SaveAnimation => "save animation",
             Self::SaveCharts => "save charts",
@@ -247,6 +256,7 @@ fn act(purpose: Purpose, path: PathBuf, studio: &mut Studio, first: usize) {
         Purpose::SaveCharts => studio.save_charts(path),
         Purpose::SaveFolder => studio.save_model(path),
         Purpose::OpenPictures => studio.open_pictures(ImageSource::of(path)),
+        Purpose::OpenRetrainedModel(node) => studio.choose_retrained(node, path),
         Purpose::OpenRetained => studio.retained = Some(ImageSource::of(path)),
     }
 }

@@ -6,7 +6,9 @@ use eframe::egui::{
 
 use super::{
     audit_card,
+    dialogs::Dialogs,
     format::{about, format_bytes, format_change, group_digits},
+    retrained_row,
     theme::palette,
     thumbnails::Thumbnails,
     widgets,
@@ -39,7 +41,7 @@ pub(crate) fn is_empty(studio: &Studio) -> bool {
 }
 
 impl HistoryView {
-    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
+    pub(crate) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, dialogs: &mut Dialogs) {
         let (Some(history), Some(sample)) = (studio.history.clone(), studio.preview_sample()) else { return };
         ui.horizontal(|ui| {
             ui.label(RichText::new("History").heading());
@@ -48,6 +50,11 @@ impl HistoryView {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.actions(ui, studio, &history));
         });
+        if let Some(node) = studio.selected_node().cloned()
+            && studio.audit_obstacle(&node).is_none()
+        {
+            retrained_row::ui(ui, studio, dialogs, &node);
+        }
         let places = places(&history);
         let rows = places.iter().map(|(_, _, row)| row + 1).max().unwrap_or(1);
         let columns = places.iter().map(|(_, column, _)| column + 1).max().unwrap_or(1);
@@ -202,11 +209,14 @@ impl HistoryView {
                     ui.add_enabled(false, egui::Button::new("Audit")).on_disabled_hover_text(reason);
                 }
             }
-            let page = studio.audit_page(node.id).filter(|page| page.is_file());
-            if let Some(page) = page
-                && may(true, ui, "Show report")
-            {
-                audit_card::show(ui, &page);
+            if let Some((page, note)) = studio.audit_report(node.id) {
+                let text = if note.is_some() { audit_card::EARLIER } else { "Show report" };
+                if may(true, ui, text) {
+                    audit_card::show(ui, &page);
+                }
+                if let Some(note) = note {
+                    widgets::explain(ui, note);
+                }
             }
             let compare = if compared { "Compare with the parent again" } else { "Compare with this" };
             if may(whole, ui, compare) {

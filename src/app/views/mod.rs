@@ -24,6 +24,7 @@ pub(crate) mod model_card;
 pub(crate) mod notices;
 mod region_painter;
 mod result_card;
+mod retrained_row;
 pub(crate) mod run_panel;
 mod scatter;
 mod settings_form;

@@ -10,7 +10,7 @@ use crate::{
         run_state::RunStatus,
     },
     audit::{AUDIT_SEED, AuditBudget, AuditReport},
-    engine::{AuditRequest, AuditSubject, Command, Phase, Progress},
+    engine::{AuditRequest, AuditSubject, Command, Phase, Progress, ProjectCard},
     project::{Node, NodeId},
 };
 
@@ -50,18 +50,46 @@ impl Studio {
 
     /// Where the report of a node stands, or will.
     pub fn audit_page(&self, node: NodeId) -> Option<PathBuf> {
-        let folder = &self.history.as_ref()?.folder;
-        Some(folder.join("nodes").join(node.to_string()).join("audit.html"))
+        Some(ProjectCard::audit_page(&self.history.as_ref()?.folder, node))
+    }
+
+    /// The report of a node's audit, if there is one: its page, and one sentence if it is not of the weights that the node has now.
+    pub fn audit_report(&self, node: NodeId) -> Option<(PathBuf, Option<String>)> {
+        let history = self.history.as_ref()?;
+        let report = history.reports.iter().find(|report| report.node == node)?;
+        let note = match &report.sha256 {
+            Some(sha256) => self.note_on_weights(node, sha256),
+            None => {
+                Some("The numbers of this report are not beside it, so nothing says which weights it is of.".to_owned())
+            }
+        };
+        Some((self.audit_page(node)?, note))
+    }
+
+    /// What is to be said of a report of these weights, in one sentence, if its node has others now: its run went on.
+    pub fn note_on_weights(&self, node: NodeId, audited: &str) -> Option<String> {
+        let now = self.history.as_ref()?.manifest.node(node)?.sha256.as_deref()?;
+        let short = |sha256: &str| sha256.get(..12).unwrap_or(sha256).to_owned();
+        (now != audited).then(|| {
+            format!(
+                "This report is of earlier weights ({}\u{2026}): the node's run has gone on since, and its weights are {}\u{2026} now. Audit it \
+                 again.",
+                short(audited),
+                short(now)
+            )
+        })
     }
 
     /// Audits a node against the one it was made from.
     pub fn start_audit(&mut self, node: NodeId) {
         let Some(page) = self.audit_page(node) else { return };
-        let chosen = self.labeler.as_ref().filter(|labeler| !labeler.forget.is_empty());
+        let history = self.history.as_ref();
+        let audited = history.and_then(|history| history.manifest.node(node));
+        let retrained = audited.and_then(|node| self.retrained_for(node)).map(|(file, _)| file.to_owned());
         let request = AuditRequest {
             subject: AuditSubject::Node { project: None, node },
-            retrained: None,
-            labeler: chosen.map(|labeler| (labeler.card.spec.clone(), labeler.target())),
+            retrained,
+            labeler: self.audit_labeler(),
             second: None,
             class: None,
             classes: None,

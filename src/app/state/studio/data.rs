@@ -6,7 +6,7 @@ use crate::{
     app::{
         link::Link,
         state::{
-            audit::AuditState,
+            audit::{AuditState, RetrainedModels},
             charts::Charts,
             labeler::LabelerChoice,
             marks::Marks,
@@ -115,6 +115,8 @@ pub struct Studio {
     pub preset: PresetChoice,
     /// The audit in progress, or the last one.
     pub audit: Option<AuditState>,
+    /// Retrained models that audits may compare with.
+    pub retrained_models: RetrainedModels,
     /// The history of the open model, where one is kept.
     pub history: Option<Arc<ProjectCard>>,
     /// The node that stands in for "before" to compare with, if it is not the parent.
@@ -211,6 +213,7 @@ impl Studio {
             settings: Settings::default(),
             preset: PresetChoice::BuiltIn(Settings::default().method().default_preset()),
             audit: None,
+            retrained_models: RetrainedModels::default(),
             history: None,
             compared_node: None,
             charts: Charts::default(),

@@ -5,6 +5,7 @@ use crate::{
     app::{
         link::LinkEvent,
         state::{
+            audit::RetrainedModels,
             charts::Charts,
             marks::Marks,
             most_changed::MostChanged,
@@ -143,6 +144,8 @@ impl Studio {
             Event::Paused if self.take_audit_status(RunStatus::Paused) => {}
             Event::Resumed if self.take_audit_status(RunStatus::Running) => {}
             Event::Audited(report) => self.handle_audited(report),
+            Event::RetrainedFound(question, found) => self.handle_retrained_found(&question, found),
+            Event::RetrainedRefused(node, reason) => self.handle_retrained_refused(node, reason),
             Event::Paused => {
                 if let Some(run) = self.run.in_progress_mut().filter(|run| run.status != RunStatus::Stopping) {
                     run.status = RunStatus::Paused;
@@ -160,7 +163,7 @@ impl Studio {
 
     fn handle_failed(&mut self, sentence: String) {
         let of_marks = self.asked.is_empty() && self.suggesting;
-        (self.suggesting, self.reading) = (false, None);
+        (self.suggesting, self.reading, self.retrained_models.looking_at) = (false, None, None);
         let running = || self.run.in_progress().map(|_| Topic::Run);
         let topic = self.asked.pop_front().or_else(running).unwrap_or_default();
         if of_marks {
@@ -217,6 +220,7 @@ impl Studio {
             self.choose_method(default_method(completes));
         }
         (self.history, self.audit) = (None, None);
+        self.retrained_models = RetrainedModels::default();
         self.compared_node = None;
         self.is_previewing = false;
         self.layers.clear();

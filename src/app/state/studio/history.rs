@@ -43,6 +43,7 @@ impl Studio {
         let known = |id: &NodeId| card.as_ref().is_some_and(|card| card.manifest.node(*id).is_some());
         self.compared_node = self.compared_node.filter(known);
         self.forget_changed(card.as_deref());
+        self.retrained_models.looking_at = None;
         self.history = card;
         // What a run shows of itself is newer than its node.
         if moved && self.run.in_progress().is_none() {

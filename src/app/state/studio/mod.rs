@@ -12,6 +12,7 @@ mod history;
 mod marks_check;
 mod order;
 mod presets;
+mod retrained;
 mod runs;
 mod samples;
 mod unsaved;
