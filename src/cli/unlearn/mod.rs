@@ -360,11 +360,13 @@ fn summary(report: &RunReport) -> String {
     }
     lines.extend(report.evaluation.as_ref().map(ToString::to_string));
     lines.extend(report.estimated.map(|seen| {
+        let (least, most) = (100.0 * seen.at_least, 100.0 * seen.at_most);
+        let gone = match seen.sees_change() {
+            true => format!("about {:.0} % gone", seen.percentage()),
+            false => "no change seen".to_owned(),
+        };
         format!(
-            "about {:.0} % gone, as the marks let it be estimated (between {:.0} and {:.0} %; over {} samples)",
-            100.0 * seen.gone,
-            100.0 * seen.at_least,
-            100.0 * seen.at_most,
+            "{gone}, as the marks let it be estimated (between {least:.0} and {most:.0} % gone; over {} samples)",
             seen.samples
         )
     }));
