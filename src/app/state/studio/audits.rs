@@ -33,8 +33,8 @@ impl Studio {
         if node.file.is_none() {
             return Some("Its run has not ended.".to_owned());
         }
-        if self.model.as_ref().is_some_and(|card| card.completes.is_some()) {
-            return Some("Audits are of models that draw samples; this one completes pictures.".to_owned());
+        if self.sample_count() == 0 {
+            return Some("Open a folder of pictures first.".to_owned());
         }
         if let Some(reason) = &history.read_only {
             return Some(format!("This project is read-only here: {reason}."));
@@ -93,6 +93,7 @@ impl Studio {
             second: None,
             class: None,
             classes: None,
+            pictures: None,
             budget: AuditBudget::default(),
             seed: AUDIT_SEED,
             out: page.clone(),

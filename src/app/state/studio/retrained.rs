@@ -18,7 +18,7 @@ impl Studio {
     }
 
     /// The retrained model that audits of a node compare with, and whether it is merely offered.
-    pub fn retrained_for(&self, node: &Node) -> Option<(&Path, bool)> {
+    pub fn retrained_for<'a>(&'a self, node: &'a Node) -> Option<(&'a Path, bool)> {
         match &node.retrained {
             Some(Retrained::File(file)) => Some((file, false)),
             Some(Retrained::Without) => None,
