@@ -1,7 +1,10 @@
 //! One stage-2 iteration and its parts, batch 16, two adapted generators, the authors' settings.
 //!
-//! `cargo bench --bench iteration`; `UNLEARN_DEVICE=gpu` measures the GPU instead of the CPU. What was measured is
-//! written down in `benches/README.md`.
+//! `cargo bench --bench iteration`; `UNLEARN_DEVICE=gpu` measures the GPU instead of the CPU, `UNLEARN_VECTOR=avx2` leaves AVX-512
+//! out of our kernels. What was measured is written down in `benches/README.md`.
+
+#[path = "common/mod.rs"]
+mod common;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use divan::Bencher;
@@ -31,6 +34,13 @@ const SIZES: [(&str, &[usize]); 4] = [
     ("64x64, 64 channels, 32 at 64x64", &[64, 64, 64, 64, 32]),
     ("64x64, 64 channels", &[64; 5]),
 ];
+
+/// StyleGAN2s of sizes that people have, of which a whole iteration takes long: their parts are timed once or twice.
+const LARGE: [(&str, &[usize]); 2] =
+    [("32x32, 512 channels", &[512; 4]), ("128x128, 256 to 64 channels", &[256, 256, 256, 256, 128, 64])];
+
+/// As published for 256x256, which takes more memory than most machines give a CPU: timed on a GPU only.
+const CONFIG_F: (&str, &[usize]) = ("256x256, configuration F", &[512, 512, 512, 512, 512, 256, 128]);
 
 struct Setup {
     trainer: Trainer,
@@ -86,7 +96,8 @@ fn networks(name: &str, rng: &mut NormalSource) -> (Params, Params) {
         let g = FreshFamily::StyleGan3T.generator(&a, rng).expect("a generator");
         return (g, a.discriminator(rng));
     }
-    let channels = SIZES.iter().find(|(n, _)| *n == name).map_or(SIZES[0].1, |(_, channels)| channels);
+    let (_, channels) =
+        *SIZES.iter().chain(&LARGE).chain([&CONFIG_F]).find(|(n, _)| *n == name).expect("a size of the list");
     let a = Architecture { channels: channels.to_vec(), image_channels: 3, latent: 128, mapping_layers: 8 };
     (a.generator(rng), a.discriminator(rng))
 }
@@ -117,14 +128,19 @@ fn dcgan(rng: &mut NormalSource) -> (Params, Params) {
 }
 
 fn device() -> Device {
-    match std::env::var("UNLEARN_DEVICE").as_deref() {
-        Ok("gpu") => DeviceChoice::Gpu.open().expect("a GPU").device,
-        _ => device::cpu().device,
-    }
+    if on_gpu() { DeviceChoice::Gpu.open().expect("a GPU").device } else { device::cpu().device }
+}
+
+fn on_gpu() -> bool {
+    std::env::var("UNLEARN_DEVICE").is_ok_and(|device| device == "gpu")
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
     SIZES.iter().chain(&STYLEGAN3).map(|(name, _)| *name).chain([DCGAN])
+}
+
+fn large() -> impl Iterator<Item = &'static str> {
+    LARGE.iter().chain(on_gpu().then_some(&CONFIG_F)).map(|(name, _)| *name)
 }
 
 /// Those of the families that have path lengths.
@@ -156,6 +172,21 @@ fn r1(bencher: Bencher, size: &str) {
     let s = Setup::new(size);
     let networks = &s.trainer.networks;
     bencher.bench_local(|| s.sync(r1_penalty(&networks.discriminator, &s.trainer.d, s.real.clone(), None).gradient));
+}
+
+#[divan::bench(args = large(), sample_count = 2, sample_size = 1)]
+fn large_d_step(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    bencher.bench_local(|| {
+        let (_, gradient) = s.trainer.discriminator_loss_and_gradient(s.real.clone(), &s.draw, None);
+        s.sync(gradient)
+    });
+}
+
+#[divan::bench(args = large(), sample_count = 2, sample_size = 1)]
+fn large_g_step(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    bencher.bench_local(|| s.sync(s.trainer.generator_loss_and_gradient(&s.draw).1));
 }
 
 /// One image.
@@ -197,5 +228,6 @@ fn ema_and_adam(bencher: Bencher, size: &str) {
 }
 
 fn main() {
+    common::vector();
     divan::main();
 }

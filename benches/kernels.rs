@@ -1,7 +1,11 @@
 //! Our convolutions against Burn's own on the CPU.
 //!
 //! `cargo bench --bench kernels` prints, beside the times, floating-point operations a second
-//! (as `item/s`). The operations that wait for memory are given in bytes of their input a second.
+//! (as `item/s`). The operations that wait for memory are given in bytes of their input a second. `UNLEARN_VECTOR=avx2` leaves
+//! AVX-512 out of our kernels.
+
+#[path = "common/mod.rs"]
+mod common;
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
@@ -10,6 +14,7 @@ use divan::{Bencher, black_box};
 use unlearn_studio::networks::ops;
 
 fn main() {
+    common::vector();
     divan::main();
 }
 

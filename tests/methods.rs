@@ -1,10 +1,10 @@
-//! Every method on small networks: the same bytes again, after an interruption too, and weights that stay where a mask says so.
+//! Every method on small networks: the same bytes again, after an interruption and with images that are drawn again too, and weights that stay where a mask says so.
 
 use std::{path::Path, sync::Arc};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use unlearn_studio::{
-    feedback::{ImagePool, Origin},
+    feedback::{ImagePool, Origin, SampleRenderer},
     model::{Model, Sampler},
     networks::{Noise, Pictures, flat::to_vec},
     train::losses::generator_loss,
@@ -54,17 +54,14 @@ impl Pictures for Gradients {
     }
 }
 
-/// Eight samples of each kind: the first eight of a seed must go.
-fn pools(model: &Model) -> [ImagePool; 2] {
-    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
-    let shape = sampler.image_shape();
-    let size: usize = shape.iter().product();
-    [0..8u64, 8..16].map(|indices| {
-        let mut pool = ImagePool::new(shape);
-        let images = sampler.subjects(&model.generator.latents(5, indices.clone()), 1.0);
-        for (image, index) in images.chunks_exact(size).zip(indices) {
-            let z = model.generator.latents(5, [index]);
-            pool.push(image, Origin { z, psi: 1.0 });
+/// Eight samples of each kind: the first eight of a seed must go. Images of so many bytes are kept.
+fn pools(model: &Model, kept: usize) -> [ImagePool; 2] {
+    let shape = Sampler::new(&model.generator, &model.g_ema).image_shape();
+    let renderer = Arc::new(SampleRenderer::new(model));
+    [0..8, 8..16].map(|indices| {
+        let mut pool = ImagePool::rendered(shape, renderer.clone()).keeping(kept);
+        for index in indices {
+            pool.push_origin(Origin { z: model.generator.latents(5, [index]), psi: 1.0 });
         }
         pool
     })
@@ -101,7 +98,16 @@ impl Monitor for Recorder {
 }
 
 fn run(model: &Model, settings: &Settings, resume: Option<ResumePoint>, monitor: &mut Recorder) -> Option<Vec<f32>> {
-    let [mut negatives, mut positives] = pools(model);
+    run_on(pools(model, usize::MAX), model, settings, resume, monitor)
+}
+
+fn run_on(
+    [mut negatives, mut positives]: [ImagePool; 2],
+    model: &Model,
+    settings: &Settings,
+    resume: Option<ResumePoint>,
+    monitor: &mut Recorder,
+) -> Option<Vec<f32>> {
     let base = Base::of(model);
     let (negatives, positives, values) = (&mut negatives, &mut positives, settings.values());
     let request = Request { base: &base, negatives, positives, values, resume };
@@ -153,6 +159,8 @@ fn every_method_changes_the_model_and_gives_the_same_bytes_after_an_interruption
                 let mut whole = Recorder::default();
                 let result = run(&model, &settings, None, &mut whole).expect("a result");
                 assert!(result != original && result.iter().all(|value| value.is_finite()), "{name} changed nothing");
+                let drawn_again = run_on(pools(&model, 0), &model, &settings, None, &mut Recorder::default());
+                assert!(drawn_again.as_ref() == Some(&result), "{name}: other bytes where no image is kept");
                 for stop_after in 1..whole.seen {
                     let mut first = Recorder { stop_after: Some(stop_after), ..Recorder::default() };
                     assert!(run(&model, &settings, None, &mut first).is_none(), "{name} was not stopped");
@@ -183,7 +191,7 @@ fn gradients(model: &Model, pool: &ImagePool, batch: usize) -> Vec<Vec<f32>> {
 fn a_mask_lets_the_weights_move_that_matter_most_and_no_others() {
     let model = fixture("stylegan2-16.pt");
     let original = to_vec(model.g_ema.values.clone());
-    let [negatives, _] = pools(&model);
+    let [negatives, _] = pools(&model, usize::MAX);
     // One batch of all eight: the mask takes sixteen at once.
     let [saliency] = gradients(&model, &negatives, 8).try_into().expect("one batch");
     let ratio = 0.3;
@@ -216,7 +224,7 @@ fn a_mask_lets_the_weights_move_that_matter_most_and_no_others() {
 #[test]
 fn signed_sums_come_before_absolute_values() {
     let model = fixture("stylegan2-16.pt");
-    let [negatives, _] = pools(&model);
+    let [negatives, _] = pools(&model, usize::MAX);
     let parts = gradients(&model, &negatives, 4);
     let signed: Vec<f32> = (0..parts[0].len()).map(|i| (parts[0][i] + parts[1][i]).abs()).collect();
     let unsigned: Vec<f32> = (0..parts[0].len()).map(|i| parts[0][i].abs() + parts[1][i].abs()).collect();
@@ -247,7 +255,7 @@ fn pruned_weights_are_zero_and_stay_zero() {
 #[test]
 fn dampening_is_what_a_direct_computation_gives() {
     let model = fixture("stylegan2-16.pt");
-    let [negatives, _] = pools(&model);
+    let [negatives, _] = pools(&model, usize::MAX);
     let method = method("dampen").expect("dampening");
     let mut settings = tiny(method, "ssd");
     settings.set("alpha", 1.5).expect("alpha");

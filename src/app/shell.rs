@@ -52,6 +52,8 @@ pub struct App {
     thumbnails: Thumbnails,
     dialogs: Dialogs,
     closing: Closing,
+    /// Whether something was being typed in a field when the last frame ended.
+    was_typing: bool,
     frame_log: Option<FrameLog>,
     benchmark: Option<Benchmark>,
     title: String,
@@ -99,6 +101,7 @@ impl App {
             thumbnails: Thumbnails::default(),
             dialogs: Dialogs::default(),
             closing: Closing::Idle,
+            was_typing: false,
             frame_log,
             benchmark: options.measure.then(Benchmark::new),
             title: String::new(),
@@ -125,10 +128,13 @@ impl App {
         self.studio.poll_events();
         self.thumbnails.update(&ctx, &mut self.studio);
         self.measure(&ctx, cpu);
-        self.grid.keyboard_is_free = ctx.memory(|memory| memory.focused().is_none());
+        // The key that ends typing (Escape, Enter) has taken the keyboard from the field by now, and is no shortcut either.
+        let is_typing = ctx.text_edit_focused() || self.was_typing;
+        self.grid.keyboard_is_free = !is_typing && ctx.memory(|memory| memory.focused().is_none());
+        self.compare.keyboard_is_free = !is_typing;
         self.drops(&ctx);
-        if !self.is_asking() {
-            self.top_bar.shortcuts(ui, &mut self.studio, &mut self.dialogs);
+        if !self.is_asking(&ctx) {
+            self.top_bar.shortcuts(ui, (&mut self.studio, &mut self.dialogs), is_typing);
         }
         self.panels(ui);
         let said = self.studio.notices.all().len();
@@ -142,6 +148,7 @@ impl App {
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
         widgets::focus_ring(&ctx);
+        self.was_typing = ctx.text_edit_focused();
         if self.studio.notices.all().len() != said {
             // They have their place among the panels of the next frame.
             ctx.request_repaint();
@@ -172,10 +179,11 @@ impl App {
     }
 
     /// Whether a question stands above everything else.
-    fn is_asking(&self) -> bool {
+    fn is_asking(&self, ctx: &Context) -> bool {
         let looks_closely = DetailView::is_open(&self.studio) || WalkView::is_open(&self.studio);
         let reads = self.top_bar.keys.is_open() || self.charts.is_large();
-        reads || looks_closely || self.dialogs.is_open() || self.closing.is_asking()
+        let asks = self.dialogs.is_open() || self.closing.is_asking();
+        reads || looks_closely || asks || ctx.memory(|memory| memory.top_modal_layer().is_some())
     }
 
     /// Draws all panels. The keyboard goes through them as the eye does: the left panel, the grid, what is below it, the right
@@ -280,7 +288,11 @@ impl App {
         CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
             ui.painter().add(background(ui.max_rect(), canvas, grid.format()));
             match studio.comparison().filter(|_| studio.view.scatter) {
-                Some(comparison) => compare.ui(ui, studio, thumbnails, &comparison),
+                Some(comparison) => {
+                    // A labeler that looks through samples does so behind it.
+                    studio.update_order();
+                    compare.ui(ui, studio, thumbnails, &comparison);
+                }
                 None => grid.ui(ui, studio),
             }
         });

@@ -33,7 +33,7 @@ pub(super) fn compare_completions(
     }
     let mut samplers = [before, after].map(|(generator, weights)| Sampler::new(generator, weights));
     let shape = samplers[0].image_shape();
-    let chunk = samplers[0].chunk() * 2;
+    let chunk = samplers[0].page(2);
     let head = target.head_number();
     let mut originals: Option<Labels> = None;
     let mut completed: [Option<Completed>; 2] = [None, None];

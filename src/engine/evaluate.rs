@@ -34,7 +34,7 @@ pub fn label_samples(
 ) -> Result<Option<Labels>, EngineError> {
     let mut sampler = Sampler::new(generator, weights);
     let [c, h, w] = sampler.image_shape();
-    let chunk = sampler.chunk() * 8;
+    let chunk = sampler.page(8);
     let samples = generator.pictures_for(Purpose::Measure).map_or(samples, |pictures| pictures.min(samples));
     let mut all: Option<Labels> = None;
     let mut start = 0;
@@ -69,7 +69,7 @@ pub fn compare(
     }
     let mut samplers = [before, after].map(|(generator, weights)| Sampler::new(generator, weights));
     let [c, h, w] = samplers[0].image_shape();
-    let chunk = samplers[0].chunk() * 8;
+    let chunk = samplers[0].page(8);
     let mut labels: [Option<Labels>; 2] = [None, None];
     let mut changes = Vec::with_capacity(samples);
     let mut start = 0;

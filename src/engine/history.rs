@@ -462,8 +462,8 @@ pub(super) fn interrupted(session: &mut Session) -> Result<(NodeId, KeptRequest)
 /// What a report says in numbers.
 pub(super) fn numbers(report: &super::report::RunReport) -> Option<Numbers> {
     let Some(seen) = &report.evaluation else {
-        let estimated = report.estimated.as_ref().map(|estimated| estimated.gone * 100.0);
-        return estimated.map(|gone| Numbers { estimated: Some(gone), ..Numbers::default() });
+        let estimated = Some(report.estimated?.percentage());
+        return Some(Numbers { estimated, ..Numbers::default() });
     };
     let pul = seen.pul.map(|pul| pul * 100.0);
     Some(Numbers { pul, frechet: seen.frechet, frechet_floor: seen.frechet_floor, estimated: None })

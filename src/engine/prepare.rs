@@ -1,6 +1,6 @@
 //! What a run needs before its method begins: images to train on, and a discriminator.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
     control::RunControl,
@@ -32,7 +32,7 @@ pub(super) fn find_pools(control: &mut RunControl, request: &RunRequest) -> Resu
             let (pictures, notes) = PictureSet::open(source, side)?;
             let notes = sentences(source, &notes, side);
             notes.into_iter().for_each(|note| control.send_event(Event::Warning(note)));
-            Some(pictures)
+            Some(Arc::new(pictures) as Arc<dyn Pictures>)
         }
     };
     let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
@@ -41,7 +41,7 @@ pub(super) fn find_pools(control: &mut RunControl, request: &RunRequest) -> Resu
         settings: &settings,
         helper,
         positives,
-        retain: retain.as_ref().map(|set| set as &dyn Pictures),
+        retain: retain.as_ref(),
     };
     let Some(pools) = collect(&model, asked, &mut progress)? else { return Ok(None) };
     if let Some(doubt) = pools.learned.and_then(|learned| learned.quality.doubt()) {

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use super::{
     error::EngineError,
     event::RenderedTiles,
-    halve::halve,
+    halve::{halve, halved_side},
     request::{SampleKind, SampleRequest, Walk},
     weights::Weights,
 };
@@ -18,6 +18,8 @@ use crate::{
     networks::{FlatParams, Generator, LatentAddress, Masking, Motion},
 };
 
+/// Passes whose images are held before they become bytes.
+const PASSES: usize = 4;
 /// Centres of truncation that are remembered.
 const CENTRES: usize = 8;
 
@@ -67,20 +69,25 @@ pub(super) fn render(
     let generator = generator_of(model, request.class)?.with_motion(motion).with_masking(masking);
     model.check_samples()?;
     let mut sampler = Sampler::new(&generator, params).with_centre(centres.get(key));
-    let images = match (request.weights, generator.completion()) {
-        (Weights::Picture | Weights::Masked, Some(network)) => {
-            let rows = generator.latents(request.seed, request.indices.iter().copied());
-            let mut images = network.originals(&rows);
-            if request.weights == Weights::Masked {
-                hide(&mut images, &network.hidden(&rows), sampler.image_shape());
+    let whole = generator.resolution();
+    let most = request.kind.max_side().unwrap_or(whole);
+    let (mut rgb, side) = (Vec::new(), halved_side(whole, most));
+    for indices in request.indices.chunks(sampler.page(PASSES)) {
+        let images = match (request.weights, generator.completion()) {
+            (Weights::Picture | Weights::Masked, Some(network)) => {
+                let rows = generator.latents(request.seed, indices.iter().copied());
+                let mut images = network.originals(&rows);
+                if request.weights == Weights::Masked {
+                    hide(&mut images, &network.hidden(&rows), sampler.image_shape());
+                }
+                images
             }
-            images
-        }
-        _ => sampler.render_at(request.seed, request.indices.iter().copied(), request.psi),
-    };
+            _ => sampler.render_at(request.seed, indices.iter().copied(), request.psi),
+        };
+        let (tiles, _) = rgb_of(&images, indices.len(), &sampler)?;
+        rgb.extend(halve(tiles, whole, most).0);
+    }
     centres.put(key, sampler.centre());
-    let (rgb, side) = rgb_of(&images, request.indices.len(), &sampler)?;
-    let (rgb, side) = halve(rgb, side, request.kind.max_side().unwrap_or(side));
     let looked_at = request.indices.first().filter(|_| request.kind == SampleKind::Detail);
     let sample = looked_at.and_then(|&index| Sample::new(LatentAddress { seed: request.seed, index }, request.psi));
     let entry = sample.map(|sample| entry_of(model, sample.with_class(request.class)));

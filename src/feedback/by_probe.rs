@@ -38,7 +38,7 @@ pub fn by_probe(
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Pools>, PoolError> {
     let mut extractor = reference.extractor(model, labeler);
-    let chunk = extractor.chunk() * 4;
+    let chunk = extractor.page(4);
     let labelled = model.available(Purpose::Learn, settings.labelled);
     let mut start = reference.samples.len().min(labelled);
     let mut candidates: Vec<Ranked> =

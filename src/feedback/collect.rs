@@ -1,16 +1,17 @@
 //! The negatives and positives of a run, wherever they come from.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
     by_probe::by_probe,
     error::PoolError,
     gone::MarksProbe,
-    image_pool::{ImagePool, Origin},
+    image_pool::ImagePool,
     labeler_spec::LabelerSpec,
     marks::Feedback,
     pools::{Pools, by_labeler, by_marks},
     reference::Reference,
+    renderer::{Origin, PictureRenderer},
     settings::{CollectSettings, POOL_PSI},
     simulated_user::{SimulatedUser, by_clicks, known_region},
     source::FeedbackSource,
@@ -29,7 +30,7 @@ pub struct CollectRequest<'a> {
     /// Whether there must be positives.
     pub positives: bool,
     /// Other pictures that may stay, in place of those found among the model's.
-    pub retain: Option<&'a dyn Pictures>,
+    pub retain: Option<&'a Arc<dyn Pictures>>,
 }
 
 /// The images to train on; `None` if `progress`, which is told the samples looked at, stopped it.
@@ -76,18 +77,12 @@ pub fn collect(
 }
 
 /// The same pools with other pictures as positives: as many as would have been looked at, at most.
-fn retain_others(model: &Model, pools: Pools, pictures: &dyn Pictures, settings: &CollectSettings) -> Pools {
+fn retain_others(model: &Model, pools: Pools, pictures: &Arc<dyn Pictures>, settings: &CollectSettings) -> Pools {
     let shape = pools.positives.shape();
-    let mut positives = ImagePool::new(shape);
-    let size: usize = shape.iter().product();
-    for number in 0..pictures.count().min(settings.labelled) {
-        let picture = pictures.picture(number);
-        // Grey is the mean of the colours, as the network sees it.
-        let image = match shape[0] {
-            3 => picture,
-            _ => (0..size).map(|at| (picture[at] + picture[size + at] + picture[2 * size + at]) / 3.0).collect(),
-        };
-        positives.push(&image, Origin { z: vec![0.0; model.generator.latent_dim()], psi: POOL_PSI });
+    let renderer = PictureRenderer::new(pictures.clone(), shape[0], model.g_ema.device());
+    let mut positives = ImagePool::rendered(shape, Arc::new(renderer));
+    for _ in 0..pictures.count().min(settings.labelled) {
+        positives.push_origin(Origin { z: vec![0.0; model.generator.latent_dim()], psi: POOL_PSI });
     }
     Pools { positives, ..pools }
 }

@@ -23,7 +23,7 @@ const COARSE: usize = 8;
 /// Values cut out of maps at most: of a network with so many channels the coarse maps do.
 const MOST_VALUES: usize = 8192;
 
-/// Passes whose images are held at a time: some hundred megabytes of large images, and enough for a labeler's threads.
+/// Passes whose images are held at a time, where those are small: enough for a labeler's threads.
 const PASSES: usize = 64;
 
 /// A kind of feature.
@@ -110,9 +110,9 @@ impl<'a> FeatureExtractor<'a> {
         }
     }
 
-    /// Samples that are best looked at in one call.
-    pub(super) fn chunk(&self) -> usize {
-        self.sampler.chunk()
+    /// Samples that are best looked at in one call: so many passes, where their images are not too large for that.
+    pub(super) fn page(&self, passes: usize) -> usize {
+        self.sampler.page(passes)
     }
 
     /// Whether it looks through the generator's own maps, which change with its weights.
@@ -130,7 +130,7 @@ impl<'a> FeatureExtractor<'a> {
     /// each time, ends it.
     pub(super) fn see_while(&mut self, samples: &[Sample], watch: Watch<'_>) -> Result<Option<Blocks>, PoolError> {
         let mut blocks = Collected::default();
-        for some in samples.chunks(self.chunk() * PASSES) {
+        for some in samples.chunks(self.sampler.page(PASSES)) {
             if watch().is_break() {
                 return Ok(None);
             }
@@ -160,7 +160,7 @@ impl<'a> FeatureExtractor<'a> {
             }
         }
         let discriminator = self.discriminator.as_ref().filter(|_| own.is_empty());
-        for part in images.chunks(self.chunk() * size) {
+        for part in images.chunks(self.sampler.chunk() * size) {
             if let Some((discriminator, weights)) = discriminator {
                 let tensor = TensorData::new(part.to_vec(), [part.len() / size, channels, height, width]);
                 let tensor = Tensor::<4>::from_data(tensor, &weights.device());

@@ -51,6 +51,18 @@ pub struct GoneEstimate {
     pub at_most: f64,
 }
 
+impl GoneEstimate {
+    /// Whether any of it is gone, as far as can be seen: a model in which nothing changed gives no more than chance does.
+    pub fn sees_change(&self) -> bool {
+        self.at_least > 0.0
+    }
+
+    /// What is gone, 0 to 100; 0 where no change is seen.
+    pub fn percentage(&self) -> f64 {
+        if self.sees_change() { 100.0 * self.gone } else { 0.0 }
+    }
+}
+
 /// Why that cannot be estimated; each is a clause.
 #[derive(Debug, thiserror::Error)]
 pub enum GoneError {
@@ -137,7 +149,7 @@ pub fn estimate_gone(
         return Ok(None);
     }
     let (mut old, mut new) = (Vec::new(), Vec::new());
-    for part in samples.chunks(extractor.chunk() * 4) {
+    for part in samples.chunks(extractor.page(4)) {
         old.extend(probe.look(model, &model.g_ema, part)?);
         new.extend(probe.look(model, after, part)?);
         if progress(2 * old.len()).is_break() {
@@ -149,33 +161,39 @@ pub fn estimate_gone(
 
 /// What probabilities of the same samples before and after say; `None` if that is next to nothing.
 ///
-/// Every sample counts by what it was before. Of one with probability p that lost what it showed, p falls to what samples have that
-/// do not show it, f. So the falls of p, summed with weight p, are the part that is gone of the sum of p^2 (p - f) if p is right,
-/// and of p^2 if all of them showed it, which is more than there was: the part lies between the two. Shifts of the many samples of low p
-/// weigh next to nothing in it, but those among them that show it now are added to what is left.
+/// A sample of probability p has the score p^2: so shifts of the many samples of low p weigh next to nothing. What the scores of all have
+/// lost is the same with the sign changed if before and after change places, and so 0 in the mean wherever a run leaves the distribution
+/// of the probabilities as it was, whichever samples it draws anew. The part that is gone is this loss over the loss if all of it were gone
+/// (adjusted counting, Forman 2008, of probabilities: Bella et al. 2010). That is, for each unit of p, the mean score of what shows
+/// it less that of what does not, if p is right, and the whole of the score if all that has one shows it: the part lies between the two.
 fn compare(old: &[f64], new: &[f64]) -> Option<GoneEstimate> {
     let count = old.len().min(new.len()) as f64;
     let pairs = || old.iter().copied().zip(new.iter().copied());
-    let sum = |value: &dyn Fn(f64, f64) -> f64| pairs().map(|(p, q)| value(p, q)).sum::<f64>();
-    let unlike = sum(&|p, _| 1.0 - p);
-    let background = if unlike > 0.0 { sum(&|p, _| p * (1.0 - p)) / unlike } else { 0.0 };
-    let share_before = sum(&|p, _| p) / count;
-    let appeared = sum(&|p, q| q * (1.0 - p) * (q - p).max(0.0)) / count / share_before;
-    let weights: [&dyn Fn(f64) -> f64; 2] = [&|p| p * p, &|p| p * p * (p - background)];
-    let ends = weights.map(|weight| {
-        let all = sum(&|p, _| weight(p));
-        let gone = sum(&|p, q| p * (p - q)) / all;
+    let sum = |value: &dyn Fn(f64) -> f64| pairs().map(|(p, _)| value(p)).sum::<f64>();
+    let score = |p: f64| p * p;
+    let (shown, not_shown) = (sum(&|p| p), sum(&|p| 1.0 - p));
+    let background = if not_shown > 0.0 { sum(&|p| (1.0 - p) * score(p)) / not_shown } else { 0.0 };
+    let lost: f64 = pairs().map(|(p, q)| score(p) - score(q)).sum();
+    // Each sample's part in what would be lost: the sum over all is `shown` times the difference of both kinds' mean scores, as the
+    // second term, by which a sample moves the background, sums to 0.
+    let odds = if not_shown > 0.0 { shown / not_shown } else { 0.0 };
+    let excess = |p: f64| (p - odds * (1.0 - p)) * (score(p) - background);
+    let wholes: [&dyn Fn(f64) -> f64; 2] = [&score, &excess];
+    let ends = wholes.map(|part| {
+        let whole = sum(part);
+        let gone = lost / whole;
         // A ratio of sums, linearised.
-        let residuals = sum(&|p, q| (p * (p - q) - gone * weight(p)).powi(2));
-        (gone - appeared, (residuals * count / (count - 1.0)).sqrt() / all)
+        let residuals: f64 = pairs().map(|(p, q)| (score(p) - score(q) - gone * part(p)).powi(2)).sum();
+        (gone, STANDARD_ERRORS * (residuals * count / (count - 1.0)).sqrt() / whole)
     });
-    let contrast = sum(&|p, _| weights[1](p)) / sum(&|p, _| weights[0](p));
-    let [(at_least, below), (at_most, above)] = ends;
-    let gone = (at_least.clamp(0.0, 1.0) + at_most.clamp(0.0, 1.0)) / 2.0;
-    let at_least = (at_least - STANDARD_ERRORS * below).clamp(0.0, 1.0);
-    let at_most = (at_most + STANDARD_ERRORS * above).clamp(0.0, 1.0);
+    let contrast = sum(&excess) / sum(&score);
+    let [(least, below), (most, above)] = ends;
+    let gone = (least.clamp(0.0, 1.0) + most.clamp(0.0, 1.0)) / 2.0;
+    let at_least = (least - below).min(most - above).clamp(0.0, 1.0);
+    let at_most = (least + below).max(most + above).clamp(0.0, 1.0);
     // Not a number where nothing showed it, or everything looked the same.
     let is_usable = gone.is_finite() && contrast >= LEAST_CONTRAST && at_most - at_least <= VAGUE;
+    let share_before = shown / count;
     let share_after = share_before * (1.0 - gone);
     is_usable.then_some(GoneEstimate { samples: old.len(), share_before, share_after, gone, at_least, at_most })
 }
@@ -216,6 +234,31 @@ mod tests {
     }
 
     #[test]
+    fn nothing_changed_is_no_change_seen() {
+        let same: Vec<f64> = (0..200).map(|i| f64::from(i) / 200.0).collect();
+        let found = compare(&same, &same).expect("an estimate");
+        assert_eq!((found.gone, found.at_least, found.at_most), (0.0, 0.0, 0.0));
+        assert!(!found.sees_change() && found.percentage() == 0.0);
+        close(found.share_after, found.share_before);
+    }
+
+    /// Samples that the probe is unsure of change places: there is as much of it as before.
+    #[test]
+    fn what_is_drawn_anew_without_change_is_not_what_is_gone() {
+        let before: Vec<f64> = (0..256).map(|i| if i < 20 { 0.9 } else { f64::from(i % 64) / 80.0 }).collect();
+        let unsure: Vec<usize> = (0..256).filter(|&i| (0.1..0.8).contains(&before[i])).collect();
+        let mut after = before.clone();
+        for (place, &i) in unsure.iter().enumerate() {
+            after[i] = before[unsure[(7 * place + 3) % unsure.len()]];
+        }
+        let found = compare(&before, &after).expect("an estimate");
+        close(found.gone, 0.0);
+        assert!(!found.sees_change() && found.at_most > 0.1, "{found:?}");
+        // Turned round, it is the same.
+        close(compare(&after, &before).expect("an estimate").gone, 0.0);
+    }
+
+    #[test]
     fn a_shift_of_all_that_may_stay_is_not_what_is_gone() {
         let before: Vec<f64> = (0..200).map(|i| if i < 20 { 0.95 } else { 0.06 }).collect();
         let after: Vec<f64> = (0..200).map(|i| if i < 20 { 0.95 } else { 0.01 }).collect();
@@ -229,25 +272,47 @@ mod tests {
         x.iter().map(|x| x / (WIDTH as f64).sqrt()).collect()
     }
 
+    fn probe_of_some_marks(rng: &mut NormalSource) -> Probe {
+        let kinds = [Mark::Negative, Mark::Positive];
+        let marked: Vec<_> = (0..60).map(|i| (sample(i % 2 == 0, rng), kinds[i % 2])).collect();
+        let unmarked: Vec<_> = (0..768).map(|i| sample(i % 6 == 0, rng)).collect();
+        Probe::fit(&marked, &unmarked).expect("a probe")
+    }
+
+    fn said(probe: &Probe, rows: &[Vec<f64>]) -> Vec<f64> {
+        rows.iter().map(|row| probe.probability(row)).collect()
+    }
+
     #[test]
     fn a_probe_of_a_few_marks_says_about_how_much_is_gone() {
-        for (seed, left) in [(1, 0.1), (2, 0.5), (3, 1.0)] {
+        for (seed, left) in [(1, 0.1), (2, 0.5), (3, 1.0), (4, 0.0)] {
             let mut rng = NormalSource::new(seed, 0);
-            let kinds = [Mark::Negative, Mark::Positive];
-            let marked: Vec<_> = (0..60).map(|i| (sample(i % 2 == 0, &mut rng), kinds[i % 2])).collect();
-            let unmarked: Vec<_> = (0..768).map(|i| sample(i % 6 == 0, &mut rng)).collect();
-            let probe = Probe::fit(&marked, &unmarked).expect("a probe");
+            let probe = probe_of_some_marks(&mut rng);
             let fresh: Vec<_> = (0..512).map(|i| sample(i % 6 == 0, &mut rng)).collect();
-            let said = |rows: &[Vec<f64>]| rows.iter().map(|row| probe.probability(row)).collect::<Vec<_>>();
-            let before = said(&fresh);
             let mut changed = fresh.clone();
             for i in (0..512).step_by(6).filter(|i| (i / 6) as f64 >= left * 86.0) {
                 changed[i] = sample(false, &mut rng);
             }
-            let found = compare(&before, &said(&changed)).expect("an estimate");
+            let found = compare(&said(&probe, &fresh), &said(&probe, &changed)).expect("an estimate");
             let gone = 1.0 - left;
             assert!((found.gone - gone).abs() < 0.2, "{left} left: {found:?}");
             assert!((found.at_least - 0.02..found.at_most + 0.02).contains(&gone), "{left} left: {found:?}");
+            assert_eq!(found.sees_change(), left < 1.0, "{left} left: {found:?}");
         }
+    }
+
+    /// A run that draws every sample anew and takes nothing away.
+    #[test]
+    fn a_probe_of_a_few_marks_sees_no_change_where_there_is_as_much_as_before() {
+        let mut found = Vec::new();
+        for seed in 0..20 {
+            let mut rng = NormalSource::new(seed, 1);
+            let probe = probe_of_some_marks(&mut rng);
+            let mut drawn = || -> Vec<_> { (0..512).map(|i| sample(i % 6 == 0, &mut rng)).collect() };
+            let [before, after] = [drawn(), drawn()].map(|rows| said(&probe, &rows));
+            found.extend(compare(&before, &after));
+        }
+        let seen = found.iter().filter(|found| found.sees_change()).count();
+        assert!(found.len() >= 10 && seen <= 2, "{seen} of {}: {found:?}", found.len());
     }
 }

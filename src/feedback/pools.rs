@@ -1,21 +1,22 @@
 //! Negatives and positives as images: from a labeler's answers, or from marks.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use serde::Serialize;
 
 use super::{
     error::PoolError,
     gone::MarksProbe,
-    image_pool::{ImagePool, Origin},
+    image_pool::ImagePool,
     marks::{Feedback, Mark},
     probe::ProbeQuality,
+    renderer::{Origin, SampleRenderer},
     settings::{CollectSettings, POOL_PSI},
 };
 use crate::{
     metrics::{Labeler, Labels, Target},
     model::{Model, Sample, Sampler},
-    networks::{LatentAddress, Purpose},
+    networks::{LatentAddress, Purpose, flat::to_vec},
 };
 
 /// What a run learned from marks.
@@ -69,15 +70,19 @@ pub fn by_labeler(
     let shape = sampler.image_shape();
     let size = shape.iter().product::<usize>();
     let mut feedback = Feedback::new(&model.sha256);
-    let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
-    let chunk = sampler.chunk() * 8;
+    let [mut negatives, mut positives] = empty(model, shape);
+    let chunk = sampler.page(8);
     let mut start = 0;
     let labelled = model.available(Purpose::Learn, settings.labelled);
     while start < labelled {
         let end = (start + chunk).min(labelled);
         let indices = model.generator.indices(Purpose::Learn, start..end);
         let z = model.generator.latents(settings.seed, indices.iter().copied());
-        let images = sampler.subjects(&z, POOL_PSI);
+        // What is kept must be what would be drawn again.
+        let images = match negatives.has_room() || positives.has_room() {
+            true => to_vec(sampler.subjects_each(&z, POOL_PSI)),
+            false => sampler.subjects(&z, POOL_PSI),
+        };
         let labels = labeler.label_head(target.head_number(), &images, [end - start, shape[0], shape[1], shape[2]])?;
         for ((i, image), index) in images.chunks_exact(size).enumerate().zip(indices) {
             let Some(mark) = mark(&labels, i, target, settings) else { continue };
@@ -106,22 +111,22 @@ pub(super) fn mark(labels: &Labels, i: usize, target: &Target, settings: &Collec
     sure.then_some(Mark::Positive)
 }
 
-/// Renders the samples of a feedback file.
+/// Pools for a model's samples.
+fn empty(model: &Model, shape: [usize; 3]) -> [ImagePool; 2] {
+    let renderer = Arc::new(SampleRenderer::new(model));
+    [renderer.clone(), renderer].map(|renderer| ImagePool::rendered(shape, renderer))
+}
+
+/// The samples of a feedback file, which are drawn when they are asked for.
 pub fn by_marks(model: &Model, feedback: Feedback) -> Result<Pools, PoolError> {
-    let mut sampler = Sampler::new(&model.generator, &model.g_ema);
-    let shape = sampler.image_shape();
-    let (mut negatives, mut positives) = (ImagePool::new(shape), ImagePool::new(shape));
-    let size = shape.iter().product::<usize>();
-    let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
-    for (samples, marks) in samples.chunks(sampler.chunk()).zip(marks.chunks(sampler.chunk())) {
-        let images = sampler.subjects_of(model, samples)?;
-        for ((sample, mark), image) in samples.iter().zip(marks).zip(images.chunks_exact(size)) {
-            let pool = match mark {
-                Mark::Negative => &mut negatives,
-                Mark::Positive => &mut positives,
-            };
-            pool.push(image, Origin { z: model.latent(*sample)?, psi: sample.psi() });
-        }
+    let shape = Sampler::new(&model.generator, &model.g_ema).image_shape();
+    let [mut negatives, mut positives] = empty(model, shape);
+    for (sample, mark) in feedback.iter() {
+        let pool = match mark {
+            Mark::Negative => &mut negatives,
+            Mark::Positive => &mut positives,
+        };
+        pool.push_origin(Origin { z: model.latent(sample)?, psi: sample.psi() });
     }
     Ok(Pools { negatives, positives, feedback, learned: None, probe: None })
 }

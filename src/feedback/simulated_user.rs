@@ -19,6 +19,8 @@ use crate::{
 const ROUND: usize = 12;
 /// Samples on a page.
 const PAGE: usize = 64;
+/// Passes whose images are labelled at a time.
+const PASSES: usize = 8;
 /// Pages the user leafs through at most to find both kinds.
 const PAGES: u64 = 40;
 
@@ -166,9 +168,14 @@ pub(super) fn label(
     target: &Target,
 ) -> Result<Labels, PoolError> {
     let [channels, height, width] = sampler.image_shape();
-    let mut images = Vec::new();
-    for part in samples.chunks(sampler.chunk()) {
-        images.extend(sampler.subjects_of(model, part)?);
+    let page = sampler.page(PASSES);
+    let mut label = |part: &[Sample]| -> Result<Labels, PoolError> {
+        let images = sampler.subjects_of(model, part)?;
+        Ok(labeler.label_head(target.head_number(), &images, [part.len(), channels, height, width])?)
+    };
+    let mut all = label(&[])?;
+    for part in samples.chunks(page) {
+        all.append(label(part)?);
     }
-    Ok(labeler.label_head(target.head_number(), &images, [samples.len(), channels, height, width])?)
+    Ok(all)
 }

@@ -1,21 +1,29 @@
 //! Images at latent addresses.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{error::ModelError, opened::Model, sample::Sample};
-use crate::networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, latents::slerp};
+use super::{error::ModelError, opened::Model, passes::samples_of_a_pass, sample::Sample};
+use crate::{
+    networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, latents::slerp},
+    train::passes::side_by_side,
+};
+
+/// Bytes of images that are held at a time while samples are looked at.
+const HELD: usize = 64 << 20;
 
 /// Renders samples of one set of weights.
 pub struct Sampler<'a> {
     generator: &'a Generator,
     leaves: Leaves,
     w_mean: Option<Tensor<2>>,
+    chunk: usize,
 }
 
 impl<'a> Sampler<'a> {
     /// A sampler for these weights.
     pub fn new(generator: &'a Generator, weights: &FlatParams) -> Self {
-        Self { generator, leaves: weights.constants(), w_mean: None }
+        let chunk = samples_of_a_pass(generator, &weights.device());
+        Self { generator, leaves: weights.constants(), w_mean: None, chunk }
     }
 
     /// A sampler that already knows the centre of truncation of these weights, see [`Sampler::centre`].
@@ -34,10 +42,19 @@ impl<'a> Sampler<'a> {
         [self.generator.image_channels(), side, side]
     }
 
-    /// Samples that are rendered in one pass: 64 of 32x32, fewer of larger ones.
+    /// Samples that are rendered in one pass, as [`samples_of_a_pass`] says.
     pub fn chunk(&self) -> usize {
-        let pixels = self.generator.resolution().pow(2);
-        (64 * 32 * 32 / pixels).clamp(1, 64)
+        self.chunk.min(self.images_held())
+    }
+
+    /// Samples of so many passes, or fewer where their images would be more than are held at a time.
+    pub fn page(&self, passes: usize) -> usize {
+        (self.chunk() * passes).min(self.images_held()).max(1)
+    }
+
+    fn images_held(&self) -> usize {
+        let image = self.image_shape().iter().product::<usize>() * size_of::<f32>();
+        (HELD / image.max(1)).max(1)
     }
 
     /// Images of latents `z [count, latent_dim]` (row-major, classes behind them), `[count, channels, side, side]` row-major, nominally in
@@ -84,6 +101,58 @@ impl<'a> Sampler<'a> {
             Some(network) => network.originals(z),
             None => self.render(z, psi),
         }
+    }
+
+    /// As [`subjects`](Self::subjects), `[count, channels, side, side]` on the device. On a processor every sample goes through a pass
+    /// of its own, so that its image has the same bits whatever others are drawn with it: the order in which a product of
+    /// matrices sums depends on how many rows it has.
+    pub fn subjects_each(&mut self, z: &[f32], psi: f32) -> Tensor<4> {
+        let device = self.leaves.device();
+        if let Some(network) = self.generator.completion() {
+            let [channels, height, width] = self.image_shape();
+            let count = z.len() / self.generator.latent_dim();
+            return Tensor::from_data(TensorData::new(network.originals(z), [count, channels, height, width]), &device);
+        }
+        if psi != 1.0 {
+            self.w_mean();
+        }
+        self.each(z, self.generator.latent_dim(), |part| {
+            let w = self.map(part);
+            match &self.w_mean {
+                Some(mean) if psi != 1.0 => self.generator.truncate(w, mean.clone(), psi),
+                _ => w,
+            }
+        })
+    }
+
+    /// Images of mapped latents `w [count, w_dim]` (row-major), the same in all layers, as [`subjects_each`](Self::subjects_each)
+    /// draws them.
+    pub fn styles_each(&self, w: &[f32]) -> Tensor<4> {
+        let device = self.leaves.device();
+        let width = self.generator.w_dim();
+        self.each(w, width, |part| {
+            Tensor::from_data(TensorData::new(part.to_vec(), [part.len() / width, width]), &device)
+        })
+    }
+
+    /// Images of rows of `width` values that `map` brings to `w`, no more at a time than a pass takes.
+    fn each(&self, rows: &[f32], width: usize, map: impl Fn(&[f32]) -> Tensor<2> + Send + Sync) -> Tensor<4> {
+        let device = self.leaves.device();
+        let draw = |part: &[f32]| {
+            let ws: Vec<_> = self.generator.broadcast(map(part)).into_iter().map(Dual::from).collect();
+            self.generator.synthesize(&self.leaves, &ws, &Noise::Constant).value
+        };
+        let mut images = Vec::new();
+        for pass in rows.chunks(self.chunk() * width.max(1)) {
+            let alone = device == Device::flex();
+            let parts = pass.chunks(if alone { width.max(1) } else { pass.len() }).collect();
+            images.extend(side_by_side(parts, &device, draw));
+        }
+        if images.is_empty() {
+            let [channels, height, width] = self.image_shape();
+            return Tensor::zeros([0, channels, height, width], &device);
+        }
+        Tensor::cat(images, 0)
     }
 
     /// As [`subjects`](Self::subjects), of a model's samples, of any seeds, classes and truncations, in their order.

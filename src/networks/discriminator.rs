@@ -37,6 +37,10 @@ pub trait DiscriminatorNetwork: Debug + Send + Sync {
         1
     }
 
+    /// Bytes of maps that a pass with gradients of its weights keeps of one image until the backward pass has come to them: an
+    /// estimate. A pass with gradients of the image alone keeps about half.
+    fn training_bytes(&self) -> usize;
+
     /// Factor on the learning rate that suits its parameters: 1 for those of equalised layers (Karras et al. 2018), which have
     /// deviation 1 whatever the layer's size. An Adam step moves every parameter by about the learning rate, so smaller
     /// ones need smaller steps.

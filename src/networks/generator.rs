@@ -26,6 +26,9 @@ pub enum Noise {
     None,
 }
 
+/// Maps of a layer's size that a forward pass holds at a time.
+pub const MAPS_AT_ONCE: usize = 4;
+
 /// What a family's generator is to the rest of the program. Its weights are passed to every call.
 ///
 /// `z` is drawn from N(0, I); behind it stands the class one-hot (in class-conditional networks). It is mapped to a `w`,
@@ -68,6 +71,22 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     /// Sides of the maps that [`channels`](Self::channels) counts: 4, 8, 16, ... unless a family says otherwise.
     fn sides(&self) -> Vec<usize> {
         (0..self.channels().len()).map(|level| 4 << level).collect()
+    }
+
+    /// Bytes that drawing one sample takes at its highest, beside the weights: an estimate from the sizes of the maps, of which a
+    /// layer has [`MAPS_AT_ONCE`] (what it takes, scaled, and what it gives, before and after what follows the convolution).
+    fn sample_bytes(&self, _device: &Device) -> usize {
+        let layers = self.channels().into_iter().zip(self.sides());
+        let largest = layers.map(|(channels, side)| channels * side * side).max().unwrap_or_default();
+        let image = self.image_channels() * self.resolution() * self.resolution();
+        MAPS_AT_ONCE * largest.max(image) * size_of::<f32>()
+    }
+
+    /// Bytes of maps that a pass with gradients keeps of one sample until the backward pass has come to them: an estimate. A layer of
+    /// the usual kind keeps what it takes, scaled, and what it gives, before and after the activation.
+    fn training_bytes(&self) -> usize {
+        let layers = self.channels().into_iter().zip(self.sides());
+        layers.map(|(channels, side)| 3 * channels * side * side).sum::<usize>() * size_of::<f32>()
     }
 
     /// What else a person wants to know of the architecture.

@@ -139,7 +139,7 @@ pub struct Numbers {
     /// Percentage of unlearning, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pul: Option<f64>,
-    /// The same, 0 to 100, as the marks let it be estimated where no labeler measured it.
+    /// The same, 0 to 100, as the marks let it be estimated where no labeler measured it; 0 where no change was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated: Option<f64>,
     /// Fréchet distance to the parent's kept samples.

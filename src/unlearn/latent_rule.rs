@@ -1,12 +1,14 @@
 //! Where the negatives lie among the latents, and the way out: the straight rule of *Feature Unlearning* (Moon, Cho, Kim 2023,
 //! arXiv 2303.05699).
 
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::{importance::random_origins, method::Base, regression::truncated};
 use crate::{
-    feedback::{ImagePool, Origin, probe::auc},
+    feedback::{ImagePool, Origin, StyleRenderer, probe::auc},
     networks::{Dual, Generator, Leaves, Noise, flat::to_vec, latents::NormalSource},
 };
 
@@ -147,6 +149,14 @@ impl<'a> LatentRule<'a> {
     /// side]`, and how far each had to move, in units of `e`. A bound of infinity moves nothing.
     pub(crate) fn images(&self, origins: &[&Origin], bounds: &[f64]) -> (Tensor<4>, Vec<f64>) {
         let generator = &self.base.generator;
+        let (w, moves) = self.moved(origins, bounds);
+        let ws: Vec<_> = generator.broadcast(w).into_iter().map(Dual::from).collect();
+        (generator.synthesize(&self.leaves, &ws, &Noise::Constant).value, moves)
+    }
+
+    /// What [`images`](Self::images) are made of: mapped and truncated latents, `[count, w_dim]`, and how far each had to move.
+    fn moved(&self, origins: &[&Origin], bounds: &[f64]) -> (Tensor<2>, Vec<f64>) {
+        let generator = &self.base.generator;
         let (z, psi) = self.inputs(origins);
         let start = match self.space {
             Space::Z => z.clone(),
@@ -163,8 +173,18 @@ impl<'a> LatentRule<'a> {
             Space::Z => self.first(generator, moved, psi),
             Space::W => moved,
         };
-        let ws: Vec<_> = generator.broadcast(w).into_iter().map(Dual::from).collect();
-        (generator.synthesize(&self.leaves, &ws, &Noise::Constant).value, moves)
+        (w, moves)
+    }
+
+    /// The samples of a pool, with what each becomes after it has moved along `-e` until `p` is at most `bound`, as its image.
+    pub(crate) fn redirected(&self, pool: &ImagePool, bound: f64) -> ImagePool {
+        let origins: Vec<&Origin> = (0..pool.len()).map(|place| pool.origin(place)).collect();
+        let w = |part: &[&Origin]| to_vec(self.moved(part, &vec![bound; part.len()]).0);
+        let ws = origins.chunks(MAPPED).flat_map(w).collect();
+        let renderer = StyleRenderer::new(self.base.generator.clone(), self.base.g_ema.clone(), ws);
+        let mut redirected = ImagePool::rendered(pool.shape(), Arc::new(renderer));
+        origins.into_iter().for_each(|origin| redirected.push_origin(origin.clone()));
+        redirected
     }
 }
 

@@ -3,7 +3,11 @@
 use eframe::egui::{Key, accesskit::Role};
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
-    app::state::{prefs::Theme, tiles::Source},
+    app::state::{
+        prefs::Theme,
+        sample_order::{Filter, Order},
+        tiles::Source,
+    },
     unlearn::{Settings, method},
 };
 
@@ -114,8 +118,20 @@ fn nodes_of_one_parent_are_compared() {
         studio.sample(0).is_some_and(|sample| studio.has_tile(Source::Current, sample))
     });
 
-    // What is made from another parent is another comparison.
+    // A labeler looks through samples behind the comparison.
     press(&mut window, "Compare methods");
+    app(&mut window).open(fixture("labelers/grey8.onnx"));
+    until(&mut window, "the labeler", |app| app.studio().labeler.is_some());
+    let studio = app(&mut window).studio();
+    studio.labeler.as_mut().expect("a labeler").forget = vec![0];
+    studio.order.choose(Order::MostLikely, Filter::All);
+    until(&mut window, "an order", |app| app.studio().shown_count() == 500);
+    let studio = app(&mut window).studio();
+    assert!(studio.view.scatter, "the comparison is there still");
+    studio.order.choose(Order::AsDrawn, Filter::All);
+    window.run_ok();
+
+    // What is made from another parent is another comparison.
     app(&mut window).studio().start_from(1);
     until(&mut window, "its samples", |app| app.studio().open_name().is_some_and(|name| name.contains("marked")));
     assert!(!app(&mut window).studio().view.scatter);

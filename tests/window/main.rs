@@ -17,4 +17,5 @@ mod skip;
 mod story;
 mod support;
 mod truncation;
+mod typing;
 mod walk;

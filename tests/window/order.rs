@@ -201,3 +201,46 @@ fn another_model_is_shown_as_drawn() {
     assert_eq!(studio.order.choice(), (Order::AsDrawn, Filter::All));
     assert_eq!((studio.shown_count(), studio.sample(0).map(number)), (studio.sample_count(), Some(0)));
 }
+
+/// Nothing is put in order while a run goes on but what the labeler has seen already; that is said over the grid.
+#[test]
+fn an_order_that_waits_for_a_run_says_so_and_uses_what_is_at_hand() {
+    let mut window = with_labeler();
+    endless_run(&mut window);
+    let waits = "Not in order yet: the labeler looks through samples once the run has ended.";
+    assert!(window.query_by_label(waits).is_none(), "nobody has asked");
+    let ask = |window: &mut Window| {
+        app(window).studio().order.choose(Order::MostLikely, Filter::All);
+        window.step();
+        window.step();
+    };
+    ask(&mut window);
+    let said = window.get_by_label(waits).rect();
+    assert!(window.get_by_label("Samples").rect().contains_rect(said), "it stands where the samples are: {said:?}");
+    window.get_by_label("As drawn").click();
+    window.step();
+    window.step();
+    assert!(window.query_by_label(waits).is_none());
+    assert_eq!(app(&mut window).studio().order.choice(), (Order::AsDrawn, Filter::All));
+
+    ask(&mut window);
+    let studio = app(&mut window).studio();
+    let labeler = studio.labeler.as_ref().expect("a labeler");
+    let (labeler, target) = (labeler.card.spec.clone(), labeler.target());
+    let question =
+        LabelQuestion { labeler, target, seed: studio.view.seed, psi: studio.view.psi, class: studio.view.class };
+    let labels = [0.2, 0.9, 0.4].map(|probability| SampleLabel { probability, shows: probability > 0.5 }).to_vec();
+    studio.order.add(LabelledSamples { question, start: 0, labels });
+    window.step();
+    window.step();
+    window.get_by_label("In order: the 3 samples looked through. More once the run has ended.");
+    let numbers = |window: &mut Window| -> Vec<u64> {
+        let studio = app(window).studio();
+        (0..studio.shown_count()).filter_map(|place| studio.sample(place).map(number)).collect()
+    };
+    assert_eq!(numbers(&mut window), [1, 2, 0]);
+    press_button(&mut window, "Stop");
+    until(&mut window, "the end", |app| app.studio().run.in_progress().is_none());
+    until(&mut window, "all of them", |app| app.studio().shown_count() == 500);
+    assert!(window.query_by_label_contains("once the run has ended").is_none());
+}

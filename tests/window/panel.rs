@@ -17,7 +17,7 @@ use unlearn_studio::{
     },
     engine::{Event, Phase},
     feedback::{
-        Mark, Suggestions,
+        GoneEstimate, Mark, Suggestions,
         probe::{Confidence, ProbeQuality},
     },
     unlearn::{FIRST, StageRound},
@@ -253,6 +253,28 @@ fn what_was_not_measured_says_why() {
     window.get_by_label("Stopped");
     window.get_by_label("Not measured, as the run was stopped.");
     window.get_by_role_and_label(Role::Button, "Save the result");
+}
+
+#[test]
+fn what_chance_alone_would_give_is_no_change() {
+    let mut window = window();
+    mark_some(&mut window);
+    run_once(&mut window, 1, 3);
+    let mut shown = |at_least: f64| {
+        let RunState::Finished(report) = &mut app(&mut window).studio().run else { panic!("a result") };
+        let (share_before, share_after) = (0.1, 0.09);
+        let (gone, at_most) = (0.1, 0.13);
+        (report.estimate_failed, report.estimated) =
+            (None, Some(GoneEstimate { samples: 250, share_before, share_after, gone, at_least, at_most }));
+        window.run_ok();
+        let said = |words: &str| window.query_by_label(words).is_some();
+        [
+            said("About 10% gone") && said("estimated from your marks"),
+            said("No change seen") && said("estimated from your marks; at most 13% is gone"),
+        ]
+    };
+    assert_eq!(shown(0.04), [true, false]);
+    assert_eq!(shown(0.0), [false, true]);
 }
 
 /// A run from the marks there are, that does not end by itself.

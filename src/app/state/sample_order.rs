@@ -96,7 +96,8 @@ pub struct LookedThrough {
 
 /// The labeler's answers, and how the grid is ordered by them.
 ///
-/// The grid stays as drawn until all samples that are to be looked through are: what is being marked does not move.
+/// The grid stays as drawn until all samples that are to be looked through are: what is being marked does not move. While the labeler has to
+/// wait for something long, those are put in order that it has looked through.
 #[derive(Clone, Debug, Default)]
 pub struct SampleOrder {
     choice: (Order, Filter),
@@ -106,6 +107,8 @@ pub struct SampleOrder {
     wanted: usize,
     /// Whether they were asked for.
     asked: bool,
+    /// Whether the labeler waits for something long.
+    waits: bool,
     /// The answers that are kept, those to the latest question last.
     answers: Vec<Answers>,
     arrangement: Option<Arrangement>,
@@ -148,6 +151,11 @@ impl SampleOrder {
         let labels = &self.current()?.labels;
         let showing = labels.iter().filter(|label| label.shows).count();
         Some(LookedThrough { done: labels.len(), of: self.wanted.max(labels.len()), showing })
+    }
+
+    /// Whether the labeler waits for something that may take minutes.
+    pub fn set_waiting(&mut self, waits: bool) {
+        self.waits = waits;
     }
 
     /// Looks through more samples than so far.
@@ -265,11 +273,13 @@ impl SampleOrder {
         is_new.then_some(OrderRequest::LookThrough(LabelRequest { question, indices }))
     }
 
-    /// Puts samples in order once all that are to be looked through are. While more are, those stay that were in order before.
+    /// Puts samples in order once all that are to be looked through are, or no more can be for now. While more are, those stay that were
+    /// in order before.
     fn arrange(&mut self) {
         let arrangement = self.arrangement.as_ref().filter(|old| Some(&old.question) == self.question.as_ref());
         let before = arrangement.map_or(0, |old| old.looked_through);
-        let count = if self.done() >= self.wanted { self.done() } else { before };
+        let at_hand = self.done() >= self.wanted || (self.waits && before == 0);
+        let count = if at_hand { self.done() } else { before };
         let wanted = (!self.is_plain() && count > 0).then_some((self.choice, count));
         let is_of_another = self.arrangement.is_some() && arrangement.is_none();
         if wanted == arrangement.map(|old| (old.by, old.looked_through)) && !is_of_another {
@@ -376,6 +386,26 @@ mod tests {
         order.choose(Order::AsDrawn, Filter::All);
         assert_eq!(order.update(Some(question(0)), 4), None);
         assert_eq!((order.indices(first(0)), order.revision()), (None, 3));
+    }
+
+    #[test]
+    fn while_the_labeler_waits_what_is_at_hand_is_ordered() {
+        let mut order = SampleOrder::default();
+        order.choose(Order::MostLikely, Filter::All);
+        order.set_waiting(true);
+        assert_eq!(order.update(Some(question(0)), 4), asked(0, 0..4));
+        assert_eq!(order.indices(first(0)), None, "nothing is at hand");
+        order.add(found(0, 0, &[0.2, 0.8]));
+        order.update(Some(question(0)), 4);
+        assert_eq!(order.indices(first(0)), Some(&[1, 0][..]));
+        // It goes on: these stay where they are until all are there.
+        order.set_waiting(false);
+        order.add(found(0, 2, &[0.9]));
+        order.update(Some(question(0)), 4);
+        assert_eq!((order.indices(first(0)), order.revision()), (Some(&[1, 0][..]), 1));
+        order.add(found(0, 3, &[0.1]));
+        order.update(Some(question(0)), 4);
+        assert_eq!(order.indices(first(0)), Some(&[2, 1, 0, 3][..]));
     }
 
     #[test]

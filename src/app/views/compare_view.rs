@@ -41,6 +41,8 @@ pub(crate) struct CompareView {
     seen: Option<NodeId>,
     /// Whether the distance is on a logarithmic axis.
     log: bool,
+    /// Whether no field for text had the keyboard when the frame began, or just before.
+    pub(crate) keyboard_is_free: bool,
 }
 
 /// Where the pictures of every row are.
@@ -59,7 +61,7 @@ impl CompareView {
         comparison: &Comparison,
     ) {
         let is_asking = ui.memory(|memory| memory.top_modal_layer().is_some());
-        if !is_asking && ui.input(|input| input.key_pressed(Key::Escape)) {
+        if !is_asking && self.keyboard_is_free && ui.input(|input| input.key_pressed(Key::Escape)) {
             studio.view.scatter = false;
         }
         egui::Frame::new().inner_margin(Margin { left: 16, right: 16, top: 10, bottom: 8 }).show(ui, |ui| {

@@ -1,12 +1,20 @@
 //! One sample at full size, before and after, its address, and where in it the thing is that must go.
 
-use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, Ui, Vec2};
+use eframe::egui::{self, ColorImage, Context, Key, RichText, TextureHandle, Ui};
 
-use super::{format::format_probability, region_painter::RegionPainter, theme::palette, widgets};
+use super::{
+    format::format_probability,
+    picture_row::{BEFORE, PictureRow},
+    region_painter::RegionPainter,
+    widgets,
+};
 use crate::{
     app::state::{studio::Studio, view::DetailTile},
     feedback::{Mark, Sample},
 };
+
+/// Height of everything but the pictures, in points.
+const EVERYTHING_ELSE: f32 = 330.0;
 
 /// Textures of the sample that is looked at, and the brush.
 #[derive(Default)]
@@ -14,7 +22,7 @@ pub(crate) struct DetailView {
     of: Option<Sample>,
     textures: [Option<TextureHandle>; 2],
     painter: RegionPainter,
-    /// Whether the picture has the keyboard: arrow keys then move a box, not to the next sample.
+    /// Whether arrow keys move a box or size the brush: they do not lead to the next sample then.
     painting: bool,
 }
 
@@ -51,14 +59,10 @@ impl DetailView {
 
     /// Whether it is to be closed.
     fn content(&mut self, ui: &mut Ui, studio: &mut Studio, sample: Sample) -> bool {
-        let p = palette(ui.style());
+        self.painting = false;
         let address = sample.address();
-        let [before, after] = studio.compared_sources();
-        let caption = studio.timeline.caption();
-        let pictures = if before == after { 1 } else { 2 };
-        let screen = ui.ctx().content_rect().size();
-        let side = (screen.y - 330.0).min((screen.x - 160.0) / pictures as f32).clamp(128.0, 512.0);
-        ui.set_width(side * pictures as f32 + 16.0 * (pictures - 1) as f32);
+        let row = PictureRow::new(ui.ctx(), studio, EVERYTHING_ELSE);
+        ui.set_width(row.width());
         ui.horizontal(|ui| {
             ui.label(RichText::new(format!("Sample {}", address.index)).heading());
             let class = sample.class().map_or_else(String::new, |class| format!(", class {class}"));
@@ -70,43 +74,21 @@ impl DetailView {
             }
         });
         ui.add_space(4.0);
-        let captions = [("Before", p.before, String::new()), ("After", p.after, caption)];
-        ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = 16.0;
-            let Self { textures, painter, painting, .. } = self;
-            for (texture, (name, colour, more)) in textures.iter().zip(captions).take(pictures) {
-                ui.vertical(|ui| {
-                    match texture {
-                        Some(texture) => {
-                            let image =
-                                egui::Image::new(texture).fit_to_exact_size(Vec2::splat(side)).corner_radius(8.0);
-                            let image = image.alt_text(format!("Sample {} {name}", address.index));
-                            // Marks are of what was there before.
-                            if name == "Before" {
-                                let picture = ui.add(image.sense(RegionPainter::SENSE));
-                                *painting = picture.has_focus();
-                                painter.picture(ui, &picture, &mut studio.marks, sample);
-                            } else {
-                                ui.add(image);
-                            }
-                        }
-                        None => {
-                            let (rect, _) = ui.allocate_exact_size(Vec2::splat(side), egui::Sense::hover());
-                            ui.painter().rect_filled(rect, 8.0, p.lifted);
-                        }
-                    }
-                    if pictures > 1 {
-                        ui.horizontal(|ui| {
-                            widgets::dot(ui, colour);
-                            ui.label(name);
-                            ui.label(RichText::new(more).weak());
-                        });
-                    }
-                });
+        let Self { textures: [before, after], painter, painting, .. } = self;
+        let caption = studio.timeline.caption();
+        row.ui(ui, [before.as_ref(), after.as_ref()], &caption, |ui, name, image| {
+            let image = image.alt_text(format!("Sample {} {name}", address.index));
+            // Marks are of what was there before.
+            if name == BEFORE {
+                let picture = ui.add(image.sense(RegionPainter::SENSE));
+                *painting = picture.has_focus();
+                painter.picture(ui, &picture, &mut studio.marks, sample);
+            } else {
+                ui.add(image);
             }
         });
         ui.add_space(6.0);
-        self.painter.controls(ui, &mut studio.marks, sample);
+        self.painting |= self.painter.controls(ui, &mut studio.marks, sample);
         ui.add_space(6.0);
         ui.horizontal_wrapped(|ui| {
             let mark = studio.marks.get(sample);

@@ -1,8 +1,11 @@
 //! Asking for a file, through the system's own dialogs; where there are none, through a line to type a path into.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use eframe::egui::{Context, RichText, TextEdit, Ui};
 
 use super::{captions, theme::palette, widgets};
@@ -98,10 +101,20 @@ impl Purpose {
 /// What a dialog of the system will answer.
 type BoxedAnswer = std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>>;
 
+/// A dialog that ends without an answer so soon was never seen: nobody cancels so quickly.
+const UNSEEN: Duration = Duration::from_millis(300);
+
+/// A dialog of the system that is open.
+struct Waiting {
+    purpose: Purpose,
+    /// The path, if there is one, and how long it took.
+    answer: Receiver<(Option<PathBuf>, Duration)>,
+}
+
 /// Questions that are open.
 #[derive(Default)]
 pub(crate) struct Dialogs {
-    waiting: Vec<(Purpose, Receiver<Option<PathBuf>>)>,
+    waiting: Vec<Waiting>,
     prompt: Option<(Purpose, String)>,
     /// What was answered last to each purpose.
     answered: Vec<(Purpose, PathBuf)>,
@@ -112,38 +125,66 @@ pub(crate) struct Dialogs {
 impl Dialogs {
     /// Asks for a file.
     pub(crate) fn ask(&mut self, purpose: Purpose, studio: &Studio) {
-        let (title, kind, extensions, suffix) = purpose.describe();
-        let failed = self.failed(purpose, studio);
-        let folder = failed.and_then(Path::parent).or_else(|| purpose.folder(studio));
-        let failed_name = failed.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        let name = suffix.map(|suffix| failed_name.unwrap_or_else(|| studio.suggested_name(suffix)));
         if self.in_window || !system_has_dialogs() {
-            let folder = folder.map(Path::to_owned).unwrap_or_default();
-            let path = name.map_or_else(|| folder.clone(), |name| folder.join(name));
-            self.prompt = Some((purpose, path.display().to_string()));
+            self.ask_in_window(purpose, studio);
             return;
         }
+        let (title, kind, extensions, _) = purpose.describe();
+        let (folder, name) = self.proposal(purpose, studio);
         let mut dialog = rfd::AsyncFileDialog::new().set_title(title).add_filter(kind, extensions);
         if let Some(folder) = folder {
             dialog = dialog.set_directory(folder);
         }
-        let (answer, waiting) = bounded(1);
-        let done = |file: Option<rfd::FileHandle>| file.map(|file| file.path().to_owned());
+        let (send, answer) = bounded(1);
+        let since = Instant::now();
+        let done = move |file: Option<rfd::FileHandle>| (file.map(|file| file.path().to_owned()), since.elapsed());
         // The dialog is made here, as some systems demand, and waited for elsewhere.
         match name {
             Some(name) => {
                 let question = dialog.set_file_name(name).save_file();
-                std::thread::spawn(move || answer.send(done(pollster::block_on(question))));
+                std::thread::spawn(move || send.send(done(pollster::block_on(question))));
             }
             None => {
                 // Pictures are a folder.
                 let folder = extensions.is_empty();
                 let question: BoxedAnswer =
                     if folder { Box::pin(dialog.pick_folder()) } else { Box::pin(dialog.pick_file()) };
-                std::thread::spawn(move || answer.send(done(pollster::block_on(question))));
+                std::thread::spawn(move || send.send(done(pollster::block_on(question))));
             }
         }
-        self.waiting.push((purpose, waiting));
+        self.waiting.push(Waiting { purpose, answer });
+    }
+
+    /// Asks for a path in a line to type into.
+    fn ask_in_window(&mut self, purpose: Purpose, studio: &Studio) {
+        let (folder, name) = self.proposal(purpose, studio);
+        let folder = folder.map(Path::to_owned).unwrap_or_default();
+        let path = name.map_or_else(|| folder.clone(), |name| folder.join(name));
+        self.prompt = Some((purpose, path.display().to_string()));
+    }
+
+    /// The folder to begin in, and the name that a file which is written is offered under.
+    fn proposal<'a>(&'a self, purpose: Purpose, studio: &'a Studio) -> (Option<&'a Path>, Option<String>) {
+        let (.., suffix) = purpose.describe();
+        let failed = self.failed(purpose, studio);
+        let folder = failed.and_then(Path::parent).or_else(|| purpose.folder(studio));
+        let failed_name = failed.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        (folder, suffix.map(|suffix| failed_name.unwrap_or_else(|| studio.suggested_name(suffix))))
+    }
+
+    /// What the system's dialogs have answered, and what was asked for in a dialog that never showed.
+    fn take_answers(&mut self) -> (Vec<(Purpose, PathBuf)>, Option<Purpose>) {
+        let (mut answers, mut unseen) = (Vec::new(), None);
+        self.waiting.retain(|Waiting { purpose, answer }| {
+            match answer.try_recv() {
+                Err(TryRecvError::Empty) => return true,
+                Ok((Some(path), _)) => answers.push((*purpose, path)),
+                Ok((None, after)) if after < UNSEEN => unseen = Some(*purpose),
+                Ok((None, _)) | Err(TryRecvError::Disconnected) => {}
+            }
+            false
+        });
+        (answers, unseen)
     }
 
     /// The file that was asked for last and could not be written: it is offered again, so that nobody types it twice.
@@ -164,15 +205,12 @@ impl Dialogs {
 
     /// Acts on answers, and shows the line to type into if there is one.
     pub(crate) fn ui(&mut self, ctx: &Context, studio: &mut Studio, first: usize) {
-        let mut answers = Vec::new();
-        self.waiting.retain(|(purpose, waiting)| match waiting.try_recv() {
-            Ok(Some(path)) => {
-                answers.push((*purpose, path));
-                false
-            }
-            Ok(None) | Err(crossbeam_channel::TryRecvError::Disconnected) => false,
-            Err(crossbeam_channel::TryRecvError::Empty) => true,
-        });
+        let (mut answers, unseen) = self.take_answers();
+        if let Some(purpose) = unseen {
+            // There is a bus, but nothing on it that shows dialogs.
+            self.in_window = true;
+            self.ask_in_window(purpose, studio);
+        }
         if !self.waiting.is_empty() {
             // Nothing else wakes the window when a dialog is answered.
             ctx.request_repaint_after(std::time::Duration::from_millis(100));
@@ -271,4 +309,25 @@ fn system_has_dialogs() -> bool {
     let zenity =
         has("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("zenity").is_file()));
     has("DBUS_SESSION_BUS_ADDRESS").is_some() || bus || zenity
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A dialog that has ended after so many seconds.
+    fn ended(answer: Option<&str>, seconds: u64) -> Dialogs {
+        let (send, answers) = bounded(1);
+        send.send((answer.map(PathBuf::from), Duration::from_secs(seconds))).expect("room for an answer");
+        Dialogs { waiting: vec![Waiting { purpose: Purpose::OpenModel, answer: answers }], ..Dialogs::default() }
+    }
+
+    #[test]
+    fn a_dialog_that_never_showed_is_not_one_that_was_cancelled() {
+        assert_eq!(ended(None, 0).take_answers(), (Vec::new(), Some(Purpose::OpenModel)));
+        assert_eq!(ended(None, 2).take_answers(), (Vec::new(), None));
+        let mut answered = ended(Some("faces.pt"), 0);
+        assert_eq!(answered.take_answers(), (vec![(Purpose::OpenModel, "faces.pt".into())], None));
+        assert!(!answered.is_busy());
+    }
 }

@@ -344,7 +344,10 @@ fn outcome(node: &Node) -> Vec<String> {
         Status::Snapshot => "a snapshot, ",
     };
     let numbers = node.numbers.unwrap_or_default();
-    let estimated = numbers.estimated.map(|gone| format!("about {} gone", about(gone / 100.0)));
+    let estimated = numbers.estimated.map(|gone| match gone > 0.0 {
+        true => format!("about {} gone", about(gone / 100.0)),
+        false => "no change seen".to_owned(),
+    });
     let gone = numbers.pul.map(|pul| format!("{pul:.0}% gone")).or(estimated);
     let changed = numbers.frechet.map(|frechet| format_change(frechet, numbers.frechet_floor));
     let mut lines: Vec<String> = gone.into_iter().chain(changed).collect();

@@ -22,6 +22,7 @@ pub(crate) mod key_list;
 mod mask_picture;
 pub(crate) mod model_card;
 pub(crate) mod notices;
+mod picture_row;
 mod region_painter;
 mod result_card;
 mod retrained_row;

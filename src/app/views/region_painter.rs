@@ -126,9 +126,9 @@ impl RegionPainter {
         }
     }
 
-    /// The choice of the brush, and the way back.
-    pub(crate) fn controls(&mut self, ui: &mut Ui, marks: &mut Marks, sample: Sample) {
-        ui.horizontal_wrapped(|ui| {
+    /// The choice of the brush, and the way back. Whether the arrow keys size the brush.
+    pub(crate) fn controls(&mut self, ui: &mut Ui, marks: &mut Marks, sample: Sample) -> bool {
+        let row = ui.horizontal_wrapped(|ui| {
             ui.label("Where it is:");
             let help = "Drag over the picture to paint roughly where the thing is. The probe looks there first.";
             if ui.selectable_label(!self.is_box, "Brush").on_hover_text(help).clicked() {
@@ -138,15 +138,16 @@ impl RegionPainter {
             if ui.selectable_label(self.is_box, "Box").on_hover_text(help).clicked() {
                 self.is_box = true;
             }
-            ui.add_enabled_ui(!self.is_box, |ui| {
+            let size = ui.add_enabled_ui(!self.is_box, |ui| {
                 ui.spacing_mut().slider_width = 70.0;
                 let slider = egui::Slider::new(&mut self.radius, 0.02..=0.2).show_value(false);
-                ui.add(slider).accessible_name("Brush size").on_hover_text("Size of the brush");
+                ui.add(slider).accessible_name("Brush size").on_hover_text("Size of the brush").has_focus()
             });
             let painted = marks.region(sample).is_some();
             if ui.add_enabled(painted, egui::Button::new("Clear place")).clicked() {
                 marks.set_region(sample, None);
             }
+            size.inner
         });
         let text = match (marks.region(sample), marks.get(sample)) {
             (Some(region), _) => format!("The probe looks there first: {}.", describe(region)),
@@ -162,6 +163,7 @@ impl RegionPainter {
             ui.set_min_height(EXPLANATION);
             widgets::explain(ui, text);
         });
+        row.inner
     }
 }
 

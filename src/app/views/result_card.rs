@@ -77,8 +77,12 @@ fn gone(ui: &mut Ui, report: &RunReport) {
             percent(seen.at_least),
             percent(seen.at_most),
         );
-        big(ui, format!("About {} gone", about(seen.gone))).on_hover_text(&hover);
-        ui.add(Label::new("estimated from your marks").wrap()).on_hover_text(hover);
+        let (title, more) = match seen.sees_change() {
+            true => (format!("About {} gone", about(seen.gone)), String::new()),
+            false => ("No change seen".to_owned(), format!("; at most {} is gone", percent(seen.at_most))),
+        };
+        big(ui, title).on_hover_text(&hover);
+        ui.add(Label::new(format!("estimated from your marks{more}")).wrap()).on_hover_text(hover);
     }
     if let Some(reason) = &report.estimate_failed {
         widgets::explain(ui, format!("How much is gone cannot be estimated from your marks: {reason}."));

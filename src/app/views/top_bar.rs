@@ -52,8 +52,8 @@ fn toggle(studio: &mut Studio, panel: fn(&mut WindowLayout) -> &mut bool) {
 }
 
 impl TopBar {
-    /// Keys that work everywhere.
-    pub(crate) fn shortcuts(&mut self, ui: &Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
+    /// Keys that work everywhere; while something is typed in a field, only those that mean nothing there.
+    pub(crate) fn shortcuts(&mut self, ui: &Ui, (studio, dialogs): (&mut Studio, &mut Dialogs), is_typing: bool) {
         let pressed = |shortcut: &KeyboardShortcut| ui.input_mut(|input| input.consume_shortcut(shortcut));
         if pressed(&OPEN) {
             dialogs.ask(Purpose::OpenModel, studio);
@@ -61,11 +61,14 @@ impl TopBar {
         if pressed(&SAVE) && studio.model.is_some() {
             dialogs.ask(Purpose::SaveModel, studio);
         }
-        if pressed(&REDO) || pressed(&REDO_ALTERNATIVE) {
-            studio.marks.redo();
-        }
-        if pressed(&UNDO) {
-            studio.marks.undo();
+        // A field undoes and redoes what was typed in it, not marks.
+        if !is_typing {
+            if pressed(&REDO) || pressed(&REDO_ALTERNATIVE) {
+                studio.marks.redo();
+            }
+            if pressed(&UNDO) {
+                studio.marks.undo();
+            }
         }
         // Ctrl+Shift first: a shortcut without Shift would take it as well.
         if pressed(&RIGHT_PANEL) {
@@ -75,7 +78,7 @@ impl TopBar {
             toggle(studio, left_panel);
         }
         // Where something is typed a question mark is one.
-        let asked = pressed(&KEYS) || (!ui.ctx().text_edit_focused() && pressed(&KEYS_ALTERNATIVE));
+        let asked = pressed(&KEYS) || (!is_typing && pressed(&KEYS_ALTERNATIVE));
         if asked {
             self.keys.open();
         }

@@ -1,12 +1,10 @@
 //! The way from one sample to another, before and after, at the place that a slider stands at.
 
-use eframe::egui::{
-    self, Button, ColorImage, Context, Image, Layout, RichText, Sense, Slider, TextureHandle, Ui, Vec2,
-};
+use eframe::egui::{self, Button, ColorImage, Context, Layout, RichText, Slider, TextureHandle, Ui};
 
 use super::{
     dialogs::{Dialogs, Purpose},
-    theme::palette,
+    picture_row::PictureRow,
     widgets,
 };
 use crate::app::state::{
@@ -14,8 +12,9 @@ use crate::app::state::{
     walk::{OpenWalk, WalkPlace, WalkState},
 };
 
-/// Between the picture before and the picture after, in points.
-const GAP: f32 = 16.0;
+/// Height of everything but the pictures, and least width, in points.
+const EVERYTHING_ELSE: f32 = 320.0;
+const LEAST_WIDTH: f32 = 320.0;
 
 /// Textures of the place that is seen.
 #[derive(Default)]
@@ -64,15 +63,16 @@ impl WalkView {
 
     /// Whether it is to be closed.
     fn content(&mut self, ui: &mut Ui, studio: &mut Studio, walk: &OpenWalk, dialogs: &mut Dialogs) -> bool {
-        let [before, after] = studio.compared_sources();
-        let count = if before == after { 1 } else { 2 };
-        let screen = ui.ctx().content_rect().size();
-        let side = (screen.y - 320.0).min((screen.x - 160.0) / count as f32).clamp(128.0, 512.0);
-        let width = (side * count as f32 + GAP * (count - 1) as f32).max(320.0);
+        let row = PictureRow::new(ui.ctx(), studio, EVERYTHING_ELSE);
+        let width = row.width().max(LEAST_WIDTH);
         ui.set_width(width);
         title(ui, walk);
         ui.add_space(4.0);
-        self.pictures(ui, studio, (count, side), walk);
+        let between = format!("Between sample {} and sample {}", walk.from.address().index, walk.to.index);
+        let textures = [0, 1].map(|number| self.textures.get(number));
+        row.ui(ui, textures, &studio.timeline.caption(), |ui, name, image| {
+            ui.add(image.alt_text(format!("{between}, {name}")));
+        });
         ui.add_space(6.0);
         self.slider(ui, studio, width, walk);
         ui.add_space(6.0);
@@ -93,37 +93,6 @@ impl WalkView {
             ui.button("Close").clicked()
         })
         .inner
-    }
-
-    fn pictures(&self, ui: &mut Ui, studio: &Studio, (count, side): (usize, f32), walk: &OpenWalk) {
-        let p = palette(ui.style());
-        let captions = [("Before", p.before, String::new()), ("After", p.after, studio.timeline.caption())];
-        let between = format!("Between sample {} and sample {}", walk.from.address().index, walk.to.index);
-        ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = GAP;
-            for (number, (name, colour, more)) in captions.into_iter().enumerate().take(count) {
-                ui.vertical(|ui| {
-                    match self.textures.get(number) {
-                        Some(texture) => {
-                            let image = Image::new(texture).fit_to_exact_size(Vec2::splat(side)).corner_radius(8.0);
-                            ui.add(image.alt_text(format!("{between}, {name}")));
-                        }
-                        None => {
-                            let (rect, _) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
-                            ui.painter().rect_filled(rect, 8.0, p.lifted);
-                        }
-                    }
-                    if count > 1 {
-                        ui.horizontal(|ui| {
-                            ui.spacing_mut().item_spacing.x = 8.0;
-                            widgets::dot(ui, colour);
-                            ui.label(name);
-                            ui.label(RichText::new(more).weak());
-                        });
-                    }
-                });
-            }
-        });
     }
 
     fn slider(&mut self, ui: &mut Ui, studio: &mut Studio, width: f32, walk: &OpenWalk) {

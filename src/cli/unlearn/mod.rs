@@ -28,6 +28,8 @@ use crate::{
 
 /// Samples in the before/after picture.
 pub(super) const GRID_SAMPLES: u64 = 100;
+/// Samples whose pictures a labeler is shown at a time.
+const LABELLED_AT_ONCE: usize = 16;
 const GRID_COLUMNS: usize = 10;
 
 #[derive(Debug, Args)]
@@ -290,23 +292,25 @@ pub(super) fn write_before_after_grid(
     let negatives = match labeler {
         None => Vec::new(),
         Some((spec, forget)) => {
-            let images = images_of(&before);
-            let shape = [before.count(), 3, before.height as usize, before.width as usize];
+            let (width, height) = (before.width as usize, before.height as usize);
             let labeler = spec.open()?;
             let target = labeler.target(forget)?;
-            let labels = labeler.label_head(target.head_number(), &images, shape)?;
-            labels.classes.iter().map(|&class| target.holds(class)).collect()
+            let mut negatives = Vec::new();
+            for tiles in before.rgb.chunks(LABELLED_AT_ONCE * (3 * width * height).max(1)) {
+                let images = images_of(tiles, width * height);
+                let shape = [images.len() / (3 * width * height).max(1), 3, height, width];
+                let labels = labeler.label_head(target.head_number(), &images, shape)?;
+                negatives.extend(labels.classes.iter().map(|&class| target.holds(class)));
+            }
+            negatives
         }
     };
     Ok(write_before_after(path, &before, &after, GRID_COLUMNS, &negatives)?)
 }
 
-/// 8-bit tiles as a labeler takes them: `[count, 3, height, width]` in [-1, 1].
-fn images_of(tiles: &metrics::Tiles) -> Vec<f32> {
-    let plane = tiles.width as usize * tiles.height as usize;
-    tiles
-        .rgb
-        .chunks_exact(3 * plane)
+/// 8-bit tiles `[count, height, width, 3]` of `plane` pixels as a labeler takes them: `[count, 3, height, width]` in [-1, 1].
+fn images_of(rgb: &[u8], plane: usize) -> Vec<f32> {
+    rgb.chunks_exact(3 * plane)
         .flat_map(|tile| (0..3).flat_map(move |c| (0..plane).map(move |i| tile[3 * i + c])))
         .map(|value| f32::from(value) / 127.5 - 1.0)
         .collect()
@@ -356,11 +360,13 @@ fn summary(report: &RunReport) -> String {
     }
     lines.extend(report.evaluation.as_ref().map(ToString::to_string));
     lines.extend(report.estimated.map(|seen| {
+        let (least, most) = (100.0 * seen.at_least, 100.0 * seen.at_most);
+        let gone = match seen.sees_change() {
+            true => format!("about {:.0} % gone", seen.percentage()),
+            false => "no change seen".to_owned(),
+        };
         format!(
-            "about {:.0} % gone, as the marks let it be estimated (between {:.0} and {:.0} %; over {} samples)",
-            100.0 * seen.gone,
-            100.0 * seen.at_least,
-            100.0 * seen.at_most,
+            "{gone}, as the marks let it be estimated (between {least:.0} and {most:.0} % gone; over {} samples)",
             seen.samples
         )
     }));

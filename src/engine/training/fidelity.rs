@@ -51,7 +51,7 @@ impl Fidelity {
         let mut sampler = Sampler::new(generator, weights);
         let [channels, height, width] = sampler.image_shape();
         let count = samples.min(images.len());
-        let chunk = sampler.chunk() * 4;
+        let chunk = sampler.page(4);
         let label = |values: Vec<f32>| {
             labeler.label_all(&values, [values.len() / (channels * height * width), channels, height, width])
         };

@@ -66,6 +66,17 @@ impl DiscriminatorNetwork for Discriminator {
         self.halving.first().map_or(self.last.inputs, |first| first.inputs)
     }
 
+    /// A layer keeps what it gives, which is what the next one takes.
+    fn training_bytes(&self) -> usize {
+        let mut side = self.resolution();
+        let image = self.image_channels() * side * side;
+        let layers = self.halving.iter().map(|layer| {
+            side /= 2;
+            layer.outputs * side * side
+        });
+        (image + layers.sum::<usize>()) * size_of::<f32>()
+    }
+
     fn learning_rate_factor(&self) -> f64 {
         LEARNING_RATE_FACTOR
     }

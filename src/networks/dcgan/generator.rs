@@ -122,6 +122,13 @@ impl GeneratorNetwork for Generator {
         std::iter::once(self.first.outputs).chain(doubling).collect()
     }
 
+    /// A layer keeps what it gives, which is what the next one takes.
+    fn training_bytes(&self) -> usize {
+        let layers = self.channels().into_iter().zip(self.sides());
+        let image = self.image_channels() * self.resolution() * self.resolution();
+        (layers.map(|(channels, side)| channels * side * side).sum::<usize>() + image) * size_of::<f32>()
+    }
+
     fn can_be_conditional(&self) -> bool {
         true
     }

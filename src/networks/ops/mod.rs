@@ -31,7 +31,7 @@ pub use adam::AdamStep;
 pub use extension::GanOps;
 pub use filtered::{FilteredActivation, Fir2d, Lowpass};
 pub use fir::Fir;
-pub use flex::vector_instructions;
+pub use flex::{leave_out_avx512, vector_instructions};
 
 /// Two-dimensional convolution (correlation) without bias.
 ///

@@ -173,6 +173,20 @@ impl DiscriminatorNetwork for Discriminator {
         self.mapping.as_ref().map_or(0, Mapping::classes)
     }
 
+    /// A block keeps what its first convolution gives, that blurred, and at half the side what the shortcut takes, what the second
+    /// convolution gives, and the sum, which the next block takes.
+    fn training_bytes(&self) -> usize {
+        let plane = self.resolution() * self.resolution();
+        let first = (self.from_rgb.conv.inputs + self.from_rgb.conv.outputs) * plane;
+        let mut side = self.resolution();
+        let blocks = self.blocks.iter().map(|block| {
+            let (plane, inputs) = (side * side, block.conv1.conv.inputs);
+            side /= 2;
+            (block.conv1.conv.outputs + inputs) * plane + (inputs + 2 * block.conv2.conv.outputs) * plane / 4
+        });
+        (first + blocks.sum::<usize>()) * size_of::<f32>()
+    }
+
     fn batch_group(&self, batch: usize) -> usize {
         self.stddev.group(batch)
     }

@@ -265,6 +265,21 @@ impl GeneratorNetwork for Generator {
         std::iter::once(self.conv1.conv.outputs).chain(above).collect()
     }
 
+    /// Of two convolutions and the colours at each side, the first of which takes maps of half the side: what they take, scaled, and
+    /// what the convolutions give, before and after the noise and the activation.
+    fn training_bytes(&self) -> usize {
+        let mut inputs = self.input_channels;
+        let values = self.channels().into_iter().zip(self.sides()).map(|(channels, side)| {
+            let (from, first) = (std::mem::replace(&mut inputs, channels), side == 4);
+            let plane = side * side;
+            match first {
+                true => (from + 3 * channels) * plane,
+                false => from * plane / 4 + 6 * channels * plane,
+            }
+        });
+        values.sum::<usize>() * size_of::<f32>()
+    }
+
     /// Depth of the mapping network; whether truncation is centred on a running mean of `w` from the training; what
     /// outputs of convolutions are held within.
     fn details(&self) -> Details {

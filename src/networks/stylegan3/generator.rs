@@ -13,6 +13,7 @@ use super::{
 use crate::networks::{
     ArchitectureError, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Motion, Noise, ParamLayout, Params,
     flat::to_vec,
+    generator::MAPS_AT_ONCE,
     params::ShapeReader,
     style::{self, Mapping, WAvg},
 };
@@ -153,6 +154,27 @@ impl GeneratorNetwork for Generator {
     /// With the margin around the image.
     fn sides(&self) -> Vec<usize> {
         self.layers.iter().rev().skip(1).rev().map(|layer| layer.output_side).collect()
+    }
+
+    /// On a GPU the maps between the filters are whole, in which a layer has `up^2` pixels for each of its own; on a processor they
+    /// are a plane at a time.
+    fn sample_bytes(&self, device: &Device) -> usize {
+        let is_whole = *device != Device::flex();
+        let layer = |layer: &SynthesisLayer| {
+            let between = if is_whole { 2 * (layer.factors[0] * layer.factors[0]) } else { 0 };
+            layer.outputs * layer.output_side.pow(2) * (MAPS_AT_ONCE + between)
+        };
+        self.layers.iter().map(layer).max().unwrap_or_default() * size_of::<f32>()
+    }
+
+    /// A layer keeps what it takes, scaled, what its convolution gives, and what its activation gives.
+    fn training_bytes(&self) -> usize {
+        let mut from = self.input.side;
+        let layers = self.layers.iter().map(|layer| {
+            let (taken, given) = (std::mem::replace(&mut from, layer.output_side).pow(2), layer.output_side.pow(2));
+            (layer.inputs + layer.outputs) * taken + layer.outputs * given
+        });
+        layers.sum::<usize>() * size_of::<f32>()
     }
 
     fn details(&self) -> Details {

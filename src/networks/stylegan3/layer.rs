@@ -37,7 +37,7 @@ pub(super) struct SynthesisLayer {
     weight: ParamId,
     bias: ParamId,
     affine: EqualLinear,
-    inputs: usize,
+    pub(super) inputs: usize,
     pub(super) outputs: usize,
     kernel: usize,
     /// `1 / sqrt(magnitude_ema)`.

@@ -369,6 +369,24 @@ impl GeneratorNetwork for Network {
         1
     }
 
+    /// A block holds its tokens some ten times (queries, keys, values, what is within its MLP), and twice how each looks at each.
+    fn sample_bytes(&self, _device: &Device) -> usize {
+        let tokens = 1 + self.patches();
+        let block = |stack: usize| 10 * self.widths[stack] * tokens + 2 * self.heads[stack] * tokens * tokens;
+        let images = 4 * self.channels * self.side * self.side;
+        (block(0).max(block(1)) + images) * size_of::<f32>()
+    }
+
+    /// A block keeps its tokens some eighteen times (each side of the normalisations, queries, keys, values, what its MLP takes and
+    /// gives within), and how each looks at each on every step of the softmax.
+    fn training_bytes(&self) -> usize {
+        let block =
+            |stack: usize, tokens: usize| 18 * self.widths[stack] * tokens + 4 * self.heads[stack] * tokens * tokens;
+        let (seen, all) = (1 + self.seen_of(self.mask_ratio), 1 + self.patches());
+        let blocks = self.encoder.len() * block(0, seen) + self.decoder.len() * block(1, all);
+        (blocks + 4 * self.channels * self.side * self.side) * size_of::<f32>()
+    }
+
     /// Width of the encoder and of the decoder.
     fn channels(&self) -> Vec<usize> {
         self.widths.to_vec()

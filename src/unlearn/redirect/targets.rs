@@ -1,8 +1,8 @@
 //! The pictures that negatives are led to, and the batches of them.
 
 use crate::{
-    feedback::{ImagePool, Origin, PoolCursor},
-    networks::{flat::to_vec, latents::NormalSource},
+    feedback::{ImagePool, PoolCursor},
+    networks::latents::NormalSource,
     unlearn::{
         latent_rule::LatentRule,
         regression::{Difference, Examples, Part},
@@ -11,23 +11,11 @@ use crate::{
 
 pub(super) const REDIRECTED: &str = "redirected";
 pub(super) const KEPT: &str = "kept";
-/// Pictures that are made at once.
-const CHUNK: usize = 32;
 
 /// The negatives' latents with what each is to become: its own picture moved along the rule's direction to `depth` standard
 /// deviations below the mean of all samples.
 pub(super) fn targets(rule: &LatentRule<'_>, negatives: &ImagePool, depth: f64) -> ImagePool {
-    let mut pool = ImagePool::new(negatives.shape());
-    let origins: Vec<&Origin> = (0..negatives.len()).map(|place| negatives.origin(place)).collect();
-    let bound = rule.mean - depth * rule.std;
-    let size: usize = negatives.shape().iter().product();
-    for part in origins.chunks(CHUNK) {
-        let (images, _) = rule.images(part, &vec![bound; part.len()]);
-        for (image, origin) in to_vec(images).chunks_exact(size).zip(part) {
-            pool.push(image, (*origin).clone());
-        }
-    }
-    pool
+    rule.redirected(negatives, rule.mean - depth * rule.std)
 }
 
 /// `alpha mean |G - target|` over negatives, `mean |G - G_base|` over positives, half of each.

@@ -55,6 +55,7 @@ impl Studio {
             return;
         }
         let revision = self.order.revision();
+        self.order.set_waiting(self.is_labeler_kept_waiting());
         match self.order.update(self.label_question(), self.sample_count()) {
             Some(OrderRequest::LookThrough(request)) => self.send(Command::Label(Some(Box::new(request)))),
             Some(OrderRequest::Stop) => self.send(Command::Label(None)),
@@ -63,6 +64,21 @@ impl Studio {
         if self.order.revision() != revision {
             self.view.cursor = 0;
         }
+    }
+
+    /// What the labeler waits for before it looks through samples that are to be ordered, if it does.
+    pub fn order_waits_for(&self) -> Option<&'static str> {
+        let is_done = self.order.looked_through().is_none_or(|looked| looked.done >= looked.of);
+        match self.run.in_progress() {
+            _ if is_done || !self.is_labeler_kept_waiting() => None,
+            Some(_) => Some("run"),
+            None => Some("audit"),
+        }
+    }
+
+    /// Whether something is computed that may take minutes, and meanwhile no labeler is asked.
+    fn is_labeler_kept_waiting(&self) -> bool {
+        self.run.in_progress().is_some() || self.running_audit().is_some()
     }
 
     /// What the labeler can be asked of the samples.

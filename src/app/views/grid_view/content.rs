@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::{
-    first_steps, heat_scale, keys,
+    first_steps, heat_scale, keys, order_wait,
     page::{MARGIN, page},
     paint::VisibleGrid,
     rest, status, toolbar,
@@ -42,7 +42,9 @@ impl GridView {
         }
         if studio.shown_count() == 0 {
             self.filled = false;
+            let place = ui.available_rect_before_wrap();
             status::none_shown(ui, studio);
+            order_wait::ui(ui, place, studio);
             return;
         }
         first_steps::ui(ui, studio);
@@ -57,6 +59,7 @@ impl GridView {
         area.show_viewport(ui, |ui, viewport| self.content(ui, viewport, studio));
         status::ui(ui, place, studio, self.any_drawn);
         heat_scale::ui(ui, place, studio);
+        order_wait::ui(ui, place, studio);
         rest::ui(self, ui, place, studio);
         walk::ui(ui, place, studio);
     }

@@ -11,6 +11,7 @@ mod heat_scale;
 mod keys;
 mod magnifier;
 mod order_menu;
+mod order_wait;
 mod page;
 mod paint;
 mod pointer;

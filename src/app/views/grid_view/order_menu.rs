@@ -69,8 +69,8 @@ fn progress(ui: &mut Ui, studio: &mut Studio, looked: LookedThrough) {
     if looked.done < looked.of {
         let bar = ProgressBar::new(looked.done as f32 / looked.of as f32).desired_height(8.0).corner_radius(4.0);
         ui.add(bar.fill(palette(ui.style()).after));
-        let waits = studio.run.in_progress().is_some() || studio.running_audit().is_some();
-        let until = if waits { ". It goes on when what is computed now has ended." } else { "" };
+        let waits = studio.order_waits_for();
+        let until = waits.map_or_else(String::new, |what| format!(". The labeler goes on once the {what} has ended."));
         widgets::explain(ui, format!("{done} of {of} samples looked through{until}"));
         let stop = widgets::minor_button(ui, "Stop").accessible_name("Stop looking through samples");
         if stop.on_hover_text("Orders those that were looked through").clicked() {

@@ -40,7 +40,7 @@ pub(crate) struct GridView {
     pub(super) layout: TileLayout,
     pub(super) visible_height: f32,
     pub(super) offset: f32,
-    /// Whether nothing had the keyboard when the frame began.
+    /// Whether nothing had the keyboard when the frame began, nor a field for text just before.
     pub(crate) keyboard_is_free: bool,
     /// Whether new pictures fade in: not where drawing is dear.
     pub(super) fade_in: bool,

@@ -6,6 +6,11 @@
 //! A [`Kernel`] is generic code that must be inlined into a function with the right target
 //! features: its `run` and everything below carries `#[inline(always)]`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether [`Isa::detect`] leaves AVX-512 out.
+static WITHOUT_AVX512: AtomicBool = AtomicBool::new(false);
+
 /// A vector register of `f32`.
 ///
 /// # Safety
@@ -75,7 +80,8 @@ impl Isa {
         }
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
+            let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma");
+            if wide && !WITHOUT_AVX512.load(Ordering::Relaxed) {
                 return Self(Set::Avx512);
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -83,6 +89,11 @@ impl Isa {
             }
         }
         Self(Set::Portable)
+    }
+
+    /// From here on [`Self::detect`] gives what a processor without AVX-512 has. Results are the same bits.
+    pub fn leave_out_avx512() {
+        WITHOUT_AVX512.store(true, Ordering::Relaxed);
     }
 
     /// Its name, as processors' makers write it.
