@@ -2,20 +2,13 @@
 
 use std::{
     fs,
-    ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use serde_json::Value;
 use unlearn_studio::{
-    audit::{
-        AUDIT_SEED, AuditBudget, Audited, Findings, Judge, RelearnBudget, Role, SearchBudget, Space, Subject,
-        WorstSamples, hides,
-    },
+    audit::{AuditBudget, RelearnBudget, Role, SearchBudget, Space, hides},
     checkpoint::{self, Checkpoint},
-    data::{ImageSource, PictureSet},
     device,
     engine::{Command, Engine, Event, RetrainedQuestion, RetrainedRequest},
     feedback::LabelerSpec,
@@ -24,14 +17,13 @@ use unlearn_studio::{
     networks::flat::to_vec,
 };
 
+#[path = "common/audits.rs"]
+mod audits;
 #[path = "common/program.rs"]
 mod program;
 
+use audits::{QUICK, asset, audit, conforms, json, small, text};
 use program::{done, studio};
-
-fn asset(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name)
-}
 
 fn digits() -> PathBuf {
     asset("models/digits-32.safetensors")
@@ -39,44 +31,6 @@ fn digits() -> PathBuf {
 
 fn labeler() -> PathBuf {
     asset("labelers/digits.onnx")
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().expect("a path in UTF-8").to_owned()
-}
-
-/// A budget that takes seconds.
-fn small() -> AuditBudget {
-    AuditBudget {
-        samples: 400,
-        search: SearchBudget { starts: 24, steps: 48 },
-        relearn: RelearnBudget { pictures: vec![5], steps: 4, samples: 100, batch: 8, micro_batch: 0 },
-        compared: 24,
-        back: 60,
-    }
-}
-
-fn subject(model: &Model, role: Role) -> Subject {
-    Subject { role, generator: model.generator.clone(), weights: model.g_ema.clone(), gan: model.gan.clone() }
-}
-
-fn audit(original: &Model, result: &Model, labeler: &Labeler, target: &Target, budget: &AuditBudget) -> Findings {
-    let (before, after) = (subject(original, Role::Original), subject(result, Role::Result));
-    let audited = Audited {
-        original: &before,
-        result: &after,
-        retrained: None,
-        judge: Judge { labeler, target },
-        second: None,
-        seed: AUDIT_SEED,
-    };
-    let mut last = 0;
-    let mut tell = |_, done: usize, of: usize| {
-        assert!(done <= of && done >= last, "{done} of {of} after {last}");
-        last = done;
-        ControlFlow::Continue(())
-    };
-    audited.run(budget, &mut tell).expect("an audit").expect("nobody stopped it").0
 }
 
 /// The model with the bias of its last mapping layer moved along `-e`, by so many times the distance between the negatives' and the positives'
@@ -170,95 +124,6 @@ fn an_audit_of_an_unchanged_model_finds_nothing_gone_and_is_the_same_again() {
     assert_eq!(findings.relearning[0].relearning.curve[0].0, 0);
     let again = audit(&original, &original, &labeler, &target, &budget);
     assert_eq!(serde_json::to_string(&findings).expect("JSON"), serde_json::to_string(&again).expect("JSON"));
-}
-
-/// The bundled masked autoencoder beside pictures to complete.
-fn completing() -> Model {
-    let mut model = Model::load(&asset("models/avatars-mae-64.safetensors"), &device::cpu().device).expect("a model");
-    let (pictures, _) = PictureSet::open(&ImageSource::Avatars, 64).expect("drawn faces");
-    model.set_pictures(Arc::new(pictures));
-    model
-}
-
-/// A budget that takes seconds where pictures are completed.
-fn few() -> AuditBudget {
-    let relearn = RelearnBudget { pictures: vec![1, 5], steps: 3, samples: 40, batch: 8, micro_batch: 0 };
-    AuditBudget { samples: 120, relearn, compared: 24, back: 40, ..small() }
-}
-
-fn seen(findings: &Findings, samples: WorstSamples, role: Role) -> usize {
-    findings.worst_case(samples, role).expect("a case").count
-}
-
-#[test]
-fn a_model_that_completes_pictures_is_audited_by_its_pictures_and_masks() {
-    let original = completing();
-    let labeler = Labeler::open(&asset("labelers/avatars.onnx")).expect("the labeler");
-    let target = labeler.target("hat!=none").expect("a class");
-    // Unchanged, nothing is gone, whatever is hidden.
-    let findings = audit(&original, &original, &labeler, &target, &few());
-    let [before, after] = [Role::Original, Role::Result].map(|role| findings.model(role).expect("a model").clone());
-    assert_eq!(findings.measurements.samples, 120);
-    assert_eq!((after.pul.map(|pul| pul.value), after.kept_change), (Some(0.0), Some(0.0)));
-    assert_eq!(before.completions, after.completions);
-    let completed = findings.measurements.completed.expect("pictures");
-    assert!(completed.forgotten > 20 && completed.forgotten + completed.kept == 120, "{completed:?}");
-    for samples in [WorstSamples::AnyMask, WorstSamples::LessHidden, WorstSamples::MoreHidden] {
-        assert_eq!(seen(&findings, samples, Role::Original), seen(&findings, samples, Role::Result), "{samples:?}");
-    }
-    assert!(findings.relearning.iter().all(|found| found.relearning.steps_to_half == Some(0)));
-    assert!(!findings.layers.is_empty() && findings.layers.iter().all(|layer| (layer.negatives - 1.0).abs() < 1e-4));
-    // Latents are not searched, and nothing says that they were.
-    assert!(findings.probe.is_none() && findings.searches.is_empty() && !hides(&findings));
-
-    // One that draws nothing in what is hidden: its decoder's last layer gives zeros.
-    let mut checkpoint: Checkpoint = original.export();
-    for params in [&mut checkpoint.g_ema, &mut checkpoint.g].into_iter().flatten() {
-        let last = params.iter_mut().filter(|(key, _)| key.starts_with("decoder.decoder_pred."));
-        last.for_each(|(_, tensor)| tensor.data.fill(0.0));
-    }
-    let blank = Model::new(&original.path, "blank".to_owned(), checkpoint, &device::cpu().device);
-    let mut blank = blank.expect("the same network");
-    let (pictures, _) = PictureSet::open(&ImageSource::Avatars, 64).expect("drawn faces");
-    blank.set_pictures(Arc::new(pictures));
-    let findings = audit(&original, &blank, &labeler, &target, &few());
-    let quality = |role: Role| findings.model(role).and_then(|model| model.completions).expect("completions");
-    let [before, after] = [quality(Role::Original), quality(Role::Result)];
-    for (before, after) in [(before.forgotten, after.forgotten), (before.kept, after.kept)] {
-        let psnr = before.zip(after).map(|(before, after)| [before.psnr, after.psnr]).expect("both");
-        assert!(psnr[1] < psnr[0] - 2.0, "{psnr:?}");
-    }
-    let moved: Vec<f64> = findings.blocks.iter().map(|block| block.relative).filter(|moved| *moved > 0.0).collect();
-    assert_eq!(moved.len(), 1, "{:?}", findings.blocks);
-    let pictures: Vec<usize> = findings.relearning.iter().map(|found| found.relearning.pictures).collect();
-    assert_eq!(pictures, [1, 5]);
-    // All the way back is the original, up to rounding.
-    let end = findings.back.last().expect("a way").seen;
-    assert!(end.count.abs_diff(findings.relearning[0].relearning.original) <= 1, "{:?}", findings.back);
-}
-
-/// What an audit on the command line takes, with a small budget.
-const QUICK: [&str; 16] = [
-    "--samples",
-    "300",
-    "--starts",
-    "6",
-    "--steps",
-    "4",
-    "--relearn-pictures",
-    "2,5",
-    "--relearn-steps",
-    "2",
-    "--device",
-    "cpu",
-    "--seed",
-    "9",
-    "--micro-batch",
-    "4",
-];
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).expect("a file")).expect("JSON")
 }
 
 #[test]
@@ -366,57 +231,6 @@ fn a_node_is_audited_and_its_report_can_be_checked() {
     assert!(sentence().contains("the labeler is not there"), "{}", sentence());
 }
 
-#[test]
-fn a_node_of_completed_pictures_has_a_report_that_says_what_was_not_tested() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let at = |name: &str| text(&folder.path().join(name));
-    let mae = text(&asset("models/avatars-mae-64.safetensors"));
-    let (project, report) = (at("faces.unlearn"), folder.path().join("report.html"));
-    done(&[
-        "unlearn",
-        &mae,
-        "--pictures",
-        "avatars",
-        "--labeler",
-        &text(&asset("labelers/avatars.onnx")),
-        "--forget",
-        "hat!=none",
-        "--labelled",
-        "200",
-        "--set",
-        "iters=8",
-        "--set",
-        "batch=8",
-        "--samples",
-        "60",
-        "--project",
-        &project,
-        "--out",
-        &at("no-hats.safetensors"),
-        "--device",
-        "cpu",
-    ]);
-    // The node knows its labeler and its pictures.
-    let args = ["audit", "--project", &project, "--node", "1", "--out", &text(&report)];
-    let said = done(&[&args[..], &QUICK[..]].concat());
-    for words in
-        ["How much is gone: Of 300 completions", "The completions themselves: ", "under at least one of 8 masks"]
-    {
-        assert!(said.contains(words), "{words}: {said}");
-    }
-    let found = json(&report.with_extension("json"));
-    conforms(&found, &json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/audit.schema.json")), "report");
-    assert_eq!((&found["completed"]["source"], &found["completed"]["count"]), (&"avatars".into(), &4000.into()));
-    assert_eq!((&found["findings"]["probe"], &found["findings"]["searches"]), (&Value::Null, &Value::Array(vec![])));
-    assert_eq!(found["findings"]["relearning"].as_array().map(Vec::len), Some(2));
-    let page = fs::read_to_string(&report).expect("the page");
-    for words in ["takes no latents to search among", "Latents were not searched", "How pictures are completed"] {
-        assert!(page.contains(words), "{words}");
-    }
-    let verified = studio(&["audit", "--verify", &text(&report.with_extension("json"))]);
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-}
-
 /// The bundled model that audits of node 1 of a project are offered to compare with.
 fn offered(project: &Path, labeler: Option<(LabelerSpec, String)>) -> Option<PathBuf> {
     let engine = Engine::start(device::cpu()).expect("a thread");
@@ -433,52 +247,6 @@ fn offered(project: &Path, labeler: Option<(LabelerSpec, String)>) -> Option<Pat
             _ => {}
         }
     }
-}
-
-/// Whether a value is what a schema says: types, required and known fields, items. Enough of JSON Schema for this one.
-fn conforms(value: &Value, schema: &Value, place: &str) {
-    let root = schema;
-    fn check(value: &Value, schema: &Value, root: &Value, place: &str) {
-        if let Some(name) = schema["$ref"].as_str() {
-            let definition = &root["$defs"][name.trim_start_matches("#/$defs/")];
-            assert!(definition.is_object(), "{name} is not defined");
-            return check(value, definition, root, place);
-        }
-        if let Some(choices) = schema["anyOf"].as_array() {
-            let fits = |choice: &&Value| (choice["type"] == "null") == value.is_null();
-            let choice = choices.iter().find(fits).unwrap_or_else(|| panic!("{place}: {value} is none of {choices:?}"));
-            return check(value, choice, root, place);
-        }
-        let types: Vec<&str> = match &schema["type"] {
-            Value::String(one) => vec![one],
-            Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
-            _ => vec![],
-        };
-        let is = |name: &&str| match *name {
-            "object" => value.is_object(),
-            "array" => value.is_array(),
-            "string" => value.is_string(),
-            "integer" => value.is_u64() || value.is_i64(),
-            "number" => value.is_number(),
-            "null" => value.is_null(),
-            "boolean" => value.is_boolean(),
-            other => panic!("{other}"),
-        };
-        assert!(types.is_empty() || types.iter().any(is), "{place}: {value} is none of {types:?}");
-        if let (Some(fields), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
-            for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                assert!(fields.contains_key(name), "{place}: {name} is missing");
-            }
-            for (name, value) in fields {
-                let field = known.get(name).unwrap_or_else(|| panic!("{place}: the schema does not know {name}"));
-                check(value, field, root, &format!("{place}.{name}"));
-            }
-        }
-        if let (Some(values), Some(items)) = (value.as_array(), schema.get("items")) {
-            values.iter().enumerate().for_each(|(i, value)| check(value, items, root, &format!("{place}[{i}]")));
-        }
-    }
-    check(value, schema, root, place);
 }
 
 #[test]

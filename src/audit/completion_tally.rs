@@ -66,9 +66,15 @@ impl CompletionTally {
         Ok(())
     }
 
-    /// What a model made of them.
-    pub(super) fn note(&mut self, model: usize, images: &[f32]) {
-        self.errors[model].extend(hidden_errors(images, &self.shown, &self.hidden, self.shape));
+    /// What a model made of them; nothing of one that hides other pixels than the first, by which it cannot be compared.
+    pub(super) fn note(&mut self, model: usize, [first, subject]: [&Subject; 2], images: &[f32]) {
+        let masks = |subject: &Subject| {
+            let generator = &subject.generator;
+            generator.completion().map(|network| (network.patches(), network.mask_ratio()))
+        };
+        if masks(first) == masks(subject) {
+            self.errors[model].extend(hidden_errors(images, &self.shown, &self.hidden, self.shape));
+        }
     }
 
     /// The places of the pictures that show what must be gone, and of the others.
@@ -78,14 +84,17 @@ impl CompletionTally {
         [forgotten, kept]
     }
 
-    /// How a model completes both kinds; `labels` is what the labeler says of its completions, head by head, features with the first.
+    /// How a model completes both kinds, if it could be noted; `labels` is what the labeler says of its completions, head by head, features with the first.
     pub(super) fn quality(
         &self,
         model: usize,
         labels: &[Labels],
         head: usize,
         [forgotten, kept]: &[Vec<usize>; 2],
-    ) -> Result<Completions, AuditError> {
+    ) -> Result<Option<Completions>, AuditError> {
+        if self.errors[model].is_empty() {
+            return Ok(None);
+        }
         let mut own = labels[head].clone();
         own.features.clone_from(&labels[0].features);
         let completed = Completed { labels: own, errors: self.errors[model].clone() };
@@ -93,6 +102,6 @@ impl CompletionTally {
             let Some(pictures) = self.pictures.as_ref().filter(|_| !rows.is_empty()) else { return Ok(None) };
             Ok(Some(completion_quality(&completed, pictures, rows)?))
         };
-        Ok(Completions { forgotten: of(forgotten)?, kept: of(kept)? })
+        Ok(Some(Completions { forgotten: of(forgotten)?, kept: of(kept)? }))
     }
 }

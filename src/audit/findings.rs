@@ -252,7 +252,7 @@ impl Audited<'_> {
         let mut images = [Vec::new(), Vec::new()];
         let mut indices = Vec::new();
         let mut looked = 0;
-        for part in original.learned(budget.samples * LOOKED).chunks(sampler.chunk() * 4) {
+        for part in original.learned(budget.samples * LOOKED).chunks(sampler.page(4)) {
             let z = original.generator.latents(self.seed + 1, part.iter().copied());
             let pictures = sampler.subjects(&z, 1.0);
             let seen = self.judge.probabilities(&pictures, [part.len(), c, h, w])?;

@@ -150,7 +150,7 @@ pub fn measure(
         let target = judge.target.to_string();
         return Err(AuditError::TooFew { target, found: 0, looked: 0, needed: FEWEST });
     }
-    let chunk = samplers.iter().map(|sampler| sampler.chunk()).min().unwrap_or(1) * 4;
+    let chunk = samplers.iter().map(|sampler| sampler.page(4)).min().unwrap_or(1);
     let mut pictures = subjects[0].generator.completion().map(|_| CompletionTally::of(subjects.len()));
     for part in indices.chunks(chunk) {
         let n = part.len();
@@ -162,7 +162,7 @@ pub fn measure(
             let images = samplers[number].render_at(seed, part.iter().copied(), 1.0);
             let [c, h, w] = samplers[number].image_shape();
             if let Some(pictures) = &mut pictures {
-                pictures.note(number, &images);
+                pictures.note(number, [subjects[0], subject], &images);
             }
             let found = judge.labeler.label_all(&images, [n, c, h, w])?;
             let all = &mut labels[number];
@@ -215,7 +215,7 @@ pub fn measure(
             completions: None,
         };
         if let (Some(pictures), Some(split)) = (&pictures, &split) {
-            found.completions = Some(pictures.quality(number, &labels[number], head, split)?);
+            found.completions = pictures.quality(number, &labels[number], head, split)?;
         }
         if let (Some((before, _)), Some((after, _))) = (&original, &features) {
             let kept = before.select(|row| !negative[row]);

@@ -60,7 +60,7 @@ pub fn count(
     let [c, h, w] = sampler.image_shape();
     let indices = subject.measured(samples);
     let mut seen = 0;
-    for part in indices.chunks(sampler.chunk() * 8) {
+    for part in indices.chunks(sampler.page(8)) {
         let images = sampler.render_at(seed, part.iter().copied(), 1.0);
         let found = judge.probabilities(&images, [part.len(), c, h, w])?;
         seen += found.into_iter().filter(|p| *p > SEEN).count();

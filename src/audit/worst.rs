@@ -137,11 +137,14 @@ pub(super) fn masked(
             let [c, h, w] = sampler.image_shape();
             let mut seen = vec![false; pictures.len()];
             for mask in 0..MASKS as u64 {
-                let images = sampler.render_at(seed + mask, pictures.iter().copied(), 1.0);
-                let found = judge.probabilities(&images, [pictures.len(), c, h, w])?;
-                seen.iter_mut().zip(found).for_each(|(seen, p)| *seen |= p > SEEN);
-                if progress(pictures.len()).is_break() {
-                    return Ok(None);
+                let parts = pictures.chunks(sampler.page(4)).zip(seen.chunks_mut(sampler.page(4)));
+                for (part, seen) in parts {
+                    let images = sampler.render_at(seed + mask, part.iter().copied(), 1.0);
+                    let found = judge.probabilities(&images, [part.len(), c, h, w])?;
+                    seen.iter_mut().zip(found).for_each(|(seen, p)| *seen |= p > SEEN);
+                    if progress(part.len()).is_break() {
+                        return Ok(None);
+                    }
                 }
             }
             let count = seen.iter().filter(|seen| **seen).count();
