@@ -83,6 +83,7 @@ impl Studio {
     /// Audits a node against the one it was made from.
     pub fn start_audit(&mut self, node: NodeId) {
         let Some(page) = self.audit_page(node) else { return };
+        self.retrained_models.refused = None;
         let history = self.history.as_ref();
         let audited = history.and_then(|history| history.manifest.node(node));
         let retrained = audited.and_then(|node| self.retrained_for(node)).map(|(file, _)| file.to_owned());

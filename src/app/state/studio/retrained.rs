@@ -62,6 +62,19 @@ impl Studio {
         refused.filter(|(of, _)| *of == node).map(|(_, reason)| reason.as_str())
     }
 
+    /// Whether a failure is that of the retrained model of the audit in progress, whose file may have changed or gone since it was chosen: then
+    /// it is said where that is.
+    pub(super) fn take_retrained_failure(&mut self, sentence: &str) -> bool {
+        let Some(audited) = self.running_audit().map(|audit| audit.node) else { return false };
+        let node = self.history.as_ref().and_then(|history| history.manifest.node(audited));
+        let file = node.and_then(|node| self.retrained_for(node)).map(|(file, _)| file.display().to_string());
+        if !file.is_some_and(|file| sentence.contains(&file)) {
+            return false;
+        }
+        self.retrained_models.refused = Some((audited, sentence.to_owned()));
+        true
+    }
+
     pub(super) fn handle_retrained_found(&mut self, question: &RetrainedQuestion, found: Option<PathBuf>) {
         if let Some((_, known)) = self.retrained_models.asked.iter_mut().find(|(asked, _)| asked == question) {
             *known = found;
