@@ -10,6 +10,7 @@
 
 mod audit;
 mod audit_control;
+mod audit_facts;
 mod autosave;
 mod command;
 mod completions;
