@@ -25,7 +25,7 @@ impl<'a> Sampler<'a> {
     /// A sampler for these weights.
     pub fn new(generator: &'a Generator, weights: &FlatParams) -> Self {
         let chunk = samples_of_a_pass(generator, &weights.device());
-        Self { generator, leaves: weights.constants(), w_mean: None, chunk }
+        Self { generator, leaves: weights.constants_of_many_passes(), w_mean: None, chunk }
     }
 
     /// A sampler that already knows the centre of truncation of these weights, see [`Sampler::centre`].
