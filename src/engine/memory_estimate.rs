@@ -35,7 +35,7 @@ pub struct MemoryEstimate {
     pub passes: f64,
     /// The same as `training` when an iteration ends and no pass is under way.
     pub update: f64,
-    /// Looking at samples, before training.
+    /// Looking at samples between two iterations, beside the state that is trained.
     pub looking: f64,
     /// Samples in a pass.
     pub samples: usize,
@@ -66,14 +66,16 @@ impl MemoryEstimate {
 
         // Of a trained state: weights, average, two moments; of the discriminator no average.
         let state = 4.0 * g + 3.0 * d;
-        let (training, update) = match (method.trains(), judged) {
-            // The last state known to be good, the one before this iteration, and of the next what the discriminator's steps
-            // made; scaled weights. When the iteration ends there are three whole ones, and a gradient in parts and in one.
-            (true, true) => (2.0 * state + 3.0 * d + g + d, 3.0 * state + 2.0 * g.max(d)),
+        // What is fallen back to: without optimizers.
+        let good = 2.0 * g + d;
+        let (training, update, resting) = match (method.trains(), judged) {
+            // What is known to be good, the state before this iteration, and of the next what the discriminator's steps made;
+            // scaled weights. When the iteration ends the next state is whole, and a gradient is there in parts and in one.
+            (true, true) => (good + state + 3.0 * d + g + d, good + 2.0 * state + 2.0 * g.max(d), good + state),
             // One state, older averages; new moments beside the old ones.
-            (true, false) => (7.0 * g, 10.0 * g),
-            (false, true) => (3.0 * g + d, 3.0 * g + d),
-            (false, false) => (3.0 * g, 3.0 * g),
+            (true, false) => (7.0 * g, 10.0 * g, 6.0 * g),
+            (false, true) => (3.0 * g + d, 3.0 * g + d, g + d),
+            (false, false) => (3.0 * g, 3.0 * g, g),
         };
 
         let maps = card.maps;
@@ -97,7 +99,7 @@ impl MemoryEstimate {
             passes: samples as f64 * (kept + maps.drawn as f64) + BATCHES * plan.batch as f64 * image,
             update,
             // With what layers make of their weights.
-            looking: maps.looking as f64 + g,
+            looking: resting + maps.looking as f64 + g,
             samples,
         })
     }
@@ -239,9 +241,9 @@ mod tests {
         close(whole.model, 20e6);
         close(whole.snapshots, 3.0 * 20e6);
         close(whole.auxiliary, 0.0);
-        // Two states of 44 MB, the discriminator's third, scaled weights.
-        close(whole.training, 2.0 * 44e6 + 12e6 + 12e6);
-        close(whole.update, 3.0 * 44e6 + 16e6);
+        // A state of 44 MB, the weights of one, the discriminator's next, scaled weights.
+        close(whole.training, 44e6 + 20e6 + 12e6 + 12e6);
+        close(whole.update, 2.0 * 44e6 + 20e6 + 16e6);
         // 1.35 MB of the generator before the discriminator is less than twice 0.7 MB; the sizes of images are exact.
         close(whole.passes, 16.0 * (1.4e6 + 0.5e6) + 8.0 * 16.0 * 12_288.0);
         let pool = ImagePool::bytes_of(2500, 64, 3072) as f64;
@@ -274,7 +276,10 @@ mod tests {
         let small = MemoryEstimate::of(&card, &Settings::of(FIRST), 0).unwrap();
         card.maps.looking = 300_000_000;
         let large = MemoryEstimate::of(&card, &Settings::of(FIRST), 0).unwrap();
-        close(large.total() - small.total(), 300e6 + 40e3 - small.training.mul_add(1.0, small.passes).max(small.update));
+        close(
+            large.total() - small.total(),
+            300e6 + 40e3 - small.training.mul_add(1.0, small.passes).max(small.update),
+        );
     }
 
     #[test]
