@@ -29,6 +29,7 @@ mod history;
 mod job;
 mod label;
 mod memory;
+pub mod memory_estimate;
 mod open;
 mod pending_labels;
 mod phase;
