@@ -1,7 +1,6 @@
 //! The operations spelled with ordinary Burn operations.
 //!
-//! Cube backends run these (elementwise chains fuse there), and the tests measure the CPU kernels
-//! against them.
+//! The tests measure the kernels against these, and backends without a kernel run them.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, FloatDType, Scalar, Shape, Slice, TensorMetadata, get_or_init_device_settings};

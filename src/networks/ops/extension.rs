@@ -3,8 +3,9 @@
 //! The three convolutions are closed under differentiation: each one's gradients are the other
 //! two, and a transposed convolution is `conv_input_grad`.
 
+use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Cube, backend_extension};
+use burn::backend::{Backend, Shape, backend_extension};
 
 use super::activation::Activation;
 use super::adam::AdamStep;
@@ -29,7 +30,7 @@ pub trait GanOps: Backend {
 
     /// The gradient of `conv_forward` for an input of `size` (`[height, width]`), from the
     /// gradient of its output. Also the transposed convolution.
-    #[fusion(default)]
+    #[fusion(dtype = grad, shape = Shape::from([grad[0], weight[1], size[0], size[1]]))]
     fn conv_input_grad(
         weight: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -42,7 +43,7 @@ pub trait GanOps: Backend {
 
     /// The gradient of `conv_forward` for a weight of `kernel` (`[kh, kw]`), from its input and
     /// the gradient of its output.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = Shape::from([grad[1], x[1], kernel[0], kernel[1]]))]
     fn conv_weight_grad(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -54,19 +55,19 @@ pub trait GanOps: Backend {
     }
 
     /// Separable resampling of each plane.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = resized(x, fir.output_size(plane(x))))]
     fn fir(x: FloatTensor<Self>, fir: Fir) -> FloatTensor<Self> {
         composite::fir::<Self>(x, fir)
     }
 
     /// The activation of `x + bias[c]`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
         composite::bias_act::<Self>(x, bias, act)
     }
 
     /// The gradients of `bias_act` for `x` and `bias`, from its output `y`.
-    #[fusion(default)]
+    #[fusion(meta = |y, _, _| (y.clone(), channels(y)))]
     fn bias_act_grad(
         y: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -76,19 +77,19 @@ pub trait GanOps: Backend {
     }
 
     /// `t` times the slope of the activation at its output `y`.
-    #[fusion(default)]
+    #[fusion(dtype = y, shape = y)]
     fn slope_mul(y: FloatTensor<Self>, t: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
         composite::slope_mul::<Self>(y, t, act)
     }
 
     /// `x * s[n, c]`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn scale(x: FloatTensor<Self>, s: FloatTensor<Self>) -> FloatTensor<Self> {
         composite::scale::<Self>(x, s)
     }
 
     /// The gradients of `scale` for `x` and `s`.
-    #[fusion(default)]
+    #[fusion(meta = |x, s, _| (x.clone(), s.clone()))]
     fn scale_grad(
         x: FloatTensor<Self>,
         s: FloatTensor<Self>,
@@ -98,7 +99,7 @@ pub trait GanOps: Backend {
     }
 
     /// `leaky_relu(x * scale[n, c] + strength * noise + bias[c]) * sqrt(2)`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn noise_act(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
@@ -111,7 +112,7 @@ pub trait GanOps: Backend {
 
     /// The gradients of `noise_act` for `x`, `scale`, `strength` and `bias`, from its output `y`.
     #[allow(clippy::type_complexity)] // The macro reads the return type; an alias would hide it.
-    #[fusion(default)]
+    #[fusion(meta = |y, _, scale, _, _| (y.clone(), scale.clone(), single(y), channels(y)))]
     fn noise_act_grad(
         y: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -123,7 +124,7 @@ pub trait GanOps: Backend {
     }
 
     /// The filtered activation of `x * scale[n, c] + bias[c]`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = resized(x, filtered.output_size(plane(x))))]
     fn filtered_act(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
@@ -135,7 +136,7 @@ pub trait GanOps: Backend {
 
     /// The gradients of `filtered_act` for `x`, `scale` and `bias`; what lies between the filters is computed again.
     #[allow(clippy::type_complexity)] // The macro reads the return type; an alias would hide it.
-    #[fusion(default)]
+    #[fusion(meta = |x, scale, bias, _, _| (x.clone(), scale.clone(), bias.clone()))]
     fn filtered_act_grad(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
@@ -147,20 +148,20 @@ pub trait GanOps: Backend {
     }
 
     /// `x Phi(x)`, elementwise, of `x` `[rows, width]`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         composite::gelu::<Self>(x)
     }
 
     /// The gradient of `gelu` for `x`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = x)]
     fn exact_gelu_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         composite::gelu_grad::<Self>(x, grad)
     }
 
     /// One step of Adam: the parameters and both moments afterwards.
     #[allow(clippy::type_complexity)] // As above.
-    #[fusion(default)]
+    #[fusion(meta = |theta, _, first, second, _| (theta.clone(), first.clone(), second.clone()))]
     fn adam(
         theta: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -172,10 +173,29 @@ pub trait GanOps: Backend {
     }
 
     /// `from + (to - from) * weight`.
-    #[fusion(default)]
+    #[fusion(dtype = from, shape = from)]
     fn lerp(from: FloatTensor<Self>, to: FloatTensor<Self>, weight: f32) -> FloatTensor<Self> {
         composite::lerp::<Self>(from, to, weight)
     }
 }
 
-impl GanOps for Cube {}
+/// Height and width of images of this shape.
+fn plane(images: &Shape) -> [usize; 2] {
+    let [_, _, h, w] = images.dims::<4>();
+    [h, w]
+}
+
+/// The shape of as many images of another size.
+fn resized(images: &Shape, [h, w]: [usize; 2]) -> Shape {
+    Shape::from([images[0], images[1], h, w])
+}
+
+/// One value for each channel of these images.
+fn channels(images: &TensorSpec) -> TensorSpec {
+    TensorSpec::new(Shape::from([images.shape[1]]), images.dtype)
+}
+
+/// One value of the same kind.
+fn single(images: &TensorSpec) -> TensorSpec {
+    TensorSpec::new(Shape::from([1]), images.dtype)
+}

@@ -5,16 +5,17 @@
 //! computed only for the inputs that ask for it.
 //!
 //! - `extension` declares the operations and where each backend finds its implementation;
-//! - `composite` spells them with ordinary Burn operations (wgpu, and the reference in tests);
+//! - `composite` spells them with ordinary Burn operations: what tests compare with, and what GPUs do with other numbers than `f32`;
 //! - `autodiff` holds the backward passes, the same for every backend;
-//! - `flex` holds the CPU kernels.
+//! - `flex` holds the CPU kernels, `cube` those of GPUs.
 //!
-//! This folder imports Burn and nothing else of the crate.
+//! This folder imports Burn (in `cube` also its GPU backend, `burn_cubecl`) and nothing else of the crate.
 
 mod activation;
 mod adam;
 mod autodiff;
 mod composite;
+mod cube;
 mod extension;
 mod filtered;
 mod fir;

@@ -1,6 +1,7 @@
-//! The CPU kernels against the composite definitions, forward and backward.
+//! The CPU kernels, and in `cube` the GPU kernels, against the composite definitions, forward and backward.
 
 mod backward;
+mod cube;
 mod filtered;
 mod forward;
 

@@ -1,0 +1,198 @@
+//! The operations as kernels for every GPU that Burn knows (CubeCL compiles them for Vulkan, Metal, DirectX 12, WebGPU and CUDA).
+//!
+//! In and out: tensors of a cube backend. Each operation is one launch, or two where there are sums; what has no values, or others than
+//! `f32`, goes to the composites. Convolutions are Burn's own, which measures several ways of computing each and takes the quickest.
+//!
+//! - `image`: how tensors lie in memory; `sums`: sums over planes, always in one order;
+//! - `fir`, `pointwise`, `gradients`, `filtered`, `vectors`: the kernels.
+//!
+//! Imports Burn, CubeCL, and the plain data and composites of `ops`.
+
+mod filtered;
+mod fir;
+mod gradients;
+mod image;
+mod pointwise;
+mod sums;
+mod vectors;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{DType, Shape};
+use burn::tensor::ops::ConvOptions;
+use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_weight_backward};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::activation::Activation;
+use super::adam::AdamStep;
+use super::composite;
+use super::extension::GanOps;
+use super::filtered::FilteredActivation;
+use super::fir::Fir;
+
+/// Whether the kernels can compute with all of these.
+fn fit(tensors: &[&CubeTensor]) -> bool {
+    tensors.iter().all(|x| x.dtype == DType::F32 && x.meta.num_elements() > 0)
+}
+
+/// How to compute a convolution's input gradient. Where there are matrix units, implicit matrix products are among the ways that are
+/// measured; where there are none, measuring them would find nothing.
+fn input_grad_strategy(grad: &CubeTensor) -> ConvStrategy {
+    let units = &grad.client.properties().features.matmul;
+    if units.cmma.is_empty() && units.mma.is_empty() { ConvStrategy::Direct } else { ConvStrategy::default() }
+}
+
+impl GanOps for CubeBackend {
+    fn conv_input_grad(
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        [h, w]: [usize; 2],
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        let shape = Shape::from([grad.meta.shape()[0], weight.meta.shape()[1], h, w]);
+        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        let strategy = input_grad_strategy(&grad);
+        let dx = conv_data_backward::<2>(grad, weight, shape, options, strategy);
+        dx.expect("a convolution that Burn has a kernel for")
+    }
+
+    fn conv_weight_grad(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        [kh, kw]: [usize; 2],
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        let shape = Shape::from([grad.meta.shape()[1], x.meta.shape()[1], kh, kw]);
+        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        let dw = conv_weight_backward::<2>(x, grad, shape, options, ConvStrategy::default());
+        dw.expect("a convolution that Burn has a kernel for")
+    }
+
+    fn fir(x: FloatTensor<Self>, fir: Fir) -> FloatTensor<Self> {
+        if fit(&[&x]) { fir::fir(x, &fir) } else { composite::fir::<Self>(x, fir) }
+    }
+
+    fn bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
+        match fit(&[&x, &bias]) {
+            true => pointwise::bias_act(x, bias, act),
+            false => composite::bias_act::<Self>(x, bias, act),
+        }
+    }
+
+    fn bias_act_grad(
+        y: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        act: Activation,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        match fit(&[&y, &grad]) {
+            true => gradients::bias_act_grad(y, grad, act),
+            false => composite::bias_act_grad::<Self>(y, grad, act),
+        }
+    }
+
+    fn slope_mul(y: FloatTensor<Self>, t: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
+        match fit(&[&y, &t]) {
+            true => pointwise::slope_mul(y, t, act),
+            false => composite::slope_mul::<Self>(y, t, act),
+        }
+    }
+
+    fn scale(x: FloatTensor<Self>, s: FloatTensor<Self>) -> FloatTensor<Self> {
+        if fit(&[&x, &s]) { pointwise::scale(x, s) } else { composite::scale::<Self>(x, s) }
+    }
+
+    fn scale_grad(
+        x: FloatTensor<Self>,
+        s: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        match fit(&[&x, &s, &grad]) {
+            true => gradients::scale_grad(x, s, grad),
+            false => composite::scale_grad::<Self>(x, s, grad),
+        }
+    }
+
+    fn noise_act(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        strength: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        match fit(&[&x, &scale, &noise, &strength, &bias]) {
+            true => pointwise::noise_act(x, scale, noise, strength, bias),
+            false => composite::noise_act::<Self>(x, scale, noise, strength, bias),
+        }
+    }
+
+    fn noise_act_grad(
+        y: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        noise: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        match fit(&[&y, &x, &scale, &noise, &grad]) {
+            true => gradients::noise_act_grad(y, x, scale, noise, grad),
+            false => composite::noise_act_grad::<Self>(y, x, scale, noise, grad),
+        }
+    }
+
+    fn filtered_act(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        filtered: FilteredActivation,
+    ) -> FloatTensor<Self> {
+        match fit(&[&x, &scale, &bias]) {
+            true => filtered::filtered_act(x, scale, bias, &filtered),
+            false => composite::filtered::filtered_act::<Self>(x, scale, bias, filtered),
+        }
+    }
+
+    fn filtered_act_grad(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        filtered: FilteredActivation,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        match fit(&[&x, &scale, &bias, &grad]) {
+            true => filtered::filtered_act_grad(x, scale, bias, grad, &filtered),
+            false => composite::filtered::filtered_act_grad::<Self>(x, scale, bias, grad, filtered),
+        }
+    }
+
+    fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        if fit(&[&x]) { vectors::gelu(x) } else { composite::gelu::<Self>(x) }
+    }
+
+    fn exact_gelu_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        match fit(&[&x, &grad]) {
+            true => vectors::gelu_grad(x, grad),
+            false => composite::gelu_grad::<Self>(x, grad),
+        }
+    }
+
+    fn adam(
+        theta: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        match fit(&[&theta, &gradient, &first, &second]) {
+            true => vectors::adam(theta, gradient, first, second, step),
+            false => composite::adam::<Self>(theta, gradient, first, second, step),
+        }
+    }
+
+    fn lerp(from: FloatTensor<Self>, to: FloatTensor<Self>, weight: f32) -> FloatTensor<Self> {
+        match fit(&[&from, &to]) {
+            true => vectors::lerp(from, to, weight),
+            false => composite::lerp::<Self>(from, to, weight),
+        }
+    }
+}

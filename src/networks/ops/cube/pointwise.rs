@@ -1,0 +1,222 @@
+//! What is computed value by value, each in one launch.
+
+use burn_cubecl::cubecl::{self, prelude::*};
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::image::{Image, Places, address_type, elementwise, spread};
+use crate::networks::ops::Activation;
+
+/// `t` times the slope, gain included, at an output (or input) `y`.
+#[cube]
+pub fn by_slope<N: Size>(y: Vector<f32, N>, t: Vector<f32, N>, negative: f32, positive: f32) -> Vector<f32, N> {
+    let slope = select_many(
+        y.greater_than(&Vector::<f32, N>::zeroed()),
+        Vector::<f32, N>::new(positive),
+        Vector::<f32, N>::new(negative),
+    );
+    t * slope
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn bias_act_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    bias: &[f32],
+    y: &mut [Vector<f32, N>],
+    places: Places,
+    negative: f32,
+    positive: f32,
+    #[comptime] channels_last: bool,
+) {
+    if ABSOLUTE_POS >= places.vectors {
+        terminate!();
+    }
+    let place = places.of::<N>(ABSOLUTE_POS, channels_last);
+    let z = x[ABSOLUTE_POS] + spread::<N>(bias, place.channel, channels_last);
+    y[ABSOLUTE_POS] = by_slope::<N>(z, z, negative, positive);
+}
+
+pub fn bias_act(x: CubeTensor, bias: CubeTensor, act: Activation) -> CubeTensor {
+    let x = Image::new(x);
+    let bias = into_contiguous(bias);
+    let [_, _, h, w] = x.size;
+    let y = x.empty_like([h, w]);
+    let vector = x.vector_size();
+    let (count, dim) = elementwise(&y.client, y.meta.num_elements() / vector);
+    // SAFETY: units past the last vector end at once, places lie within the image, and `bias` has a value for each channel.
+    unsafe {
+        bias_act_kernel::launch_unchecked(
+            &y.client,
+            count,
+            dim,
+            address_type(&[&x.tensor, &y]),
+            vector,
+            x.tensor.clone().into_buffer_arg(),
+            bias.into_buffer_arg(),
+            y.clone().into_buffer_arg(),
+            x.places(vector),
+            act.factor(false),
+            act.factor(true),
+            x.channels_last(),
+        );
+    }
+    y
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn slope_mul_kernel<N: Size>(
+    y: &[Vector<f32, N>],
+    t: &[Vector<f32, N>],
+    product: &mut [Vector<f32, N>],
+    vectors: usize,
+    negative: f32,
+    positive: f32,
+) {
+    if ABSOLUTE_POS >= vectors {
+        terminate!();
+    }
+    product[ABSOLUTE_POS] = by_slope::<N>(y[ABSOLUTE_POS], t[ABSOLUTE_POS], negative, positive);
+}
+
+pub fn slope_mul(y: CubeTensor, t: CubeTensor, act: Activation) -> CubeTensor {
+    let y = Image::new(y);
+    let t = y.beside(t);
+    let [_, _, h, w] = y.size;
+    let product = y.empty_like([h, w]);
+    let vector = y.vector_size();
+    let vectors = product.meta.num_elements() / vector;
+    let (count, dim) = elementwise(&product.client, vectors);
+    // SAFETY: units past the last vector end at once; all three tensors have as many.
+    unsafe {
+        slope_mul_kernel::launch_unchecked(
+            &product.client,
+            count,
+            dim,
+            address_type(&[&y.tensor, &t, &product]),
+            vector,
+            y.tensor.into_buffer_arg(),
+            t.into_buffer_arg(),
+            product.clone().into_buffer_arg(),
+            vectors,
+            act.factor(false),
+            act.factor(true),
+        );
+    }
+    product
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn scale_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    s: &[f32],
+    y: &mut [Vector<f32, N>],
+    places: Places,
+    channels: usize,
+    #[comptime] channels_last: bool,
+) {
+    if ABSOLUTE_POS >= places.vectors {
+        terminate!();
+    }
+    let place = places.of::<N>(ABSOLUTE_POS, channels_last);
+    y[ABSOLUTE_POS] = x[ABSOLUTE_POS] * spread::<N>(s, place.sample * channels + place.channel, channels_last);
+}
+
+pub fn scale(x: CubeTensor, s: CubeTensor) -> CubeTensor {
+    let x = Image::new(x);
+    let s = into_contiguous(s);
+    let [_, c, h, w] = x.size;
+    let y = x.empty_like([h, w]);
+    let vector = x.vector_size();
+    let (count, dim) = elementwise(&y.client, y.meta.num_elements() / vector);
+    // SAFETY: units past the last vector end at once, places lie within the image, and `s` has a value for each plane.
+    unsafe {
+        scale_kernel::launch_unchecked(
+            &y.client,
+            count,
+            dim,
+            address_type(&[&x.tensor, &y]),
+            vector,
+            x.tensor.clone().into_buffer_arg(),
+            s.into_buffer_arg(),
+            y.clone().into_buffer_arg(),
+            x.places(vector),
+            c,
+            x.channels_last(),
+        );
+    }
+    y
+}
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+#[allow(clippy::too_many_arguments)] // A launch has no other way to take them.
+fn noise_act_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    s: &[f32],
+    noise: &[f32],
+    strength: &[f32],
+    bias: &[f32],
+    y: &mut [Vector<f32, N>],
+    places: Places,
+    channels: usize,
+    noise_step: usize,
+    negative: f32,
+    positive: f32,
+    #[comptime] channels_last: bool,
+) {
+    if ABSOLUTE_POS >= places.vectors {
+        terminate!();
+    }
+    let place = places.of::<N>(ABSOLUTE_POS, channels_last);
+    let s = spread::<N>(s, place.sample * channels + place.channel, channels_last);
+    let noise = spread::<N>(noise, place.sample * noise_step + place.pixel, comptime!(!channels_last));
+    let bias = spread::<N>(bias, place.channel, channels_last);
+    let z = x[ABSOLUTE_POS] * s + noise * Vector::<f32, N>::new(strength[0]) + bias;
+    y[ABSOLUTE_POS] = by_slope::<N>(z, z, negative, positive);
+}
+
+/// How far the noise of the next sample is: nothing, where all samples share theirs.
+pub fn noise_step(noise: &CubeTensor) -> usize {
+    let [n, _, h, w] = noise.meta.shape().dims::<4>();
+    if n == 1 { 0 } else { h * w }
+}
+
+pub fn noise_act(
+    x: CubeTensor,
+    s: CubeTensor,
+    noise: CubeTensor,
+    strength: CubeTensor,
+    bias: CubeTensor,
+) -> CubeTensor {
+    let x = Image::new(x);
+    let [s, noise, strength, bias] = [s, noise, strength, bias].map(into_contiguous);
+    let noise_step = noise_step(&noise);
+    let [_, c, h, w] = x.size;
+    let y = x.empty_like([h, w]);
+    let vector = x.vector_size();
+    let (count, dim) = elementwise(&y.client, y.meta.num_elements() / vector);
+    let act = Activation::LEAKY;
+    // SAFETY: units past the last vector end at once, places lie within the image, `s` has a value for each plane, `bias` for each
+    // channel, `noise` for each pixel of every sample or of one.
+    unsafe {
+        noise_act_kernel::launch_unchecked(
+            &y.client,
+            count,
+            dim,
+            address_type(&[&x.tensor, &y]),
+            vector,
+            x.tensor.clone().into_buffer_arg(),
+            s.into_buffer_arg(),
+            noise.into_buffer_arg(),
+            strength.into_buffer_arg(),
+            bias.into_buffer_arg(),
+            y.clone().into_buffer_arg(),
+            x.places(vector),
+            c,
+            noise_step,
+            act.factor(false),
+            act.factor(true),
+            x.channels_last(),
+        );
+    }
+    y
+}

@@ -1,0 +1,294 @@
+//! The GPU kernels against the composite definitions, forward and backward, in both orders of memory. On any adapter; skipped, aloud, where
+//! there is none.
+
+use burn::backend::flex::FlexTensor;
+use burn::backend::{Dispatch, DispatchTensor, Flex};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{ACTIVATIONS, Inputs, values};
+use crate::device::DeviceChoice;
+use crate::networks::ops::{self, Activation, AdamStep, FilteredActivation, Fir, Fir2d, GanOps, Lowpass, composite};
+
+/// Where the kernels run, and how image tensors lie there.
+struct Gpu {
+    device: Device,
+    channels_last: bool,
+}
+
+impl Gpu {
+    /// The adapter, once for each order.
+    fn open() -> Option<[Self; 2]> {
+        let device = DeviceChoice::Gpu.open().ok()?.device;
+        Some([false, true].map(|channels_last| Self { device: device.clone(), channels_last }))
+    }
+
+    /// An image tensor.
+    fn image(&self, x: &FlexTensor) -> DispatchTensor {
+        let x = Tensor::<4>::from_data(x.clone().into_data(), &Device::flex());
+        let put = |x: Tensor<4>| Tensor::<4>::from_data(x.into_data(), &self.device);
+        match self.channels_last {
+            true => put(x.permute([0, 2, 3, 1])).permute([0, 3, 1, 2]).into_dispatch(),
+            false => put(x).into_dispatch(),
+        }
+    }
+
+    fn put<const D: usize>(&self, x: &FlexTensor) -> DispatchTensor {
+        Tensor::<D>::from_data(x.clone().into_data(), &self.device).into_dispatch()
+    }
+}
+
+/// The same shape and values, but for 1e-5 of the largest.
+fn assert_same<const D: usize>(name: &str, found: DispatchTensor, expected: FlexTensor) {
+    let found = Tensor::<D>::from_dispatch(found);
+    assert_eq!(found.dims(), expected.layout().shape().dims::<D>(), "{name}: shapes");
+    let (found, expected) = (found.into_data().try_to_vec::<f32>().expect("f32"), values(expected));
+    let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
+        assert!((a - b).abs() <= 1e-5 * largest, "{name}: {a} instead of {b} at {i}, where the largest is {largest}");
+    }
+}
+
+/// Taps, upsampling, downsampling, padding before and after, shape.
+type Resampling = (usize, usize, usize, [isize; 2], [usize; 4]);
+
+const RESAMPLINGS: &[Resampling] = &[
+    (4, 1, 1, [2, 1], [2, 8, 9, 7]),
+    (4, 2, 1, [2, 1], [1, 3, 5, 6]),
+    (4, 1, 2, [1, 1], [2, 4, 8, 9]),
+    (3, 2, 3, [-1, 2], [1, 1, 11, 8]),
+    (1, 3, 2, [-2, 1], [1, 2, 4, 5]),
+    (12, 2, 1, [-3, 9], [1, 2, 13, 8]),
+    (12, 1, 2, [0, 5], [2, 1, 17, 14]),
+];
+
+#[test]
+fn gpu_resampling_agrees_with_the_composite() {
+    let Some(orders) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    for (seed, &(taps, up, down, pad, shape)) in RESAMPLINGS.iter().enumerate() {
+        let mut inputs = Inputs::new(seed as u64);
+        let taps = values(inputs.tensor(&[taps]));
+        let mut fir = Fir::new(&taps, up, down, pad);
+        fir.pad_x[1] += 1;
+        let [n, c, h, w] = shape;
+        let [oh, ow] = fir.output_size([h, w]);
+        let (x, grad) = (inputs.tensor(&shape), inputs.tensor(&[n, c, oh, ow]));
+        let adjoint = fir.adjoint([h, w]);
+        for gpu in &orders {
+            let name = format!("{fir:?}, channels last: {}", gpu.channels_last);
+            let found = Dispatch::fir(gpu.image(&x), fir.clone());
+            assert_same::<4>(&name, found, composite::fir::<Flex>(x.clone(), fir.clone()));
+            let found = Dispatch::fir(gpu.image(&grad), adjoint.clone());
+            let expected = composite::fir::<Flex>(grad.clone(), adjoint.clone());
+            assert_same::<4>(&format!("gradient: {name}"), found, expected);
+        }
+    }
+}
+
+/// Among them one plane, one pixel, sides that no vector divides, and planes that are cut into parts.
+const SHAPES: &[[usize; 4]] = &[[1, 1, 1, 1], [2, 3, 5, 7], [2, 8, 6, 6], [1, 1, 9, 33], [2, 4, 65, 64], [3, 70, 3, 1]];
+
+#[test]
+fn gpu_pointwise_operations_agree_with_the_composite() {
+    let Some(orders) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    for (seed, &shape) in SHAPES.iter().enumerate() {
+        let mut inputs = Inputs::new(seed as u64);
+        let [n, c, h, w] = shape;
+        let [x, y, grad] = std::array::from_fn(|_| inputs.tensor(&shape));
+        let (bias, s, strength) = (inputs.tensor(&[c]), inputs.tensor(&[n, c]), inputs.tensor(&[1]));
+        let act = ACTIVATIONS[seed % ACTIVATIONS.len()];
+        for gpu in &orders {
+            let name = |what: &str| format!("{what} {shape:?}, channels last: {}", gpu.channels_last);
+            let found = Dispatch::bias_act(gpu.image(&x), gpu.put::<1>(&bias), act);
+            let expected = composite::bias_act::<Flex>(x.clone(), bias.clone(), act);
+            assert_same::<4>(&name("bias_act"), found, expected);
+            let found = Dispatch::slope_mul(gpu.image(&y), gpu.image(&x), act);
+            assert_same::<4>(&name("slope_mul"), found, composite::slope_mul::<Flex>(y.clone(), x.clone(), act));
+            let found = Dispatch::scale(gpu.image(&x), gpu.put::<2>(&s));
+            assert_same::<4>(&name("scale"), found, composite::scale::<Flex>(x.clone(), s.clone()));
+
+            let (dx, db) = Dispatch::bias_act_grad(gpu.image(&y), gpu.image(&grad), act);
+            let (ex, eb) = composite::bias_act_grad::<Flex>(y.clone(), grad.clone(), act);
+            assert_same::<4>(&name("bias_act_grad, x"), dx, ex);
+            assert_same::<1>(&name("bias_act_grad, bias"), db, eb);
+            let (dx, ds) = Dispatch::scale_grad(gpu.image(&x), gpu.put::<2>(&s), gpu.image(&grad));
+            let (ex, es) = composite::scale_grad::<Flex>(x.clone(), s.clone(), grad.clone());
+            assert_same::<4>(&name("scale_grad, x"), dx, ex);
+            assert_same::<2>(&name("scale_grad, s"), ds, es);
+
+            for noises in [n, 1] {
+                let noise = inputs.tensor(&[noises, 1, h, w]);
+                let found = Dispatch::noise_act(
+                    gpu.image(&x),
+                    gpu.put::<2>(&s),
+                    gpu.put::<4>(&noise),
+                    gpu.put::<1>(&strength),
+                    gpu.put::<1>(&bias),
+                );
+                let (x, s) = (x.clone(), s.clone());
+                let expected =
+                    composite::noise_act::<Flex>(x.clone(), s.clone(), noise.clone(), strength.clone(), bias.clone());
+                assert_same::<4>(&name("noise_act"), found, expected);
+                let (dx, ds, dstrength, dbias) = Dispatch::noise_act_grad(
+                    gpu.image(&y),
+                    gpu.image(&x),
+                    gpu.put::<2>(&s),
+                    gpu.put::<4>(&noise),
+                    gpu.image(&grad),
+                );
+                let expected = composite::noise_act_grad::<Flex>(y.clone(), x, s, noise, grad.clone());
+                assert_same::<4>(&name("noise_act_grad, x"), dx, expected.0);
+                assert_same::<2>(&name("noise_act_grad, s"), ds, expected.1);
+                assert_same::<1>(&name("noise_act_grad, strength"), dstrength, expected.2);
+                assert_same::<1>(&name("noise_act_grad, bias"), dbias, expected.3);
+            }
+        }
+    }
+}
+
+#[test]
+fn gpu_operands_may_lie_in_different_orders() {
+    let Some([first, last]) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
+    let mut inputs = Inputs::new(3);
+    let [y, grad] = std::array::from_fn(|_| inputs.tensor(&[2, 6, 5, 4]));
+    let (dx, db) = Dispatch::bias_act_grad(first.image(&y), last.image(&grad), Activation::LEAKY);
+    let (ex, eb) = composite::bias_act_grad::<Flex>(y.clone(), grad.clone(), Activation::LEAKY);
+    assert_same::<4>("x", dx, ex);
+    assert_same::<1>("bias", db, eb);
+    // A view with gaps.
+    let wide = inputs.tensor(&[2, 6, 5, 9]);
+    let part = Tensor::<4>::from_data(wide.clone().into_data(), &first.device).slice([0..2, 1..4, 0..5, 2..6]);
+    let same = Tensor::<4>::from_data(wide.into_data(), &Device::flex()).slice([0..2, 1..4, 0..5, 2..6]);
+    let fir = Fir::new(&[1.0, 3.0, 3.0, 1.0], 1, 1, [2, 1]);
+    let expected = composite::fir::<Flex>(FlexTensor::from_data(same.into_data()), fir.clone());
+    assert_same::<4>("view", Dispatch::fir(part.into_dispatch(), fir), expected);
+}
+
+#[test]
+fn gpu_convolution_gradients_agree_with_the_composite() {
+    let Some([gpu, _]) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    // Batch, channels in and out, height, width, kernel, stride, padding; the second leaves a row and a column out.
+    for (seed, [n, c, o, h, w, k, stride, padding]) in
+        [[2, 3, 5, 7, 6, 3, 1, 1], [1, 4, 2, 8, 8, 3, 2, 0]].into_iter().enumerate()
+    {
+        let mut inputs = Inputs::new(seed as u64);
+        let (x, weight) = (inputs.tensor(&[n, c, h, w]), inputs.tensor(&[o, c, k, k]));
+        let [oh, ow] = [h, w].map(|side| (side + 2 * padding - k) / stride + 1);
+        let grad = inputs.tensor(&[n, o, oh, ow]);
+        let found = Dispatch::conv_input_grad(gpu.put::<4>(&weight), gpu.image(&grad), [h, w], stride, padding);
+        let expected = composite::conv_input_grad::<Flex>(weight, grad.clone(), [h, w], stride, padding);
+        assert_same::<4>(&format!("input, stride {stride}"), found, expected);
+        let found = Dispatch::conv_weight_grad(gpu.image(&x), gpu.image(&grad), [k, k], stride, padding);
+        let expected = composite::conv_weight_grad::<Flex>(x, grad, [k, k], stride, padding);
+        assert_same::<4>(&format!("weight, stride {stride}"), found, expected);
+    }
+}
+
+#[test]
+fn gpu_filtered_activations_agree_with_the_composite() {
+    let Some(orders) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    let mut inputs = Inputs::new(8);
+    let act = Activation { negative_slope: 0.2, gain: std::f32::consts::SQRT_2 };
+    let up = Fir::new(&values(inputs.tensor(&[12])), 2, 1, [-3, 8]);
+    let separable = Lowpass::Separable(Fir::new(&values(inputs.tensor(&[12])), 1, 2, [0, 0]));
+    let table = Lowpass::Table(Fir2d::downsampling(values(inputs.tensor(&[36])), 6, 2));
+    for (down, shape) in [(separable, [2, 4, 13, 12]), (table, [1, 3, 9, 11])] {
+        let filtered = FilteredActivation { up: up.clone(), act, clamp: 0.7, down };
+        let [n, c, h, w] = shape;
+        let [oh, ow] = filtered.output_size([h, w]);
+        let (x, grad) = (inputs.tensor(&shape), inputs.tensor(&[n, c, oh, ow]));
+        let (s, bias) = (inputs.tensor(&[n, c]), inputs.tensor(&[c]));
+        for gpu in &orders {
+            let at = format!("{shape:?}, channels last: {}", gpu.channels_last);
+            let found = Dispatch::filtered_act(gpu.image(&x), gpu.put::<2>(&s), gpu.put::<1>(&bias), filtered.clone());
+            let expected =
+                composite::filtered::filtered_act::<Flex>(x.clone(), s.clone(), bias.clone(), filtered.clone());
+            assert_same::<4>(&at, found, expected);
+            let (dx, ds, db) = Dispatch::filtered_act_grad(
+                gpu.image(&x),
+                gpu.put::<2>(&s),
+                gpu.put::<1>(&bias),
+                gpu.image(&grad),
+                filtered.clone(),
+            );
+            let expected = composite::filtered::filtered_act_grad::<Flex>(
+                x.clone(),
+                s.clone(),
+                bias.clone(),
+                grad.clone(),
+                filtered.clone(),
+            );
+            assert_same::<4>(&format!("x, {at}"), dx, expected.0);
+            assert_same::<2>(&format!("s, {at}"), ds, expected.1);
+            assert_same::<1>(&format!("bias, {at}"), db, expected.2);
+        }
+    }
+}
+
+#[test]
+fn gpu_optimizer_steps_and_gelu_agree_with_the_composite() {
+    let Some([gpu, _]) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    for len in [1003, 1024] {
+        let mut inputs = Inputs::new(5);
+        let [theta, gradient, first] = std::array::from_fn(|_| inputs.tensor(&[len]));
+        let second = <Flex as burn::backend::ops::FloatTensorOps<Flex>>::float_abs(inputs.tensor(&[len]));
+        for beta1 in [0.0, 0.9] {
+            let step = AdamStep { beta1, beta2: 0.99, rate: 0.01, correction: 0.5, eps: 1e-8 };
+            let [a, b, c, d] = [&theta, &gradient, &first, &second].map(|t| gpu.put::<1>(t));
+            let found = Dispatch::adam(a, b, c, d, step);
+            let [a, b, c, d] = [&theta, &gradient, &first, &second].map(FlexTensor::clone);
+            let expected = composite::adam::<Flex>(a, b, c, d, step);
+            assert_same::<1>("parameters", found.0, expected.0);
+            assert_same::<1>("first moment", found.1, expected.1);
+            assert_same::<1>("second moment", found.2, expected.2);
+        }
+        let found = Dispatch::lerp(gpu.put::<1>(&theta), gpu.put::<1>(&first), 0.3);
+        assert_same::<1>("lerp", found, composite::lerp::<Flex>(theta, first, 0.3));
+    }
+    let mut inputs = Inputs::new(6);
+    let (x, grad) = (inputs.tensor(&[7, 33]), inputs.tensor(&[7, 33]));
+    let found = Dispatch::exact_gelu(gpu.put::<2>(&x));
+    assert_same::<2>("gelu", found, composite::gelu::<Flex>(x.clone()));
+    let found = Dispatch::exact_gelu_grad(gpu.put::<2>(&x), gpu.put::<2>(&grad));
+    assert_same::<2>("gelu's gradient", found, composite::gelu_grad::<Flex>(x, grad));
+}
+
+/// Through the public functions: autodiff, fusion, a layer's operations one after the other.
+#[test]
+fn gpu_gradients_of_a_layer_agree_with_the_cpu() {
+    let Some([gpu, _]) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    let gradients = |device: &Device| {
+        let mut inputs = Inputs::new(11);
+        let device = device.clone().autodiff();
+        let data: Vec<TensorData> = [&[2, 4, 6, 6][..], &[5, 4, 3, 3], &[2, 5], &[1], &[5], &[2, 1, 12, 12]]
+            .map(|shape| inputs.tensor(shape).into_data())
+            .to_vec();
+        let x = Tensor::<4>::from_data(data[0].clone(), &device).require_grad();
+        let weight = Tensor::<4>::from_data(data[1].clone(), &device).require_grad();
+        let s = Tensor::<2>::from_data(data[2].clone(), &device).require_grad();
+        let strength = Tensor::<1>::from_data(data[3].clone(), &device).require_grad();
+        let bias = Tensor::<1>::from_data(data[4].clone(), &device).require_grad();
+        let noise = Tensor::<4>::from_data(data[5].clone(), &device);
+        let y = ops::conv_transpose2d(x.clone(), weight.clone().swap_dims(0, 1), 2, 0);
+        let y = ops::upfirdn2d(y, &[0.5, 1.5, 1.5, 0.5], 1, 1, 1, 1);
+        let y = ops::scale_noise_bias_leaky_relu(y, s.clone(), noise, strength.clone(), bias.clone());
+        let grads = (y.clone() * y).sum().backward();
+        let flat = |t: Tensor<1>| t.into_data().try_to_vec::<f32>().expect("f32");
+        [
+            x.grad(&grads).map(|t| flat(t.flatten(0, 3))),
+            weight.grad(&grads).map(|t| flat(t.flatten(0, 3))),
+            s.grad(&grads).map(|t| flat(t.flatten(0, 1))),
+            strength.grad(&grads).map(flat),
+            bias.grad(&grads).map(flat),
+        ]
+        .map(|values| values.expect("a gradient"))
+    };
+    let (found, expected) = (gradients(&gpu.device), gradients(&Device::flex()));
+    for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() <= 1e-5 * largest, "gradient {i}: {a} instead of {b}");
+        }
+    }
+}
