@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use divan::Bencher;
 use unlearn_studio::{
     device::{self, DeviceChoice},
+    model::Sampler,
     networks::{
         Architecture, FlatParams, FreshFamily, HostTensor, Noise, Params, dcgan::keys, flat::to_vec,
         latents::NormalSource, read_discriminator, read_generator,
@@ -196,6 +197,35 @@ fn sample(bencher: Bencher, size: &str) {
     let (generator, p) = (&s.trainer.networks.generator, s.trainer.g.constants());
     let z = s.draw.z.clone().narrow(0, 0, 1);
     bencher.bench_local(|| to_vec(generator.forward(&p, z.clone(), &Noise::None)));
+}
+
+/// 64 samples as whoever looks at samples draws them.
+#[divan::bench(args = names(), sample_count = 5, sample_size = 1)]
+fn samples(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    let generator = &s.trainer.networks.generator;
+    bencher.bench_local(|| Sampler::new(generator, &s.trainer.g).render_at(0, 0..64, 1.0));
+}
+
+/// The same as a pool draws its images: each in a pass of its own.
+#[divan::bench(args = names(), sample_count = 5, sample_size = 1)]
+fn samples_of_a_pool(bencher: Bencher, size: &str) {
+    let s = Setup::new(size);
+    let generator = &s.trainer.networks.generator;
+    let z = generator.latents(0, 0..64);
+    bencher.bench_local(|| to_vec(Sampler::new(generator, &s.trainer.g).subjects_each(&z, 1.0)));
+}
+
+/// Samples of a 256x256 network of configuration F (Karras et al. 2020).
+#[divan::bench(args = [16, 64], sample_count = 2, sample_size = 1)]
+fn config_f(bencher: Bencher, count: u64) {
+    let channels = vec![512, 512, 512, 512, 512, 256, 128];
+    let architecture = Architecture { channels, image_channels: 3, latent: 512, mapping_layers: 8 };
+    let params = architecture.generator(&mut NormalSource::new(1, 0));
+    let generator = read_generator(&params, &device()).expect("a generator");
+    let weights = FlatParams::from_host(generator.layout(), &params, &device());
+    drop(params);
+    bencher.bench_local(|| Sampler::new(&generator, &weights).render_at(0, 0..count, 1.0));
 }
 
 #[divan::bench(args = names(), sample_count = 5, sample_size = 2)]

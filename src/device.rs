@@ -92,6 +92,14 @@ impl ComputeDevice {
     pub fn card(&self) -> DeviceCard {
         DeviceCard { name: self.name.clone(), kind: self.kind, api: self.api, memory: self.memory }
     }
+
+    /// Bytes that a run may take, as far as they are known: what is free in the machine, or all that a graphics card has.
+    pub fn usable_memory(&self) -> Option<u64> {
+        match self.kind {
+            Kind::Cpu => system_memory().map(|memory| memory.available),
+            _ => self.memory,
+        }
+    }
 }
 
 /// There is no device of the kind asked for.

@@ -2,16 +2,12 @@
 
 use std::{
     fs,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use serde_json::Value;
 use unlearn_studio::{
-    audit::{
-        AUDIT_SEED, AuditBudget, Audited, Findings, Judge, RelearnBudget, Role, SearchBudget, Space, Subject, hides,
-    },
+    audit::{AuditBudget, RelearnBudget, Role, SearchBudget, Space, hides},
     checkpoint::{self, Checkpoint},
     device,
     engine::{Command, Engine, Event, RetrainedQuestion, RetrainedRequest},
@@ -21,14 +17,13 @@ use unlearn_studio::{
     networks::flat::to_vec,
 };
 
+#[path = "common/audits.rs"]
+mod audits;
 #[path = "common/program.rs"]
 mod program;
 
+use audits::{QUICK, asset, audit, conforms, json, small, text};
 use program::{done, studio};
-
-fn asset(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name)
-}
 
 fn digits() -> PathBuf {
     asset("models/digits-32.safetensors")
@@ -36,44 +31,6 @@ fn digits() -> PathBuf {
 
 fn labeler() -> PathBuf {
     asset("labelers/digits.onnx")
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().expect("a path in UTF-8").to_owned()
-}
-
-/// A budget that takes seconds.
-fn small() -> AuditBudget {
-    AuditBudget {
-        samples: 400,
-        search: SearchBudget { starts: 24, steps: 48 },
-        relearn: RelearnBudget { pictures: vec![5], steps: 4, samples: 100, batch: 8, micro_batch: 0 },
-        compared: 24,
-        back: 60,
-    }
-}
-
-fn subject(model: &Model, role: Role) -> Subject {
-    Subject { role, generator: model.generator.clone(), weights: model.g_ema.clone(), gan: model.gan.clone() }
-}
-
-fn audit(original: &Model, result: &Model, labeler: &Labeler, target: &Target, budget: &AuditBudget) -> Findings {
-    let (before, after) = (subject(original, Role::Original), subject(result, Role::Result));
-    let audited = Audited {
-        original: &before,
-        result: &after,
-        retrained: None,
-        judge: Judge { labeler, target },
-        second: None,
-        seed: AUDIT_SEED,
-    };
-    let mut last = 0;
-    let mut tell = |_, done: usize, of: usize| {
-        assert!(done <= of && done >= last, "{done} of {of} after {last}");
-        last = done;
-        ControlFlow::Continue(())
-    };
-    audited.run(budget, &mut tell).expect("an audit").expect("nobody stopped it").0
 }
 
 /// The model with the bias of its last mapping layer moved along `-e`, by so many times the distance between the negatives' and the positives'
@@ -138,7 +95,7 @@ fn a_planted_fake_is_caught_and_the_original_is_the_control() {
     let moved: Vec<&str> = findings.blocks.iter().filter(|b| b.relative > 0.0).map(|b| b.block.as_str()).collect();
     assert_eq!(moved, ["mapping"]);
     assert!(!findings.layers.is_empty() && findings.layers.iter().all(|layer| layer.negatives < 1.0));
-    assert!(findings.probe.separation > 0.9, "{:?}", findings.probe);
+    assert!(findings.probe.as_ref().is_some_and(|probe| probe.separation > 0.9), "{:?}", findings.probe);
     // Going all the way back is the original.
     let (first, last) = (findings.back.first().expect("a way"), findings.back.last().expect("a way"));
     assert!(first.seen.share < last.seen.share && (first.part, last.part) == (0.0, 1.0), "{:?}", findings.back);
@@ -167,30 +124,6 @@ fn an_audit_of_an_unchanged_model_finds_nothing_gone_and_is_the_same_again() {
     assert_eq!(findings.relearning[0].relearning.curve[0].0, 0);
     let again = audit(&original, &original, &labeler, &target, &budget);
     assert_eq!(serde_json::to_string(&findings).expect("JSON"), serde_json::to_string(&again).expect("JSON"));
-}
-
-/// What an audit on the command line takes, with a small budget.
-const QUICK: [&str; 16] = [
-    "--samples",
-    "300",
-    "--starts",
-    "6",
-    "--steps",
-    "4",
-    "--pictures",
-    "2,5",
-    "--relearn-steps",
-    "2",
-    "--device",
-    "cpu",
-    "--seed",
-    "9",
-    "--micro-batch",
-    "4",
-];
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).expect("a file")).expect("JSON")
 }
 
 #[test]
@@ -316,47 +249,6 @@ fn offered(project: &Path, labeler: Option<(LabelerSpec, String)>) -> Option<Pat
     }
 }
 
-/// Whether a value is what a schema says: types, required and known fields, items. Enough of JSON Schema for this one.
-fn conforms(value: &Value, schema: &Value, place: &str) {
-    let root = schema;
-    fn check(value: &Value, schema: &Value, root: &Value, place: &str) {
-        if let Some(name) = schema["$ref"].as_str() {
-            let definition = &root["$defs"][name.trim_start_matches("#/$defs/")];
-            assert!(definition.is_object(), "{name} is not defined");
-            return check(value, definition, root, place);
-        }
-        let types: Vec<&str> = match &schema["type"] {
-            Value::String(one) => vec![one],
-            Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
-            _ => vec![],
-        };
-        let is = |name: &&str| match *name {
-            "object" => value.is_object(),
-            "array" => value.is_array(),
-            "string" => value.is_string(),
-            "integer" => value.is_u64() || value.is_i64(),
-            "number" => value.is_number(),
-            "null" => value.is_null(),
-            "boolean" => value.is_boolean(),
-            other => panic!("{other}"),
-        };
-        assert!(types.is_empty() || types.iter().any(is), "{place}: {value} is none of {types:?}");
-        if let (Some(fields), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
-            for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                assert!(fields.contains_key(name), "{place}: {name} is missing");
-            }
-            for (name, value) in fields {
-                let field = known.get(name).unwrap_or_else(|| panic!("{place}: the schema does not know {name}"));
-                check(value, field, root, &format!("{place}.{name}"));
-            }
-        }
-        if let (Some(values), Some(items)) = (value.as_array(), schema.get("items")) {
-            values.iter().enumerate().for_each(|(i, value)| check(value, items, root, &format!("{place}[{i}]")));
-        }
-    }
-    check(value, schema, root, place);
-}
-
 #[test]
 fn what_cannot_be_audited_is_one_sentence() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -366,11 +258,22 @@ fn what_cannot_be_audited_is_one_sentence() {
     fs::write(at("other.json"), "{\"schema\": \"something else\"}").expect("written");
     fs::write(at("no.json"), "words").expect("written");
     let mae = text(&asset("models/avatars-mae-64.safetensors"));
+    let faces = text(&asset("labelers/avatars.onnx"));
     let table: Vec<(Vec<&str>, i32, &str)> = vec![
         (vec!["audit", &model, &model, "--out", &out], 2, "--labeler"),
         (vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "12", "--out", &out], 1, "there is no class 12"),
         (vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--out", "r.pdf"], 2, "r.pdf"),
-        (vec!["audit", &model, &mae, "--labeler", &onnx, "--forget", "4", "--out", &out], 1, "it completes pictures"),
+        (
+            vec!["audit", &model, &mae, "--labeler", &onnx, "--forget", "4", "--out", &out],
+            1,
+            "they make different pictures",
+        ),
+        (vec!["audit", &mae, &mae, "--labeler", &faces, "--forget", "hat!=none", "--out", &out], 1, "avatars-mae-64"),
+        (
+            vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--pictures", "avatars", "--out", &out],
+            1,
+            "pictures are for models that complete them",
+        ),
         (vec!["audit", "--verify", "absent.json"], 1, "absent.json: cannot be read"),
     ];
     let own = vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--retrained", &model, "--out", &out];
@@ -388,9 +291,21 @@ fn what_cannot_be_audited_is_one_sentence() {
         (vec!["audit", "--verify", &no], 1, "not a report of an audit"),
         (vec!["audit", "--project", "nowhere", "--node", "1", "--out", &out], 1, "nowhere"),
         (
-            vec!["audit", &model, &model, "--labeler", &onnx, "--forget", "4", "--pictures", "0", "--out", &out],
+            vec![
+                "audit",
+                &model,
+                &model,
+                "--labeler",
+                &onnx,
+                "--forget",
+                "4",
+                "--relearn-pictures",
+                "0",
+                "--out",
+                &out,
+            ],
             2,
-            "--pictures",
+            "--relearn-pictures",
         ),
     ];
     for (args, code, expected) in table.into_iter().chain(more) {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    completion_tally::{CompletedPictures, CompletionTally, Completions},
     error::AuditError,
     statistics::{Rate, pul_interval},
     subject::{Judge, Role, Subject, target_probabilities},
@@ -13,6 +14,9 @@ use crate::{
     metrics::{FrechetBasis, Labels, frechet_distance, frechet_floor},
     model::Sampler,
 };
+
+/// Negatives that an audit needs at least.
+pub const FEWEST: usize = 10;
 
 /// PUL and its 95 % interval, as parts of 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +53,9 @@ pub struct ModelMeasurement {
     pub kept_cosine: Option<f64>,
     /// `[heads][classes]`: the share of the samples in every class of every head.
     pub shares: Vec<Vec<f64>>,
+    /// How pictures are completed; none where samples are drawn from latents.
+    #[serde(default)]
+    pub completions: Option<Completions>,
 }
 
 /// A question that the labeler answers.
@@ -86,6 +93,16 @@ pub struct Measurements {
     pub models: Vec<ModelMeasurement>,
     /// The independent labeler, where there is one.
     pub independent: Option<Independent>,
+    /// The pictures, where samples are their completions.
+    #[serde(default)]
+    pub completed: Option<CompletedPictures>,
+}
+
+impl Measurements {
+    /// What its samples are called.
+    pub(super) fn noun(&self) -> &'static str {
+        if self.completed.is_some() { "completions" } else { "samples" }
+    }
 }
 
 /// The answers behind the measurements.
@@ -94,16 +111,25 @@ pub struct Answers {
     pub probabilities: Vec<Vec<f32>>,
     /// `[samples]`: whether the original shows it.
     pub negative: Vec<bool>,
+    /// `[samples]`: their indices.
+    pub indices: Vec<u64>,
+    /// Indices of the pictures that show it themselves, where samples are completions of pictures.
+    pub forgotten: Vec<u64>,
 }
 
 impl Answers {
-    /// Numbers of the samples that the original shows it in, or not, in order.
+    /// Places of the samples that the original shows it in, or not, in order.
     pub fn kind(&self, negative: bool) -> Vec<usize> {
         (0..self.negative.len()).filter(|&sample| self.negative[sample] == negative).collect()
     }
+
+    /// Indices of these samples.
+    pub fn samples(&self, negative: bool) -> Vec<u64> {
+        self.kind(negative).into_iter().map(|place| self.indices[place]).collect()
+    }
 }
 
-/// Measures models, the original first, over the first `samples` latents of `seed`; `None` if `progress` (told the samples drawn) stopped it.
+/// Measures models, the original first, over the first `samples` samples of `seed`; `None` if `progress` (told the samples drawn) stopped it.
 pub fn measure(
     subjects: &[&Subject],
     judge: Judge<'_>,
@@ -118,13 +144,26 @@ pub fn measure(
     let mut changes: Vec<f64> = Vec::new();
     let mut samplers: Vec<_> =
         subjects.iter().map(|subject| Sampler::new(&subject.generator, &subject.weights)).collect();
-    let chunk = samplers.iter().map(|sampler| sampler.chunk()).min().unwrap_or(1) * 4;
-    for first in (0..samples).step_by(chunk) {
-        let n = chunk.min(samples - first);
+    let indices = subjects[0].measured(samples);
+    let samples = indices.len();
+    if samples == 0 {
+        let target = judge.target.to_string();
+        return Err(AuditError::TooFew { target, found: 0, looked: 0, needed: FEWEST });
+    }
+    let chunk = samplers.iter().map(|sampler| sampler.page(4)).min().unwrap_or(1);
+    let mut pictures = subjects[0].generator.completion().map(|_| CompletionTally::of(subjects.len()));
+    for part in indices.chunks(chunk) {
+        let n = part.len();
         let mut original = Vec::new();
+        if let Some(pictures) = &mut pictures {
+            pictures.show(subjects[0], (seed, part), judge)?;
+        }
         for (number, subject) in subjects.iter().enumerate() {
-            let images = samplers[number].render_at(seed, first as u64..(first + n) as u64, 1.0);
+            let images = samplers[number].render_at(seed, part.iter().copied(), 1.0);
             let [c, h, w] = samplers[number].image_shape();
+            if let Some(pictures) = &mut pictures {
+                pictures.note(number, [subjects[0], subject], &images);
+            }
             let found = judge.labeler.label_all(&images, [n, c, h, w])?;
             let all = &mut labels[number];
             match all.is_empty() {
@@ -154,6 +193,7 @@ pub fn measure(
         labels[head].classes.iter().map(|class| judge.target.holds(*class)).collect()
     };
     let negative = shows(&labels[0]);
+    let split = pictures.as_ref().map(|pictures| pictures.split(judge.target));
     let retrained = subjects.iter().position(|subject| subject.role == Role::Retrained);
     let original = labels[0][0].frechet_features();
     let mut models = Vec::new();
@@ -172,7 +212,11 @@ pub fn measure(
             kept_change: None,
             kept_cosine: None,
             shares: labels[number].iter().map(Labels::shares).collect(),
+            completions: None,
         };
+        if let (Some(pictures), Some(split)) = (&pictures, &split) {
+            found.completions = pictures.quality(number, &labels[number], head, split)?;
+        }
         if let (Some((before, _)), Some((after, _))) = (&original, &features) {
             let kept = before.select(|row| !negative[row]);
             if kept.rows() >= 4 {
@@ -217,9 +261,12 @@ pub fn measure(
         frechet_floor: floor,
         models,
         independent,
+        completed: split.as_ref().map(|split| CompletedPictures { forgotten: split[0].len(), kept: split[1].len() }),
     };
+    let forgotten = split.map_or_else(Vec::new, |[forgotten, _]| forgotten);
+    let forgotten = forgotten.into_iter().map(|place| indices[place]).collect();
     let probabilities = labels.iter().map(|labels| target_probabilities(&labels[head], judge.target)).collect();
-    Ok(Some((measurements, Answers { probabilities, negative })))
+    Ok(Some((measurements, Answers { probabilities, negative, indices, forgotten })))
 }
 
 /// What became of the latents that showed it and of those that did not.

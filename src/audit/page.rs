@@ -7,13 +7,14 @@ use minijinja::{AutoEscape, Environment, Value, context};
 
 use super::{
     charts::{Line, lines},
-    findings::WorstSamples,
     measure::ModelMeasurement,
     report::AuditReport,
-    statistics::Rate,
+    statistics::{Rate, percent},
     subject::Role,
     verify::PICTURE,
+    worst::WorstSamples,
 };
+use crate::metrics::CompletionQuality;
 
 const TEMPLATE: &str = include_str!("../../assets/audit/page.html");
 /// Colours of the result's curves, one for each number of pictures, and of a retrained model's.
@@ -85,6 +86,19 @@ fn values(report: &AuditReport, pictures: &Pictures) -> Value {
             cosine => number(model.kept_cosine, 3),
         }
     };
+    let decibels =
+        |quality: Option<CompletionQuality>| quality.map_or(String::new(), |quality| format!("{:.1}", quality.psnr));
+    let shows = |quality: Option<CompletionQuality>| quality.map_or(String::new(), |quality| percent(quality.shows));
+    let completions: Vec<Value> = measurements
+        .models
+        .iter()
+        .filter_map(|model| Some((model.model.name(), model.completions?)))
+        .map(|(name, found)| {
+            let [forgotten, kept] = [found.forgotten, found.kept];
+            let psnr = [decibels(forgotten), decibels(kept)];
+            context! { name, psnr, shows => [shows(forgotten), shows(kept)] }
+        })
+        .collect();
     let independent: Vec<Value> = measurements
         .independent
         .iter()
@@ -128,6 +142,9 @@ fn values(report: &AuditReport, pictures: &Pictures) -> Value {
                 WorstSamples::NearestPositives => "that only just did not",
                 WorstSamples::FoundInZ => "latents found in the original (z)",
                 WorstSamples::FoundInW => "mapped latents found in the original (w)",
+                WorstSamples::AnyMask => "pictures of it, under any of several masks",
+                WorstSamples::LessHidden => "the same with less hidden",
+                WorstSamples::MoreHidden => "the same with more hidden",
             };
             context! { samples, model => case.model.name(), count => case.seen.count, of => case.seen.of, interval => interval(&case.seen) }
         })
@@ -166,7 +183,8 @@ fn values(report: &AuditReport, pictures: &Pictures) -> Value {
         floor => measurements.frechet_floor.map(|floor| format!("{floor:.decimals$}")),
         frechet_note => measurements.frechet_on.note(),
         models => measurements.models.iter().map(model).collect::<Vec<_>>(),
-        independent, heads, searches, relearned, worst, files,
+        noun => measurements.noun(),
+        independent, heads, searches, relearned, worst, files, completions,
         relearning => Value::from_safe_string(relearning_chart(report)),
         back => Value::from_safe_string(back_chart(report)),
         pictures => context! {
@@ -212,10 +230,6 @@ fn figure((caption, png): &Picture) -> String {
     let text = STANDARD.encode(png);
     let caption = minijinja::HtmlEscape(caption);
     format!(r#"<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="{PICTURE}{text}"></figure>"#)
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
 }
 
 fn interval(rate: &Rate) -> String {

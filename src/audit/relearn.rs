@@ -6,34 +6,17 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    budget::RelearnBudget,
     error::AuditError,
+    learner::{Lessons, learner},
     search::SEEN,
+    statistics::Rate,
     subject::{Judge, Subject},
 };
-use crate::{
-    feedback::ImagePool,
-    model::{Gan, Sampler},
-    networks::{FlatParams, NormalSource},
-    train::{BatchInputs, Labels, TrainConfig},
-};
+use crate::{model::Sampler, networks::FlatParams};
 
 /// Iterations after which is looked: often at first, when most happens.
 const LOOKS: [usize; 16] = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80];
-
-/// How long is trained.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RelearnBudget {
-    /// Numbers of pictures that are trained on, one training each.
-    pub pictures: Vec<usize>,
-    /// Iterations of each at most.
-    pub steps: usize,
-    /// Samples that are looked at each time.
-    pub samples: usize,
-    /// Samples of an iteration.
-    pub batch: usize,
-    /// Samples in one pass; 0 for the whole batch.
-    pub micro_batch: usize,
-}
 
 /// One training on a few pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,81 +48,67 @@ pub fn looks(steps: usize) -> Vec<usize> {
     looks
 }
 
-/// How many of a seed's first samples show it.
+/// How many of a seed's first samples show it, and of how many that is: of a model that completes pictures there may be fewer.
 pub fn count(
     subject: &Subject,
     weights: &FlatParams,
     judge: Judge<'_>,
     seed: u64,
     samples: usize,
-) -> Result<usize, AuditError> {
+) -> Result<Rate, AuditError> {
     let mut sampler = Sampler::new(&subject.generator, weights);
     let [c, h, w] = sampler.image_shape();
-    let chunk = sampler.chunk() * 8;
+    let indices = subject.measured(samples);
     let mut seen = 0;
-    for first in (0..samples).step_by(chunk) {
-        let n = chunk.min(samples - first);
-        let images = sampler.render_at(seed, first as u64..(first + n) as u64, 1.0);
-        let found = judge.probabilities(&images, [n, c, h, w])?;
+    for part in indices.chunks(sampler.page(8)) {
+        let images = sampler.render_at(seed, part.iter().copied(), 1.0);
+        let found = judge.probabilities(&images, [part.len(), c, h, w])?;
         seen += found.into_iter().filter(|p| *p > SEEN).count();
     }
-    Ok(seen)
+    Ok(Rate::of(seen, indices.len()))
 }
 
-/// Trains a model on the first `pictures` of a pool like any adversarial training (the paper's iteration with fresh optimizers, without
-/// path length, on its own discriminator), until half of what the original shows is back. `original` is how many of `seed`'s first samples show it
-/// there. `None` if `progress` (told the samples trained on and drawn) stopped it.
-pub fn relearn(
-    (subject, gan): (&Subject, &Gan),
+/// Trains a model on these pictures as its family is trained ([`learner`]), until half of what the original shows is back. `original` is how
+/// many of `seed`'s first samples show it there. `None` if `progress` (told the samples trained on and drawn) stopped it; a model that
+/// cannot be trained learns nothing.
+pub(super) fn relearn(
+    subject: &Subject,
     judge: Judge<'_>,
-    pictures: &ImagePool,
+    lessons: Lessons,
     budget: &RelearnBudget,
-    original: usize,
+    original: Rate,
     seed: u64,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<RelearningResult>, AuditError> {
-    let mut pool = ImagePool::new(pictures.shape());
-    for place in 0..pictures.len() {
-        pool.push(pictures.image(place), pictures.origin(place).clone());
-    }
-    let config = TrainConfig {
-        batch: budget.batch,
-        micro_batch: budget.micro_batch,
-        path_regularize: 0.0,
-        ..TrainConfig::default()
-    };
-    let mut trainer = crate::train::Trainer::new(
-        gan.networks.clone(),
-        config,
-        subject.weights.clone(),
-        gan.d.clone(),
-        subject.weights.clone(),
-    );
-    let device = subject.weights.device();
-    let mut rng = NormalSource::new(seed, pool.len() as u64);
     let looks = looks(budget.steps);
-    let mut relearning =
-        Relearning { pictures: pool.len(), curve: Vec::new(), samples: budget.samples, original, steps_to_half: None };
-    let is_back = |seen: usize| original > 0 && 2 * seen >= original;
-    let first = count(subject, &trainer.g, judge, seed, budget.samples)?;
+    let mut relearning = Relearning {
+        pictures: lessons.pool.len(),
+        curve: Vec::new(),
+        samples: original.of,
+        original: original.count,
+        steps_to_half: None,
+    };
+    let is_back = |seen: usize| original.count > 0 && 2 * seen >= original.count;
+    let first = count(subject, &subject.weights, judge, seed, budget.samples)?.count;
     relearning.curve.push((0, first));
     relearning.steps_to_half = is_back(first).then_some(0);
+    let Some(mut learner) = learner(subject, lessons, budget, seed) else {
+        return Ok(Some(RelearningResult { relearning, weights: subject.weights.clone() }));
+    };
     let steps = if is_back(first) { 0 } else { budget.steps };
     for index in 0..steps {
-        let (real, origin) = pool.batch(budget.batch, &mut rng, &device);
-        let labels = Labels { real: subject.generator.labels(&origin.z), unwanted: None };
-        let losses = trainer.iterate(index, real, BatchInputs { labels, ..BatchInputs::default() }, None, &mut rng);
+        let finite = learner.step(index);
         if progress(budget.batch).is_break() {
             return Ok(None);
         }
-        if !(losses.d.is_finite() && losses.g.is_finite()) {
+        if !finite {
             break;
         }
         let done = index + 1;
         if !looks.contains(&done) {
             continue;
         }
-        let seen = count(subject, &trainer.g, judge, seed, budget.samples)?;
+        let seen = count(subject, learner.weights(), judge, seed, budget.samples)?.count;
         relearning.curve.push((done, seen));
         if progress(budget.samples / SAMPLES_OF_AN_ITERATION).is_break() {
             return Ok(None);
@@ -149,7 +118,7 @@ pub fn relearn(
             break;
         }
     }
-    Ok(Some(RelearningResult { relearning, weights: trainer.g }))
+    Ok(Some(RelearningResult { relearning, weights: learner.weights().clone() }))
 }
 
 /// Drawing a sample costs about so many times less than training on one.

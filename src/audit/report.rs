@@ -6,10 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{
-    findings::{AuditBudget, Findings},
-    verdict::Verdict,
-};
+use super::{budget::AuditBudget, findings::Findings, verdict::Verdict};
 
 /// What the file is, and in which version.
 pub const SCHEMA: &str = "unlearn-studio/audit/1";
@@ -34,6 +31,17 @@ pub struct Facts {
     pub fields: Vec<(String, String)>,
     /// Fields that the program cannot know and a person has to fill in.
     pub open: Vec<String>,
+}
+
+/// Pictures that the models completed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPictures {
+    /// Where they came from.
+    pub source: String,
+    /// How many there are; three of four are learned from, every fourth is measured on.
+    pub count: usize,
+    /// SHA-256 of the SHA-256 (32 bytes each) of all of them, in their order.
+    pub sha256: String,
 }
 
 /// A model in the history of the result, the opened file first.
@@ -78,6 +86,12 @@ pub struct AuditReport {
     pub result: HashedFile,
     /// The model that never learned it.
     pub retrained: Option<HashedFile>,
+    /// What that model's file says was left out of its training data; none if it says nothing.
+    #[serde(default)]
+    pub retrained_excluded: Option<String>,
+    /// The pictures that the models complete, if they do.
+    #[serde(default)]
+    pub completed: Option<NamedPictures>,
     /// The labeler.
     pub labeler: HashedFile,
     /// The independent labeler.

@@ -56,9 +56,12 @@ impl Space {
         }
     }
 
-    /// The spaces that a generator has.
+    /// The spaces that a generator has; one that completes pictures takes no latents.
     pub fn of(subject: &Subject) -> Vec<Self> {
         let generator = &subject.generator;
+        if generator.completion().is_some() {
+            return Vec::new();
+        }
         let mapped = generator.w_dim() != generator.latent_dim() || generator.num_ws() > 1;
         let mut spaces = vec![Self::Z];
         if mapped {

@@ -29,6 +29,11 @@ impl Rate {
     }
 }
 
+/// A share in percent, for people.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
 /// The exact interval of a binomial share (Clopper and Pearson 1934): every share under which so few, or so many, have at least half of
 /// `1 - confidence` probability. Without trials nothing is known.
 pub fn clopper_pearson(count: usize, of: usize, confidence: f64) -> [f64; 2] {

@@ -7,7 +7,7 @@ use super::error::AuditError;
 use crate::{
     metrics::{Labeler, Labels, Target},
     model::Gan,
-    networks::{Dual, FlatParams, Generator, Leaves, Noise},
+    networks::{Dual, FlatParams, Generator, Leaves, Noise, Purpose},
 };
 
 /// What a model is in an audit.
@@ -51,6 +51,23 @@ impl Subject {
     pub(crate) fn pass(&self) -> usize {
         let pixels = self.generator.resolution().pow(2);
         (16 * 64 * 64 / pixels).clamp(1, 32)
+    }
+
+    /// Whether it can be trained as it is: against its discriminator, or on pictures that it completes.
+    pub(crate) fn can_learn(&self) -> bool {
+        self.gan.is_some() || self.generator.completion().is_some()
+    }
+
+    /// Indices of so many samples to measure on: of a model that completes pictures those that are kept for it, of which there may be fewer.
+    pub(crate) fn measured(&self, samples: usize) -> Vec<u64> {
+        let there = self.generator.pictures_for(Purpose::Measure).unwrap_or(usize::MAX);
+        self.generator.indices(Purpose::Measure, 0..samples.min(there))
+    }
+
+    /// Indices of so many samples to learn from, none of which is measured on at the same seed.
+    pub(crate) fn learned(&self, samples: usize) -> Vec<u64> {
+        let there = self.generator.pictures_for(Purpose::Learn).unwrap_or(usize::MAX);
+        self.generator.indices(Purpose::Learn, 0..samples.min(there))
     }
 
     /// Its images of latents `[n, latent_dim]`, on the device, `[n, channels, side, side]`.

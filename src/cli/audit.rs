@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{
-    args::{ClassArgs, DeviceArgs, LabelerArgs},
+    args::{ClassArgs, DeviceArgs, LabelerArgs, ModelArgs},
     client::wait,
     progress::Bar,
     unusable::{Unusable, check_extension, check_writable},
@@ -62,7 +62,7 @@ pub(super) struct AuditArgs {
     steps: usize,
     /// Numbers of pictures that it is relearned from.
     #[arg(long, value_name = "K,...", value_delimiter = ',', default_values_t = AuditBudget::default().relearn.pictures)]
-    pictures: Vec<usize>,
+    relearn_pictures: Vec<usize>,
     /// Steps of relearning at most; 0 leaves it out.
     #[arg(long, default_value_t = AuditBudget::default().relearn.steps)]
     relearn_steps: usize,
@@ -76,20 +76,19 @@ pub(super) struct AuditArgs {
     labeler_args: LabelerArgs,
     #[command(flatten)]
     class: ClassArgs,
-    /// Number of classes of a class-conditional DCGAN, which stand one-hot behind its latent; no such file says so.
-    #[arg(long, value_name = "N")]
-    classes: Option<usize>,
+    #[command(flatten)]
+    model_args: ModelArgs,
     #[command(flatten)]
     device: DeviceArgs,
 }
 
 impl AuditArgs {
     fn budget(&self) -> anyhow::Result<AuditBudget> {
-        if self.pictures.contains(&0) {
-            bail!(Unusable("--pictures must be at least 1".to_owned()));
+        if self.relearn_pictures.contains(&0) {
+            bail!(Unusable("--relearn-pictures must be at least 1".to_owned()));
         }
         let usual = AuditBudget::default();
-        let pictures = if self.relearn_steps == 0 { Vec::new() } else { self.pictures.clone() };
+        let pictures = if self.relearn_steps == 0 { Vec::new() } else { self.relearn_pictures.clone() };
         Ok(AuditBudget {
             samples: self.samples,
             search: SearchBudget { starts: self.starts, steps: self.steps },
@@ -117,7 +116,8 @@ impl AuditArgs {
             labeler: labeler.map(|(path, forget)| (self.labeler_args.spec(path), forget)),
             second: second.map(|(path, forget)| (LabelerSpec { path: path.to_owned(), mean: None, std: None }, forget)),
             class: self.class.class,
-            classes: self.classes,
+            classes: self.model_args.classes,
+            pictures: self.model_args.pictures(),
             budget: self.budget()?,
             seed: self.seed,
             out: out.to_owned(),

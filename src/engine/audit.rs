@@ -3,6 +3,7 @@
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -11,24 +12,28 @@ use serde_json::Value;
 
 use super::{
     audit_control::AuditControl,
+    audit_facts::facts,
     error::EngineError,
     halve::halve,
     history::KeptRequest,
     request::{AuditRequest, AuditSubject},
     retrained::{check_alike, has_seen_it},
+    training::TrainingCard,
     warm_up::warm_up,
 };
 use crate::{
     atomic_file,
     audit::{
-        AncestryNode, AuditReport, Audited, Facts, Gallery, HashedFile, Judge, Part, Picture, Pictures, Role, SCHEMA,
-        Subject, limits, page, sha256, verdicts,
+        AncestryNode, AuditReport, Audited, Gallery, HashedFile, Judge, NamedPictures, Part, Picture, Pictures, Role,
+        SCHEMA, Subject, limits, page, sha256, verdicts,
     },
     checkpoint,
+    data::{ImageSource, PictureSet},
     device::ComputeDevice,
     feedback::LabelerSpec,
     metrics::{Labeler, Target, Tiles, grid::draw_grid, to_rgb8},
-    model::{Model, ModelCard, program},
+    model::{Model, program},
+    networks::Pictures as _,
     project::{NodeId, Project},
 };
 
@@ -48,6 +53,8 @@ pub(super) struct Prepared {
     class: Option<usize>,
     labeler: LabelerSpec,
     forget: String,
+    /// The pictures that the models complete, if they do.
+    pictures: Option<ImageSource>,
     ancestry: Vec<AncestryNode>,
 }
 
@@ -60,7 +67,8 @@ pub(super) fn prepare(request: &AuditRequest, open: Option<&Project>) -> Result<
                 EngineError::Settings("an audit of two files needs a labeler and what must be gone".to_owned())
             })?;
             let (before, after) = (before.clone(), after.clone());
-            Ok(Prepared { before, after, classes, class, labeler, forget, ancestry: Vec::new() })
+            let pictures = request.pictures.clone();
+            Ok(Prepared { before, after, classes, class, labeler, forget, pictures, ancestry: Vec::new() })
         }
         AuditSubject::Node { project, node } => {
             let opened;
@@ -93,6 +101,7 @@ fn of_node(request: &AuditRequest, project: &Project, node: NodeId) -> Result<Pr
     };
     let asked = |node: NodeId| project.request(node).ok();
     let kept = KeptRequest::of(project, node);
+    let remembered = || serde_json::from_value(project.manifest().pictures.clone()?).ok();
     let named = kept.as_ref().and_then(|kept| kept.request.labeler());
     let named = named.map(|(labeler, forget)| (labeler.clone(), forget.to_owned()));
     let (labeler, forget) = request.labeler.clone().or(named).ok_or_else(|| {
@@ -134,9 +143,10 @@ fn of_node(request: &AuditRequest, project: &Project, node: NodeId) -> Result<Pr
         before: project.model_file(parent)?,
         after: project.model_file(node)?,
         classes: request.classes.or(this.classes),
-        class: request.class.or(kept.and_then(|kept| kept.class)),
+        class: request.class.or(kept.as_ref().and_then(|kept| kept.class)),
         labeler,
         forget,
+        pictures: request.pictures.clone().or(kept.and_then(|kept| kept.pictures)).or_else(remembered),
         ancestry,
     })
 }
@@ -160,7 +170,7 @@ pub(super) fn audit(
         }
     };
     let open = |path: &Path| open_model(path, &prepared, &device.device);
-    let original = open(&prepared.before)?;
+    let mut original = open(&prepared.before)?;
     let mut result = open(&prepared.after)?;
     let mut retrained = request.retrained.as_deref().map(open).transpose()?;
     check_alike(&original, &result)?;
@@ -171,9 +181,24 @@ pub(super) fn audit(
             return Err(has_seen_it(&other.path, what));
         }
     }
+    let completes = original.generator.completion().is_some();
+    let completed = match &prepared.pictures {
+        Some(source) if completes => {
+            let models = [Some(&mut original), Some(&mut result), retrained.as_mut()];
+            Some(give_pictures(models.into_iter().flatten(), source)?)
+        }
+        Some(_) if request.pictures.is_some() => {
+            return Err(EngineError::Settings(format!(
+                "{}: it draws samples by itself; pictures are for models that complete them",
+                original.path.display()
+            )));
+        }
+        _ => None,
+    };
+    original.check_samples()?;
     // Whoever relearns needs a discriminator; the original's is only looked through.
     let train = request.budget.relearn.clone();
-    if train.steps > 0 {
+    if train.steps > 0 && !completes {
         for model in [Some(&mut result), retrained.as_mut()].into_iter().flatten().filter(|model| model.gan.is_none()) {
             let mut progress = |done, of| control.progress(None, done, of);
             match warm_up(model, (train.batch, train.micro_batch), request.seed, &mut progress)? {
@@ -216,6 +241,8 @@ pub(super) fn audit(
     let mut ancestry = prepared.ancestry;
     ancestry.iter_mut().for_each(|node| node.model.path = relative(&folder, &node.model.path));
     let words = target.to_string();
+    let excluded = retrained.as_ref().and_then(|model| TrainingCard::of(model)?.card.excluded);
+    let limits = limits(&findings, excluded.as_deref());
     let report = AuditReport {
         schema: SCHEMA.to_owned(),
         program: program(),
@@ -226,6 +253,8 @@ pub(super) fn audit(
         original: hashed(&prepared.before, &original.sha256),
         result: hashed(&prepared.after, &result.sha256),
         retrained: retrained.as_ref().map(|model| hashed(&model.path, &model.sha256)),
+        retrained_excluded: excluded,
+        completed,
         labeler: digest(&prepared.labeler.path)?,
         second_labeler: request.second.as_ref().map(|(spec, _)| digest(&spec.path)).transpose()?,
         seed: request.seed,
@@ -233,7 +262,7 @@ pub(super) fn audit(
         facts: facts(&result.card()),
         ancestry,
         verdicts: verdicts(&findings, &words),
-        limits: limits(&findings),
+        limits,
         target: words,
         findings,
         pictures: pictures.all().map(|(caption, png)| (caption.clone(), sha256(png))).collect(),
@@ -249,13 +278,22 @@ pub(super) fn audit(
 fn open_model(path: &Path, prepared: &Prepared, device: &Device) -> Result<Model, EngineError> {
     let mut model = Model::load_with_classes(path, prepared.classes, device, &mut |_, _| {})?;
     model.set_class(prepared.class)?;
-    if model.generator.completion().is_some() {
-        return Err(EngineError::Settings(format!(
-            "{}: it completes pictures; audits are of models that draw samples from latents (`evaluate` measures this one)",
-            path.display()
-        )));
-    }
     Ok(model)
+}
+
+/// Opens pictures for models that complete them, which all have the same size.
+fn give_pictures<'m>(
+    models: impl Iterator<Item = &'m mut Model>,
+    source: &ImageSource,
+) -> Result<NamedPictures, EngineError> {
+    let mut models = models.peekable();
+    let side = models.peek().map_or(0, |model| model.generator.resolution());
+    let (pictures, _) = PictureSet::open(source, side)?;
+    let pictures = Arc::new(pictures);
+    models.for_each(|model| model.set_pictures(pictures.clone()));
+    let count = pictures.count();
+    let digests: Vec<u8> = (0..count).flat_map(|number| pictures.digest(number)).collect();
+    Ok(NamedPictures { source: source.name(), count, sha256: sha256(&digests) })
 }
 
 /// The pictures of the page.
@@ -276,9 +314,10 @@ fn pictures(gallery: &Gallery, audited: &Audited<'_>) -> Result<Pictures, Engine
         Ok((caption, png.into_inner()))
     };
     let mut pictures = Pictures::default();
+    let noun = if generator.completion().is_some() { "completions" } else { "samples" };
     for (what, pair) in [
-        ("The first samples".to_owned(), &gallery.first),
-        (format!("The first samples that showed {target}"), &gallery.negatives),
+        (format!("The first {noun}"), &gallery.first),
+        (format!("The first {noun} that showed {target}"), &gallery.negatives),
     ] {
         let [before, after] = pair;
         pictures.before_after.push([
@@ -292,66 +331,9 @@ fn pictures(gallery: &Gallery, audited: &Audited<'_>) -> Result<Pictures, Engine
     }
     for (count, images) in gallery.relearned.iter().filter(|(_, images)| !images.is_empty()) {
         let plural = if *count == 1 { "1 picture".to_owned() } else { format!("{count} pictures") };
-        pictures.relearned.push(picture(format!("The first samples after relearning from {plural}"), images, COLUMNS)?);
+        pictures.relearned.push(picture(format!("The first {noun} after relearning from {plural}"), images, COLUMNS)?);
     }
     Ok(pictures)
-}
-
-/// What the file says of the model, by the fields of a model card and of Annex XI of Regulation (EU) 2024/1689.
-fn facts(card: &ModelCard) -> Facts {
-    let mut fields = vec![
-        ("Task".to_owned(), "Draws pictures from random latents (unsupervised image generation)".to_owned()),
-        (
-            "Architecture".to_owned(),
-            format!("{}, {} pixels, {} channels", card.family, card.resolution, card.image_channels),
-        ),
-        (
-            "Parameters".to_owned(),
-            match card.discriminator_parameters {
-                Some(discriminator) => {
-                    format!("{} (generator), {discriminator} (discriminator)", card.generator_parameters)
-                }
-                None => format!("{} (generator)", card.generator_parameters),
-            },
-        ),
-        (
-            "Input".to_owned(),
-            match card.classes {
-                0 => format!("a latent of {} normal numbers", card.latent),
-                classes => format!("a latent of {} normal numbers and one of {classes} classes", card.latent),
-            },
-        ),
-        ("Output".to_owned(), format!("a picture of {0}x{0} pixels", card.resolution)),
-    ];
-    // What `train` wrote down, field by field.
-    let training = card.metadata.get("card").and_then(|text| serde_json::from_str::<Value>(text).ok());
-    for (key, name) in [
-        ("data", "Training data"),
-        ("excluded", "Left out of the training data"),
-        ("images", "Training images"),
-        ("iterations", "Training iterations"),
-        ("date", "Date of the training"),
-        ("licence", "Licence"),
-    ] {
-        match training.as_ref().and_then(|card| card.get(key)) {
-            Some(Value::String(text)) => fields.push((name.to_owned(), text.clone())),
-            Some(Value::Number(number)) => fields.push((name.to_owned(), number.to_string())),
-            _ => {}
-        }
-    }
-    let known = ["program", "source_sha256", "method", "feedback_sha256", "licence", "license"];
-    for (key, value) in card.metadata.iter().filter(|(key, _)| known.contains(&key.as_str())) {
-        fields.push((format!("The file says: {key}"), value.clone()));
-    }
-    let open = [
-        "intended use and acceptable use policy",
-        "date of release and ways of distribution",
-        "licence, where the file does not say it",
-        "training data: provenance, curation, number of examples",
-        "computing resources and energy of the training",
-        "contact",
-    ];
-    Facts { fields, open: open.map(str::to_owned).to_vec() }
 }
 
 fn now() -> String {

@@ -6,7 +6,7 @@ use super::error::EngineError;
 use crate::{
     metrics::{
         Completed, CompletionChange, CompletionEvaluation, EvaluateError, Evaluation, Features, Labeler, Labels,
-        Target, completion_quality, evaluate, frechet_distance,
+        Target, completion_quality, evaluate, frechet_distance, hidden_errors,
     },
     model::Sampler,
     networks::{FlatParams, Generator, Purpose},
@@ -49,7 +49,7 @@ pub(super) fn compare_completions(
         for (number, sampler) in samplers.iter_mut().enumerate() {
             let found = sampler.render(&rows, 1.0);
             let labels = labeler.label_head(head, &found, dims)?;
-            let errors = errors(&found, &pictures, &hidden, shape);
+            let errors = hidden_errors(&found, &pictures, &hidden, shape);
             match &mut completed[number] {
                 Some(all) => {
                     all.labels.append(labels);
@@ -98,17 +98,4 @@ fn add(all: &mut Option<Labels>, more: Labels) {
         Some(all) => all.append(more),
         none => *none = Some(more),
     }
-}
-
-/// Each picture's squared error over hidden pixels, summed, and how many values that are.
-fn errors(found: &[f32], wanted: &[f32], hidden: &[bool], [channels, height, width]: [usize; 3]) -> Vec<(f64, usize)> {
-    let plane = height * width;
-    let size = channels * plane;
-    let pairs = found.chunks_exact(size).zip(wanted.chunks_exact(size)).zip(hidden.chunks_exact(plane));
-    pairs
-        .map(|((found, wanted), hidden)| {
-            let values = found.iter().zip(wanted).enumerate().filter(|(at, _)| hidden[at % plane]);
-            values.fold((0.0, 0), |(sum, n), (_, (a, b))| (sum + f64::from(a - b).powi(2), n + 1))
-        })
-        .collect()
 }

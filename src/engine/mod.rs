@@ -10,6 +10,7 @@
 
 mod audit;
 mod audit_control;
+mod audit_facts;
 mod autosave;
 mod command;
 mod completions;
@@ -28,6 +29,7 @@ mod history;
 mod job;
 mod label;
 mod memory;
+pub mod memory_estimate;
 mod open;
 mod pending_labels;
 mod phase;

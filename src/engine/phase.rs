@@ -33,6 +33,7 @@ impl std::fmt::Display for Phase {
                 Part::Measure => "measure",
                 Part::Layers => "layers",
                 Part::Search => "search",
+                Part::Masks => "masks",
                 Part::Relearn => "relearn",
                 Part::Back => "way back",
             }),

@@ -159,6 +159,8 @@ pub struct AuditRequest {
     pub class: Option<usize>,
     /// Number of classes, as in [`OpenRequest`].
     pub classes: Option<usize>,
+    /// The pictures that the models complete, if they do. A node knows its own.
+    pub pictures: Option<ImageSource>,
     /// How long is looked.
     pub budget: AuditBudget,
     /// Seed of all latents.

@@ -15,6 +15,7 @@ use super::{
     export::export,
     history,
     job::{outcome, send_event},
+    memory_estimate::{MICRO_BATCH, fit},
     phase::Phase,
     prepare::{ensure_discriminator, find_pools},
     project_card::AskedRun,
@@ -70,7 +71,7 @@ pub(super) fn run(
                 send_event(events, Event::Class(now));
             }
             if let Some(micro_batch) = micro_batch {
-                request.settings.set("micro-batch", micro_batch).map_err(EngineError::Settings)?;
+                request.settings.set(MICRO_BATCH, micro_batch).map_err(EngineError::Settings)?;
             }
             (beginning, request)
         }
@@ -99,6 +100,11 @@ pub(super) fn run(
     let has_node = matches!(beginning, Beginning::Node(_));
     if !has_node && session.project.as_ref().is_some_and(|project| project.unfinished().is_some()) {
         return Err(EngineError::State("a run was interrupted: go on with it, or delete it in the history, first"));
+    }
+    if matches!(beginning, Beginning::Start)
+        && let Some(warning) = fit_into_memory(session, &mut request)?
+    {
+        send_event(events, Event::Warning(warning));
     }
     let node = match beginning {
         Beginning::Node(node) => Some(node),
@@ -180,6 +186,17 @@ fn unended(session: &mut Session) -> Result<(Beginning, RunRequest), EngineError
     }
     let (node, kept) = history::interrupted(session)?;
     Ok((Beginning::Node(node), kept.request))
+}
+
+/// Lets a run compute a batch in parts where the whole does not fit into the memory that is free, which is then a setting of the run
+/// like any other; what is to be said of it, in a sentence.
+fn fit_into_memory(session: &Session, request: &mut RunRequest) -> Result<Option<String>, EngineError> {
+    let Some(free) = session.device.usable_memory() else { return Ok(None) };
+    // What is kept of a run that has a node is on the disk.
+    let snapshots = if session.project.is_some() { 0 } else { session.auto_snapshots };
+    let Some(fit) = fit(&session.model()?.card(), &request.settings, snapshots, free) else { return Ok(None) };
+    request.settings.set(MICRO_BATCH, fit.micro_batch).map_err(EngineError::Settings)?;
+    Ok(Some(fit.sentence(free)))
 }
 
 fn run_request(

@@ -48,6 +48,25 @@ pub struct Completed {
     pub errors: Vec<(f64, usize)>,
 }
 
+/// The squared error of each completion against its picture over hidden pixels, summed, and how many values that are. Both are
+/// `[n, channels, height, width]`, `hidden` is `[n, height, width]`.
+pub fn hidden_errors(
+    found: &[f32],
+    wanted: &[f32],
+    hidden: &[bool],
+    [channels, height, width]: [usize; 3],
+) -> Vec<(f64, usize)> {
+    let plane = height * width;
+    let size = channels * plane;
+    let pairs = found.chunks_exact(size).zip(wanted.chunks_exact(size)).zip(hidden.chunks_exact(plane));
+    pairs
+        .map(|((found, wanted), hidden)| {
+            let values = found.iter().zip(wanted).enumerate().filter(|(at, _)| hidden[at % plane]);
+            values.fold((0.0, 0), |(sum, n), (_, (a, b))| (sum + f64::from(a - b).powi(2), n + 1))
+        })
+        .collect()
+}
+
 /// The quality of the completions in `rows`, ascending; `originals` are the pictures themselves.
 pub fn completion_quality(
     completed: &Completed,
@@ -109,6 +128,14 @@ impl fmt::Display for CompletionEvaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_those_of_hidden_pixels() {
+        // Two pictures of one pixel row, two channels; the second pixel of the first is hidden, both of the second.
+        let found = [9.0, 1.0, 9.0, 2.0, 1.0, 1.0, 1.0, 1.0];
+        let errors = hidden_errors(&found, &[0.0; 8], &[false, true, true, true], [2, 1, 2]);
+        assert_eq!(errors, [(5.0, 2), (4.0, 4)]);
+    }
 
     #[test]
     fn quality_is_what_is_counted_by_hand() {

@@ -17,7 +17,9 @@ pub mod pul;
 pub mod tiles;
 
 pub use caption::{Caption, add_caption};
-pub use completions::{Completed, CompletionChange, CompletionEvaluation, CompletionQuality, completion_quality};
+pub use completions::{
+    Completed, CompletionChange, CompletionEvaluation, CompletionQuality, completion_quality, hidden_errors,
+};
 pub use frechet::{Features, FrechetBasis, FrechetError, Gaussian, frechet_distance, frechet_floor};
 pub use grid::{GridError, write_before_after, write_grid};
 pub use heads::{Head, Target};

@@ -16,6 +16,19 @@ pub struct Completes {
     pub mask_ratio: f32,
 }
 
+/// Bytes of maps that passes through the networks take, for estimates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MapBytes {
+    /// Of one sample, while it is drawn.
+    pub drawn: usize,
+    /// Of one sample, kept by a pass of the generator for the gradients of its weights.
+    pub generator: usize,
+    /// Of one image, kept by a pass of the discriminator for the gradients of its weights; `None` where there is none yet.
+    pub discriminator: Option<usize>,
+    /// While samples are looked at: all that go through a pass, and the images that are held.
+    pub looking: usize,
+}
+
 /// What a person wants to know about a model file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelCard {
@@ -53,6 +66,9 @@ pub struct ModelCard {
     pub generator_parameters: usize,
     /// Number of the discriminator's parameters, if there is one.
     pub discriminator_parameters: Option<usize>,
+    /// What passes through the networks take.
+    #[serde(skip)]
+    pub maps: MapBytes,
     /// Which networks and optimizer states are in the file.
     pub contents: Vec<&'static str>,
     /// The training script's arguments.

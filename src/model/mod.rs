@@ -14,7 +14,7 @@ mod provenance;
 mod sample;
 mod sampler;
 
-pub use card::ModelCard;
+pub use card::{MapBytes, ModelCard};
 pub use error::ModelError;
 pub use gan::Gan;
 pub use opened::Model;

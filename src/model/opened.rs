@@ -9,11 +9,12 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::{
-    card::{Completes, ModelCard},
+    card::{Completes, MapBytes, ModelCard},
     error::ModelError,
     gan::Gan,
     heap::returning_memory,
     optimizer::{adam_from_host, adam_to_host},
+    passes::looking_bytes,
     provenance::program,
     sample::Sample,
 };
@@ -204,6 +205,12 @@ impl Model {
             sides: self.generator.sides(),
             generator_parameters: self.g_ema.layout.total(),
             discriminator_parameters: self.gan.as_ref().map(|gan| gan.d.layout.total()),
+            maps: MapBytes {
+                drawn: self.generator.sample_bytes(&self.g_ema.device()),
+                generator: self.generator.training_bytes(),
+                discriminator: self.gan.as_ref().map(|gan| gan.networks.discriminator.training_bytes()),
+                looking: looking_bytes(&self.generator, &self.g_ema.device()),
+            },
             contents: [
                 has(c.g_ema.is_some(), "g_ema"),
                 has(c.g.is_some(), "g"),

@@ -17,6 +17,11 @@ const PROCESSOR_MOST: usize = 1 << 30;
 /// Bytes that a pass may take on a GPU. wgpu does not say what is free; this much is there on any card that holds a large network.
 const GPU: usize = 1 << 30;
 
+/// Bytes of images that are held at a time while samples are looked at.
+pub(super) const IMAGES_HELD: usize = 64 << 20;
+/// Samples that are looked at together at most, where their images are small.
+const LOOKED_AT: usize = 768;
+
 /// Samples of a pass: as many as the maps of [`sample_bytes`](crate::networks::GeneratorNetwork::sample_bytes) leave room for.
 ///
 /// On a processor that is a matter of the network alone. What a sample's last bits are may depend on how many are drawn with it, and
@@ -28,4 +33,11 @@ pub fn samples_of_a_pass(generator: &Generator, device: &Device) -> usize {
         false => GPU,
     };
     (budget / generator.sample_bytes(device).max(1)).clamp(1, MOST)
+}
+
+/// Bytes that looking at samples takes at its highest: a pass, and the images that are held.
+pub(super) fn looking_bytes(generator: &Generator, device: &Device) -> usize {
+    let image = generator.image_channels() * generator.resolution().pow(2) * size_of::<f32>();
+    let images = (LOOKED_AT * image).min(IMAGES_HELD.max(image));
+    samples_of_a_pass(generator, device) * generator.sample_bytes(device) + images
 }

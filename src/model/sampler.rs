@@ -2,14 +2,16 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{error::ModelError, opened::Model, passes::samples_of_a_pass, sample::Sample};
+use super::{
+    error::ModelError,
+    opened::Model,
+    passes::{IMAGES_HELD, samples_of_a_pass},
+    sample::Sample,
+};
 use crate::{
     networks::{Dual, FlatParams, Generator, Leaves, Noise, flat::to_vec, latents::slerp},
     train::passes::side_by_side,
 };
-
-/// Bytes of images that are held at a time while samples are looked at.
-const HELD: usize = 64 << 20;
 
 /// Renders samples of one set of weights.
 pub struct Sampler<'a> {
@@ -23,7 +25,7 @@ impl<'a> Sampler<'a> {
     /// A sampler for these weights.
     pub fn new(generator: &'a Generator, weights: &FlatParams) -> Self {
         let chunk = samples_of_a_pass(generator, &weights.device());
-        Self { generator, leaves: weights.constants(), w_mean: None, chunk }
+        Self { generator, leaves: weights.constants_of_many_passes(), w_mean: None, chunk }
     }
 
     /// A sampler that already knows the centre of truncation of these weights, see [`Sampler::centre`].
@@ -54,7 +56,7 @@ impl<'a> Sampler<'a> {
 
     fn images_held(&self) -> usize {
         let image = self.image_shape().iter().product::<usize>() * size_of::<f32>();
-        (HELD / image.max(1)).max(1)
+        (IMAGES_HELD / image.max(1)).max(1)
     }
 
     /// Images of latents `z [count, latent_dim]` (row-major, classes behind them), `[count, channels, side, side]` row-major, nominally in

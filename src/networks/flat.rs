@@ -4,7 +4,11 @@
 //! one `[parameters]` tensor and layers take their slices of it. One iteration then costs a handful of large
 //! operations instead of hundreds of small ones.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    any::Any,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
@@ -135,6 +139,13 @@ impl FlatParams {
         self.split(|slice| slice)
     }
 
+    /// The parameters as [`constants`](Self::constants) of many passes: what layers make of them before they use them (scaled
+    /// weights, their energies) is made once and kept, which takes about as much memory again.
+    pub fn constants_of_many_passes(&self) -> Leaves {
+        let derived = self.layout.iter().map(|_| Default::default()).collect();
+        Leaves { derived: Some(derived), ..self.constants() }
+    }
+
     /// The parameters as constants in the places they have in another layout, which may hold more; what is missing here
     /// is empty there.
     pub(super) fn constants_as(&self, layout: &Arc<ParamLayout>) -> Leaves {
@@ -144,7 +155,7 @@ impl FlatParams {
             range.map_or_else(|| empty.clone(), |range| self.values.clone().slice([range]))
         };
         let tensors = layout.iter().map(|(name, _, _)| place(name)).collect();
-        Leaves { layout: layout.clone(), tensors }
+        Leaves { layout: layout.clone(), tensors, derived: None }
     }
 
     /// The parameters as leaves of a new autodiff graph.
@@ -154,7 +165,7 @@ impl FlatParams {
 
     fn split(&self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Leaves {
         let tensors = self.layout.iter().map(|(_, _, range)| f(self.values.clone().slice([range]))).collect();
-        Leaves { layout: self.layout.clone(), tensors }
+        Leaves { layout: self.layout.clone(), tensors, derived: None }
     }
 
     /// The same layout with other values.
@@ -192,12 +203,36 @@ pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 pub struct Leaves {
     layout: Arc<ParamLayout>,
     tensors: Vec<Tensor<1>>,
+    /// What was made of each parameter, where that is kept.
+    derived: Option<Vec<[OnceLock<Box<dyn Any + Send + Sync>>; DERIVED]>>,
 }
+
+/// Tensors that are kept of one parameter at most.
+const DERIVED: usize = 2;
 
 impl Leaves {
     /// The parameter with the shape a layer wants (its number of values must agree).
     pub fn get<const D: usize>(&self, id: ParamId, shape: [usize; D]) -> Tensor<D> {
         self.tensors[id.0].clone().reshape(shape)
+    }
+
+    /// A tensor that follows from a parameter alone, the same whenever it is made. `place`, below 2, tells several of one parameter
+    /// apart.
+    pub(super) fn derived<const D: usize>(
+        &self,
+        id: ParamId,
+        place: usize,
+        make: impl FnOnce() -> Tensor<D>,
+    ) -> Tensor<D> {
+        let Some(kept) = self.derived.as_ref().map(|derived| &derived[id.0][place]) else { return make() };
+        if let Some(made) = kept.get().and_then(|made| made.downcast_ref::<Tensor<D>>()) {
+            return made.clone();
+        }
+        // Two passes side by side may both make it. If one waited for the other, the thread that makes it, itself waiting for
+        // a part of its work, could take up a pass that waits for it.
+        let made = make();
+        let _ = kept.set(Box::new(made.clone()));
+        made
     }
 
     /// The gradient of every parameter, flat, `[layout.total()]`; zero where the loss does not depend on it.
@@ -219,5 +254,41 @@ impl Leaves {
     /// The layout these tensors follow.
     pub fn layout(&self) -> &Arc<ParamLayout> {
         &self.layout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_follows_from_a_constant_is_made_once() {
+        let params = ["a", "b"].map(|name| (name.to_owned(), HostTensor::new(vec![2, 3], vec![1.5; 6])));
+        let params = Params::from_iter(params);
+        let layout = Arc::new(ParamLayout::of(&params, |_| false));
+        let weights = FlatParams::from_host(&layout, &params, &Device::flex());
+        let [a, b] = ["a", "b"].map(|name| layout.id(name).expect("a parameter"));
+        for (leaves, made_again) in
+            [(weights.constants_of_many_passes(), false), (weights.constants(), true), (weights.leaves(), true)]
+        {
+            let made = Cell::new(0);
+            let scaled = |id, factor: f64| {
+                let scale = || {
+                    made.set(made.get() + 1);
+                    leaves.get(id, [2, 3]).transpose() * factor
+                };
+                leaves.derived(id, 0, scale)
+            };
+            let first = scaled(a, 2.0);
+            assert_eq!((first.dims(), to_vec(first)), ([3, 2], vec![3.0; 6]));
+            assert_eq!(to_vec(scaled(a, 2.0)), [3.0; 6]);
+            assert_eq!(to_vec(scaled(b, 4.0)), [6.0; 6]);
+            assert_eq!(made.get(), if made_again { 3 } else { 2 });
+            // Something else of the same parameter has a place of its own.
+            let energy = leaves.derived(a, 1, || leaves.get(a, [6]).square());
+            assert_eq!(to_vec(energy), [2.25; 6]);
+        }
     }
 }

@@ -28,5 +28,5 @@ pub use draw::Draw;
 pub use generator_trainer::{GeneratorTrainer, GeneratorTrainerNumbers};
 pub use losses::Losses;
 pub use movable::Movable;
-pub use state::TrainerNumbers;
+pub use state::{TrainedWeights, TrainerNumbers};
 pub use trainer::{BatchInputs, GeneratorTerm, Labels, Networks, Retained, Trainer};

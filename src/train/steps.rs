@@ -130,7 +130,7 @@ impl Trainer {
         let generator = &self.networks.generator;
         let [batch, channels, height, width] = images.dims();
         let device = images.device();
-        accumulate(&self.parts(batch), batch, |rows| {
+        accumulate(&self.parts_alone(batch), batch, |rows| {
             let rows: Vec<usize> = rows.map_or_else(|| (0..batch).collect(), <[usize]>::to_vec);
             let index = index_tensor(&rows, &device);
             let g = self.g.leaves();
@@ -178,7 +178,7 @@ impl Trainer {
         let device = y.device();
         let batch = draw.batch();
         let parts: Vec<_> = self
-            .parts(batch)
+            .parts_alone(batch)
             .into_iter()
             .map(|rows| {
                 let whole = rows.len() == batch;
@@ -204,7 +204,12 @@ impl Trainer {
         (penalty, gradient)
     }
 
-    /// A batch in parts of at most `micro_batch` samples.
+    /// A batch in parts of at most `micro_batch` samples, for steps that no discriminator takes part in: down to one sample.
+    fn parts_alone(&self, batch: usize) -> Vec<Vec<usize>> {
+        micro_batches(batch, self.config.micro_batch, 1)
+    }
+
+    /// A batch in parts of at most `micro_batch` samples that keep the discriminator's groups whole.
     fn parts(&self, batch: usize) -> Vec<Vec<usize>> {
         micro_batches(batch, self.config.micro_batch, self.networks.discriminator.batch_group(batch))
     }

@@ -124,7 +124,8 @@ fn a_report_is_of_earlier_weights_once_its_run_went_on() {
     assert_eq!(note, None);
     let audited = sha256(&mut window);
 
-    press(&mut window, "Go on");
+    // Its button stands below what the audit found.
+    app(&mut window).studio().continue_run();
     stop(&mut window);
     let now = sha256(&mut window);
     assert_ne!(audited, now);
@@ -230,6 +231,18 @@ fn a_retrained_model_is_chosen_compared_with_kept_and_cleared() {
     until(&mut window, "the node", |app| app.studio().selected_node().is_some_and(|node| node.id == 1));
     choose_labeler(&mut window);
     window.get_by_label("never-saw-it.safetensors");
+    // A file that has gone since is said in the same place.
+    let moved = files.path().join("moved.safetensors");
+    std::fs::rename(&other, &moved).expect("moved");
+    press_button(&mut window, "Audit");
+    until(&mut window, "its end", |app| app.studio().audit.is_none());
+    window.run_ok();
+    let reason = refused(&mut window).expect("a refusal");
+    assert!(reason.contains("never-saw-it.safetensors"), "{reason}");
+    window.get_by_label(&reason);
+    let notices = app(&mut window).studio().notices.all().to_vec();
+    assert!(notices.iter().all(|notice| !notice.text.contains("never-saw-it")), "{notices:?}");
+    assert_eq!(kept(&mut window), Some(Retrained::File(other)));
     press_button(&mut window, "Clear retrained model");
     until(&mut window, "the choice", |app| {
         let history = app.studio().history.clone();

@@ -117,6 +117,15 @@ fn pictures_are_opened_marked_unlearned_and_saved() {
     assert_ne!(tile(&mut window, Source::Current), completed);
     assert_eq!(Source::of(Weights::Picture), Some(Source::Picture));
 
+    // Its node can be audited like any other; all that is missing is somebody who says what completions show.
+    until(&mut window, "its node", |app| {
+        let history = app.studio().history.clone();
+        history.is_some_and(|history| history.manifest.node(1).is_some_and(|node| node.file.is_some()))
+    });
+    let studio = app(&mut window).studio();
+    let node = studio.history.as_ref().and_then(|history| history.manifest.node(1).cloned()).expect("a node");
+    assert!(studio.audit_obstacle(&node).is_some_and(|reason| reason.contains("Choose a labeler")));
+
     let out = place.path().join("forgot");
     press_button(&mut window, "Save");
     press(&mut window, "Hugging Face folder\u{2026}");

@@ -61,6 +61,7 @@ impl RunningAudit {
                 Part::Measure => "Measuring what is gone and what it cost",
                 Part::Layers => "Comparing layers",
                 Part::Search => "Searching for what was forgotten",
+                Part::Masks => "Hiding other parts of pictures",
                 Part::Relearn => "Trying to bring it back by training",
                 Part::Back => "Going back towards the original",
             },

@@ -97,6 +97,7 @@ impl DeviceMenu {
             studio.use_device(device, gpu);
             ui.close();
         }
+        widgets::close_after_key(ui);
     }
 }
 

@@ -175,6 +175,7 @@ fn menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         if ui.add_enabled(any, egui::Button::new("Clear all marks")).clicked() {
             studio.marks.clear();
         }
+        widgets::close_after_key(ui);
     })
     .response
     .on_hover_text("Load, save and clear marks");
@@ -252,6 +253,7 @@ fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                     for (number, head) in choice.card.heads.iter().enumerate() {
                         ui.selectable_value(&mut choice.head, number, &head.name);
                     }
+                    widgets::close_after_key(ui);
                 })
                 .response
                 .labelled_by(label.id)

@@ -228,6 +228,7 @@ impl HistoryView {
             if may(idle && writable && node.parent.is_some(), ui, "Delete\u{2026}") {
                 self.delete = Some(node.id);
             }
+            widgets::close_after_key(ui);
         });
         let size =
             manifest.nodes.iter().position(|other| other.id == node.id).and_then(|place| history.sizes.get(place));

@@ -87,6 +87,7 @@ impl RunPanel {
                         choice = Some(this);
                     }
                 }
+                widgets::close_after_key(ui);
             });
             combo.response.labelled_by(label.id).accessible_name("Preset");
             if changed
@@ -150,6 +151,7 @@ fn method_chooser(ui: &mut Ui, studio: &mut Studio) {
                     chosen = Some(*other);
                 }
             }
+            widgets::close_after_key(ui);
         });
         combo.response.labelled_by(label.id).accessible_name("Method");
     });

@@ -3,8 +3,12 @@
 use eframe::egui::{Checkbox, CollapsingHeader, ComboBox, DragValue, Grid, Response, RichText, Ui};
 use serde_json::Value;
 
+use super::widgets;
 use crate::unlearn::{COLLECT_FIELDS, Field, FieldKind, Settings};
 
+/// Least width of a table's first column, and room between the columns.
+const LABELS: f32 = 150.0;
+const BETWEEN: f32 = 12.0;
 /// From here on numbers are written with an exponent.
 const LARGE: f64 = 1e9;
 
@@ -32,11 +36,13 @@ pub(super) fn ui(ui: &mut Ui, settings: &mut Settings, with_labeler: bool) {
 }
 
 fn table(ui: &mut Ui, salt: &str, fields: &[&'static Field], settings: &mut Settings) {
-    Grid::new(salt).num_columns(2).min_col_width(150.0).spacing([12.0, 6.0]).show(ui, |ui| {
+    // What a table's cell calls available is not what is left of the panel.
+    let room = ui.available_width() - LABELS - BETWEEN;
+    Grid::new(salt).num_columns(2).min_col_width(LABELS).spacing([BETWEEN, 6.0]).show(ui, |ui| {
         for field in fields {
             let label = ui.label(RichText::new(field.label).weak()).on_hover_text(field.help);
             if let Some(value) = field.get(settings.values()).cloned() {
-                let (response, changed) = edit(ui, field, value);
+                let (response, changed) = edit(ui, field, value, room);
                 response.labelled_by(label.id).accessible_name(field.label).on_hover_text(field.help);
                 if let Some(value) = changed {
                     // What the controls give is of the field's kind.
@@ -48,8 +54,8 @@ fn table(ui: &mut Ui, salt: &str, fields: &[&'static Field], settings: &mut Sett
     });
 }
 
-/// A control for a value, and the new value if it was changed.
-fn edit(ui: &mut Ui, field: &Field, value: Value) -> (Response, Option<Value>) {
+/// A control for a value, at most as wide as there is room, and the new value if it was changed.
+fn edit(ui: &mut Ui, field: &Field, value: Value, room: f32) -> (Response, Option<Value>) {
     match field.kind {
         FieldKind::Integer { min, max, step } => {
             let mut number = value.as_u64().unwrap_or(min);
@@ -76,7 +82,7 @@ fn edit(ui: &mut Ui, field: &Field, value: Value) -> (Response, Option<Value>) {
             let mut changed = None;
             let shown = now.map_or("", |choice| choice.label);
             // A long name is cut rather than drawn beyond the panel.
-            let width = ui.available_width().clamp(80.0, 150.0);
+            let width = room.clamp(80.0, 150.0);
             let combo = ComboBox::from_id_salt(field.key).width(width).truncate().selected_text(shown);
             let combo = combo.show_ui(ui, |ui| {
                 for choice in choices {
@@ -84,6 +90,7 @@ fn edit(ui: &mut Ui, field: &Field, value: Value) -> (Response, Option<Value>) {
                         changed = Some(Value::from(choice.value));
                     }
                 }
+                widgets::close_after_key(ui);
             });
             (combo.response, changed)
         }

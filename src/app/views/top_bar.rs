@@ -152,6 +152,7 @@ fn open_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                 studio.open(path);
             }
         }
+        widgets::close_after_key(ui);
     });
 }
 
@@ -195,6 +196,7 @@ fn save_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                     dialogs.ask(purpose, studio);
                 }
             }
+            widgets::close_after_key(ui);
         });
     });
 }
@@ -209,6 +211,7 @@ fn help_menu(ui: &mut Ui, studio: &mut Studio, keys: &mut KeyList) {
             studio.prefs.first_steps_done = false;
             studio.prefs.save();
         }
+        widgets::close_after_key(ui);
     });
 }
 
@@ -221,5 +224,6 @@ fn theme_menu(ui: &mut Ui, studio: &mut Studio) {
                 theme::choose(ui.ctx(), choice);
             }
         }
+        widgets::close_after_key(ui);
     });
 }

@@ -1,8 +1,8 @@
 //! Small things that several panels draw.
 
 use eframe::egui::{
-    self, Atom, Button, Color32, Frame, Label, Margin, Response, RichText, Sense, Shadow, Stroke, TextureOptions, Ui,
-    Widget, vec2,
+    self, Atom, Button, Color32, Frame, Key, Label, Margin, Modifiers, Response, RichText, Sense, Shadow, Stroke,
+    TextureOptions, Ui, Widget, vec2,
 };
 
 use super::theme::{self, palette};
@@ -131,6 +131,28 @@ pub(crate) fn tick(ui: &mut Ui, colour: Color32, name: &str) {
 /// How a picture of so many pixels a side is drawn large: a small one as the pixels it is.
 pub(crate) fn magnified(side: usize) -> TextureOptions {
     if side <= 128 { TextureOptions::NEAREST } else { TextureOptions::LINEAR }
+}
+
+/// Called at the end of what a menu or a list of choices holds: a choice by keyboard closes it, as a click does, and what had the keyboard
+/// before has it again.
+pub(crate) fn close_after_key(ui: &Ui) {
+    let focused = ui.memory(|memory| memory.focused());
+    let control = focused.and_then(|id| ui.ctx().read_response(id));
+    let before = ui.layer_id().id.with("before");
+    if control.is_none_or(|control| control.layer_id != ui.layer_id()) {
+        if let Some(id) = focused {
+            ui.data_mut(|data| data.insert_temp(before, id));
+        }
+        return;
+    }
+    // Consumed: it is not meant for what gets the keyboard now.
+    let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+    if pressed(Key::Enter) || pressed(Key::Space) {
+        ui.close();
+        if let Some(id) = ui.data(|data| data.get_temp(before)) {
+            ui.memory_mut(|memory| memory.request_focus(id));
+        }
+    }
 }
 
 /// Room between two sections of a panel.

@@ -19,7 +19,7 @@ use crate::{
     data::ImageSource,
     engine::{
         Command, Engine, EvaluationRequest, Event, ProjectRequest, RenderedTiles, RunReport, RunRequest, SampleKind,
-        SampleRequest, Weights, evaluate::EVALUATION_SEED,
+        SampleRequest, Weights, evaluate::EVALUATION_SEED, memory_estimate::MemoryEstimate,
     },
     feedback::{FeedbackSource, LabelerSpec},
     metrics::{self, write_before_after},
@@ -219,7 +219,11 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     }
     bar.note(&device_note);
     bar.note(&format!("model: {} {}x{}", card.family, card.resolution, card.resolution));
-    let request = args.request(args.settings(&card.args, card.completes.is_some())?)?;
+    let settings = args.settings(&card.args, card.completes.is_some())?;
+    if let Some(estimate) = MemoryEstimate::of(&card, &settings, 0) {
+        bar.note(&estimate.to_string());
+    }
+    let request = args.request(settings)?;
     engine.send(Command::Start(Box::new(request)));
     // The first Ctrl-C stops the run and keeps what was reached.
     let stopping = "stopping after this iteration; what was reached is kept";

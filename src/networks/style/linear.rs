@@ -36,7 +36,7 @@ impl EqualLinear {
     /// `[batch, inputs] -> [batch, outputs]`.
     pub(in crate::networks) fn forward(&self, p: &Leaves, x: Dual<2>) -> Dual<2> {
         let scale = self.lr_mul / (self.inputs as f64).sqrt();
-        let weight = p.get(self.weight, [self.outputs, self.inputs]).transpose() * scale;
+        let weight = p.derived(self.weight, 0, || p.get(self.weight, [self.outputs, self.inputs]).transpose() * scale);
         let bias = p.get(self.bias, [1, self.outputs]) * self.lr_mul;
         x.linear(|x| x.matmul(weight.clone())).plus_constant(bias)
     }

@@ -68,7 +68,7 @@ impl ModulatedConv2d {
     pub(super) fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>) -> (Dual<4>, Option<Dual<2>>) {
         let fan_in = (self.inputs * self.kernel * self.kernel) as f64;
         let shape = [self.outputs, self.inputs, self.kernel, self.kernel];
-        let weight = p.get(self.weight, shape) * (1.0 / fan_in.sqrt());
+        let weight = p.derived(self.weight, 0, || p.get(self.weight, shape) * (1.0 / fan_in.sqrt()));
         let style = self.modulation.forward(p, w);
         let x = x.scale_channels(style.clone());
         let out = match &self.blur {
@@ -78,15 +78,18 @@ impl ModulatedConv2d {
             }
             None => x.linear(|x| ops::conv2d(x, weight.clone(), 1, self.kernel / 2)),
         };
-        (out, self.demodulate.then(|| demodulation(weight, style)))
+        (out, self.demodulate.then(|| demodulation(p.derived(self.weight, 1, || energy(weight)), style)))
     }
 }
 
-/// `1 / sqrt(sum over inputs and taps of (weight * style)^2 + 1e-8)`, `[batch, outputs]`.
-fn demodulation(weight: Tensor<4>, style: Dual<2>) -> Dual<2> {
+/// The sum over taps of `weight^2`, `[inputs, outputs]`.
+fn energy(weight: Tensor<4>) -> Tensor<2> {
     let [outputs, inputs, kernel, _] = weight.dims();
-    let energy =
-        weight.square().reshape([outputs, inputs, kernel * kernel]).sum_dim(2).reshape([outputs, inputs]).transpose();
+    weight.square().reshape([outputs, inputs, kernel * kernel]).sum_dim(2).reshape([outputs, inputs]).transpose()
+}
+
+/// `1 / sqrt(sum over inputs of energy * style^2 + 1e-8)`, `[batch, outputs]`.
+fn demodulation(energy: Tensor<2>, style: Dual<2>) -> Dual<2> {
     let norm = style.value.clone().square().matmul(energy.clone()) + DEMODULATION_EPS;
     let value = norm.sqrt().recip();
     let tangent = style.tangent.map(|t| {

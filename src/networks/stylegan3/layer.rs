@@ -137,8 +137,10 @@ impl SynthesisLayer {
                 // brought to a mean square of 1 first. A sample's own mean will do, so that it does not depend on its batch.
                 let style = style.clone() / style.detach().square().mean_dim(1).sqrt();
                 let x = ops::conv2d(ops::scale_channels(x, style.clone()), weight.clone(), 1, self.kernel - 1);
-                let energy = weight.square().reshape([self.outputs, self.inputs, self.kernel * self.kernel]);
-                let energy = energy.sum_dim(2).reshape([self.outputs, self.inputs]);
+                let energy = p.derived(self.weight, 0, || {
+                    let energy = weight.square().reshape([self.outputs, self.inputs, self.kernel * self.kernel]);
+                    energy.sum_dim(2).reshape([self.outputs, self.inputs])
+                });
                 let mean = energy.clone().sum_dim(1).transpose() / taps;
                 let norm = style.square().matmul(energy.transpose()) + mean * DEMODULATION_EPS;
                 let demodulation = norm.sqrt().recip() * self.input_gain;

@@ -40,7 +40,7 @@ pub enum StageEnd {
     Stopped(Box<Trainer>),
     /// A loss was not finite; the last state that produced finite losses.
     NonFinite {
-        /// The last good state.
+        /// The last good state, with fresh optimizers: theirs would take as much memory as the weights all the time.
         last_good: Box<Trainer>,
         /// Which loss.
         loss: &'static str,
@@ -103,10 +103,10 @@ impl Stage<'_> {
             (first, *rng) = (index, NormalSource::resume(cursors.rng));
         }
         // A state is known to be good once an iteration that started from it gave finite losses.
-        let mut last_good = trainer.clone();
+        let mut last_good = trainer.weights();
         for index in first..config.iterations {
             trainer.movable = restricted.at(index, config.iterations);
-            let before = trainer.clone();
+            let before = trainer.weights();
             trainer.lr_factor = config.lr_factor(index);
             let (batch, unwanted_fakes) = (config.train.batch, config.train.unwanted_fakes());
             let (real, retained) = images.real.batch(batch, rng, &device);
@@ -119,7 +119,8 @@ impl Stage<'_> {
             let inputs = BatchInputs { unwanted, retained: Some(retained), labels };
             let losses = trainer.iterate(index, real, inputs, term, rng);
             if let Some(loss) = losses.non_finite() {
-                return Ok(StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index });
+                let last_good = Box::new(trainer.back_to(last_good));
+                return Ok(StageEnd::NonFinite { last_good, loss, iteration: index });
             }
             last_good = before;
             let cursors = || images.cursors(rng);
@@ -127,7 +128,8 @@ impl Stage<'_> {
             if stopped || index + 1 == config.iterations {
                 // The last update has not been tried by any forward pass yet.
                 if let Some(loss) = non_finite_parameters(&trainer) {
-                    return Ok(StageEnd::NonFinite { last_good: Box::new(last_good), loss, iteration: index });
+                    let last_good = Box::new(trainer.back_to(last_good));
+                    return Ok(StageEnd::NonFinite { last_good, loss, iteration: index });
                 }
             }
             if stopped {

@@ -100,7 +100,7 @@ pub(super) static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
             key: "micro-batch",
             paths: &["micro_batch"],
             label: "Micro-batch",
-            help: "Pictures computed at once; fewer need less memory. 0 computes the whole batch.",
+            help: "Pictures computed at once; fewer need less memory. 0 computes the whole batch, or what of it fits into memory.",
             group: TRAINING,
             kind: FieldKind::Integer { min: 0, max: 1024, step: 1.0 },
         },

@@ -71,7 +71,7 @@ pub(super) const FIELDS: &[Field] = &[
         key: "micro-batch",
         paths: &["unlearn.train.micro_batch"],
         label: "Micro-batch",
-        help: "Samples computed at once; fewer need less memory. 0 computes the whole batch.",
+        help: "Samples computed at once; fewer need less memory. 0 computes the whole batch, or what of it fits into memory.",
         group: GROUP,
         kind: FieldKind::Integer { min: 0, max: 256, step: 1.0 },
     },

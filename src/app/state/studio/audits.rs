@@ -33,8 +33,8 @@ impl Studio {
         if node.file.is_none() {
             return Some("Its run has not ended.".to_owned());
         }
-        if self.model.as_ref().is_some_and(|card| card.completes.is_some()) {
-            return Some("Audits are of models that draw samples; this one completes pictures.".to_owned());
+        if self.sample_count() == 0 {
+            return Some("Open a folder of pictures first.".to_owned());
         }
         if let Some(reason) = &history.read_only {
             return Some(format!("This project is read-only here: {reason}."));
@@ -83,6 +83,7 @@ impl Studio {
     /// Audits a node against the one it was made from.
     pub fn start_audit(&mut self, node: NodeId) {
         let Some(page) = self.audit_page(node) else { return };
+        self.retrained_models.refused = None;
         let history = self.history.as_ref();
         let audited = history.and_then(|history| history.manifest.node(node));
         let retrained = audited.and_then(|node| self.retrained_for(node)).map(|(file, _)| file.to_owned());
@@ -93,6 +94,7 @@ impl Studio {
             second: None,
             class: None,
             classes: None,
+            pictures: None,
             budget: AuditBudget::default(),
             seed: AUDIT_SEED,
             out: page.clone(),

@@ -164,6 +164,9 @@ impl Studio {
     fn handle_failed(&mut self, sentence: String) {
         let of_marks = self.asked.is_empty() && self.suggesting;
         (self.suggesting, self.reading, self.retrained_models.looking_at) = (false, None, None);
+        if self.take_retrained_failure(&sentence) {
+            return;
+        }
         let running = || self.run.in_progress().map(|_| Topic::Run);
         let topic = self.asked.pop_front().or_else(running).unwrap_or_default();
         if of_marks {

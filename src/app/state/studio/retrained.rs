@@ -18,7 +18,7 @@ impl Studio {
     }
 
     /// The retrained model that audits of a node compare with, and whether it is merely offered.
-    pub fn retrained_for(&self, node: &Node) -> Option<(&Path, bool)> {
+    pub fn retrained_for<'a>(&'a self, node: &'a Node) -> Option<(&'a Path, bool)> {
         match &node.retrained {
             Some(Retrained::File(file)) => Some((file, false)),
             Some(Retrained::Without) => None,
@@ -60,6 +60,19 @@ impl Studio {
     pub fn retrained_refused(&self, node: NodeId) -> Option<&str> {
         let refused = self.retrained_models.refused.as_ref();
         refused.filter(|(of, _)| *of == node).map(|(_, reason)| reason.as_str())
+    }
+
+    /// Whether a failure is that of the retrained model of the audit in progress, whose file may have changed or gone since it was chosen: then
+    /// it is said where that is.
+    pub(super) fn take_retrained_failure(&mut self, sentence: &str) -> bool {
+        let Some(audited) = self.running_audit().map(|audit| audit.node) else { return false };
+        let node = self.history.as_ref().and_then(|history| history.manifest.node(audited));
+        let file = node.and_then(|node| self.retrained_for(node)).map(|(file, _)| file.display().to_string());
+        if !file.is_some_and(|file| sentence.contains(&file)) {
+            return false;
+        }
+        self.retrained_models.refused = Some((audited, sentence.to_owned()));
+        true
     }
 
     pub(super) fn handle_retrained_found(&mut self, question: &RetrainedQuestion, found: Option<PathBuf>) {

@@ -137,7 +137,9 @@ impl Studio {
             per_sample: self.per_sample_at_best,
             per_iteration: self.prefs.speed((device, self.settings.method().id()), card),
         };
-        Some(cost(card, self.settings.plan()?, self.planned_snapshots(), speed))
+        // Those of a run that has a node are on the disk.
+        let snapshots = if self.history.is_some() { 0 } else { self.planned_snapshots() };
+        cost(card, &self.settings, snapshots, speed)
     }
 
     /// Bytes that a run may take on the compute device, as far as they are known: what is free in the machine, or all that

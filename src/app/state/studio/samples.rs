@@ -179,6 +179,12 @@ impl Studio {
         self.timeline.advance(self.now, self.pending_tiles.is_none())
     }
 
+    /// Seconds that a sample is taken to need until one was drawn: a large one is better asked for alone than waited for with others.
+    fn assumed_per_sample(&self) -> f64 {
+        let pixels = self.model.as_ref().map_or(0, |card| card.resolution * card.resolution);
+        REQUEST_SECONDS / 4.0 * (pixels as f64 / (64.0 * 64.0)).max(1.0)
+    }
+
     /// Asks for the tiles that are looked at and not there yet, best first. Called in every frame.
     pub fn request_tiles(&mut self, visible: &[Sample]) {
         let Some(row) = visible.first().map(row) else { return };
@@ -188,7 +194,8 @@ impl Studio {
         if self.sample_count() == 0 || self.model.is_none() || is_busy {
             return;
         }
-        let limit = (REQUEST_SECONDS / self.per_sample.unwrap_or(REQUEST_SECONDS / 4.0)).clamp(1.0, 64.0) as usize;
+        let per_sample = self.per_sample.unwrap_or_else(|| self.assumed_per_sample());
+        let limit = (REQUEST_SECONDS / per_sample).clamp(1.0, 64.0) as usize;
         let Some(wanted) = next_tile_request(&self.tiles, visible, &self.needed_sources(), self.epoch, limit) else {
             return;
         };

@@ -1,6 +1,6 @@
 //! What to do first, until a run has ended once.
 
-use eframe::egui::{Frame, Margin, RichText, Stroke, Ui};
+use eframe::egui::{Frame, Label, Margin, RichText, Stroke, Ui};
 
 use crate::app::{
     state::studio::Studio,
@@ -42,7 +42,8 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio) {
                     (_, true) => text.strong(),
                     _ => text.weak(),
                 };
-                ui.label(text);
+                // In one piece: a number that ends a line says nothing.
+                ui.add(Label::new(text).extend());
                 ui.add_space(10.0);
             }
             let close = ui.small_button("\u{d7}").accessible_name("Hide first steps");

@@ -107,6 +107,7 @@ fn compare_in_a_menu(ui: &mut Ui, studio: &mut Studio) {
                 studio.view.compare = compare;
             }
         }
+        widgets::close_after_key(ui);
     })
     .response
     .on_hover_text("Before, after, or both");
@@ -138,6 +139,7 @@ fn beside(ui: &mut Ui, studio: &mut Studio) {
         for (beside, name, help) in Beside::ALL {
             ui.selectable_value(&mut studio.view.beside, beside, name).on_hover_text(help);
         }
+        widgets::close_after_key(ui);
     });
     combo.response.accessible_name("Before shows").on_hover_text("What stands before the result");
 }
@@ -184,6 +186,7 @@ fn class(ui: &mut Ui, studio: &mut Studio) {
             for class in std::iter::once(None).chain((0..classes).map(Some)) {
                 ui.selectable_value(&mut chosen, class, name(class));
             }
+            widgets::close_after_key(ui);
         });
         let help = "One class only, or all classes. A run unlearns only in the classes shown here. The class is part of a \
                     sample's address.";
@@ -292,6 +295,7 @@ fn page_menu(view: &mut GridView, ui: &mut Ui, studio: &mut Studio) {
         if entry(ui, "Previous page", "Page Up", "Back towards the first sample.") {
             page::turn(view, studio, -1.0);
         }
+        widgets::close_after_key(ui);
     });
     menu.response.on_hover_text("Actions for all samples in view");
 }

@@ -1,0 +1,170 @@
+//! The estimate of a run's memory beside what a run allocates.
+//!
+//! One test alone in its program: the counter sees all threads.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use unlearn_studio::{
+    checkpoint::{self, Checkpoint},
+    device,
+    engine::{Command, Engine, Event, RunRequest, memory_estimate::MemoryEstimate},
+    feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
+    networks::{Architecture, LatentAddress, NormalSource},
+    unlearn::{Settings, method},
+};
+
+/// Counts what the whole program holds of the heap, and the most it has held.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn took(size: usize) {
+    let held = HELD.fetch_add(size, Ordering::Relaxed) + size;
+    PEAK.fetch_max(held, Ordering::Relaxed);
+}
+
+fn gave(size: usize) {
+    HELD.fetch_sub(size, Ordering::Relaxed);
+}
+
+// SAFETY: every call is the system allocator's own; the counters are plain numbers.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        took(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        took(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        gave(layout.size());
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        took(size);
+        gave(layout.size());
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// What it may be off by, either way.
+const TOLERANCE: f64 = 1.5;
+
+/// Who says what must go.
+enum Marks {
+    /// The bundled labeler of digits, of so many samples.
+    Labeler(usize),
+    /// The first samples of a seed, so many.
+    Few(usize),
+}
+
+fn asset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name)
+}
+
+/// A GAN of random weights.
+fn random(folder: &Path, name: &str, channels: &[usize], latent: usize) -> PathBuf {
+    let architecture = Architecture { channels: channels.to_vec(), image_channels: 3, latent, mapping_layers: 4 };
+    let mut rng = NormalSource::new(1, 0);
+    let (g, d) = (architecture.generator(&mut rng), architecture.discriminator(&mut rng));
+    let path = folder.join(name);
+    let checkpoint = Checkpoint { g_ema: Some(g.clone()), g: Some(g), d: Some(d), ..Checkpoint::default() };
+    checkpoint::save(&path, &checkpoint).expect("a model");
+    path
+}
+
+fn wait<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(600);
+    loop {
+        match engine.events.recv_deadline(until).expect("an answer in time") {
+            Event::Failed(sentence) | Event::NotSaved(sentence) => panic!("{sentence}"),
+            event => {
+                if let Some(found) = pick(event) {
+                    return found;
+                }
+            }
+        }
+    }
+}
+
+/// What a run takes at its highest, and what the estimate says.
+fn measure(model: &Path, method_id: &str, changes: &[(&str, usize)], marks: &Marks) -> (f64, MemoryEstimate) {
+    let mut settings = Settings::of(method(method_id).expect(method_id));
+    let (labelled, feedback) = match marks {
+        Marks::Labeler(count) => {
+            let labeler = LabelerSpec { path: asset("labelers/digits.onnx"), mean: None, std: None };
+            (*count, FeedbackSource::Labeler { labeler, forget: "4".to_owned() })
+        }
+        Marks::Few(count) => {
+            let mut feedback = Feedback::new(&checkpoint::sha256(model).expect("a digest"));
+            for index in 0..*count as u64 {
+                let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).expect("a usable psi");
+                feedback.mark(sample, if index.is_multiple_of(2) { Mark::Negative } else { Mark::Positive });
+            }
+            (*count, FeedbackSource::Marks(Box::new(feedback)))
+        }
+    };
+    for (key, value) in changes.iter().copied().chain([("labelled", labelled), ("few-marks", 0)]) {
+        settings.set(key, value).expect(key);
+    }
+    let engine = Engine::start(device::cpu()).expect("a thread");
+    let before = HELD.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    engine.send(Command::Load(model.to_owned().into()));
+    let card = wait(&engine, |event| if let Event::Loaded(card) = event { Some(card) } else { None });
+    let estimate = MemoryEstimate::of(&card, &settings, 0).expect("settings that can be run");
+    // As a preview nothing is measured afterwards, and no history is kept.
+    let request = RunRequest { feedback, settings, evaluation: None, out: None, retain: None, preview: true };
+    engine.send(Command::Start(Box::new(request)));
+    wait(&engine, |event| matches!(event, Event::Done(_)).then_some(()));
+    ((PEAK.load(Ordering::Relaxed) - before) as f64, estimate)
+}
+
+#[test]
+fn a_run_takes_what_is_estimated() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let wide = random(folder.path(), "wide.safetensors", &[256, 256, 256, 128], 256);
+    let large = random(folder.path(), "large.safetensors", &[128, 128, 128, 128, 64, 32], 128);
+    let (digits, faces) = (asset("models/digits-32.safetensors"), asset("models/avatars-64.safetensors"));
+    let adapt = [("iters", 5), ("adapt-iters", 2), ("adapted", 2), ("fisher-samples", 4)];
+    let rows: [(&str, &Path, &str, &[(&str, usize)], Marks); 8] = [
+        ("digits", &digits, "reject", &[("iters", 5)], Marks::Labeler(1000)),
+        ("digits", &digits, "saliency", &[("iters", 4)], Marks::Labeler(1000)),
+        ("digits", &digits, "adapt", &adapt, Marks::Few(32)),
+        ("faces", &faces, "reject", &[("iters", 5)], Marks::Few(32)),
+        ("faces, in parts", &faces, "reject", &[("iters", 5), ("micro-batch", 4)], Marks::Few(32)),
+        ("wide", &wide, "reject", &[("iters", 5), ("batch", 4)], Marks::Few(16)),
+        ("large", &large, "reject", &[("iters", 3), ("batch", 8)], Marks::Few(16)),
+        ("large, in parts", &large, "reject", &[("iters", 3), ("batch", 8), ("micro-batch", 4)], Marks::Few(16)),
+    ];
+    let mut wrong = Vec::new();
+    for (name, model, method, changes, marks) in rows {
+        let (taken, estimate) = measure(model, method, changes, &marks);
+        let ratio = estimate.total() / taken;
+        println!("{name}, {method}: {:.0} MB taken, {ratio:.2} times as much estimated: {estimate:?}", taken / 1e6);
+        if !(1.0 / TOLERANCE..=TOLERANCE).contains(&ratio) {
+            wrong.push(format!("{name}, {method}: {:.0} MB for {:.0} MB", estimate.total() / 1e6, taken / 1e6));
+        }
+    }
+    // 400 images of 256x256 are 315 MB; a pool keeps a sixth of them.
+    let pools = random(folder.path(), "pools.safetensors", &[4; 7], 16);
+    let (taken, estimate) = measure(&pools, "saliency", &[("iters", 110), ("batch", 4)], &Marks::Few(400));
+    println!("pools: {:.0} MB taken, {:.0} MB estimated", taken / 1e6, estimate.total() / 1e6);
+    if taken > 250e6 {
+        wrong.push(format!("{:.0} MB for a run whose images are not all kept", taken / 1e6));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
