@@ -36,13 +36,8 @@ pub(super) fn find_pools(control: &mut RunControl, request: &RunRequest) -> Resu
         }
     };
     let mut progress = |done| control.step(Phase::Label, done, settings.labelled);
-    let asked = CollectRequest {
-        source: &request.feedback,
-        settings: &settings,
-        helper,
-        positives,
-        retain: retain.as_ref(),
-    };
+    let asked =
+        CollectRequest { source: &request.feedback, settings: &settings, helper, positives, retain: retain.as_ref() };
     let Some(pools) = collect(&model, asked, &mut progress)? else { return Ok(None) };
     if let Some(doubt) = pools.learned.and_then(|learned| learned.quality.doubt()) {
         control.send_event(Event::Warning(doubt));
