@@ -232,8 +232,14 @@ pub(super) fn card_of(generator: usize, discriminator: usize) -> ModelCard {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
-    use crate::unlearn::{FIRST, method};
+    use crate::{
+        model::MapBytes,
+        networks::{Architecture, NormalSource, read_discriminator, read_generator},
+        unlearn::{FIRST, method},
+    };
 
     fn settings(id: &str, changes: &[(&str, usize)]) -> Settings {
         let mut settings = Settings::of(method(id).unwrap());
@@ -293,6 +299,41 @@ mod tests {
             large.total() - small.total(),
             300e6 + 40e3 - small.training.mul_add(1.0, small.passes).max(small.update),
         );
+    }
+
+    /// A card of a StyleGAN2 with these channels, a latent of 512 and a mapping network of eight layers.
+    fn stylegan2(channels: &[usize]) -> ModelCard {
+        let architecture =
+            Architecture { channels: channels.to_vec(), image_channels: 3, latent: 512, mapping_layers: 8 };
+        let (device, mut rng) = (Device::flex(), NormalSource::new(1, 0));
+        let generator = read_generator(&architecture.generator(&mut rng), &device).unwrap();
+        let discriminator = read_discriminator(&architecture.discriminator(&mut rng), &device).unwrap();
+        let parameters = [generator.layout().total(), discriminator.layout().total()];
+        let maps = MapBytes {
+            drawn: generator.sample_bytes(&device),
+            generator: generator.training_bytes(),
+            discriminator: Some(discriminator.training_bytes()),
+            looking: 0,
+        };
+        let resolution = generator.resolution();
+        ModelCard { resolution, latent: 512, maps, ..card_of(parameters[0], parameters[1]) }
+    }
+
+    #[test]
+    fn networks_of_configuration_f_fit_into_the_cards_that_people_have() {
+        // Karras et al. 2020: 512 channels up to 64x64, then half as many at twice the side.
+        let large = stylegan2(&[512, 512, 512, 512, 512, 256, 128, 64, 32]);
+        let found = MemoryEstimate::of(&large, &settings("reject", &[("batch", 4)]), 0).unwrap();
+        assert_eq!(large.generator_parameters, 30_370_060);
+        // Maps of six times a layer's channels at every side are 1.7 GB a sample, with the discriminator's and those that pass by
+        // 2.7 GB.
+        assert!((found.passes / 4.0 - 2.8e9).abs() < 0.15e9, "{found:?}");
+        assert!(found.total() < 16e9, "{found}");
+        let small = stylegan2(&[512, 512, 512, 512, 512, 256, 128]);
+        let whole = settings("reject", &[("batch", 16), ("micro-batch", 0)]);
+        assert!(MemoryEstimate::of(&small, &whole, 0).unwrap().total() > 12e9);
+        assert_eq!(fit(&small, &whole, 0, 8 << 30).map(|fit| fit.micro_batch), Some(8));
+        assert_eq!(fit(&small, &whole, 0, 24 << 30), None);
     }
 
     #[test]
