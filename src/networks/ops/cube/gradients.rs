@@ -5,7 +5,7 @@ use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::image::{Image, address_type, empty, spread};
+use super::image::{Image, address_type, empty, over, spread};
 use super::pointwise::{by_slope, noise_step};
 use super::sums::{Columns, Plan, Work, layer_sums, sum_to};
 use crate::networks::ops::Activation;
@@ -45,7 +45,7 @@ pub fn bias_act_grad(y: CubeTensor, grad: CubeTensor, act: Activation) -> (CubeT
     let [n, c, h, w] = y.size;
     let vector = y.vector_size();
     let plan = Plan::for_image(&y, vector);
-    let dx = y.empty_like([h, w]);
+    let (dx, dx_buffer) = over(&grad, 1, || y.empty_like([h, w]));
     let partial = empty(&dx, &[plan.parts, n, c]);
     let (count, dim) = plan.launch(&dx.client);
     // SAFETY: shares lie within the image, and `partial` has a place for each part of each plane.
@@ -58,7 +58,7 @@ pub fn bias_act_grad(y: CubeTensor, grad: CubeTensor, act: Activation) -> (CubeT
             vector,
             y.tensor.clone().into_buffer_arg(),
             grad.into_buffer_arg(),
-            dx.clone().into_buffer_arg(),
+            dx_buffer,
             partial.clone().into_buffer_arg(),
             plan.arguments(),
             act.factor(false),
@@ -122,7 +122,7 @@ pub fn scaled(x: CubeTensor, s: CubeTensor, grad: CubeTensor, with_bias: bool) -
     let [n, c, h, w] = x.size;
     let vector = x.vector_size();
     let plan = Plan::for_image(&x, vector);
-    let dx = x.empty_like([h, w]);
+    let (dx, dx_buffer) = over(&grad, 2, || x.empty_like([h, w]));
     let partial = empty(&dx, &[1 + usize::from(with_bias), plan.parts, n, c]);
     let (count, dim) = plan.launch(&dx.client);
     // SAFETY: shares lie within the image, `s` has a value for each plane, and `partial` a place for each part of each plane and sum.
@@ -136,7 +136,7 @@ pub fn scaled(x: CubeTensor, s: CubeTensor, grad: CubeTensor, with_bias: bool) -
             x.tensor.clone().into_buffer_arg(),
             s.into_buffer_arg(),
             grad.into_buffer_arg(),
-            dx.clone().into_buffer_arg(),
+            dx_buffer,
             partial.clone().into_buffer_arg(),
             plan.arguments(),
             plan.parts * n * c,
@@ -210,7 +210,7 @@ pub fn noise_act_grad(
     let [n, c, h, w] = y.size;
     let vector = y.vector_size();
     let plan = Plan::for_image(&y, vector);
-    let dx = y.empty_like([h, w]);
+    let (dx, dx_buffer) = over(&grad, 4, || y.empty_like([h, w]));
     let partial = empty(&dx, &[3, plan.parts, n, c]);
     let (count, dim) = plan.launch(&dx.client);
     let act = Activation::LEAKY;
@@ -228,7 +228,7 @@ pub fn noise_act_grad(
             s.into_buffer_arg(),
             noise.into_buffer_arg(),
             grad.into_buffer_arg(),
-            dx.clone().into_buffer_arg(),
+            dx_buffer,
             partial.clone().into_buffer_arg(),
             plan.arguments(),
             plan.parts * n * c,

@@ -84,6 +84,16 @@ impl Order {
     }
 }
 
+/// Where a kernel writes one value for each of an input's, which is its buffer number `position`: over that input where nobody needs it any
+/// more, else to a new tensor.
+pub fn over(input: &CubeTensor, position: usize, new: impl FnOnce() -> CubeTensor) -> (CubeTensor, BufferArg) {
+    if input.can_mut() {
+        return (input.clone(), input.as_tensor_alias(position).into_buffer_arg());
+    }
+    let output = new();
+    (output.clone(), output.into_buffer_arg())
+}
+
 /// An uninitialised tensor of `shape` on the device of `x`.
 pub fn empty(x: &CubeTensor, shape: &[usize]) -> CubeTensor {
     let shape = Shape::from(shape);

@@ -4,7 +4,7 @@ use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::image::{Image, Places, address_type, elementwise, spread};
+use super::image::{Image, Places, address_type, elementwise, over, spread};
 use crate::networks::ops::Activation;
 
 /// `t` times the slope, gain included, at an output (or input) `y`.
@@ -40,7 +40,7 @@ pub fn bias_act(x: CubeTensor, bias: CubeTensor, act: Activation) -> CubeTensor 
     let x = Image::new(x);
     let bias = into_contiguous(bias);
     let [_, _, h, w] = x.size;
-    let y = x.empty_like([h, w]);
+    let (y, y_buffer) = over(&x.tensor, 0, || x.empty_like([h, w]));
     let vector = x.vector_size();
     let (count, dim) = elementwise(&y.client, y.meta.num_elements() / vector);
     // SAFETY: units past the last vector end at once, places lie within the image, and `bias` has a value for each channel.
@@ -53,7 +53,7 @@ pub fn bias_act(x: CubeTensor, bias: CubeTensor, act: Activation) -> CubeTensor 
             vector,
             x.tensor.clone().into_buffer_arg(),
             bias.into_buffer_arg(),
-            y.clone().into_buffer_arg(),
+            y_buffer,
             x.places(vector),
             act.factor(false),
             act.factor(true),
@@ -82,7 +82,7 @@ pub fn slope_mul(y: CubeTensor, t: CubeTensor, act: Activation) -> CubeTensor {
     let y = Image::new(y);
     let t = y.beside(t);
     let [_, _, h, w] = y.size;
-    let product = y.empty_like([h, w]);
+    let (product, product_buffer) = over(&t, 1, || y.empty_like([h, w]));
     let vector = y.vector_size();
     let vectors = product.meta.num_elements() / vector;
     let (count, dim) = elementwise(&product.client, vectors);
@@ -96,7 +96,7 @@ pub fn slope_mul(y: CubeTensor, t: CubeTensor, act: Activation) -> CubeTensor {
             vector,
             y.tensor.into_buffer_arg(),
             t.into_buffer_arg(),
-            product.clone().into_buffer_arg(),
+            product_buffer,
             vectors,
             act.factor(false),
             act.factor(true),
@@ -125,7 +125,7 @@ pub fn scale(x: CubeTensor, s: CubeTensor) -> CubeTensor {
     let x = Image::new(x);
     let s = into_contiguous(s);
     let [_, c, h, w] = x.size;
-    let y = x.empty_like([h, w]);
+    let (y, y_buffer) = over(&x.tensor, 0, || x.empty_like([h, w]));
     let vector = x.vector_size();
     let (count, dim) = elementwise(&y.client, y.meta.num_elements() / vector);
     // SAFETY: units past the last vector end at once, places lie within the image, and `s` has a value for each plane.
@@ -138,7 +138,7 @@ pub fn scale(x: CubeTensor, s: CubeTensor) -> CubeTensor {
             vector,
             x.tensor.clone().into_buffer_arg(),
             s.into_buffer_arg(),
-            y.clone().into_buffer_arg(),
+            y_buffer,
             x.places(vector),
             c,
             x.channels_last(),
@@ -191,7 +191,7 @@ pub fn noise_act(
     let [s, noise, strength, bias] = [s, noise, strength, bias].map(into_contiguous);
     let noise_step = noise_step(&noise);
     let [_, c, h, w] = x.size;
-    let y = x.empty_like([h, w]);
+    let (y, y_buffer) = over(&x.tensor, 0, || x.empty_like([h, w]));
     let vector = x.vector_size();
     let (count, dim) = elementwise(&y.client, y.meta.num_elements() / vector);
     let act = Activation::LEAKY;
@@ -209,7 +209,7 @@ pub fn noise_act(
             noise.into_buffer_arg(),
             strength.into_buffer_arg(),
             bias.into_buffer_arg(),
-            y.clone().into_buffer_arg(),
+            y_buffer,
             x.places(vector),
             c,
             noise_step,

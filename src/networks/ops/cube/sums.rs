@@ -9,8 +9,10 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::image::{Image, address_type, empty};
 
-/// Units of a cube.
+/// Units of a cube, at most.
 const UNITS: usize = 256;
+/// Neighbours in memory that a device reads at once, and units that it lets work in step.
+const SIDE_BY_SIDE: usize = 32;
 /// Rows that a unit adds up before it pays to share a plane among cubes.
 const ROWS_PER_UNIT: usize = 16;
 /// Cubes that keep any device busy; planes are not cut into more.
@@ -39,11 +41,13 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// As many units as a device with this limit allows, for values with `inner` neighbours.
-    fn new(most_units: u32, inner: usize) -> Self {
+    /// Units for `[rows, inner]`, as many as a device with this limit allows and there is work for.
+    fn new([rows, inner]: [usize; 2], most_units: u32) -> Self {
         let most = (most_units as usize).clamp(1, UNITS);
-        let units = if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 };
-        Self { units, wide: inner.next_power_of_two().min(32).min(units) }
+        let most = if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 };
+        let wide = inner.next_power_of_two().min(SIDE_BY_SIDE).min(most);
+        let units = (wide * rows.next_power_of_two()).clamp(SIDE_BY_SIDE.min(most), most);
+        Self { units, wide }
     }
 
     fn high(self) -> usize {
@@ -55,7 +59,7 @@ impl Plan {
     /// Rows cut into parts as it suits the device.
     fn in_parts(shape: [usize; 3], most_units: u32) -> Self {
         let [outer, rows, inner] = shape;
-        let columns = Columns::new(most_units, inner);
+        let columns = Columns::new([rows, inner], most_units);
         let groups = inner.div_ceil(columns.wide);
         let most = ENOUGH_CUBES.div_ceil(outer * groups);
         let parts = rows.div_ceil(columns.high() * ROWS_PER_UNIT).clamp(1, most);
@@ -240,7 +244,7 @@ pub fn sum_to(partial: CubeTensor, shape: &[usize]) -> CubeTensor {
         return CubeTensor::new_contiguous(client, device, shape.into(), handle, dtype);
     }
     let sums = empty(&partial, shape);
-    let plan = Plan::whole([rows, inner], Columns::new(most_units(&sums.client), inner));
+    let plan = Plan::whole([rows, inner], Columns::new([rows, inner], most_units(&sums.client)));
     let (count, dim) = plan.launch(&sums.client);
     // SAFETY: cubes past the last end at once, and shares lie within `[rows, inner]`.
     unsafe {
@@ -294,7 +298,7 @@ pub fn layer_sums(partial: CubeTensor, [n, c]: [usize; 2]) -> [CubeTensor; 3] {
     let with_total = partial.meta.shape()[0] == 3;
     let region = partial.meta.num_elements() / partial.meta.shape()[0];
     let most = most_units(&partial.client);
-    let (columns, one_column) = (Columns::new(most, c), Columns::new(most, 1));
+    let [columns, one_column] = [c, 1].map(|inner| Columns::new([UNITS, inner], most));
     let by_plane = Plan::whole([region / (n * c), n * c], columns);
     let by_channel = Plan::whole([region / c, c], columns);
     let all = Plan::whole([region, 1], one_column);
@@ -322,4 +326,34 @@ pub fn layer_sums(partial: CubeTensor, [n, c]: [usize; 2]) -> [CubeTensor; 3] {
         );
     }
     [planes, channels, total]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_part_and_every_column_in_one_cube() {
+        for shape in [
+            [1, 1, 1],
+            [2, 35, 1],
+            [3, 4097, 1],
+            [1, 1 << 18, 8],
+            [4, 1 << 20, 8],
+            [16, 16, 128],
+            [2, 9, 70],
+            [70_000, 1, 1],
+        ] {
+            for most_units in [1, 48, 256, 1024] {
+                let Plan { columns, groups, parts, part, .. } = Plan::in_parts(shape, most_units);
+                let [outer, rows, inner] = shape;
+                assert!(part * parts >= rows && part * (parts - 1) < rows, "{shape:?}: {parts} parts of {part}");
+                assert!(groups * columns.wide >= inner && (groups - 1) * columns.wide < inner, "{shape:?}");
+                assert!(columns.units <= most_units as usize && columns.units.is_power_of_two(), "{shape:?}");
+                assert_eq!(columns.high() * columns.wide, columns.units, "{shape:?}");
+                let least = outer * groups;
+                assert!(outer * groups * parts <= least.max(2 * ENOUGH_CUBES), "{shape:?}: {parts} parts");
+            }
+        }
+    }
 }

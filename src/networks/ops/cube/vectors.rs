@@ -6,7 +6,7 @@ use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::image::{address_type, elementwise, empty, vector_size};
+use super::image::{address_type, elementwise, empty, over, vector_size};
 use crate::networks::ops::AdamStep;
 
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -46,7 +46,10 @@ pub fn adam(
     step: AdamStep,
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let [theta, gradient, first, second] = [theta, gradient, first, second].map(into_contiguous);
-    let new: [CubeTensor; 3] = std::array::from_fn(|_| empty(&theta, theta.meta.shape()));
+    let new = |old: &CubeTensor, position: usize| over(old, position, || empty(old, old.meta.shape()));
+    let (new_theta, theta_buffer) = new(&theta, 0);
+    let (new_first, first_buffer) = new(&first, 2);
+    let (new_second, second_buffer) = new(&second, 3);
     let len = theta.meta.num_elements();
     let vector = vector_size(&theta.client, len);
     let (count, dim) = elementwise(&theta.client, len / vector);
@@ -63,9 +66,9 @@ pub fn adam(
             gradient.into_buffer_arg(),
             first.into_buffer_arg(),
             second.into_buffer_arg(),
-            new[0].clone().into_buffer_arg(),
-            new[1].clone().into_buffer_arg(),
-            new[2].clone().into_buffer_arg(),
+            theta_buffer,
+            first_buffer,
+            second_buffer,
             len / vector,
             beta1,
             beta2,
@@ -74,8 +77,7 @@ pub fn adam(
             eps,
         );
     }
-    let [theta, first, second] = new;
-    (theta, first, second)
+    (new_theta, new_first, new_second)
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -95,7 +97,7 @@ fn lerp_kernel<N: Size>(
 
 pub fn lerp(from: CubeTensor, to: CubeTensor, weight: f32) -> CubeTensor {
     let [from, to] = [from, to].map(into_contiguous);
-    let between = empty(&from, from.meta.shape());
+    let (between, between_buffer) = over(&from, 0, || empty(&from, from.meta.shape()));
     let len = from.meta.num_elements();
     let vector = vector_size(&from.client, len);
     let (count, dim) = elementwise(&from.client, len / vector);
@@ -109,7 +111,7 @@ pub fn lerp(from: CubeTensor, to: CubeTensor, weight: f32) -> CubeTensor {
             vector,
             from.into_buffer_arg(),
             to.into_buffer_arg(),
-            between.clone().into_buffer_arg(),
+            between_buffer,
             len / vector,
             weight,
         );
@@ -151,7 +153,7 @@ fn gelu_grad_kernel<N: Size>(
 
 pub fn gelu(x: CubeTensor) -> CubeTensor {
     let x = into_contiguous(x);
-    let y = empty(&x, x.meta.shape());
+    let (y, y_buffer) = over(&x, 0, || empty(&x, x.meta.shape()));
     let len = x.meta.num_elements();
     let vector = vector_size(&x.client, len);
     let (count, dim) = elementwise(&x.client, len / vector);
@@ -165,7 +167,7 @@ pub fn gelu(x: CubeTensor) -> CubeTensor {
             address,
             vector,
             x.into_buffer_arg(),
-            y.clone().into_buffer_arg(),
+            y_buffer,
             len / vector,
         );
     }
@@ -174,7 +176,7 @@ pub fn gelu(x: CubeTensor) -> CubeTensor {
 
 pub fn gelu_grad(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
     let [x, grad] = [x, grad].map(into_contiguous);
-    let dx = empty(&x, x.meta.shape());
+    let (dx, dx_buffer) = over(&grad, 1, || empty(&grad, grad.meta.shape()));
     let len = x.meta.num_elements();
     let vector = vector_size(&x.client, len);
     let (count, dim) = elementwise(&x.client, len / vector);
@@ -189,7 +191,7 @@ pub fn gelu_grad(x: CubeTensor, grad: CubeTensor) -> CubeTensor {
             vector,
             x.into_buffer_arg(),
             grad.into_buffer_arg(),
-            dx.clone().into_buffer_arg(),
+            dx_buffer,
             len / vector,
             FRAC_1_SQRT_2 * FRAC_2_SQRT_PI / 2.0,
         );

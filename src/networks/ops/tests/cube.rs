@@ -1,13 +1,22 @@
 //! The GPU kernels against the composite definitions, forward and backward, in both orders of memory. On any adapter; skipped, aloud, where
 //! there is none.
 
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Dispatch, DispatchTensor, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
 
 use super::{ACTIVATIONS, Inputs, values};
 use crate::device::DeviceChoice;
 use crate::networks::ops::{self, Activation, AdamStep, FilteredActivation, Fir, Fir2d, GanOps, Lowpass, composite};
+
+/// Launches are counted for the whole process, so these tests take turns.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Where the kernels run, and how image tensors lie there.
 struct Gpu {
@@ -16,10 +25,11 @@ struct Gpu {
 }
 
 impl Gpu {
-    /// The adapter, once for each order.
-    fn open() -> Option<[Self; 2]> {
+    /// The adapter, once for each order, for as long as the test has its turn.
+    fn open() -> Option<([Self; 2], MutexGuard<'static, ()>)> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let device = DeviceChoice::Gpu.open().ok()?.device;
-        Some([false, true].map(|channels_last| Self { device: device.clone(), channels_last }))
+        Some(([false, true].map(|channels_last| Self { device: device.clone(), channels_last }), turn))
     }
 
     /// An image tensor.
@@ -63,7 +73,9 @@ const RESAMPLINGS: &[Resampling] = &[
 
 #[test]
 fn gpu_resampling_agrees_with_the_composite() {
-    let Some(orders) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    let Some((orders, _turn)) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
     for (seed, &(taps, up, down, pad, shape)) in RESAMPLINGS.iter().enumerate() {
         let mut inputs = Inputs::new(seed as u64);
         let taps = values(inputs.tensor(&[taps]));
@@ -89,7 +101,9 @@ const SHAPES: &[[usize; 4]] = &[[1, 1, 1, 1], [2, 3, 5, 7], [2, 8, 6, 6], [1, 1,
 
 #[test]
 fn gpu_pointwise_operations_agree_with_the_composite() {
-    let Some(orders) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    let Some((orders, _turn)) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
     for (seed, &shape) in SHAPES.iter().enumerate() {
         let mut inputs = Inputs::new(seed as u64);
         let [n, c, h, w] = shape;
@@ -147,7 +161,7 @@ fn gpu_pointwise_operations_agree_with_the_composite() {
 
 #[test]
 fn gpu_operands_may_lie_in_different_orders() {
-    let Some([first, last]) = Gpu::open() else {
+    let Some(([first, last], _turn)) = Gpu::open() else {
         crate::skip::skip!("there is no adapter for kernels on this machine")
     };
     let mut inputs = Inputs::new(3);
@@ -167,7 +181,9 @@ fn gpu_operands_may_lie_in_different_orders() {
 
 #[test]
 fn gpu_convolution_gradients_agree_with_the_composite() {
-    let Some([gpu, _]) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    let Some(([gpu, _], _turn)) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
     // Batch, channels in and out, height, width, kernel, stride, padding; the second leaves a row and a column out.
     for (seed, [n, c, o, h, w, k, stride, padding]) in
         [[2, 3, 5, 7, 6, 3, 1, 1], [1, 4, 2, 8, 8, 3, 2, 0]].into_iter().enumerate()
@@ -187,7 +203,9 @@ fn gpu_convolution_gradients_agree_with_the_composite() {
 
 #[test]
 fn gpu_filtered_activations_agree_with_the_composite() {
-    let Some(orders) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    let Some((orders, _turn)) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
     let mut inputs = Inputs::new(8);
     let act = Activation { negative_slope: 0.2, gain: std::f32::consts::SQRT_2 };
     let up = Fir::new(&values(inputs.tensor(&[12])), 2, 1, [-3, 8]);
@@ -228,7 +246,9 @@ fn gpu_filtered_activations_agree_with_the_composite() {
 
 #[test]
 fn gpu_optimizer_steps_and_gelu_agree_with_the_composite() {
-    let Some([gpu, _]) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    let Some(([gpu, _], _turn)) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
     for len in [1003, 1024] {
         let mut inputs = Inputs::new(5);
         let [theta, gradient, first] = std::array::from_fn(|_| inputs.tensor(&[len]));
@@ -257,7 +277,9 @@ fn gpu_optimizer_steps_and_gelu_agree_with_the_composite() {
 /// Through the public functions: autodiff, fusion, a layer's operations one after the other.
 #[test]
 fn gpu_gradients_of_a_layer_agree_with_the_cpu() {
-    let Some([gpu, _]) = Gpu::open() else { crate::skip::skip!("there is no adapter for kernels on this machine") };
+    let Some(([gpu, _], _turn)) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
     let gradients = |device: &Device| {
         let mut inputs = Inputs::new(11);
         let device = device.clone().autodiff();
@@ -290,5 +312,72 @@ fn gpu_gradients_of_a_layer_agree_with_the_cpu() {
         for (a, b) in found.iter().zip(expected) {
             assert!((a - b).abs() <= 1e-5 * largest, "gradient {i}: {a} instead of {b}");
         }
+    }
+}
+
+#[derive(Default)]
+struct Launches(AtomicUsize);
+
+impl LaunchObserver for Launches {
+    fn launched(&self, _: &'static str) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn gpu_operations_take_few_launches() {
+    let Some((orders, _turn)) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
+    let mut inputs = Inputs::new(12);
+    let [x, grad] = std::array::from_fn(|_| inputs.tensor(&[2, 4, 6, 6]));
+    let (s, bias, one) = (inputs.tensor(&[2, 4]), inputs.tensor(&[4]), inputs.tensor(&[1]));
+    let noise = inputs.tensor(&[2, 1, 6, 6]);
+    let act = Activation::LEAKY;
+    let fir = Fir::new(&[1.0, 3.0, 3.0, 1.0], 2, 1, [2, 1]);
+    let down = Lowpass::Separable(Fir::new(&[1.0; 12], 1, 2, [0, 0]));
+    let filtered = FilteredActivation { up: Fir::new(&[1.0; 12], 2, 1, [3, 8]), act, clamp: 1.0, down };
+    let step = AdamStep { beta1: 0.0, beta2: 0.99, rate: 0.01, correction: 0.5, eps: 1e-8 };
+    for gpu in &orders {
+        let (x, grad, noise) = (gpu.image(&x), gpu.image(&grad), gpu.put::<4>(&noise));
+        let (s, bias, one) = (gpu.put::<2>(&s), gpu.put::<1>(&bias), gpu.put::<1>(&one));
+        let [x, grad, noise, s, bias, one] = [x, grad, noise, s, bias, one].map(|tensor| move || tensor.clone());
+        let assert_launches = |name: &str, most: usize, operation: &dyn Fn() -> Vec<DispatchTensor>| {
+            let counted = Arc::new(Launches::default());
+            let observation = LaunchObservation::new(counted.clone());
+            let results = operation();
+            gpu.device.sync().expect("a device that computes");
+            drop((results, observation));
+            let count = counted.0.load(Ordering::Relaxed);
+            assert!((1..=most).contains(&count), "{name}: {count} launches, at most {most} are due");
+        };
+        assert_launches("fir", 1, &|| vec![Dispatch::fir(x(), fir.clone())]);
+        assert_launches("bias_act", 1, &|| vec![Dispatch::bias_act(x(), bias(), act)]);
+        assert_launches("slope_mul", 1, &|| vec![Dispatch::slope_mul(x(), grad(), act)]);
+        assert_launches("scale", 1, &|| vec![Dispatch::scale(x(), s())]);
+        assert_launches("noise_act", 1, &|| vec![Dispatch::noise_act(x(), s(), noise(), one(), bias())]);
+        assert_launches("bias_act_grad", 2, &|| {
+            let (dx, db) = Dispatch::bias_act_grad(x(), grad(), act);
+            vec![dx, db]
+        });
+        assert_launches("scale_grad", 2, &|| {
+            let (dx, ds) = Dispatch::scale_grad(x(), s(), grad());
+            vec![dx, ds]
+        });
+        assert_launches("noise_act_grad", 2, &|| {
+            let (dx, ds, dstrength, db) = Dispatch::noise_act_grad(x(), x(), s(), noise(), grad());
+            vec![dx, ds, dstrength, db]
+        });
+        assert_launches("filtered_act", 3, &|| vec![Dispatch::filtered_act(x(), s(), bias(), filtered.clone())]);
+        assert_launches("filtered_act_grad", 6, &|| {
+            // The gradient is that of a result of the input's size.
+            let (dx, ds, db) = Dispatch::filtered_act_grad(x(), s(), bias(), grad(), filtered.clone());
+            vec![dx, ds, db]
+        });
+        assert_launches("adam", 1, &|| {
+            let (theta, first, second) = Dispatch::adam(bias(), bias(), bias(), bias(), step);
+            vec![theta, first, second]
+        });
+        assert_launches("lerp", 1, &|| vec![Dispatch::lerp(bias(), bias(), 0.5)]);
     }
 }
