@@ -11,7 +11,7 @@ DEMO_MAE := assets/models/avatars-mae-64.safetensors
 DEMO_LABELER := assets/labelers/avatars.onnx
 DEMO_SETTINGS := --forget 'hat!=none' --labelled 3000 --samples 2000 --device cpu
 
-.PHONY: help run demo demo-inpaint test bench bench-window check-models check-gpu deb appimage setup setup-window build clean-out
+.PHONY: help run demo demo-inpaint test bench bench-window check-models check-gpu deb appimage setup setup-window build build-package clean-out
 
 help:
 	@echo "make run           build, and open the window (make run MODEL=file.pt opens that model); without a screen, make demo"
@@ -85,11 +85,18 @@ check-models: build
 check-gpu: setup
 	UNLEARN_GPU=whole UNLEARN_NO_SKIP=1 CUBECL_AUTOTUNE_LEVEL=minimal cargo test --release --test wgpu -- --nocapture
 
+# Linked once more for packages, with identical functions folded: 11 MB less. The linker that Rust brings for x86-64 Linux can do it.
+comma := ,
+FOLD := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),-C link-arg=-Wl$(comma)--icf=all)
+
+build-package: build
+	cargo rustc --release --bin unlearn-studio -- $(FOLD)
+
 # See packaging/README.md.
-deb: build
+deb: build-package
 	packaging/deb.sh
 
-appimage: build
+appimage: build-package
 	packaging/appimage.sh
 
 clean-out:

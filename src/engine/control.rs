@@ -376,6 +376,12 @@ impl<'a> RunControl<'a> {
 
 impl Monitor for RunControl<'_> {
     fn after(&mut self, iteration: &Iteration, state: StateRef<'_>, resume: &dyn Fn() -> ResumePoint) -> Flow {
+        #[cfg(test)]
+        super::small_device::compute(
+            &self.session.model().expect("the model of a run").path,
+            self.plan.pass,
+            iteration.index,
+        );
         self.supersede();
         self.trained += 1;
         self.is_result = iteration.is_result();

@@ -140,6 +140,13 @@ impl EngineError {
     }
 }
 
+/// Whether a reason, or a sentence that quotes it, says that a device has no memory left.
+pub(super) fn is_out_of_memory(reason: &str) -> bool {
+    let lower = reason.to_lowercase();
+    let words = ["out of memory", "outofmemory", "out_of_memory", "not enough memory", "capacity overflow"];
+    words.iter().any(|word| lower.contains(word))
+}
+
 /// What a panic becomes for a person.
 pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
     let reason = panic
@@ -150,7 +157,7 @@ pub fn panic_sentence(panic: &(dyn std::any::Any + Send)) -> String {
     let reason = reason.lines().next().unwrap_or_default();
     let lower = reason.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let advice = if says(&["out of memory", "outofmemory", "out_of_memory", "not enough memory", "capacity overflow"]) {
+    let advice = if is_out_of_memory(reason) {
         "; the device's memory is too small for this: choose a smaller batch or micro-batch, or another device"
     } else if says(&["device lost", "device is lost", "devicelost", "device_lost"]) {
         "; the device was lost: choose another one, or start the program again"

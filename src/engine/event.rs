@@ -182,6 +182,8 @@ pub enum Event {
     Idle,
     /// Something the person should know, in one sentence.
     Warning(String),
+    /// The run goes on from where it was saved, or begins again: what it has told of its iterations is told anew.
+    Restarted,
     /// The run is held.
     Paused,
     /// The run goes on.

@@ -164,8 +164,7 @@ impl Fit {
 }
 
 /// The largest micro-batch with which a run fits into `free` bytes, where its settings name none and the whole batch does not; the
-/// smallest one where nothing fits. A discriminator looks at samples in groups, so parts hold whole ones; without it they go down to
-/// one sample.
+/// smallest one where nothing fits.
 pub fn fit(card: &ModelCard, settings: &Settings, snapshots: usize, free: u64) -> Option<Fit> {
     let plan = settings.plan()?;
     settings.field(MICRO_BATCH).filter(|_| plan.micro_batch == 0)?;
@@ -176,11 +175,10 @@ pub fn fit(card: &ModelCard, settings: &Settings, snapshots: usize, free: u64) -
         Some(MemoryEstimate::of(card, &settings, snapshots)?.beside_the_model())
     };
     let whole = needed(0).filter(|needed| *needed > usable)?;
-    let group = if settings.method().needs(settings.values()).discriminator { BATCH_GROUP } else { 1 };
     let mut found = None;
-    let mut micro_batch = plan.batch;
-    while micro_batch > group {
-        micro_batch = (micro_batch / 2).next_multiple_of(group).min(micro_batch - 1) / group * group;
+    let mut now = plan.batch;
+    while let Some(micro_batch) = halved(settings, now) {
+        now = micro_batch;
         let parts = needed(micro_batch)?;
         found = Some(Fit { micro_batch, whole, parts, usable });
         if parts <= usable {
@@ -188,6 +186,21 @@ pub fn fit(card: &ModelCard, settings: &Settings, snapshots: usize, free: u64) -
         }
     }
     found
+}
+
+/// A smaller micro-batch than these settings have, or than `last`, whichever is smaller; `None` if there is none.
+pub fn smaller(settings: &Settings, last: Option<usize>) -> Option<usize> {
+    settings.field(MICRO_BATCH)?;
+    let pass = settings.plan()?.pass;
+    halved(settings, last.map_or(pass, |last| last.min(pass)))
+}
+
+/// About half of a micro-batch. A discriminator looks at samples in groups, so parts hold whole ones; without it they go down to
+/// one sample.
+fn halved(settings: &Settings, micro_batch: usize) -> Option<usize> {
+    let group = if settings.method().needs(settings.values()).discriminator { BATCH_GROUP } else { 1 };
+    let half = || (micro_batch / 2).next_multiple_of(group).min(micro_batch - 1) / group * group;
+    (micro_batch > group).then(half)
 }
 
 /// A card of a StyleGAN2 of 32x32 with so many parameters, for tests.
@@ -219,8 +232,14 @@ pub(super) fn card_of(generator: usize, discriminator: usize) -> ModelCard {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
-    use crate::unlearn::{FIRST, method};
+    use crate::{
+        model::MapBytes,
+        networks::{Architecture, NormalSource, read_discriminator, read_generator},
+        unlearn::{FIRST, method},
+    };
 
     fn settings(id: &str, changes: &[(&str, usize)]) -> Settings {
         let mut settings = Settings::of(method(id).unwrap());
@@ -249,7 +268,8 @@ mod tests {
         let pool = ImagePool::bytes_of(2500, 64, 3072) as f64;
         close(whole.pools, 2.0 * pool);
         assert!(whole.pools > 2500.0 * 2.0 * 12_288.0, "these are kept");
-        close(whole.total(), 20e6 + 60e6 + 2.0 * pool + KERNELS + whole.training + whole.passes);
+        assert!(whole.update > whole.training + whole.passes);
+        close(whole.total(), 20e6 + 60e6 + 2.0 * pool + KERNELS + whole.update);
 
         // In parts there is less of the maps alone; an optimizer state in the file stands twice.
         let parts = settings("reject", &[("batch", 16), ("micro-batch", 4), ("labelled", 5000)]);
@@ -278,8 +298,44 @@ mod tests {
         let large = MemoryEstimate::of(&card, &Settings::of(FIRST), 0).unwrap();
         close(
             large.total() - small.total(),
-            300e6 + 40e3 - small.training.mul_add(1.0, small.passes).max(small.update),
+            // Beside it there are the state, what is fallen back to, and scaled weights, of 40 kB each network.
+            300e6 + 7.0 * 40e3 + 4.0 * 40e3 - small.training.mul_add(1.0, small.passes).max(small.update),
         );
+    }
+
+    /// A card of a StyleGAN2 with these channels, a latent of 512 and a mapping network of eight layers.
+    fn stylegan2(channels: &[usize]) -> ModelCard {
+        let architecture =
+            Architecture { channels: channels.to_vec(), image_channels: 3, latent: 512, mapping_layers: 8 };
+        let (device, mut rng) = (Device::flex(), NormalSource::new(1, 0));
+        let generator = read_generator(&architecture.generator(&mut rng), &device).unwrap();
+        let discriminator = read_discriminator(&architecture.discriminator(&mut rng), &device).unwrap();
+        let parameters = [generator.layout().total(), discriminator.layout().total()];
+        let maps = MapBytes {
+            drawn: generator.sample_bytes(&device),
+            generator: generator.training_bytes(),
+            discriminator: Some(discriminator.training_bytes()),
+            looking: 0,
+        };
+        let resolution = generator.resolution();
+        ModelCard { resolution, latent: 512, maps, ..card_of(parameters[0], parameters[1]) }
+    }
+
+    #[test]
+    fn networks_of_configuration_f_fit_into_the_cards_that_people_have() {
+        // Karras et al. 2020: 512 channels up to 64x64, then half as many at twice the side.
+        let large = stylegan2(&[512, 512, 512, 512, 512, 256, 128, 64, 32]);
+        let found = MemoryEstimate::of(&large, &settings("reject", &[("batch", 4)]), 0).unwrap();
+        assert_eq!(large.generator_parameters, 30_370_060);
+        // Maps of six times a layer's channels at every side are 1.7 GB a sample, with the discriminator's and those that pass by
+        // 2.7 GB.
+        assert!((found.passes / 4.0 - 2.8e9).abs() < 0.15e9, "{found:?}");
+        assert!(found.total() < 16e9, "{found}");
+        let small = stylegan2(&[512, 512, 512, 512, 512, 256, 128]);
+        let whole = settings("reject", &[("batch", 16), ("micro-batch", 0)]);
+        assert!(MemoryEstimate::of(&small, &whole, 0).unwrap().total() > 12e9);
+        assert_eq!(fit(&small, &whole, 0, 8 << 30).map(|fit| fit.micro_batch), Some(8));
+        assert_eq!(fit(&small, &whole, 0, 24 << 30), None);
     }
 
     #[test]
@@ -293,6 +349,21 @@ mod tests {
             "{said}"
         );
         assert_eq!([words(1.0), words(999e6), words(1e9), words(2.34e10)], ["1 MB", "999 MB", "1.0 GB", "23.4 GB"]);
+    }
+
+    #[test]
+    fn parts_become_smaller_until_a_discriminator_sees_no_group_or_one_sample_is_left() {
+        let all = |id: &str, batch: usize, micro_batch: usize| {
+            let settings = settings(id, &[("batch", batch), ("micro-batch", micro_batch)]);
+            let first = smaller(&settings, None);
+            std::iter::successors(first, |last| smaller(&settings, Some(*last))).collect::<Vec<_>>()
+        };
+        assert_eq!(all("reject", 16, 0), [8, 4]);
+        assert_eq!(all("reject", 24, 0), [12, 8, 4]);
+        assert_eq!(all("reject", 16, 5), [4]);
+        assert_eq!(all("saliency", 10, 0), [5, 2, 1]);
+        assert_eq!(all("saliency", 10, 2), [1]);
+        assert_eq!(all("saliency", 10, 1), [0; 0]);
     }
 
     #[test]

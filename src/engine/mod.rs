@@ -45,6 +45,9 @@ mod run;
 mod sample;
 mod seed;
 mod session;
+#[cfg(test)]
+mod small_device;
+mod smaller_parts;
 mod suggest;
 mod tiles;
 mod time_left;

@@ -9,7 +9,7 @@ use super::{
     audit_control::AuditControl,
     command::Command,
     draw::draw,
-    error::EngineError,
+    error::{EngineError, is_out_of_memory},
     evaluate::compare_files,
     event::Event,
     export::{convert, export, export_weights},
@@ -23,6 +23,7 @@ use super::{
     retrained::retrained,
     run::{Job, open_unended, run},
     session::Session,
+    smaller_parts::in_smaller_parts,
     suggest::suggest,
     tiles::{PendingSamples, send_tiles},
     train::train,
@@ -282,13 +283,30 @@ impl Worker<'_> {
     /// Runs a method; `false` if the worker is to end.
     fn run(&mut self, job: Job) -> bool {
         let Self { session, commands, events, .. } = self;
-        let mut quit = false;
-        let report = attempt(events, || {
-            if matches!(job, Job::Continue(_)) && open_unended(session)? {
-                send_opened(session, events);
-            }
-            run(session, job, commands, events, &mut quit)
-        });
+        let (mut job, mut samples, mut quit) = (job, None, false);
+        let report = loop {
+            let asked = match &job {
+                Job::New(request) => Some(request.clone()),
+                Job::Continue(_) => None,
+            };
+            let ended = outcome(|| {
+                if matches!(job, Job::Continue(_)) && open_unended(session)? {
+                    send_opened(session, events);
+                }
+                run(session, job, commands, events, &mut quit)
+            });
+            let sentence = match ended {
+                Ok(report) => break Some(report),
+                Err(sentence) => sentence,
+            };
+            let can_shrink = !quit && is_out_of_memory(&sentence);
+            let Some(smaller) = can_shrink.then(|| in_smaller_parts(session, asked, samples)).flatten() else {
+                send_event(events, Event::Failed(sentence));
+                break None;
+            };
+            smaller.events.into_iter().for_each(|event| send_event(events, event));
+            (job, samples) = (smaller.job, Some(smaller.samples));
+        };
         if quit {
             return false;
         }

@@ -5,10 +5,12 @@ use std::{path::Path, process::Command};
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
     app::{
+        App,
         link::LinkEvent,
         state::tiles::{Source, sample_at},
     },
     checkpoint,
+    engine::Event,
     feedback::{Feedback, Mark},
 };
 
@@ -277,7 +279,7 @@ fn only_the_saved_result_counts_as_saved() {
     // A failure of something else is not the answer to a save, and the failure of a save is.
     app(&mut window).studio().timeline.show(Source::Current);
     app(&mut window).studio().save_model(files.path().join("none/result.safetensors"));
-    let failed = unlearn_studio::engine::Event::Failed("something else".to_owned());
+    let failed = Event::Failed("something else".to_owned());
     app(&mut window).studio().handle_event(LinkEvent::Engine(failed));
     assert!(app(&mut window).studio().is_writing());
     noticed(&mut window, "none/result.safetensors");
@@ -289,4 +291,22 @@ fn only_the_saved_result_counts_as_saved() {
     until(&mut window, "the file", |app| !app.studio().is_writing());
     let studio = app(&mut window).studio();
     assert!(!studio.unsaved && studio.notices.all().iter().all(|notice| !notice.text.contains("cannot")));
+}
+
+#[test]
+fn a_run_that_goes_on_in_smaller_parts_is_told_anew() {
+    let mut window = window();
+    endless_run(&mut window);
+    let steps = |app: &mut App| app.studio().charts.values("unlearn", "discriminator").len();
+    until(&mut window, "steps", |app| steps(app) > 3);
+    let sentence =
+        "the device's memory was too small: the run goes on from where it was saved, computing 4 samples at a time";
+    for event in [Event::Warning(sentence.to_owned()), Event::Restarted] {
+        app(&mut window).studio().handle_event(LinkEvent::Engine(event));
+    }
+    assert_eq!(steps(app(&mut window)), 0, "what it told before is told again");
+    assert!(app(&mut window).studio().run.in_progress().is_some_and(|run| run.progress.is_none()));
+    noticed(&mut window, "computing 4 samples at a time");
+    until(&mut window, "steps again", |app| steps(app) > 3);
+    assert!(app(&mut window).studio().run.in_progress().is_some());
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::app::state::{notices::Level, prefs::Theme, tiles::Source, view::Compare};
-use unlearn_studio::unlearn::method;
+use unlearn_studio::{feedback::Mark, unlearn::method};
 
 use super::support::*;
 
@@ -273,6 +273,35 @@ fn copy_folder(from: &Path, to: &Path) {
             copy_folder(&path, &target);
         } else {
             std::fs::copy(&path, &target).expect("a copy");
+        }
+    }
+}
+
+#[test]
+fn what_can_be_done_with_a_node_stays_apart_in_the_least_window() {
+    let files = files();
+    let mut window = window_keeping([800.0, 700.0], Theme::Dark, false, model(), Some(files.path().to_owned()));
+    filled(&mut window);
+    until(&mut window, "the history", |app| app.studio().history.is_some());
+    for index in 0..8 {
+        let studio = app(&mut window).studio();
+        let sample = studio.sample(index).expect("a sample");
+        studio.marks.toggle(sample, if index < 4 { Mark::Negative } else { Mark::Positive });
+    }
+    make_node(&mut window);
+    for _ in 0..4 {
+        window.step();
+    }
+    let names = ["Audit", "Use as starting point", "Rename\u{2026}", "Delete\u{2026}"];
+    let mut places: Vec<_> =
+        names.into_iter().map(|name| (name, window.get_by_role_and_label(Role::Button, name).rect())).collect();
+    places.push(("the title", window.get_by_label("History").rect()));
+    let samples = window.get_by_label("Samples").rect();
+    for (number, (name, rect)) in places.iter().enumerate() {
+        assert!(rect.left() >= samples.left() && rect.right() <= samples.right(), "{name}: {rect:?}, {samples:?}");
+        for (other, place) in &places[number + 1..] {
+            let shared = rect.intersect(*place);
+            assert!(shared.width() <= 1.0 || shared.height() <= 1.0, "{name} {rect:?} lies over {other} {place:?}");
         }
     }
 }

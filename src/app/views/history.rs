@@ -48,7 +48,9 @@ impl HistoryView {
             if let Some(reason) = &history.read_only {
                 ui.label(RichText::new(format!("read-only: {reason}")).color(ui.visuals().warn_fg_color));
             }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.actions(ui, studio, &history));
+            // In a narrow window the buttons take two rows.
+            let row = Layout::right_to_left(Align::Center).with_main_wrap(true);
+            ui.with_layout(row, |ui| self.actions(ui, studio, &history));
         });
         if let Some(node) = studio.selected_node().cloned()
             && studio.audit_obstacle(&node).is_none()
@@ -95,7 +97,7 @@ impl HistoryView {
         let writable = history.read_only.is_none();
         let whole = node.file.is_some();
         let may = |enabled: bool, ui: &mut Ui, text: &str, help: &str| {
-            ui.add_enabled_ui(enabled, |ui| widgets::minor_button(ui, text)).inner.on_hover_text(help).clicked()
+            ui.add_enabled(enabled, widgets::minor(text)).on_hover_text(help).clicked()
         };
         if may(idle && writable && node.parent.is_some(), ui, "Delete\u{2026}", "Delete this and what was made from it")
         {
@@ -124,7 +126,7 @@ impl HistoryView {
         if node.parent.is_some() {
             let obstacle = studio.audit_obstacle(&node);
             let help = "Tests how far forgetting holds: measures, attacks, and writes a report";
-            let button = ui.add_enabled_ui(obstacle.is_none(), |ui| widgets::minor_button(ui, "Audit")).inner;
+            let button = ui.add_enabled(obstacle.is_none(), widgets::minor("Audit"));
             if button.on_hover_text(help).on_disabled_hover_text(obstacle.unwrap_or_default()).clicked() {
                 studio.start_audit(node.id);
             }

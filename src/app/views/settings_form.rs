@@ -84,15 +84,19 @@ fn edit(ui: &mut Ui, field: &Field, value: Value, room: f32) -> (Response, Optio
             // A long name is cut rather than drawn beyond the panel.
             let width = room.clamp(80.0, 150.0);
             let combo = ComboBox::from_id_salt(field.key).width(width).truncate().selected_text(shown);
-            let combo = combo.show_ui(ui, |ui| {
+            let mut list = |ui: &mut Ui| {
                 for choice in choices {
                     if ui.selectable_label(now == Some(choice), choice.label).clicked() {
                         changed = Some(Value::from(choice.value));
                     }
                 }
                 widgets::close_after_key(ui);
+            };
+            let cell = ui.scope(|ui| {
+                ui.set_max_width(width);
+                combo.show_ui(ui, &mut list).response
             });
-            (combo.response, changed)
+            (cell.inner, changed)
         }
     }
 }

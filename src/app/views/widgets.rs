@@ -22,7 +22,12 @@ pub(crate) fn explain(ui: &mut Ui, text: impl Into<String>) -> Response {
 
 /// A button that matters less than those around it.
 pub(crate) fn minor_button(ui: &mut Ui, text: &str) -> Response {
-    ui.add(Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0)))
+    ui.add(minor(text))
+}
+
+/// The same, still to be added.
+pub(crate) fn minor(text: &str) -> Button<'_> {
+    Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0))
 }
 
 /// Something is under way. Eight times a second is enough to say so: where the processor draws the window, every frame

@@ -142,6 +142,7 @@ impl Studio {
             }
             Event::Warning(sentence) => self.notify(Level::Warning, sentence),
             Event::Paused if self.take_audit_status(RunStatus::Paused) => {}
+            Event::Restarted => self.show_run_anew(),
             Event::Resumed if self.take_audit_status(RunStatus::Running) => {}
             Event::Audited(report) => self.handle_audited(report),
             Event::RetrainedFound(question, found) => self.handle_retrained_found(&question, found),

@@ -8,7 +8,7 @@ use crate::{
         preset::PresetChoice,
         run_state::{Collection, RunPlan, RunState, RunStatus},
         tiles::Source,
-        timeline::AUTO_SNAPSHOTS,
+        timeline::{AUTO_SNAPSHOTS, Timeline},
         view::Compare,
     },
     device::Kind,
@@ -254,6 +254,16 @@ impl Studio {
         self.send(Command::AutoSnapshots(0));
         let request = RunRequest { feedback, settings, evaluation: None, out: None, retain: None, preview: true };
         self.send(Command::Start(Box::new(request)));
+    }
+
+    /// The run in progress tells anew what it does.
+    pub(super) fn show_run_anew(&mut self) {
+        let Some(plan) = self.run.in_progress().map(|run| run.plan) else { return };
+        self.run = RunState::start(plan);
+        self.charts = Charts::of(self.running_method, self.charts.log);
+        self.timeline = Timeline::default();
+        self.timeline.begin_run();
+        self.layers.clear();
     }
 
     /// Takes another method, with its default preset.

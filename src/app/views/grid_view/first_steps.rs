@@ -1,6 +1,6 @@
 //! What to do first, until a run has ended once.
 
-use eframe::egui::{Frame, Label, Margin, RichText, Stroke, Ui};
+use eframe::egui::{Color32, Frame, Label, Margin, RichText, Stroke, TextStyle, Ui};
 
 use crate::app::{
     state::studio::Studio,
@@ -33,16 +33,20 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio) {
         ui.set_width(ui.available_width());
         ui.horizontal_wrapped(|ui| {
             for (number, (step, done)) in steps.into_iter().enumerate() {
-                let text = RichText::new(format!("{}. {step}", number + 1));
+                let words = format!("{}. {step}", number + 1);
+                // In one piece: a tick or a number that ends a line says nothing.
+                if width(ui, &words) > ui.available_size_before_wrap().x {
+                    ui.end_row();
+                }
                 if done {
                     widgets::tick(ui, p.positive, &format!("Done: {step}"));
                 }
+                let text = RichText::new(words);
                 let text = match (done, next == Some(number)) {
                     (true, _) => text.color(p.positive),
                     (_, true) => text.strong(),
                     _ => text.weak(),
                 };
-                // In one piece: a number that ends a line says nothing.
                 ui.add(Label::new(text).extend());
                 ui.add_space(10.0);
             }
@@ -53,4 +57,12 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio) {
             }
         });
     });
+}
+
+/// Room that a step takes with its tick.
+fn width(ui: &Ui, words: &str) -> f32 {
+    const TICK: f32 = 12.0;
+    let font = TextStyle::Body.resolve(ui.style());
+    let words = ui.painter().layout_no_wrap(words.to_owned(), font, Color32::PLACEHOLDER).size().x;
+    TICK + ui.spacing().item_spacing.x + words
 }

@@ -1,0 +1,153 @@
+//! A run that ran out of memory goes on in smaller parts.
+
+use super::{
+    event::Event,
+    history,
+    memory_estimate::{MICRO_BATCH, smaller},
+    request::RunRequest,
+    run::Job,
+    session::Session,
+};
+
+/// How a run goes on.
+pub(super) struct SmallerParts {
+    /// What is to be run.
+    pub(super) job: Job,
+    /// Samples computed at once.
+    pub(super) samples: usize,
+    /// What it is to be told with, after which what the run told before does not count.
+    pub(super) events: [Event; 2],
+}
+
+/// The run that broke off with fewer samples at a time than it had (or than `last`, the last time): from where it was saved, else from its
+/// beginning, where that is known (`asked`). `None` if there are no smaller parts.
+pub(super) fn in_smaller_parts(
+    session: &mut Session,
+    asked: Option<Box<RunRequest>>,
+    last: Option<usize>,
+) -> Option<SmallerParts> {
+    let is_saved = session.project.as_ref().is_some_and(|project| project.unfinished().is_some());
+    let (job, samples, how) = match (is_saved, asked) {
+        (true, _) => {
+            let (_, kept) = history::interrupted(session).ok()?;
+            let samples = smaller(&kept.request.settings, last)?;
+            (Job::Continue(Some(samples)), samples, "goes on from where it was saved")
+        }
+        (false, Some(mut request)) => {
+            let samples = smaller(&request.settings, last)?;
+            request.settings.set(MICRO_BATCH, samples).ok()?;
+            (Job::New(request), samples, "begins again")
+        }
+        (false, None) => return None,
+    };
+    let computing = if samples == 1 { "1 sample".to_owned() } else { format!("{samples} samples") };
+    let sentence = format!("the device's memory was too small: the run {how}, computing {computing} at a time");
+    Some(SmallerParts { job, samples, events: [Event::Warning(sentence), Event::Restarted] })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        path::{Path, PathBuf},
+        time::{Duration, Instant},
+    };
+
+    use crate::{
+        checkpoint, device,
+        engine::{Command, Engine, Event, ProjectRequest, RunReport, RunRequest, small_device},
+        feedback::{Feedback, FeedbackSource, Mark, Sample},
+        networks::LatentAddress,
+        unlearn::{Settings, method},
+    };
+
+    /// A model file of its own, so that what fits of it concerns nobody else.
+    fn model(folder: &Path) -> PathBuf {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/stylegan2-16.pt");
+        let path = folder.join("model.pt");
+        std::fs::copy(fixture, &path).unwrap();
+        path
+    }
+
+    fn run(model: &Path, iterations: usize, batch: usize) -> Command {
+        let mut feedback = Feedback::new(&checkpoint::sha256(model).unwrap());
+        for index in 0..16 {
+            let sample = Sample::new(LatentAddress { seed: 2, index }, 1.0).unwrap();
+            feedback.mark(sample, if index < 8 { Mark::Negative } else { Mark::Positive });
+        }
+        let mut settings = Settings::of(method("reject").unwrap());
+        for (key, value) in [("iters", iterations), ("batch", batch), ("few-marks", 0)] {
+            settings.set(key, value).unwrap();
+        }
+        let feedback = FeedbackSource::Marks(Box::new(feedback));
+        let request = RunRequest { feedback, settings, evaluation: None, out: None, retain: None, preview: false };
+        Command::Start(Box::new(request))
+    }
+
+    /// What a run told: warnings, numbers of iterations since it was restarted, its report or why it failed.
+    fn told(engine: &Engine) -> (Vec<String>, Vec<usize>, Result<Box<RunReport>, String>) {
+        let until = Instant::now() + Duration::from_secs(60);
+        let (mut warnings, mut iterations) = (Vec::new(), Vec::new());
+        loop {
+            match engine.events.recv_deadline(until).expect("an answer in time") {
+                Event::Warning(sentence) => warnings.push(sentence),
+                Event::Restarted => iterations.clear(),
+                Event::Iteration(iteration) => iterations.push(iteration.index),
+                Event::Done(report) => return (warnings, iterations, Ok(report)),
+                Event::Failed(sentence) => return (warnings, iterations, Err(sentence)),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_not_saved_begins_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model(folder.path());
+        small_device::fits(&model, 4, 0);
+        let engine = Engine::start(device::cpu()).unwrap();
+        engine.send(Command::Load(model.clone().into()));
+        engine.send(run(&model, 2, 16));
+        let (warnings, iterations, report) = told(&engine);
+        let report = report.unwrap();
+        let expected = [8, 4].map(|n| {
+            format!("the device's memory was too small: the run begins again, computing {n} samples at a time")
+        });
+        assert_eq!(warnings, expected);
+        assert_eq!((iterations, report.iterations), (vec![0, 1], 2));
+        assert_eq!(report.settings.get("micro-batch"), Some(&4.into()));
+    }
+
+    #[test]
+    fn what_was_saved_goes_on_from_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model(folder.path());
+        small_device::fits(&model, 4, 4);
+        let engine = Engine::start(device::cpu()).unwrap();
+        engine.send(Command::Load(model.clone().into()));
+        engine.send(Command::Project(Box::new(ProjectRequest::KeepIn(folder.path().join("p.unlearn")))));
+        engine.send(Command::SaveEvery(Duration::ZERO));
+        engine.send(run(&model, 6, 8));
+        let (warnings, iterations, report) = told(&engine);
+        let report = report.unwrap();
+        let expected =
+            "the device's memory was too small: the run goes on from where it was saved, computing 4 samples at a time";
+        assert!(warnings.iter().any(|warning| warning == expected), "{warnings:?}");
+        assert!(iterations[0] > 0 && iterations.last() == Some(&5), "{iterations:?}");
+        assert_eq!((report.iterations, report.settings.get("micro-batch")), (6, Some(&4.into())));
+    }
+
+    #[test]
+    fn where_nothing_fits_it_fails_and_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model(folder.path());
+        small_device::fits(&model, 1, 0);
+        let engine = Engine::start(device::cpu()).unwrap();
+        engine.send(Command::Load(model.clone().into()));
+        engine.send(run(&model, 2, 8));
+        let (warnings, _, report) = told(&engine);
+        let sentence = report.unwrap_err();
+        // A discriminator looks at four at a time at least.
+        assert!(warnings.len() == 1 && warnings[0].ends_with("computing 4 samples at a time"), "{warnings:?}");
+        assert!(sentence.contains("memory is too small"), "{sentence}");
+    }
+}
