@@ -73,7 +73,7 @@ fn the_key_that_ends_typing_ends_nothing_else() {
     window.run_ok();
     let chooses = |window: &mut Window| app(window).studio().walk.start().is_some();
     assert!(chooses(&mut window));
-    window.get_by_label("Seed").focus();
+    window.get_by_role_and_label(Role::SpinButton, "Seed").focus();
     window.run_ok();
     window.key_press(Key::Escape);
     window.run_ok();
