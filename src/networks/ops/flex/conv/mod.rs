@@ -167,4 +167,36 @@ mod tests {
             assert!(by_matrix == reference, "the blocked matrix product: {geometry:?}");
         }
     }
+
+    #[test]
+    fn results_take_no_more_memory_than_their_values() {
+        for (n, channels, out, [h, w], k, stride, padding) in
+            [(2, 32, 48, [8, 8], 3, 1, 1), (2, 33, 7, [9, 9], 3, 2, 1), (1, 16, 3, [4, 4], 1, 1, 0)]
+        {
+            let geometry = Geometry::new([h, w], [k, k], stride, padding);
+            let [oh, ow] = geometry.output;
+            let (x, grad) = (integers(n * channels * h * w), integers(n * out * oh * ow));
+            let phased = Phased::forward(&geometry);
+            let weights =
+                outer::Product { batch: n, x: &x, channels, grad: &grad, out, geometry: &geometry, phased: &phased };
+            let weights = weights.compute();
+            // What a tensor takes over it holds in full.
+            assert_eq!((weights.len(), weights.capacity()), (out * channels * k * k, weights.len()), "{geometry:?}");
+            let weight = integers(out * channels * k * k);
+            let outputs = gather::Product {
+                batch: n,
+                source: &x,
+                source_channels: channels,
+                source_size: [h, w],
+                weight: &weight,
+                order: WeightOrder::OutputFirst,
+                kernel: [k, k],
+                channels: out,
+                size: [oh, ow],
+                phased: &phased,
+            };
+            let outputs = outputs.compute();
+            assert_eq!((outputs.len(), outputs.capacity()), (grad.len(), outputs.len()), "{geometry:?}");
+        }
+    }
 }

@@ -169,7 +169,8 @@ impl Product<'_> {
     fn unpack(&self, isa: Isa, rows: &[Rows], sums: &[f32]) -> Vec<f32> {
         let (lanes, line) = (isa.lanes(), self.line(isa));
         let vectors = self.width(isa) / lanes;
-        let mut weights = Vec::with_capacity(self.out * self.channels * line);
+        // The gradient keeps this memory, so there is no more of it than values.
+        let mut weights = Vec::with_capacity(self.out * self.channels * self.phased.taps[0].len());
         let mut start = 0;
         for rows in rows {
             for row in 0..rows.used {
