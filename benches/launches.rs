@@ -1,9 +1,9 @@
 //! How many kernels the steps of an iteration launch on a GPU, counted by CubeCL itself as they are issued.
 //!
-//! `cargo bench --bench launches`, on any adapter, also one in software: launches follow from the layers, not from their width, so networks
-//! of 256x256 and 1024x1024 are counted with few channels. `-- published` takes the published width and batch, for a card with 24 GB. Burn measures
-//! several ways to compute a convolution on the adapter at hand and takes the quickest, so those differ from one to the next. What was counted stands in
-//! `benches/README.md`.
+//! `cargo bench --bench launches`, on any adapter, also one in software: launches follow from the layers, not from their width, and each block
+//! has the same layers, so small networks with few channels are counted, and what one more block adds gives those of 256x256 and 1024x1024.
+//! `-- published` counts both as they were published, on a card with 24 GB. Burn measures several ways to compute a convolution on the adapter at
+//! hand and takes the quickest, so those differ from one to the next. What was counted stands in `benches/README.md`.
 
 use std::{
     collections::BTreeMap,
@@ -24,8 +24,10 @@ const PUBLISHED: [(&str, &[usize], usize); 2] = [
     ("1024x1024", &[512, 512, 512, 512, 512, 256, 128, 64, 32], 4),
 ];
 
-/// Channels and batch where only launches are counted.
-const FEW: (usize, usize) = (4, 2);
+/// What is counted in their stead: 16x16 and 32x32, with this many channels and this batch.
+const SMALL: [usize; 2] = [3, 4];
+const CHANNELS: usize = 4;
+const BATCH: usize = 2;
 
 /// Launches by the names of their kernels.
 #[derive(Default)]
@@ -112,50 +114,107 @@ impl Setup {
     }
 }
 
+/// Launches of one step by kind, and of which kernels they are.
+#[derive(Clone, Default)]
+struct Step {
+    kinds: BTreeMap<&'static str, f64>,
+    kernels: BTreeMap<&'static str, f64>,
+}
+
+impl Step {
+    fn all(&self) -> f64 {
+        self.kinds.values().sum()
+    }
+
+    /// Adds `times` as many as another step has.
+    fn add(&mut self, other: &Self, times: f64) {
+        for (kind, count) in &other.kinds {
+            *self.kinds.entry(kind).or_default() += count * times;
+        }
+        for (kernel, count) in &other.kernels {
+            *self.kernels.entry(kernel).or_default() += count * times;
+        }
+    }
+}
+
+/// A step, and how often an iteration takes it.
+fn steps() -> [(&'static str, f64); 5] {
+    let config = TrainConfig::default();
+    [
+        ("discriminator", 1.0),
+        ("generator", 1.0),
+        ("average", 1.0),
+        ("R1", 1.0 / config.d_reg_every as f64),
+        ("path length", 1.0 / config.g_reg_every as f64),
+    ]
+}
+
+/// The launches of every step of a network.
+fn count(channels: &[usize], batch: usize, device: &Device) -> Vec<Step> {
+    let mut setup = Setup::new(channels, batch, device);
+    let one = |(name, _): (&str, f64)| {
+        // The first time compiles kernels and measures which to take.
+        setup.step(name);
+        let counts = Arc::new(Counts::default());
+        let observation = LaunchObservation::new(counts.clone());
+        setup.step(name);
+        drop(observation);
+        let mut step = Step::default();
+        for (kernel, count) in counts.0.lock().expect("no panic while counting").iter() {
+            *step.kinds.entry(kind(kernel)).or_default() += *count as f64;
+            *step.kernels.entry(kernel).or_default() += *count as f64;
+        }
+        eprintln!("{} blocks, {name}: {} launches", channels.len(), step.all());
+        step
+    };
+    steps().map(one).into()
+}
+
+fn print(name: &str, counted: &[Step]) {
+    println!("\nStyleGAN2 {name}");
+    let mut iteration = Step::default();
+    for ((step, times), launches) in steps().into_iter().zip(counted) {
+        println!("{step:<14} {:>6.0} launches", launches.all());
+        iteration.add(launches, times);
+    }
+    println!("{:<14} {:>6.0} launches, of these", "an iteration", iteration.all());
+    for (kind, count) in &iteration.kinds {
+        println!("  {count:>7.1} {kind}");
+    }
+    println!("  by kernel:");
+    let mut most: Vec<_> = iteration.kernels.into_iter().collect();
+    most.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    for (kernel, count) in most {
+        let short = kernel.split('<').next().unwrap_or(kernel).rsplit("::").next().unwrap_or(kernel);
+        println!("  {count:>7.1} {short}");
+    }
+}
+
 fn main() {
-    let published = std::env::args().any(|argument| argument == "published");
     let gpu = DeviceChoice::Gpu.open().expect("a Vulkan, Metal or DirectX 12 adapter");
     println!("adapter: {}", gpu.name);
-    for (name, channels, batch) in PUBLISHED {
-        let few = vec![FEW.0; channels.len()];
-        let (channels, batch) = if published { (channels, batch) } else { (&few[..], FEW.1) };
-        println!("\nStyleGAN2 {name}, channels {channels:?}, batch {batch}");
-        let mut setup = Setup::new(channels, batch, &gpu.device);
-        let config = setup.trainer.config.clone();
-        // A step, and how often an iteration takes it.
-        let steps = [
-            ("discriminator", 1.0),
-            ("generator", 1.0),
-            ("average", 1.0),
-            ("R1", 1.0 / config.d_reg_every as f64),
-            ("path length", 1.0 / config.g_reg_every as f64),
-        ];
-        let mut iteration: BTreeMap<&str, f64> = BTreeMap::new();
-        let mut kernels: BTreeMap<&str, f64> = BTreeMap::new();
-        for (step, times) in steps {
-            // The first compiles kernels and measures which to take.
-            setup.step(step);
-            let counts = Arc::new(Counts::default());
-            let observation = LaunchObservation::new(counts.clone());
-            setup.step(step);
-            drop(observation);
-            let counts = counts.0.lock().expect("no panic while counting");
-            println!("{step:<14} {:>6} launches", counts.values().sum::<usize>());
-            for (kernel, count) in counts.iter() {
-                *iteration.entry(kind(kernel)).or_default() += *count as f64 * times;
-                *kernels.entry(kernel).or_default() += *count as f64 * times;
-            }
+    if std::env::args().any(|argument| argument == "published") {
+        for (name, channels, batch) in PUBLISHED {
+            print(&format!("{name}, batch {batch}"), &count(channels, batch, &gpu.device));
         }
-        println!("{:<14} {:>6.0} launches, of these", "an iteration", iteration.values().sum::<f64>());
-        for (kind, count) in &iteration {
-            println!("  {count:>7.1} {kind}");
-        }
-        let mut most: Vec<_> = kernels.into_iter().collect();
-        most.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        println!("  by kernel:");
-        for (kernel, count) in most {
-            let short = kernel.split('<').next().unwrap_or(kernel).rsplit("::").next().unwrap_or(kernel);
-            println!("  {count:>7.1} {short}");
-        }
+        return;
+    }
+    let [fewer, more] = SMALL.map(|blocks| count(&vec![CHANNELS; blocks], BATCH, &gpu.device));
+    for (blocks, counted) in SMALL.into_iter().zip([&fewer, &more]) {
+        print(&format!("with {blocks} blocks"), counted);
+    }
+    for (name, channels, _) in PUBLISHED {
+        let beyond = (channels.len() - SMALL[1]) as f64;
+        let extended: Vec<Step> = fewer
+            .iter()
+            .zip(&more)
+            .map(|(fewer, more)| {
+                let mut step = more.clone();
+                step.add(more, beyond);
+                step.add(fewer, -beyond);
+                step
+            })
+            .collect();
+        print(&format!("{name}, with {} blocks", channels.len()), &extended);
     }
 }
