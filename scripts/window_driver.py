@@ -37,11 +37,6 @@ def set_up(theme, size, **more):
     (folder / "prefs.json").write_text(json.dumps(prefs))
 
 
-def projects():
-    """The folder of all histories."""
-    return Path(os.environ["XDG_DATA_HOME"]) / "unlearn-studio/projects"
-
-
 class Window:
     """A window of the program, with a folder for pictures of it."""
 
@@ -65,7 +60,9 @@ class Window:
         self.end()
 
     def end(self, signal=15):
-        """Ends the program."""
+        """Ends the program; once is enough."""
+        if self.log.closed:
+            return
         if self.process.poll() is None:
             self.process.send_signal(signal)
             self.process.wait(60)

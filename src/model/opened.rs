@@ -206,7 +206,7 @@ impl Model {
             generator_parameters: self.g_ema.layout.total(),
             discriminator_parameters: self.gan.as_ref().map(|gan| gan.d.layout.total()),
             maps: MapBytes {
-                drawn: self.generator.sample_bytes(&self.g_ema.device()),
+                drawn: self.generator.drawing_bytes(&self.g_ema.device()),
                 generator: self.generator.training_bytes(),
                 discriminator: self.gan.as_ref().map(|gan| gan.networks.discriminator.training_bytes()),
                 looking: looking_bytes(&self.generator, &self.g_ema.device()),

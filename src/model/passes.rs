@@ -19,8 +19,8 @@ const GPU: usize = 1 << 30;
 
 /// Bytes of images that are held at a time while samples are looked at.
 pub(super) const IMAGES_HELD: usize = 64 << 20;
-/// Samples that are looked at together at most, where their images are small.
-const LOOKED_AT: usize = 768;
+/// Samples that are looked at together at most, where their images are small: eight passes of as many as a pass may have.
+const LOOKED_AT: usize = 8 * MOST;
 
 /// Samples of a pass: as many as the maps of [`sample_bytes`](crate::networks::GeneratorNetwork::sample_bytes) leave room for.
 ///
@@ -39,5 +39,5 @@ pub fn samples_of_a_pass(generator: &Generator, device: &Device) -> usize {
 pub(super) fn looking_bytes(generator: &Generator, device: &Device) -> usize {
     let image = generator.image_channels() * generator.resolution().pow(2) * size_of::<f32>();
     let images = (LOOKED_AT * image).min(IMAGES_HELD.max(image));
-    samples_of_a_pass(generator, device) * generator.sample_bytes(device) + images
+    samples_of_a_pass(generator, device) * generator.drawing_bytes(device) + images
 }

@@ -26,8 +26,10 @@ pub enum Noise {
     None,
 }
 
-/// Maps of a layer's size that a forward pass holds at a time.
+/// Maps of a layer's size for which there is to be room in a forward pass.
 pub const MAPS_AT_ONCE: usize = 4;
+/// Maps of a layer's size that are held at a time while a sample is drawn: what an operation takes, and what it gives.
+pub const MAPS_HELD: usize = 2;
 
 /// What a family's generator is to the rest of the program. Its weights are passed to every call.
 ///
@@ -73,13 +75,18 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
         (0..self.channels().len()).map(|level| 4 << level).collect()
     }
 
-    /// Bytes that drawing one sample takes at its highest, beside the weights: an estimate from the sizes of the maps, of which a
-    /// layer has [`MAPS_AT_ONCE`] (what it takes, scaled, and what it gives, before and after what follows the convolution).
+    /// Bytes for which there is to be room when one sample is drawn, beside the weights: from the sizes of the maps, of which a layer
+    /// has [`MAPS_AT_ONCE`] (what it takes, scaled, and what it gives, before and after what follows the convolution).
     fn sample_bytes(&self, _device: &Device) -> usize {
         let layers = self.channels().into_iter().zip(self.sides());
         let largest = layers.map(|(channels, side)| channels * side * side).max().unwrap_or_default();
         let image = self.image_channels() * self.resolution() * self.resolution();
         MAPS_AT_ONCE * largest.max(image) * size_of::<f32>()
+    }
+
+    /// Bytes that drawing one sample takes at its highest, beside the weights: an estimate, in which a layer holds [`MAPS_HELD`] maps.
+    fn drawing_bytes(&self, device: &Device) -> usize {
+        self.sample_bytes(device) / MAPS_AT_ONCE * MAPS_HELD
     }
 
     /// Bytes of maps that a pass with gradients keeps of one sample until the backward pass has come to them: an estimate. A layer of

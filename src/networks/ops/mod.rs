@@ -32,7 +32,7 @@ pub use adam::AdamStep;
 pub use extension::GanOps;
 pub use filtered::{FilteredActivation, Fir2d, Lowpass};
 pub use fir::Fir;
-pub use flex::{leave_out_avx512, vector_instructions};
+pub use flex::{leave_out_avx512, vector_instructions, workspace_bytes};
 
 /// Two-dimensional convolution (correlation) without bias.
 ///

@@ -13,7 +13,7 @@ use super::{
 use crate::networks::{
     ArchitectureError, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Motion, Noise, ParamLayout, Params,
     flat::to_vec,
-    generator::MAPS_AT_ONCE,
+    generator::{MAPS_AT_ONCE, MAPS_HELD},
     params::ShapeReader,
     style::{self, Mapping, WAvg},
 };
@@ -88,6 +88,17 @@ impl Generator {
         x
     }
 
+    /// Bytes of the largest layer of one sample with so many maps of its own. On a GPU the maps between the filters are whole, in which
+    /// a layer has `up^2` pixels for each of its own; on a processor they are a plane at a time.
+    fn bytes_of_maps(&self, maps: usize, device: &Device) -> usize {
+        let is_whole = *device != Device::flex();
+        let layer = |layer: &SynthesisLayer| {
+            let between = if is_whole { 2 * (layer.factors[0] * layer.factors[0]) } else { 0 };
+            layer.outputs * layer.output_side.pow(2) * (maps + between)
+        };
+        self.layers.iter().map(layer).max().unwrap_or_default() * size_of::<f32>()
+    }
+
     /// What the network is built to follow: the radial filters and pixel-wise convolutions of configuration R follow
     /// rotations as well as translations.
     fn equivariance(&self) -> &'static str {
@@ -156,15 +167,12 @@ impl GeneratorNetwork for Generator {
         self.layers.iter().rev().skip(1).rev().map(|layer| layer.output_side).collect()
     }
 
-    /// On a GPU the maps between the filters are whole, in which a layer has `up^2` pixels for each of its own; on a processor they
-    /// are a plane at a time.
     fn sample_bytes(&self, device: &Device) -> usize {
-        let is_whole = *device != Device::flex();
-        let layer = |layer: &SynthesisLayer| {
-            let between = if is_whole { 2 * (layer.factors[0] * layer.factors[0]) } else { 0 };
-            layer.outputs * layer.output_side.pow(2) * (MAPS_AT_ONCE + between)
-        };
-        self.layers.iter().map(layer).max().unwrap_or_default() * size_of::<f32>()
+        self.bytes_of_maps(MAPS_AT_ONCE, device)
+    }
+
+    fn drawing_bytes(&self, device: &Device) -> usize {
+        self.bytes_of_maps(MAPS_HELD, device)
     }
 
     /// A layer keeps what it takes, scaled, what its convolution gives, and what its activation gives.

@@ -377,6 +377,10 @@ impl GeneratorNetwork for Network {
         (block(0).max(block(1)) + images) * size_of::<f32>()
     }
 
+    fn drawing_bytes(&self, device: &Device) -> usize {
+        self.sample_bytes(device)
+    }
+
     /// A block keeps its tokens some eighteen times (each side of the normalisations, queries, keys, values, what its MLP takes and
     /// gives within), and how each looks at each on every step of the softmax.
     fn training_bytes(&self) -> usize {

@@ -18,6 +18,8 @@ mod resample;
 mod simd;
 mod vector;
 
+pub use conv::workspace_bytes;
+
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 

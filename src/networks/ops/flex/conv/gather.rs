@@ -85,6 +85,23 @@ impl Product<'_> {
         self.batch.div_ceil(self.batch.div_ceil(group).max(1)).max(1)
     }
 
+    /// Floats that a thread takes for so many samples at a time: packed planes, and a block of results.
+    fn scratch(&self, isa: Isa, samples: usize) -> [usize; 2] {
+        let grid = &self.phased.grid;
+        let planes = self.source_channels * self.phased.source_phases.len();
+        let line = grid.columns(samples) + SLACK;
+        [planes * grid.plane(samples) + SLACK, self.phased.taps.len() * isa.rows() * line]
+    }
+
+    /// Floats that computing it takes beside its source, its weight and its result.
+    pub fn workspace(&self) -> usize {
+        let isa = Isa::detect();
+        let samples = self.items(1).iter().map(|item| item.samples).max().unwrap_or_default();
+        let weights =
+            self.channels.next_multiple_of(isa.rows()) * self.source_channels * self.kernel[0] * self.kernel[1];
+        rayon::current_num_threads() * self.scratch(isa, samples.max(1)).iter().sum::<usize>() + weights
+    }
+
     /// Splits the work by samples, and by output channels where samples are too few.
     fn items(&self, blocks: usize) -> Vec<Item> {
         let threads = rayon::current_num_threads();
@@ -177,18 +194,16 @@ impl Product<'_> {
         writer: Writer,
     ) {
         let grid = &self.phased.grid;
-        let source_phases = &self.phased.source_phases;
         let plane = grid.plane(item.samples);
         let columns = grid.columns(item.samples);
         let line = columns + SLACK;
-        let source_len = self.source_channels * source_phases.len() * plane + SLACK;
-        let output_phases = self.phased.taps.len();
+        let [source_len, results_len] = self.scratch(isa, item.samples);
         let tile_rows = isa.rows();
 
         let offsets: Vec<Vec<usize>> =
             offsets.iter().map(|k| k.iter().map(|(number, within)| number * plane + within).collect()).collect();
 
-        with_scratch(source_len + output_phases * tile_rows * line, |scratch| {
+        with_scratch(source_len + results_len, |scratch| {
             let (source, results) = scratch.split_at_mut(source_len);
             self.pack_source(item, plane, source);
             for block in blocks {

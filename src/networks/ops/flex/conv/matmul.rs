@@ -88,6 +88,12 @@ impl Product<'_> {
         sums
     }
 
+    /// Floats that computing any of them takes beside what it is given and gives: the matrix, and planes in the order of its columns.
+    pub fn workspace(&self) -> usize {
+        let samples = self.chunks().map(|(_, samples)| samples).max().unwrap_or_default();
+        (self.rows() + self.out) * samples * self.pixels()
+    }
+
     /// Whether this is the faster way.
     pub fn pays(&self) -> bool {
         self.rows() >= WIDE

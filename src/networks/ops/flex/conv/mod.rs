@@ -106,6 +106,33 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
     tensor(product.compute(), [out, channels, kernel[0], kernel[1]])
 }
 
+/// Bytes that the kernels take beside tensors for a convolution of `batch` samples with as many channels out as in, 3x3 taps and
+/// planes of `side`, forward and for its gradients: what threads pack, sums of parts of the batch, matrices.
+pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
+    let (batch, channels, size, kernel) = (batch.max(1), channels.max(1), [side.max(1); 2], [3, 3]);
+    let geometry = Geometry::new(size, kernel, 1, 1);
+    let by_matrix = matmul::Product { batch, channels, out: channels, geometry: &geometry };
+    if by_matrix.pays() {
+        return by_matrix.workspace() * size_of::<f32>();
+    }
+    let phased = Phased::forward(&geometry);
+    let outputs = gather::Product {
+        batch,
+        source: &[],
+        source_channels: channels,
+        source_size: size,
+        weight: &[],
+        order: WeightOrder::OutputFirst,
+        kernel,
+        channels,
+        size,
+        phased: &phased,
+    };
+    let weights =
+        outer::Product { batch, x: &[], channels, grad: &[], out: channels, geometry: &geometry, phased: &phased };
+    outputs.workspace().max(weights.workspace()) * size_of::<f32>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::simd::Isa;
@@ -165,6 +192,50 @@ mod tests {
             let by_matrix =
                 [product.forward(&x, &weight), product.input_grad(&weight, &grad), product.weight_grad(&x, &grad)];
             assert!(by_matrix == reference, "the blocked matrix product: {geometry:?}");
+        }
+    }
+
+    #[test]
+    fn the_kernels_of_a_layer_take_more_with_its_size_and_hardly_more_with_the_batch() {
+        let megabytes = |batch, channels, side| workspace_bytes(batch, channels, side) as f64 / 1e6;
+        // Packed planes of one sample are at least its maps, in each thread.
+        assert!(megabytes(1, 64, 64) > 64.0 * 64.0 * 64.0 * 4.0 / 1e6);
+        assert!(megabytes(1, 64, 128) > 3.0 * megabytes(1, 64, 64));
+        assert!(megabytes(64, 64, 64) < megabytes(1, 64, 64) + 8.5, "sums of parts take 8 MB at most");
+        // 256 channels of 3x3 taps at 16x16 pixels are a matrix of 2.4 MB a sample, of which 16.8 MB exist at a time.
+        assert!((megabytes(1, 256, 16) - (2304.0 + 256.0) * 256.0 * 4.0 / 1e6).abs() < 1e-3);
+        assert_eq!(workspace_bytes(64, 256, 16), 7 * workspace_bytes(1, 256, 16));
+    }
+
+    #[test]
+    fn results_take_no_more_memory_than_their_values() {
+        for (n, channels, out, [h, w], k, stride, padding) in
+            [(2, 32, 48, [8, 8], 3, 1, 1), (2, 33, 7, [9, 9], 3, 2, 1), (1, 16, 3, [4, 4], 1, 1, 0)]
+        {
+            let geometry = Geometry::new([h, w], [k, k], stride, padding);
+            let [oh, ow] = geometry.output;
+            let (x, grad) = (integers(n * channels * h * w), integers(n * out * oh * ow));
+            let phased = Phased::forward(&geometry);
+            let weights =
+                outer::Product { batch: n, x: &x, channels, grad: &grad, out, geometry: &geometry, phased: &phased };
+            let weights = weights.compute();
+            // What a tensor takes over it holds in full.
+            assert_eq!((weights.len(), weights.capacity()), (out * channels * k * k, weights.len()), "{geometry:?}");
+            let weight = integers(out * channels * k * k);
+            let outputs = gather::Product {
+                batch: n,
+                source: &x,
+                source_channels: channels,
+                source_size: [h, w],
+                weight: &weight,
+                order: WeightOrder::OutputFirst,
+                kernel: [k, k],
+                channels: out,
+                size: [oh, ow],
+                phased: &phased,
+            };
+            let outputs = outputs.compute();
+            assert_eq!((outputs.len(), outputs.capacity()), (grad.len(), outputs.len()), "{geometry:?}");
         }
     }
 }

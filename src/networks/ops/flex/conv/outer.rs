@@ -60,7 +60,7 @@ impl Product<'_> {
         let len = rows.iter().map(|rows| rows.tile * line).sum::<usize>();
         let group = self.group();
         let groups = self.batch.div_ceil(group).max(1);
-        let chunks = groups.min(PARTS).min(CHUNK_FLOATS / self.widest().max(1)).max(1);
+        let chunks = self.chunks(groups);
         let chunk = groups.div_ceil(chunks) * group;
         let share = rows.len().div_ceil(PARTS.div_ceil(chunks)).max(1);
 
@@ -116,6 +116,22 @@ impl Product<'_> {
         wanted.min(fitting).clamp(1, self.batch.max(1))
     }
 
+    /// Parts of the batch that sum on their own.
+    fn chunks(&self, groups: usize) -> usize {
+        groups.min(PARTS).min(CHUNK_FLOATS / self.widest().max(1)).max(1)
+    }
+
+    /// Floats that computing it takes beside `x`, the gradient and the result: packed planes of a group in each thread, and the
+    /// sums of every part of the batch.
+    pub fn workspace(&self) -> usize {
+        let (isa, group) = (Isa::detect(), self.group());
+        let [h, w] = self.geometry.output;
+        let x = self.phased.source_phases.len() * self.phased.grid.plane(group) * self.width(isa);
+        let grad = self.out.next_multiple_of(isa.rows()) * group * h * w;
+        let chunks = self.chunks(self.batch.div_ceil(group).max(1));
+        rayon::current_num_threads() * (x + grad) + chunks * self.widest()
+    }
+
     fn compute_item(&self, isa: Isa, item: Item) {
         let grid = &self.phased.grid;
         let phases = &self.phased.source_phases;
@@ -169,7 +185,8 @@ impl Product<'_> {
     fn unpack(&self, isa: Isa, rows: &[Rows], sums: &[f32]) -> Vec<f32> {
         let (lanes, line) = (isa.lanes(), self.line(isa));
         let vectors = self.width(isa) / lanes;
-        let mut weights = Vec::with_capacity(self.out * self.channels * line);
+        // The gradient keeps this memory, so there is no more of it than values.
+        let mut weights = Vec::with_capacity(self.out * self.channels * self.phased.taps[0].len());
         let mut start = 0;
         for rows in rows {
             for row in 0..rows.used {
