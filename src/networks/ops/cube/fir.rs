@@ -14,6 +14,8 @@ use crate::networks::ops::{Activation, Fir};
 
 /// How many taps may meet a pixel along an axis before it pays to go along one axis first and then along the other.
 const TAPS_AT_ONCE: usize = 6;
+/// How many of them are spelled out one by one instead of counted: enough for StyleGAN2's; more make a kernel slow to compile.
+const UNROLLED: usize = 4;
 
 /// Computed of every pixel of the input before it is filtered: `x * scale[n, c] + bias[c]`.
 #[derive(Clone)]
@@ -141,14 +143,14 @@ fn fir_kernel<N: Size>(
     let first_y = axis_y.first(row, comptime!(steps.up[0]), comptime!(steps.down[0]));
     let first_x = axis_x.first(column, comptime!(steps.up[1]), comptime!(steps.down[1]));
     let mut sum = Vector::<f32, N>::zeroed();
-    #[unroll(comptime!(steps.met(0) <= 6))]
+    #[unroll(comptime!(steps.met(0) <= UNROLLED))]
     for met_y in 0..comptime!(steps.met(0) as u32) {
         let tap_y = first_y.tap + met_y * comptime!(steps.up[0] as u32);
         let pixel_y = first_y.pixel + met_y as i32;
         if tap_y < comptime!(steps.taps[0] as u32) && pixel_y >= 0 && pixel_y < axis_y.len {
             let line = (outer * axis_y.len as usize + pixel_y as usize) * axis_x.len as usize;
             let mut along = Vector::<f32, N>::zeroed();
-            #[unroll(comptime!(steps.met(1) <= 6))]
+            #[unroll(comptime!(steps.met(1) <= UNROLLED))]
             for met_x in 0..comptime!(steps.met(1) as u32) {
                 let tap_x = first_x.tap + met_x * comptime!(steps.up[1] as u32);
                 let pixel_x = first_x.pixel + met_x as i32;

@@ -195,9 +195,12 @@ fn gpu_convolution_gradients_agree_with_the_composite() {
         let found = Dispatch::conv_input_grad(gpu.put::<4>(&weight), gpu.image(&grad), [h, w], stride, padding);
         let expected = composite::conv_input_grad::<Flex>(weight, grad.clone(), [h, w], stride, padding);
         assert_same::<4>(&format!("input, stride {stride}"), found, expected);
-        let found = Dispatch::conv_weight_grad(gpu.image(&x), gpu.image(&grad), [k, k], stride, padding);
-        let expected = composite::conv_weight_grad::<Flex>(x, grad, [k, k], stride, padding);
-        assert_same::<4>(&format!("weight, stride {stride}"), found, expected);
+        // Burn measures how to compute it, which takes long in software.
+        if stride == 1 {
+            let found = Dispatch::conv_weight_grad(gpu.image(&x), gpu.image(&grad), [k, k], stride, padding);
+            let expected = composite::conv_weight_grad::<Flex>(x, grad, [k, k], stride, padding);
+            assert_same::<4>(&format!("weight, stride {stride}"), found, expected);
+        }
     }
 }
 
