@@ -11,7 +11,8 @@ set -eu
 
 pack() {
     out=$1
-    checkout=${2:-}
+    checkout=${2:+$(realpath "$2")}
+    case $out in /*) ;; *) out=$PWD/$out ;; esac
     cd "$(dirname "$0")/.."
     export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
     scratch=$(mktemp -d)
@@ -29,7 +30,7 @@ pack() {
     [ -d "$golden" ] || golden=tests/fixtures/golden
     cp -r "$golden" "$to/golden_files"
     cp scripts/bench_stylegan2_in_pytorch.py "$to/"
-    cp "$0" "$to/run.sh"
+    cp scripts/gpu_check.sh "$to/run.sh"
     if [ -n "$checkout" ]; then
         mkdir "$to/authors"
         cp -r "$checkout/model.py" "$checkout/train.py" "$checkout/op" "$to/authors/"
@@ -68,17 +69,24 @@ step() {
     printf '%s  %s\n' "$(date +%H:%M:%S)" "$1" >&2
 }
 
-# The median of a row of the bench's table, with its unit: $1 the bench, $2 the size.
+# The median of a row of the bench's table, with its unit: $1 the bench, $2 the size. A row is "│  ├─ size  fastest │ slowest │ median │ ...", that of a
+# bench itself has no numbers. Works where awk knows bytes only.
 median() {
     awk -v bench="$1" -v size="$2" '
-        /^[├╰]─ / { current = $2 }
-        current == bench && index($0, size " ") { n = split($0, cell, "│"); gsub(/^ +| +$/, "", cell[3]); print cell[3]; exit }
+        { sub(/^(│  |   )*(├─ |╰─ )/, ""); cells = split($0, cell, "│") }
+        cells > 3 && cell[3] ~ /^ *$/ { split(cell[1], word, " "); current = word[1] }
+        current == bench && index(cell[1], size " ") == 1 && cell[3] ~ /^ *[0-9]/ { gsub(/^ +| +$/, "", cell[3]); found = cell[3]; exit }
+        END { print found == "" ? "not measured" : found }
     ' "$out/iteration.txt"
 }
 
 # A part of PyTorch's output for a size: $1 the part, $2 the size's file.
 of_pytorch() {
-    [ -f "$2" ] && awk -v part="$1" '$1 == part { print $2 " ms" }' "$2" || true
+    if [ -f "$2" ]; then
+        awk -v part="$1" '$1 == part { found = $2 " ms" } END { print found == "" ? "failed" : found }' "$2"
+    else
+        echo -
+    fi
 }
 
 run() {
@@ -96,9 +104,12 @@ run() {
 
     step "the training iteration"
     for part in iteration d_step r1 g_step path_length sample; do
-        with_peak "$out/$part.peak" "$here/iteration" --bench "^$part\$|^$part::" --sample-count "${SAMPLES:-3}" ${ITERATION_OPTIONS:-} || failed=1
+        # Paths begin with the name of the program, and what matches none passes in silence; `median` finds that.
+        with_peak "$out/$part.peak" "$here/iteration" --bench "^iteration::$part::" --sample-count "${SAMPLES:-3}" ${ITERATION_OPTIONS:-} || failed=1
+        # A bench that panics leaves its row unfinished.
+        echo
     done >"$out/iteration.txt" 2>"$out/iteration.err"
-    with_peak "$out/large.peak" "$here/iteration" --bench large >>"$out/iteration.txt" 2>>"$out/iteration.err" || failed=1
+    with_peak "$out/large.peak" "$here/iteration" --bench "^iteration::large_" >>"$out/iteration.txt" 2>>"$out/iteration.err" || failed=1
 
     if [ -d "$here/authors" ] && "$python" -c 'import torch' 2>/dev/null; then
         where=cuda
@@ -108,7 +119,7 @@ run() {
             shift
             step "the authors' code on $where: $name"
             "$python" "$here/bench_stylegan2_in_pytorch.py" "$here/authors" --device "$where" "$@" >"$out/pytorch-$name.txt" 2>"$out/pytorch-$name.err" ||
-                echo "  failed: see $out/pytorch-$name.err" >&2
+                { echo "  failed: see $out/pytorch-$name.err" >&2; failed=1; }
         }
         time_authors 32-32 --channels 32,32,32,32
         time_authors 64-64 --channels 64,64,64,64,64
@@ -147,6 +158,9 @@ run() {
         tail -n 12 "$out/job.txt"
     } >"$out/table.md"
     cat "$out/table.md"
+    # Configuration F is left out on a CPU.
+    ! grep -q 'configuration F.*not measured' "$out/table.md" || [ "$device" != gpu ] || failed=1
+    ! grep -v 'configuration F' "$out/table.md" | grep -q 'not measured' || failed=1
     [ "$failed" = 0 ] || { echo "gpu_check: something failed; see $out" >&2; exit 1; }
 }
 
