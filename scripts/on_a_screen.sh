@@ -29,4 +29,6 @@ pids+=($!)
 "$launcher" --launch-immediately --a11y=1 --screen-reader=1 >/dev/null 2>&1 &
 pids+=($!)
 sleep 2
+# A screen that somebody else has is not to be typed on.
+kill -0 "${pids[0]}" 2>/dev/null || { echo "on_a_screen: there is no screen $DISPLAY to be had" >&2; exit 1; }
 "$@"
