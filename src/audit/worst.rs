@@ -128,10 +128,11 @@ pub(super) fn masked(
     if pictures.is_empty() {
         return Ok(Some(out));
     }
-    for subject in subjects {
-        let Some(network) = subject.generator.completion() else { continue };
+    // Of all models as much is hidden as of the original, so that their numbers can be compared.
+    let usual = subjects[0].generator.completion().map_or(0.0, |network| network.mask_ratio());
+    for subject in subjects.iter().filter(|subject| subject.generator.completion().is_some()) {
         for samples in WorstSamples::MASKED {
-            let masking = Masking { hidden: Hidden::Random, share: Some(samples.hidden(network.mask_ratio())) };
+            let masking = Masking { hidden: Hidden::Random, share: Some(samples.hidden(usual)) };
             let generator = subject.generator.clone().with_masking(masking);
             let mut sampler = Sampler::new(&generator, &subject.weights);
             let [c, h, w] = sampler.image_shape();

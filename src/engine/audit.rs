@@ -224,9 +224,10 @@ pub(super) fn audit(
         seed: request.seed,
     };
     let attacks = Instant::now();
-    let mut paused = std::time::Duration::ZERO;
+    let paused_before = control.paused_for();
+    let mut paused = paused_before;
     let mut tell = |part: Part, done: usize, of: usize| {
-        let spent = attacks.elapsed().saturating_sub(paused).as_secs_f64();
+        let spent = attacks.elapsed().saturating_sub(paused - paused_before).as_secs_f64();
         let share = done as f64 / of.max(1) as f64;
         control.seconds_left = (share > BELIEVED).then(|| spent * (1.0 - share) / share);
         let flow = control.progress(Some(part), done, of);

@@ -243,6 +243,19 @@ fn a_retrained_model_is_chosen_compared_with_kept_and_cleared() {
     let notices = app(&mut window).studio().notices.all().to_vec();
     assert!(notices.iter().all(|notice| !notice.text.contains("never-saw-it")), "{notices:?}");
     assert_eq!(kept(&mut window), Some(Retrained::File(other)));
+    // Of a node that is not in view, which its menu can audit as well, it is said where failures are.
+    let select = |window: &mut Window, node: u64| {
+        app(window).studio().show_history(node);
+        until(window, "the node", |app| app.studio().selected_node().is_some_and(|selected| selected.id == node));
+    };
+    select(&mut window, 0);
+    app(&mut window).studio().start_audit(1);
+    until(&mut window, "its end", |app| app.studio().audit.is_none());
+    window.run_ok();
+    let notices = app(&mut window).studio().notices.all().to_vec();
+    assert!(notices.iter().any(|notice| notice.text.contains("never-saw-it")), "{notices:?}");
+    select(&mut window, 1);
+    window.run_ok();
     press_button(&mut window, "Clear retrained model");
     until(&mut window, "the choice", |app| {
         let history = app.studio().history.clone();

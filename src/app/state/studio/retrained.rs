@@ -63,9 +63,12 @@ impl Studio {
     }
 
     /// Whether a failure is that of the retrained model of the audit in progress, whose file may have changed or gone since it was chosen: then
-    /// it is said where that is.
+    /// it is said where that is, if that is in view.
     pub(super) fn take_retrained_failure(&mut self, sentence: &str) -> bool {
         let Some(audited) = self.running_audit().map(|audit| audit.node) else { return false };
+        if self.selected_node().is_none_or(|node| node.id != audited) {
+            return false;
+        }
         let node = self.history.as_ref().and_then(|history| history.manifest.node(audited));
         let file = node.and_then(|node| self.retrained_for(node)).map(|(file, _)| file.display().to_string());
         if !file.is_some_and(|file| sentence.contains(&file)) {
