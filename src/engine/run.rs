@@ -15,7 +15,7 @@ use super::{
     export::export,
     history,
     job::{outcome, send_event},
-    memory_estimate::{MICRO_BATCH, fit},
+    memory_estimate::{MICRO_BATCH, MemoryEstimate, fit},
     phase::Phase,
     prepare::{ensure_discriminator, find_pools},
     project_card::AskedRun,
@@ -26,6 +26,7 @@ use super::{
     time_left::TimeLeft,
 };
 use crate::{
+    device::Kind,
     feedback::{Feedback, FeedbackSummary, MarksProbe, Pools, estimate_gone, gone_samples},
     metrics::{Labeler, Target},
     model::program,
@@ -195,7 +196,11 @@ fn fit_into_memory(session: &Session, request: &mut RunRequest) -> Result<Option
     let Some(free) = session.device.usable_memory() else { return Ok(None) };
     // What is kept of a run that has a node is on the disk.
     let snapshots = if session.project.is_some() { 0 } else { session.auto_snapshots };
-    let Some(fit) = fit(&session.model()?.card(), &request.settings, snapshots, free) else { return Ok(None) };
+    let card = session.model()?.card();
+    let Some(estimate) = MemoryEstimate::of(&card, &request.settings, snapshots) else { return Ok(None) };
+    // Of a card all memory is known, in which the model is already.
+    let free = if session.device.kind == Kind::Cpu { free } else { free.saturating_sub(estimate.model as u64) };
+    let Some(fit) = fit(&card, &request.settings, snapshots, free) else { return Ok(None) };
     request.settings.set(MICRO_BATCH, fit.micro_batch).map_err(EngineError::Settings)?;
     Ok(Some(fit.sentence(free)))
 }

@@ -56,8 +56,12 @@ mod tests {
     use crate::{
         checkpoint, device,
         device::{ComputeDevice, Kind},
-        engine::{Command, Engine, Event, ProjectRequest, RunReport, RunRequest, small_device},
+        engine::{
+            Command, Engine, Event, ProjectRequest, RunReport, RunRequest, memory_estimate::MemoryEstimate,
+            small_device,
+        },
         feedback::{Feedback, FeedbackSource, Mark, Sample},
+        model::Model,
         networks::LatentAddress,
         unlearn::{Settings, method},
     };
@@ -157,6 +161,24 @@ mod tests {
             assert!(warnings.len() == 1 && warnings[0].contains("4 samples are computed at a time"), "{warnings:?}");
             assert_eq!(report.is_ok(), ends_well, "{fits}");
         }
+    }
+
+    #[test]
+    fn what_a_model_takes_of_a_graphics_card_is_not_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model(folder.path());
+        let command = run(&model, 1, 16);
+        let Command::Start(request) = &command else { unreachable!() };
+        let card = Model::load_with_classes(&model, None, &device::cpu().device, &mut |_, _| {}).unwrap().card();
+        let needed = MemoryEstimate::of(&card, &request.settings, 0).unwrap().beside_the_model();
+        // Nine tenths of this are enough, were all of it free.
+        let memory = Some((needed / 0.9) as u64 + 2);
+        let engine = Engine::start(ComputeDevice { memory, ..tight() }).unwrap();
+        engine.send(Command::Load(model.into()));
+        engine.send(command);
+        let (warnings, _, report) = told(&engine);
+        assert!(warnings.len() == 1 && warnings[0].contains("computed at a time"), "{warnings:?}");
+        report.unwrap();
     }
 
     #[test]
