@@ -83,6 +83,13 @@ impl Autosave {
     }
 }
 
+/// A run that breaks off goes on from what it gave to be saved, and nothing is written into its folder behind its back.
+impl Drop for Autosave {
+    fn drop(&mut self) {
+        self.wait();
+    }
+}
+
 /// What a saved state was made of.
 pub(super) fn resume_point(
     state: RunState,
@@ -99,4 +106,27 @@ pub(super) fn resume_point(
         counters => serde_json::from_value(counters).map_err(|error| EngineError::Internal(error.to_string()))?,
     };
     Ok((ResumePoint { position, tensors }, counters))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn what_was_given_to_be_saved_is_on_the_disk_when_a_run_breaks_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("run");
+        let tensors = [("values".to_owned(), Tensor::ones([4_000_000], &Device::flex()))].into_iter().collect();
+        let point = ResumePoint { position: serde_json::json!({ "iteration": 3 }), tensors };
+        let broke_off = std::panic::catch_unwind(|| {
+            let mut autosave = Autosave::new(file.clone(), EVERY);
+            autosave.save(point, &Counters { iterations: 4, ..Counters::default() });
+            panic!("wgpu error: Out of Memory");
+        });
+        assert!(broke_off.is_err() && file.is_file());
+        let (_, counters) = resume_point(RunState::load(&file).unwrap(), &Device::flex()).unwrap();
+        assert_eq!(counters.iterations, 4);
+    }
 }

@@ -40,6 +40,8 @@ pub(super) struct RunControl<'a> {
     pub(super) stopped: bool,
     /// Whether the worker is to end as well; the caller's, so that it survives an error or a panic of the run.
     pub(super) quit: &'a mut bool,
+    /// Samples computed at once, while running out of memory may be due to them; the caller's, too.
+    pub(super) pass: &'a mut Option<usize>,
     paused: bool,
     /// Whether the state in training may be shown and exported as a result.
     is_result: bool,
@@ -89,7 +91,7 @@ impl<'a> RunControl<'a> {
         session: &'a mut Session,
         commands: &'a Receiver<Command>,
         events: &'a Sender<Event>,
-        quit: &'a mut bool,
+        (quit, pass): (&'a mut bool, &'a mut Option<usize>),
         plan: Plan,
     ) -> Self {
         Self {
@@ -98,6 +100,7 @@ impl<'a> RunControl<'a> {
             events,
             stopped: false,
             quit,
+            pass,
             paused: false,
             is_result: false,
             iterations: 0,

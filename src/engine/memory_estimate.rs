@@ -199,11 +199,10 @@ pub fn fit(card: &ModelCard, settings: &Settings, snapshots: usize, free: u64) -
     found
 }
 
-/// A smaller micro-batch than these settings have, or than `last`, whichever is smaller; `None` if there is none.
-pub fn smaller(settings: &Settings, last: Option<usize>) -> Option<usize> {
+/// A smaller micro-batch of a run with these settings than so many samples computed at once; `None` if there is none.
+pub fn smaller(settings: &Settings, samples: usize) -> Option<usize> {
     settings.field(MICRO_BATCH)?;
-    let pass = settings.plan()?.pass;
-    halved(settings, last.map_or(pass, |last| last.min(pass)))
+    halved(settings, samples)
 }
 
 /// About half of a micro-batch. A discriminator looks at samples in groups, so parts hold whole ones; without it they go down to
@@ -375,8 +374,8 @@ mod tests {
     fn parts_become_smaller_until_a_discriminator_sees_no_group_or_one_sample_is_left() {
         let all = |id: &str, batch: usize, micro_batch: usize| {
             let settings = settings(id, &[("batch", batch), ("micro-batch", micro_batch)]);
-            let first = smaller(&settings, None);
-            std::iter::successors(first, |last| smaller(&settings, Some(*last))).collect::<Vec<_>>()
+            let first = smaller(&settings, settings.plan().unwrap().pass);
+            std::iter::successors(first, |last| smaller(&settings, *last)).collect::<Vec<_>>()
         };
         assert_eq!(all("reject", 16, 0), [8, 4]);
         assert_eq!(all("reject", 24, 0), [12, 8, 4]);

@@ -15,7 +15,7 @@ use super::{
     export::export,
     history,
     job::{outcome, send_event},
-    memory_estimate::{MICRO_BATCH, fit},
+    memory_estimate::{MICRO_BATCH, MemoryEstimate, fit},
     phase::Phase,
     prepare::{ensure_discriminator, find_pools},
     project_card::AskedRun,
@@ -26,6 +26,7 @@ use super::{
     time_left::TimeLeft,
 };
 use crate::{
+    device::Kind,
     feedback::{Feedback, FeedbackSummary, MarksProbe, Pools, estimate_gone, gone_samples},
     metrics::{Labeler, Target},
     model::program,
@@ -53,13 +54,14 @@ enum Beginning {
 }
 
 /// Runs a method on the session's model; the result stays in the session and, where a history is kept, becomes a node.
-/// `quit` is set if the worker should end; a run that can go on later has no report then.
+/// `quit` is set if the worker should end; a run that can go on later has no report then. `pass` is how many samples are computed at
+/// once, set while running out of memory may be due to them: from the warm-up of a discriminator until training is over.
 pub(super) fn run(
     session: &mut Session,
     job: Job,
     commands: &Receiver<Command>,
     events: &Sender<Event>,
-    quit: &mut bool,
+    (quit, pass): (&mut bool, &mut Option<usize>),
 ) -> Result<Option<RunReport>, EngineError> {
     let (beginning, mut request) = match job {
         Job::New(request) => (Beginning::Start, *request),
@@ -79,7 +81,6 @@ pub(super) fn run(
     // What can be wrong with the request is found before anything is computed or written.
     let measurement = request.evaluation.clone().map(Measurement::open).transpose()?;
     request.settings.check().map_err(EngineError::Settings)?;
-    let plan = request.settings.plan().ok_or(EngineError::State("these settings cannot be run"))?;
     let needs = request.settings.method().needs(request.settings.values());
     if needs.classes && session.model()?.generator.classes() < 2 {
         return Err(EngineError::State("these settings are for a model that draws classes, and this one draws none"));
@@ -106,6 +107,7 @@ pub(super) fn run(
     {
         send_event(events, Event::Warning(warning));
     }
+    let plan = request.settings.plan().ok_or(EngineError::State("these settings cannot be run"))?;
     let node = match beginning {
         Beginning::Node(node) => Some(node),
         _ if request.preview => None,
@@ -120,7 +122,7 @@ pub(super) fn run(
         _ => None,
     };
     let began = std::panic::AssertUnwindSafe(|| {
-        let mut control = RunControl::new(session, commands, events, quit, plan);
+        let mut control = RunControl::new(session, commands, events, (quit, pass), plan);
         control.node = node;
         if let Some(card) = history::card(control.session, node) {
             control.send_event(Event::Project(Some(card)));
@@ -171,7 +173,7 @@ pub(super) fn open_unended(session: &mut Session) -> Result<bool, EngineError> {
 }
 
 /// Whether what goes on is a run of which there is no node.
-fn is_in_memory(session: &Session) -> bool {
+pub(super) fn is_in_memory(session: &Session) -> bool {
     session.stopped.is_some() && session.project.as_ref().is_none_or(|project| project.unfinished().is_none())
 }
 
@@ -194,7 +196,11 @@ fn fit_into_memory(session: &Session, request: &mut RunRequest) -> Result<Option
     let Some(free) = session.device.usable_memory() else { return Ok(None) };
     // What is kept of a run that has a node is on the disk.
     let snapshots = if session.project.is_some() { 0 } else { session.auto_snapshots };
-    let Some(fit) = fit(&session.model()?.card(), &request.settings, snapshots, free) else { return Ok(None) };
+    let card = session.model()?.card();
+    let Some(estimate) = MemoryEstimate::of(&card, &request.settings, snapshots) else { return Ok(None) };
+    // Of a card all memory is known, in which the model is already.
+    let free = if session.device.kind == Kind::Cpu { free } else { free.saturating_sub(estimate.model as u64) };
+    let Some(fit) = fit(&card, &request.settings, snapshots, free) else { return Ok(None) };
     request.settings.set(MICRO_BATCH, fit.micro_batch).map_err(EngineError::Settings)?;
     Ok(Some(fit.sentence(free)))
 }
@@ -224,6 +230,7 @@ fn run_request(
         return control.left_off();
     };
     let label = clock.elapsed().as_secs_f64();
+    *control.pass = Some(plan.pass);
     let feedback = FeedbackSummary {
         negatives: marks.negatives().count(),
         positives: marks.positives().count(),
@@ -282,6 +289,7 @@ fn run_request(
     let values = settings.values();
     let asked = Request { base: &base, negatives: &mut negatives, positives: &mut positives, values, resume };
     let outcome = method.run(asked, control)?;
+    *control.pass = None;
     if outcome.state.is_some() {
         // Some methods make it in one go.
         control.supersede();

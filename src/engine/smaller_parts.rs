@@ -5,7 +5,7 @@ use super::{
     history,
     memory_estimate::{MICRO_BATCH, smaller},
     request::RunRequest,
-    run::Job,
+    run::{Job, is_in_memory},
     session::Session,
 };
 
@@ -13,24 +13,26 @@ use super::{
 pub(super) struct SmallerParts {
     /// What is to be run.
     pub(super) job: Job,
-    /// Samples computed at once.
-    pub(super) samples: usize,
     /// What it is to be told with, after which what the run told before does not count.
     pub(super) events: [Event; 2],
 }
 
-/// The run that broke off with fewer samples at a time than it had (or than `last`, the last time): from where it was saved, else from its
-/// beginning, where that is known (`asked`). `None` if there are no smaller parts.
+/// The run that broke off, with fewer samples at a time than the `last` ones: from where it was saved or stopped, else from its beginning,
+/// where that is known (`asked`). `None` if there are no smaller parts.
 pub(super) fn in_smaller_parts(
     session: &mut Session,
     asked: Option<Box<RunRequest>>,
-    last: Option<usize>,
+    last: usize,
 ) -> Option<SmallerParts> {
     let is_saved = session.project.as_ref().is_some_and(|project| project.unfinished().is_some());
     let (job, samples, how) = match (is_saved, asked) {
-        (true, _) => {
-            let (_, kept) = history::interrupted(session).ok()?;
-            let samples = smaller(&kept.request.settings, last)?;
+        (true, _) | (false, None) => {
+            let stopped = session.stopped.as_ref().filter(|_| is_in_memory(session));
+            let settings = match stopped {
+                Some(stopped) => stopped.request.settings.clone(),
+                None => history::interrupted(session).ok()?.1.request.settings,
+            };
+            let samples = smaller(&settings, last)?;
             (Job::Continue(Some(samples)), samples, "goes on from where it was saved")
         }
         (false, Some(mut request)) => {
@@ -38,11 +40,10 @@ pub(super) fn in_smaller_parts(
             request.settings.set(MICRO_BATCH, samples).ok()?;
             (Job::New(request), samples, "begins again")
         }
-        (false, None) => return None,
     };
     let computing = if samples == 1 { "1 sample".to_owned() } else { format!("{samples} samples") };
     let sentence = format!("the device's memory was too small: the run {how}, computing {computing} at a time");
-    Some(SmallerParts { job, samples, events: [Event::Warning(sentence), Event::Restarted] })
+    Some(SmallerParts { job, events: [Event::Warning(sentence), Event::Restarted] })
 }
 
 #[cfg(test)]
@@ -54,8 +55,13 @@ mod tests {
 
     use crate::{
         checkpoint, device,
-        engine::{Command, Engine, Event, ProjectRequest, RunReport, RunRequest, small_device},
+        device::{ComputeDevice, Kind},
+        engine::{
+            Command, Engine, Event, ProjectRequest, RunReport, RunRequest, memory_estimate::MemoryEstimate,
+            small_device,
+        },
         feedback::{Feedback, FeedbackSource, Mark, Sample},
+        model::Model,
         networks::LatentAddress,
         unlearn::{Settings, method},
     };
@@ -134,6 +140,88 @@ mod tests {
         assert!(warnings.iter().any(|warning| warning == expected), "{warnings:?}");
         assert!(iterations[0] > 0 && iterations.last() == Some(&5), "{iterations:?}");
         assert_eq!((report.iterations, report.settings.get("micro-batch")), (6, Some(&4.into())));
+    }
+
+    /// A device that says how much memory it has, which is next to none.
+    fn tight() -> ComputeDevice {
+        ComputeDevice { kind: Kind::Integrated, memory: Some(1), ..device::cpu() }
+    }
+
+    #[test]
+    fn a_micro_batch_chosen_by_memory_is_what_is_computed_and_what_is_made_smaller() {
+        // Of a discriminator's groups of four the smallest part is chosen at once.
+        for (fits, ends_well) in [(4, true), (1, false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let model = model(folder.path());
+            small_device::fits(&model, fits, 0);
+            let engine = Engine::start(tight()).unwrap();
+            engine.send(Command::Load(model.clone().into()));
+            engine.send(run(&model, 2, 16));
+            let (warnings, _, report) = told(&engine);
+            assert!(warnings.len() == 1 && warnings[0].contains("4 samples are computed at a time"), "{warnings:?}");
+            assert_eq!(report.is_ok(), ends_well, "{fits}");
+        }
+    }
+
+    #[test]
+    fn what_a_model_takes_of_a_graphics_card_is_not_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model(folder.path());
+        let command = run(&model, 1, 16);
+        let Command::Start(request) = &command else { unreachable!() };
+        let card = Model::load_with_classes(&model, None, &device::cpu().device, &mut |_, _| {}).unwrap().card();
+        let needed = MemoryEstimate::of(&card, &request.settings, 0).unwrap().beside_the_model();
+        // Nine tenths of this are enough, were all of it free.
+        let memory = Some((needed / 0.9) as u64 + 2);
+        let engine = Engine::start(ComputeDevice { memory, ..tight() }).unwrap();
+        engine.send(Command::Load(model.into()));
+        engine.send(command);
+        let (warnings, _, report) = told(&engine);
+        assert!(warnings.len() == 1 && warnings[0].contains("computed at a time"), "{warnings:?}");
+        report.unwrap();
+    }
+
+    #[test]
+    fn what_was_stopped_goes_on_in_smaller_parts() {
+        for keeps_history in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let model = model(folder.path());
+            let engine = Engine::start(device::cpu()).unwrap();
+            engine.send(Command::Load(model.clone().into()));
+            if keeps_history {
+                engine.send(Command::Project(Box::new(ProjectRequest::KeepIn(folder.path().join("p.unlearn")))));
+            }
+            engine.send(run(&model, 60, 8));
+            let until = Instant::now() + Duration::from_secs(60);
+            while !matches!(engine.events.recv_deadline(until).expect("an iteration"), Event::Iteration(_)) {}
+            engine.send(Command::Stop);
+            let stopped = told(&engine).2.unwrap();
+            assert!(stopped.stopped && (1..60).contains(&stopped.iterations), "{}", stopped.iterations);
+            small_device::fits(&model, 4, 0);
+            engine.send(Command::Project(Box::new(ProjectRequest::Continue { micro_batch: None })));
+            let (warnings, iterations, report) = told(&engine);
+            assert!(warnings.iter().any(|told| told.ends_with("computing 4 samples at a time")), "{warnings:?}");
+            assert_eq!((iterations[0], iterations.last()), (stopped.iterations, Some(&59)));
+            assert_eq!(report.unwrap().settings.get("micro-batch"), Some(&4.into()));
+        }
+    }
+
+    #[test]
+    fn fewer_samples_than_whoever_goes_on_chose_are_computed() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model(folder.path());
+        let engine = Engine::start(device::cpu()).unwrap();
+        engine.send(Command::Load(model.clone().into()));
+        engine.send(run(&model, 60, 16));
+        let until = Instant::now() + Duration::from_secs(60);
+        while !matches!(engine.events.recv_deadline(until).expect("an iteration"), Event::Iteration(_)) {}
+        engine.send(Command::Stop);
+        told(&engine).2.unwrap();
+        small_device::fits(&model, 4, 0);
+        engine.send(Command::Project(Box::new(ProjectRequest::Continue { micro_batch: Some(8) })));
+        let (warnings, ..) = told(&engine);
+        let smaller: Vec<_> = warnings.iter().filter(|told| told.contains("at a time")).collect();
+        assert!(smaller.len() == 1 && smaller[0].ends_with("computing 4 samples at a time"), "{warnings:?}");
     }
 
     #[test]

@@ -283,7 +283,7 @@ impl Worker<'_> {
     /// Runs a method; `false` if the worker is to end.
     fn run(&mut self, job: Job) -> bool {
         let Self { session, commands, events, .. } = self;
-        let (mut job, mut samples, mut quit) = (job, None, false);
+        let (mut job, mut pass, mut quit) = (job, None, false);
         let report = loop {
             let asked = match &job {
                 Job::New(request) => Some(request.clone()),
@@ -293,19 +293,19 @@ impl Worker<'_> {
                 if matches!(job, Job::Continue(_)) && open_unended(session)? {
                     send_opened(session, events);
                 }
-                run(session, job, commands, events, &mut quit)
+                run(session, job, commands, events, (&mut quit, &mut pass))
             });
             let sentence = match ended {
                 Ok(report) => break Some(report),
                 Err(sentence) => sentence,
             };
-            let can_shrink = !quit && is_out_of_memory(&sentence);
-            let Some(smaller) = can_shrink.then(|| in_smaller_parts(session, asked, samples)).flatten() else {
+            let too_many = pass.take().filter(|_| !quit && is_out_of_memory(&sentence));
+            let Some(smaller) = too_many.and_then(|samples| in_smaller_parts(session, asked, samples)) else {
                 send_event(events, Event::Failed(sentence));
                 break None;
             };
             smaller.events.into_iter().for_each(|event| send_event(events, event));
-            (job, samples) = (smaller.job, Some(smaller.samples));
+            job = smaller.job;
         };
         if quit {
             return false;
