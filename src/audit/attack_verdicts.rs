@@ -54,7 +54,9 @@ pub(super) fn searched(findings: &Findings) -> String {
             .map(|found| &found.search)
     };
     let times = |search: &Search| {
-        let half = search.steps_for_half.map_or(String::new(), |steps| format!(", half of them within {steps} steps"));
+        let half = search
+            .steps_for_half
+            .map_or(String::new(), |steps| format!(", half of them within {}", counted(steps, "step")));
         format!("{} of {} starts{half}", search.found.count, search.found.of)
     };
     let mut parts = Vec::new();
@@ -148,13 +150,18 @@ pub(super) fn hardest(findings: &Findings) -> Option<String> {
     Some(sentence + ".")
 }
 
+/// A number and what it counts.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 pub(super) fn comes_back(findings: &Findings) -> String {
     if findings.relearning.is_empty() {
         return "That was left out of this audit.".to_owned();
     }
     let of =
         |role: Role| findings.relearning.iter().filter(move |found| found.model == role).map(|found| &found.relearning);
-    let plural = |count: usize| if count == 1 { "1 picture".to_owned() } else { format!("{count} pictures") };
+    let plural = |count: usize| counted(count, "picture");
     if of(Role::Result).all(|found| found.steps_to_half == Some(0)) {
         return "It need not come back: without any training, at least half of it is there.".to_owned();
     }
@@ -163,8 +170,12 @@ pub(super) fn comes_back(findings: &Findings) -> String {
             let last = found.curve.last().map_or(0, |(step, _)| *step);
             let mut part = match found.steps_to_half {
                 Some(0) => "half of it is there without any training".to_owned(),
-                Some(steps) => format!("half of it is back after {steps} steps on {}", plural(found.pictures)),
-                None => format!("not half of it came back within {last} steps on {}", plural(found.pictures)),
+                Some(steps) => {
+                    format!("half of it is back after {} on {}", counted(steps, "step"), plural(found.pictures))
+                }
+                None => {
+                    format!("not half of it came back within {} on {}", counted(last, "step"), plural(found.pictures))
+                }
             };
             if let Some(other) = of(Role::Retrained).find(|other| other.pictures == found.pictures) {
                 part += &match other.steps_to_half {

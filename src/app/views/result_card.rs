@@ -28,8 +28,9 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         ui.label(RichText::new(title).heading().color(colour));
         outcome(ui, report);
         let took = format_duration(report.seconds.method());
+        let steps = if report.iterations == 1 { "step" } else { "steps" };
         let iterations = group_digits(report.iterations);
-        widgets::explain(ui, format!("{iterations} unlearning steps, {took} in total."));
+        widgets::explain(ui, format!("{iterations} unlearning {steps}, {took} in total."));
         let (is_result, can_go_on) = (report.iterations > 0, report.can_go_on.is_some());
         if is_result || can_go_on {
             ui.add_space(6.0);
