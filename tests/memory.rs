@@ -2,13 +2,16 @@
 //!
 //! One test alone in its program: the counter sees all threads.
 
+#[path = "common/counting.rs"]
+mod counting;
+
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
+use counting::Counting;
 use unlearn_studio::{
     checkpoint::{self, Checkpoint},
     device,
@@ -18,12 +21,10 @@ use unlearn_studio::{
     unlearn::{Settings, method},
 };
 
-/// Counts what the whole program holds of the heap, and the most it has held.
-struct Counting;
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting { took, gave };
 
+// What the whole program holds of the heap, and the most it has held.
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
@@ -34,30 +35,6 @@ fn took(size: usize) {
 
 fn gave(size: usize) {
     HELD.fetch_sub(size, Ordering::Relaxed);
-}
-
-// SAFETY: every call is the system allocator's own; the counters are plain numbers.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        gave(layout.size());
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        took(size);
-        gave(layout.size());
-        unsafe { System.realloc(pointer, layout, size) }
-    }
 }
 
 /// What it may be off by, either way.

@@ -2,6 +2,8 @@
 //! and nothing in it is run. How long it takes is measured by `cargo bench --bench waits`.
 
 mod allocation;
+#[path = "../common/counting.rs"]
+mod counting;
 mod crafted;
 mod mutated_text;
 mod mutation;
