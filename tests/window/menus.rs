@@ -66,3 +66,16 @@ fn lists_of_choices_stay_within_the_panel() {
         assert!(list.right() <= end + 0.5, "{width}: {list:?} ends beyond {end}");
     }
 }
+
+#[test]
+fn a_bundled_model_is_offered_its_labeler() {
+    let mut window = window();
+    assert!(window.query_by_label("Use the one for this model").is_none(), "nobody made one for that");
+    press_button(&mut window, "Open");
+    press(&mut window, "Bundled digits");
+    until(&mut window, "the digits", |app| app.studio().bundled_labeler.is_some());
+    press(&mut window, "Use the one for this model");
+    until(&mut window, "the labeler", |app| app.studio().labeler.is_some());
+    window.run_ok();
+    assert!(window.query_by_label("Class 4 must go").is_some());
+}

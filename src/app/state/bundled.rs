@@ -1,15 +1,58 @@
-//! The models that come with the program.
+//! The models and labelers that come with the program.
 
 use std::path::{Path, PathBuf};
 
-/// The model that is opened if none is named.
-pub fn bundled_model() -> Option<PathBuf> {
-    bundled("assets/models/avatars-64.safetensors")
+/// A model that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct BundledModel {
+    /// As menus call it.
+    pub name: &'static str,
+    /// What it draws.
+    pub help: &'static str,
+    /// Whether it completes pictures: faces that are drawn when it is opened.
+    pub completes: bool,
+    file: &'static str,
 }
 
-/// The masked autoencoder of drawn faces; the faces it completes are drawn when it is opened.
-pub fn bundled_completion() -> Option<PathBuf> {
-    bundled("assets/models/avatars-mae-64.safetensors")
+/// In the order of menus.
+pub const BUNDLED_MODELS: [BundledModel; 3] = [
+    BundledModel {
+        name: "Bundled faces",
+        help: "A StyleGAN2 of faces that the program draws: hats, glasses, beards.",
+        completes: false,
+        file: "assets/models/avatars-64.safetensors",
+    },
+    BundledModel {
+        name: "Bundled faces, completed",
+        help: "A masked autoencoder: it completes drawn faces of which it sees a quarter.",
+        completes: true,
+        file: "assets/models/avatars-mae-64.safetensors",
+    },
+    BundledModel {
+        name: "Bundled digits",
+        help: "A StyleGAN2 of handwritten digits (MNIST).",
+        completes: false,
+        file: "assets/models/digits-32.safetensors",
+    },
+];
+
+impl BundledModel {
+    /// Where it lies, if it does.
+    pub fn path(&self) -> Option<PathBuf> {
+        bundled(self.file)
+    }
+}
+
+/// The model that is opened if none is named.
+pub fn bundled_model() -> Option<PathBuf> {
+    BUNDLED_MODELS[0].path()
+}
+
+/// The labeler that comes with the program for a model that does. Its file is named after the same data.
+pub fn bundled_labeler(model: &Path) -> Option<PathBuf> {
+    let folders = [model.parent()?.canonicalize().ok()?, bundled_models()?.canonicalize().ok()?];
+    let data = model.file_name()?.to_str()?.split('-').next()?;
+    (folders[0] == folders[1]).then(|| bundled(&format!("assets/labelers/{data}.onnx")))?
 }
 
 /// The folder of all of them.
@@ -35,6 +78,16 @@ fn installed(folder: &Path, name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_bundled_model_is_there_with_its_labeler() {
+        for model in BUNDLED_MODELS {
+            let path = model.path().expect(model.name);
+            assert!(bundled_labeler(&path).is_some_and(|labeler| labeler.is_file()), "{}", model.name);
+        }
+        let elsewhere = tempfile::tempdir().expect("a temporary folder").path().join("digits-32.safetensors");
+        assert_eq!(bundled_labeler(&elsewhere), None, "a name alone says nothing");
+    }
 
     #[test]
     fn what_is_installed_is_found_on_every_system() {

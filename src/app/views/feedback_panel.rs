@@ -238,6 +238,11 @@ fn labeler(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     });
     let Some(choice) = &mut studio.labeler else {
         widgets::explain(ui, "A classifier (.onnx) can mark samples for you and measure the result.");
+        if let Some(path) = studio.bundled_labeler.clone()
+            && ui.link("Use the one for this model").on_hover_text("It comes with the program.").clicked()
+        {
+            studio.open(path);
+        }
         return;
     };
     let file = choice.card.spec.path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -8,12 +8,7 @@ use super::{
     key_list::KeyList,
     theme, widgets,
 };
-use crate::app::state::{
-    bundled::{bundled_completion, bundled_model},
-    prefs::Theme,
-    studio::Studio,
-    window_layout::WindowLayout,
-};
+use crate::app::state::{bundled::BUNDLED_MODELS, prefs::Theme, studio::Studio, window_layout::WindowLayout};
 
 const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
 const SAVE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::S);
@@ -124,15 +119,13 @@ fn open_menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         if ui.add(Button::new("Model\u{2026}").shortcut_text("Ctrl+O")).clicked() {
             dialogs.ask(Purpose::OpenModel, studio);
         }
-        if let Some(path) = bundled_model()
-            && ui.button("Bundled faces").clicked()
-        {
-            studio.open(path);
-        }
-        if let Some(path) = bundled_completion() {
-            let help = "A masked autoencoder: it completes drawn faces of which it sees a quarter.";
-            if ui.button("Bundled faces, completed").on_hover_text(help).clicked() {
-                studio.open_with_avatars(path);
+        for model in BUNDLED_MODELS {
+            let Some(path) = model.path() else { continue };
+            if ui.button(model.name).on_hover_text(model.help).clicked() {
+                match model.completes {
+                    true => studio.open_with_avatars(path),
+                    false => studio.open(path),
+                }
             }
         }
         let pictures = ui.add_enabled(studio.completes_pictures(), Button::new("Pictures\u{2026}"));

@@ -135,6 +135,8 @@ pub struct Studio {
     pub(super) most_changed: MostChanged,
     /// The labeler.
     pub labeler: Option<LabelerChoice>,
+    /// The labeler that comes with the program for the open model.
+    pub bundled_labeler: Option<PathBuf>,
     /// What the labeler was asked that is being opened because the history knows it.
     pub(super) asked_labeler: Option<AskedLabeler>,
     /// The history whose labeler was opened with it.
@@ -223,6 +225,7 @@ impl Studio {
             timeline: Timeline::default(),
             most_changed: MostChanged::default(),
             labeler: None,
+            bundled_labeler: None,
             asked_labeler: None,
             labeler_history: None,
             suggestions: None,

@@ -6,6 +6,7 @@ use crate::{
         link::LinkEvent,
         state::{
             audit::RetrainedModels,
+            bundled::bundled_labeler,
             charts::Charts,
             marks::Marks,
             most_changed::MostChanged,
@@ -228,6 +229,7 @@ impl Studio {
         self.compared_node = None;
         self.is_previewing = false;
         self.layers.clear();
+        self.bundled_labeler = bundled_labeler(&card.file);
         self.model = Some(card);
         self.tiles.forget(|_| true);
         self.timeline = Default::default();
