@@ -103,29 +103,41 @@ pub unsafe fn as_uninit(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Floats of a cache line, where scratch memory starts.
 const LINE: usize = 16;
 
-/// Runs `f` on `len` floats that belong to this thread and hold whatever was there before.
+/// Runs `f` on `len` floats that belong to this thread and hold whatever was there before. `f` may ask for more of them.
 ///
 /// Keeping the memory spares each call the page faults of a fresh allocation.
 pub fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-    SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.len() < len + LINE {
-            scratch.resize(len + LINE, 0.0);
-        }
-        // `align_offset` may decline to answer; alignment is only a matter of speed.
-        let start = scratch.as_ptr().align_offset(4 * LINE).min(LINE);
-        f(&mut scratch[start..start + len])
-    })
+    let mut scratch = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+    if scratch.len() < len + LINE {
+        scratch.resize(len + LINE, 0.0);
+    }
+    // `align_offset` may decline to answer; alignment is only a matter of speed.
+    let start = scratch.as_ptr().align_offset(4 * LINE).min(LINE);
+    let result = f(&mut scratch[start..start + len]);
+    SCRATCH.with_borrow_mut(|all| all.push(scratch));
+    result
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scratch_memory_may_be_asked_for_within_scratch_memory() {
+        let sum = |values: &[f32]| values.iter().sum::<f32>();
+        let nested = with_scratch(100, |outer| {
+            outer.fill(1.0);
+            with_scratch(1000, |inner| inner.fill(2.0));
+            with_scratch(1000, |inner| sum(outer) + sum(inner))
+        });
+        assert_eq!(nested, 2100.0);
+    }
 
     #[test]
     fn nobody_sees_what_memory_held_before() {
