@@ -276,14 +276,11 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_of_a_layer_take_more_with_its_size_and_hardly_more_with_the_batch() {
+    fn the_kernels_of_a_layer_take_as_much_for_large_planes_as_for_small_ones() {
         let megabytes = |batch, channels, side| workspace_bytes(batch, channels, side) as f64 / 1e6;
-        // Packed planes of one sample are at least its maps, in each thread.
-        assert!(megabytes(1, 64, 64) > 64.0 * 64.0 * 64.0 * 4.0 / 1e6);
-        assert!(megabytes(1, 64, 128) > 3.0 * megabytes(1, 64, 64));
+        assert!(megabytes(1, 64, 256) < 2.0 * megabytes(1, 64, 64), "a strip at a time is packed");
         assert!(megabytes(64, 64, 64) < megabytes(1, 64, 64) + 8.5, "sums of parts take 8 MB at most");
-        // A strip of many channels is packed in parts, so that planes hardly count; the weights in tile order do.
-        assert!(megabytes(64, 512, 64) < 2.0 * megabytes(64, 512, 16));
+        // All weights in the order of the tiles.
         assert!(megabytes(1, 512, 16) > (512 * 512 * 9 * 4) as f64 / 1e6);
     }
 
