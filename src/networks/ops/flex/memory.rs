@@ -43,7 +43,7 @@ pub struct Writer {
     len: usize,
 }
 
-// SAFETY: a writer hands out disjoint parts only (the callers' contract in `slice`), and the
+// SAFETY: a writer hands out disjoint parts only (the callers' contract in `uninit`), and the
 // memory outlives it because `Output::filled_by` holds the vector while the writer is in use.
 unsafe impl Send for Writer {}
 unsafe impl Sync for Writer {}
@@ -56,7 +56,7 @@ impl Output {
     /// Lets `fill` write, and returns the values.
     ///
     /// # Safety
-    /// `fill` must take every element as part of a slice, and write those it takes uninitialised.
+    /// `fill` must write every element.
     pub unsafe fn filled_by(mut self, fill: impl FnOnce(Writer)) -> Vec<f32> {
         let writer = Writer { start: self.values.as_mut_ptr(), len: self.len };
         fill(writer);
@@ -67,25 +67,11 @@ impl Output {
 }
 
 impl Writer {
-    /// The part `[start, start + len)`, all zeros.
+    /// The part `[start, start + len)`.
     ///
     /// # Safety
     /// No other part may overlap it.
     #[allow(clippy::mut_from_ref)] // That the parts are disjoint is the contract.
-    pub unsafe fn slice(&self, start: usize, len: usize) -> &mut [f32] {
-        // SAFETY: by contract; what was written is initialised.
-        unsafe {
-            let part = self.uninit(start, len);
-            part.fill(MaybeUninit::new(0.0));
-            part.assume_init_mut()
-        }
-    }
-
-    /// The part `[start, start + len)`, for what waits for memory anyway and would take longer if it wrote twice.
-    ///
-    /// # Safety
-    /// No other part may overlap it.
-    #[allow(clippy::mut_from_ref)] // As in `slice`.
     pub unsafe fn uninit(&self, start: usize, len: usize) -> &mut [MaybeUninit<f32>] {
         assert!(start.checked_add(len).is_some_and(|end| end <= self.len));
         // SAFETY: in bounds, and disjoint by contract.
@@ -137,20 +123,5 @@ mod tests {
             with_scratch(1000, |inner| sum(outer) + sum(inner))
         });
         assert_eq!(nested, 2100.0);
-    }
-
-    #[test]
-    fn nobody_sees_what_memory_held_before() {
-        let mut values = vec![7.0; 6];
-        values.clear();
-        let output = Output { values, len: 6 };
-        let fill = |writer: Writer| {
-            // SAFETY: the parts are disjoint, and together all there is.
-            let (a, b) = unsafe { (writer.slice(0, 2), writer.slice(2, 4)) };
-            assert_eq!((&*a, &*b), ([0.0; 2].as_slice(), [0.0; 4].as_slice()));
-            b[1] = 3.0;
-        };
-        // SAFETY: as above.
-        assert_eq!(unsafe { output.filled_by(fill) }, [0.0, 0.0, 0.0, 3.0, 0.0, 0.0]);
     }
 }

@@ -3,6 +3,7 @@
 //! This file holds what is to be computed and how the work is cut; [`gather`] and [`blocked`] compute a part of it. Each output
 //! has one order of summation, channel by channel and within one tap by tap, whoever computes it.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -224,17 +225,17 @@ impl Product<'_> {
             for row in 0..rows.used {
                 let channel = (strip.first_sample + n) * self.channels + rows.first + row;
                 // SAFETY: these lines of this plane belong to this strip and these rows alone.
-                let plane = unsafe { writer.slice((channel * h + lines.start) * w, lines.len() * w) };
+                let plane = unsafe { writer.uninit((channel * h + lines.start) * w, lines.len() * w) };
                 for (y, to) in lines.clone().zip(plane.chunks_exact_mut(w)) {
                     let start = row * results.line + n * steps[0] + (y / step - strip.first_row) * steps[1];
                     let phases = y % step * step;
                     let from = |x: usize| &results.values[(phases + x) * results.phase + start..];
                     match step {
-                        1 => to.copy_from_slice(&from(0)[..w]),
+                        1 => _ = to.write_copy_of_slice(&from(0)[..w]),
                         2 => interleave(to, from(0), from(1)),
                         _ => {
                             for (x, to) in to.iter_mut().enumerate() {
-                                *to = from(x % step)[x / step];
+                                to.write(from(x % step)[x / step]);
                             }
                         }
                     }
@@ -245,13 +246,13 @@ impl Product<'_> {
 }
 
 /// `to = [even[0], odd[0], even[1], …]`.
-fn interleave(to: &mut [f32], even: &[f32], odd: &[f32]) {
+fn interleave(to: &mut [MaybeUninit<f32>], even: &[f32], odd: &[f32]) {
     let half = to.len() / 2;
-    for ((pair, even), odd) in to.chunks_exact_mut(2).zip(&even[..half]).zip(&odd[..half]) {
-        pair[0] = *even;
-        pair[1] = *odd;
+    let (pairs, last) = to.as_chunks_mut::<2>();
+    for ((pair, even), odd) in pairs.iter_mut().zip(&even[..half]).zip(&odd[..half]) {
+        *pair = [MaybeUninit::new(*even), MaybeUninit::new(*odd)];
     }
-    if to.len() % 2 == 1 {
-        to[2 * half] = even[half];
+    if let [last] = last {
+        last.write(even[half]);
     }
 }
