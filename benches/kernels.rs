@@ -27,14 +27,17 @@ struct Shape {
     stride: usize,
 }
 
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 11] = [
     shape(16, 32, 32, 1),
     shape(16, 64, 32, 1),
     shape(16, 64, 16, 1),
     shape(16, 128, 8, 1),
     shape(16, 128, 16, 1),
     shape(16, 256, 8, 1),
+    shape(16, 256, 32, 1),
     shape(16, 512, 4, 1),
+    shape(16, 512, 8, 1),
+    shape(4, 64, 128, 1),
     shape(16, 64, 32, 2),
 ];
 
@@ -109,6 +112,17 @@ fn forward_and_input_gradient<C: Conv>(bencher: Bencher, shape: Shape) {
 #[divan::bench(types = [Ours, Burns], args = SHAPES, max_time = 1)]
 fn forward_and_weight_gradient<C: Conv>(bencher: Bencher, shape: Shape) {
     run::<C>(bencher, Pass::WeightGradient, shape);
+}
+
+/// A plain matrix product by Burn, whose library takes the widest vectors there are: what the machine reaches.
+#[divan::bench(args = [512, 1024, 2048], max_time = 1)]
+fn matrix_product(bencher: Bencher, side: usize) {
+    let device = Device::flex();
+    let random = || Tensor::<2>::random([side, side], Distribution::Normal(0.0, 1.0), &device);
+    let (a, b) = (random(), random());
+    bencher
+        .counter(ItemsCount::new(2 * side * side * side))
+        .bench_local(|| black_box(a.clone()).matmul(black_box(b.clone())));
 }
 
 /// What waits for memory, on `[16, 32, 32, 32]`.

@@ -43,7 +43,7 @@ pub struct Writer {
     len: usize,
 }
 
-// SAFETY: a writer hands out disjoint parts only (the callers' contract in `slice`), and the
+// SAFETY: a writer hands out disjoint parts only (the callers' contract in `uninit`), and the
 // memory outlives it because `Output::filled_by` holds the vector while the writer is in use.
 unsafe impl Send for Writer {}
 unsafe impl Sync for Writer {}
@@ -56,7 +56,7 @@ impl Output {
     /// Lets `fill` write, and returns the values.
     ///
     /// # Safety
-    /// `fill` must take every element as part of a slice, and write those it takes uninitialised.
+    /// `fill` must write every element.
     pub unsafe fn filled_by(mut self, fill: impl FnOnce(Writer)) -> Vec<f32> {
         let writer = Writer { start: self.values.as_mut_ptr(), len: self.len };
         fill(writer);
@@ -67,25 +67,11 @@ impl Output {
 }
 
 impl Writer {
-    /// The part `[start, start + len)`, all zeros.
+    /// The part `[start, start + len)`.
     ///
     /// # Safety
     /// No other part may overlap it.
     #[allow(clippy::mut_from_ref)] // That the parts are disjoint is the contract.
-    pub unsafe fn slice(&self, start: usize, len: usize) -> &mut [f32] {
-        // SAFETY: by contract; what was written is initialised.
-        unsafe {
-            let part = self.uninit(start, len);
-            part.fill(MaybeUninit::new(0.0));
-            part.assume_init_mut()
-        }
-    }
-
-    /// The part `[start, start + len)`, for what waits for memory anyway and would take longer if it wrote twice.
-    ///
-    /// # Safety
-    /// No other part may overlap it.
-    #[allow(clippy::mut_from_ref)] // As in `slice`.
     pub unsafe fn uninit(&self, start: usize, len: usize) -> &mut [MaybeUninit<f32>] {
         assert!(start.checked_add(len).is_some_and(|end| end <= self.len));
         // SAFETY: in bounds, and disjoint by contract.
@@ -103,24 +89,25 @@ pub unsafe fn as_uninit(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Floats of a cache line, where scratch memory starts.
 const LINE: usize = 16;
 
-/// Runs `f` on `len` floats that belong to this thread and hold whatever was there before.
+/// Runs `f` on `len` floats that belong to this thread and hold whatever was there before. `f` may ask for more of them.
 ///
 /// Keeping the memory spares each call the page faults of a fresh allocation.
 pub fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-    SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.len() < len + LINE {
-            scratch.resize(len + LINE, 0.0);
-        }
-        // `align_offset` may decline to answer; alignment is only a matter of speed.
-        let start = scratch.as_ptr().align_offset(4 * LINE).min(LINE);
-        f(&mut scratch[start..start + len])
-    })
+    let mut scratch = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+    if scratch.len() < len + LINE {
+        scratch.resize(len + LINE, 0.0);
+    }
+    // `align_offset` may decline to answer; alignment is only a matter of speed.
+    let start = scratch.as_ptr().align_offset(4 * LINE).min(LINE);
+    let result = f(&mut scratch[start..start + len]);
+    SCRATCH.with_borrow_mut(|all| all.push(scratch));
+    result
 }
 
 #[cfg(test)]
@@ -128,17 +115,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_sees_what_memory_held_before() {
-        let mut values = vec![7.0; 6];
-        values.clear();
-        let output = Output { values, len: 6 };
-        let fill = |writer: Writer| {
-            // SAFETY: the parts are disjoint, and together all there is.
-            let (a, b) = unsafe { (writer.slice(0, 2), writer.slice(2, 4)) };
-            assert_eq!((&*a, &*b), ([0.0; 2].as_slice(), [0.0; 4].as_slice()));
-            b[1] = 3.0;
-        };
-        // SAFETY: as above.
-        assert_eq!(unsafe { output.filled_by(fill) }, [0.0, 0.0, 0.0, 3.0, 0.0, 0.0]);
+    fn scratch_memory_may_be_asked_for_within_scratch_memory() {
+        let sum = |values: &[f32]| values.iter().sum::<f32>();
+        let nested = with_scratch(100, |outer| {
+            outer.fill(1.0);
+            with_scratch(1000, |inner| inner.fill(2.0));
+            with_scratch(1000, |inner| sum(outer) + sum(inner))
+        });
+        assert_eq!(nested, 2100.0);
     }
 }

@@ -1,7 +1,6 @@
 //! The CPU kernels: multi-threaded over samples and planes, vectorised along rows.
 //!
-//! Results do not depend on the number of threads: every sum has one fixed order. AVX-512 and AVX2 round alike; the products
-//! of a library in [`conv`], for many channels, may not.
+//! Results do not depend on the number of threads: every sum has one fixed order. AVX-512 and AVX2 round alike.
 //!
 //! - [`memory`] is the border to Burn's tensors and the scratch memory of a thread;
 //! - [`simd`] picks the instruction set at run time;
@@ -148,7 +147,7 @@ mod tests {
             (2, 33, 3, [8, 8], 1, 1, 0),
             (3, 6, 5, [8, 6], 4, 2, 1),
             (1, 4, 3, [1, 5], 3, 1, 1),
-            // So large a weight gradient that its samples are cut into fewer parts than there could be.
+            // So large a weight gradient that its samples are cut into fewer parts than there could be, and many channels.
             (24, 129, 410, [8, 8], 3, 1, 1),
         ] {
             let [oh, ow] = [h, w].map(|side| (side + 2 * padding - k) / stride + 1);

@@ -23,12 +23,16 @@ pub fn bias_act(x: &FlexTensor, bias: &FlexTensor, act: Activation) -> FlexTenso
     let shape @ [_, c, ..] = x.dims::<4>();
     assert_eq!(bias.dims(), [c], "bias_leaky_relu: one bias a channel");
     let (x, bias) = (x.as_slice(), bias.as_slice());
-    let out = map(shape, |at, out| {
-        let bias = bias[at.plane % c];
-        for (out, x) in out.iter_mut().zip(at.of(x)) {
-            out.write(activate(x + bias, act));
-        }
-    });
+    let out = map(
+        shape,
+        #[inline(always)]
+        |at, out| {
+            let bias = bias[at.plane % c];
+            for (out, x) in out.iter_mut().zip(at.of(x)) {
+                out.write(activate(x + bias, act));
+            }
+        },
+    );
     tensor(out, shape)
 }
 
@@ -37,14 +41,18 @@ pub fn bias_act_grad(y: &FlexTensor, grad: &FlexTensor, act: Activation) -> (Fle
     let shape @ [_, c, ..] = y.dims::<4>();
     assert_eq!(grad.dims(), shape, "bias_leaky_relu: shape of the gradient");
     let (y, grad) = (y.as_slice(), grad.as_slice());
-    let (dx, sums) = map_sum(shape, |at, out| {
-        let mut sum = Sum::default();
-        sum.each(out, at.of(grad), at.of(y), |grad, y| {
-            let dz = grad * act.factor(y > 0.0);
-            (dz, dz)
-        });
-        [sum.total()]
-    });
+    let (dx, sums) = map_sum(
+        shape,
+        #[inline(always)]
+        |at, out| {
+            let mut sum = Sum::default();
+            sum.each(out, at.of(grad), at.of(y), |grad, y| {
+                let dz = grad * act.factor(y > 0.0);
+                (dz, dz)
+            });
+            [sum.total()]
+        },
+    );
     (tensor(dx, shape), tensor(per_channel(&sums, c, 0), [c]))
 }
 
@@ -53,11 +61,15 @@ pub fn slope_mul(y: &FlexTensor, t: &FlexTensor, act: Activation) -> FlexTensor 
     let shape = y.dims::<4>();
     assert_eq!(t.dims(), shape, "leaky_slope_mul: shapes");
     let (y, t) = (y.as_slice(), t.as_slice());
-    let out = map(shape, |at, out| {
-        for ((out, t), y) in out.iter_mut().zip(at.of(t)).zip(at.of(y)) {
-            out.write(t * act.factor(*y > 0.0));
-        }
-    });
+    let out = map(
+        shape,
+        #[inline(always)]
+        |at, out| {
+            for ((out, t), y) in out.iter_mut().zip(at.of(t)).zip(at.of(y)) {
+                out.write(t * act.factor(*y > 0.0));
+            }
+        },
+    );
     tensor(out, shape)
 }
 
@@ -66,12 +78,16 @@ pub fn scale(x: &FlexTensor, s: &FlexTensor) -> FlexTensor {
     let shape @ [n, c, ..] = x.dims::<4>();
     assert_eq!(s.dims(), [n, c], "scale_channels: one factor a plane");
     let (x, s) = (x.as_slice(), s.as_slice());
-    let out = map(shape, |at, out| {
-        let s = s[at.plane];
-        for (out, x) in out.iter_mut().zip(at.of(x)) {
-            out.write(x * s);
-        }
-    });
+    let out = map(
+        shape,
+        #[inline(always)]
+        |at, out| {
+            let s = s[at.plane];
+            for (out, x) in out.iter_mut().zip(at.of(x)) {
+                out.write(x * s);
+            }
+        },
+    );
     tensor(out, shape)
 }
 
@@ -81,12 +97,16 @@ pub fn scale_grad(x: &FlexTensor, s: &FlexTensor, grad: &FlexTensor) -> (FlexTen
     assert_eq!(s.dims(), [n, c], "scale_channels: one factor a plane");
     assert_eq!(grad.dims(), shape, "scale_channels: shape of the gradient");
     let (x, s, grad) = (x.as_slice(), s.as_slice(), grad.as_slice());
-    let (dx, sums) = map_sum(shape, |at, out| {
-        let s = s[at.plane];
-        let mut sum = Sum::default();
-        sum.each(out, at.of(grad), at.of(x), |grad, x| (grad * s, grad * x));
-        [sum.total()]
-    });
+    let (dx, sums) = map_sum(
+        shape,
+        #[inline(always)]
+        |at, out| {
+            let s = s[at.plane];
+            let mut sum = Sum::default();
+            sum.each(out, at.of(grad), at.of(x), |grad, x| (grad * s, grad * x));
+            [sum.total()]
+        },
+    );
     (tensor(dx, shape), tensor(sums.concat(), [n, c]))
 }
 
@@ -105,12 +125,16 @@ pub fn noise_act(
     let noise = Noise::new(&noise, shape);
     let (x, scale, bias) = (x.as_slice(), scale.as_slice(), bias.as_slice());
     let strength = strength.as_slice()[0];
-    let out = map(shape, |at, out| {
-        let (scale, bias) = (scale[at.plane], bias[at.plane % c]);
-        for ((out, x), noise) in out.iter_mut().zip(at.of(x)).zip(noise.of(at.plane)) {
-            out.write(activate(x * scale + strength * noise + bias, Activation::LEAKY));
-        }
-    });
+    let out = map(
+        shape,
+        #[inline(always)]
+        |at, out| {
+            let (scale, bias) = (scale[at.plane], bias[at.plane % c]);
+            for ((out, x), noise) in out.iter_mut().zip(at.of(x)).zip(noise.of(at.plane)) {
+                out.write(activate(x * scale + strength * noise + bias, Activation::LEAKY));
+            }
+        },
+    );
     tensor(out, shape)
 }
 
@@ -128,21 +152,25 @@ pub fn noise_act_grad(
     assert_eq!(scale.dims(), [n, c], "noise_act: one factor a plane");
     let noise = Noise::new(&noise, shape);
     let (y, x, grad, scale) = (y.as_slice(), x.as_slice(), grad.as_slice(), scale.as_slice());
-    let (dx, sums) = map_sum(shape, |at, out| {
-        let scale = scale[at.plane];
-        let (mut dscale, mut dstrength, mut dbias) = (Sum::default(), Sum::default(), Sum::default());
-        // First the gradient before the activation, then from it, still in the cache, the rest.
-        let out = dbias.each(out, at.of(grad), at.of(y), |grad, y| {
-            let dz = grad * Activation::LEAKY.factor(y > 0.0);
-            (dz, dz)
-        });
-        dscale.products(out, at.of(x));
-        dstrength.products(out, noise.of(at.plane));
-        for out in &mut *out {
-            *out *= scale;
-        }
-        [dscale.total(), dstrength.total(), dbias.total()]
-    });
+    let (dx, sums) = map_sum(
+        shape,
+        #[inline(always)]
+        |at, out| {
+            let scale = scale[at.plane];
+            let (mut dscale, mut dstrength, mut dbias) = (Sum::default(), Sum::default(), Sum::default());
+            // First the gradient before the activation, then from it, still in the cache, the rest.
+            let out = dbias.each(out, at.of(grad), at.of(y), |grad, y| {
+                let dz = grad * Activation::LEAKY.factor(y > 0.0);
+                (dz, dz)
+            });
+            dscale.products(out, at.of(x));
+            dstrength.products(out, noise.of(at.plane));
+            for out in &mut *out {
+                *out *= scale;
+            }
+            [dscale.total(), dstrength.total(), dbias.total()]
+        },
+    );
     let dscale = sums.iter().map(|sums| sums[0]).collect();
     let dstrength = sums.iter().map(|sums| sums[1]).sum();
     (tensor(dx, shape), tensor(dscale, [n, c]), tensor(vec![dstrength], [1]), tensor(per_channel(&sums, c, 2), [c]))
@@ -266,13 +294,18 @@ impl At {
     }
 }
 
-/// Fills each plane of a new image; `f` must write all of it.
+/// Fills each plane of a new image; `f` must write all of it, and be inlined always, or it is compiled for no instruction set in
+/// particular.
 fn map(shape: [usize; 4], f: impl Fn(At, &mut [MaybeUninit<f32>]) + Sync) -> Vec<f32> {
-    let f = |at: At, out: &mut [MaybeUninit<f32>]| {
-        f(at, out);
-        []
-    };
-    map_sum(shape, f).0
+    map_sum(
+        shape,
+        #[inline(always)]
+        |at, out| {
+            f(at, out);
+            []
+        },
+    )
+    .0
 }
 
 /// Fills each plane of a new image and collects the plane's sums; `f` must write all of it.

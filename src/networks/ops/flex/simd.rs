@@ -46,9 +46,12 @@ pub trait Vector: Copy {
     unsafe fn mul_add_one(number: f32, factor: f32, sum: f32) -> f32;
 }
 
+/// Vectors in a line of a product's register tile.
+pub const TILE_VECTORS: usize = 4;
+
 /// Code to be compiled once for each instruction set.
 ///
-/// `ROWS` by three vectors is the register tile of a product: as large as the registers allow.
+/// `ROWS` by [`TILE_VECTORS`] is the register tile of a product: as large as the registers allow.
 pub trait Kernel {
     type Output;
 
@@ -139,10 +142,10 @@ impl Isa {
     pub fn rows(self) -> usize {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => 8,
+            Set::Avx512 => 6,
             #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => 4,
-            Set::Portable => 4,
+            Set::Avx2 => 3,
+            Set::Portable => 3,
         }
     }
 
@@ -164,7 +167,7 @@ impl Isa {
             Set::Avx512 => unsafe { x86::avx512(kernel) },
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { x86::avx2(kernel) },
-            Set::Portable => unsafe { kernel.run::<Portable, 4>() },
+            Set::Portable => unsafe { kernel.run::<Portable, 3>() },
         }
     }
 }
@@ -230,13 +233,13 @@ mod x86 {
     #[target_feature(enable = "avx512f,fma")]
     pub unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: the feature is enabled here.
-        unsafe { kernel.run::<__m512, 8>() }
+        unsafe { kernel.run::<__m512, 6>() }
     }
 
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn avx2<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: the features are enabled here.
-        unsafe { kernel.run::<__m256, 4>() }
+        unsafe { kernel.run::<__m256, 3>() }
     }
 
     /// SSE belongs to every x86-64; the compiler does not find these shuffles by itself.

@@ -64,8 +64,41 @@ pub struct Grid {
     pub pitch: usize,
     /// The largest number of rows and columns a product computes.
     pub output: [usize; 2],
-    /// Rows that taps read after the last sample's last row.
-    after: usize,
+    /// How many rows further down than an output's own row its last tap reads.
+    reach: usize,
+}
+
+/// Outputs that are computed together: some rows of one sample, or all rows of some samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strip {
+    pub first_sample: usize,
+    pub samples: usize,
+    pub first_row: usize,
+    pub rows: usize,
+}
+
+impl Strip {
+    /// All rows of some samples.
+    pub fn whole(first_sample: usize, samples: usize, grid: &Grid) -> Self {
+        Self { first_sample, samples, first_row: 0, rows: grid.output[0] }
+    }
+
+    /// The outputs of some samples, cut evenly into strips of about `pixels` each.
+    pub fn cut(samples: std::ops::Range<usize>, grid: &Grid, pixels: usize) -> Vec<Self> {
+        let [rows, columns] = grid.output;
+        let area = (rows * columns).max(1);
+        let even = |len: usize, part: usize| len.div_ceil(len.div_ceil(part.max(1)).max(1)).max(1);
+        if area <= pixels {
+            let group = even(samples.len(), pixels / area);
+            let starts = samples.clone().step_by(group);
+            return starts.map(|first| Self::whole(first, group.min(samples.end - first), grid)).collect();
+        }
+        let part = even(rows, pixels / columns);
+        let parts = samples.flat_map(|sample| (0..rows).step_by(part).map(move |row| (sample, row)));
+        parts
+            .map(|(sample, row)| Self { first_sample: sample, samples: 1, first_row: row, rows: part.min(rows - row) })
+            .collect()
+    }
 }
 
 impl Phased {
@@ -131,19 +164,30 @@ impl Grid {
             }
         }
         let len = |axis: usize| (source[axis] + before[axis].max(after[axis])).max(output[axis]);
-        Self { before, rows: len(0), pitch: len(1), output, after: after[0] }
+        let reach = taps.iter().map(|tap| (before[0] as isize + tap.shift[0]) as usize).max();
+        Self { before, rows: len(0), pitch: len(1), output, reach: reach.unwrap_or_default() }
     }
 
-    /// Floats between the planes of a channel and the next, for a group of samples.
-    pub fn plane(&self, samples: usize) -> usize {
-        // The last sample's bottom padding has no next sample to share it with.
-        (samples * self.rows + self.before[0] + self.after + 1) * self.pitch
+    /// Floats of a channel's plane for a strip.
+    pub fn plane(&self, strip: &Strip) -> usize {
+        // What the last row's taps read past its end is the start of one more.
+        ((strip.samples - 1) * self.rows + strip.rows + self.reach + 1) * self.pitch
     }
 
-    /// Columns to compute for a group: from the first output of the first sample to the last of
+    /// The rows of a strip's plane: for each the sample, counted from the strip's first, and its row, or `None` where all are zeros.
+    pub fn lines(&self, strip: &Strip, source_rows: usize) -> impl Iterator<Item = Option<[usize; 2]>> {
+        let (samples, period, before, first) = (strip.samples, self.rows, self.before[0], strip.first_row);
+        (0..self.plane(strip) / self.pitch).map(move |line| {
+            let line = (first + line).checked_sub(before)?;
+            let (sample, row) = (line / period, line % period);
+            (sample < samples && row < source_rows).then_some([sample, row])
+        })
+    }
+
+    /// Columns to compute for a strip: from the first output of the first sample to the last of
     /// the last.
-    pub fn columns(&self, samples: usize) -> usize {
-        self.start(samples - 1, self.output[0] - 1) + self.output[1]
+    pub fn columns(&self, strip: &Strip) -> usize {
+        self.start(strip.samples - 1, strip.rows - 1) + self.output[1]
     }
 
     /// The column of a sample's row.

@@ -4,20 +4,23 @@
 //! the column that `im2col` would copy out for a tap is the same memory, shifted. Outputs are
 //! computed for whole grid lines, and the few columns that fall on padding are thrown away.
 //!
-//! - [`layout`] finds that grid: padding, phases of a stride, taps and their offsets;
+//! - [`layout`] finds that grid: padding, phases of a stride, taps and their offsets, and cuts it into strips;
 //! - [`pack`] copies planes and weights into the order the products read them in;
-//! - [`gather`] is the product for outputs (`conv_forward`, `conv_input_grad`);
+//! - [`product`] is the product for outputs (`conv_forward`, `conv_input_grad`), in one of two orders of work: [`gather`] for
+//!   few channels, [`blocked`] for many;
 //! - [`outer`] is the product for weight gradients;
-//! - [`matmul`] is both for many channels, by the matrix after all and a library.
+//! - [`tile`] is what all of them keep in registers.
 //!
 //! A stride never costs a wasted product: a strided convolution reads the input as `stride²`
 //! interleaved phase planes, and its input gradient writes its result so.
 
+mod blocked;
 mod gather;
 mod layout;
-mod matmul;
 mod outer;
 mod pack;
+mod product;
+mod tile;
 
 use burn::backend::flex::FlexTensor;
 
@@ -32,11 +35,7 @@ pub fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usiz
     assert_eq!(channels, weight_channels, "conv2d: channels of input and weight");
     let geometry = Geometry::new([h, w], [kh, kw], stride, padding);
     let [oh, ow] = geometry.output;
-    let by_matrix = matmul::Product { batch: n, channels, out, geometry: &geometry };
-    if by_matrix.pays() {
-        return tensor(by_matrix.forward(x.as_slice(), weight.as_slice()), [n, out, oh, ow]);
-    }
-    let product = gather::Product {
+    let product = product::Product {
         batch: n,
         source: x.as_slice(),
         source_channels: channels,
@@ -64,11 +63,7 @@ pub fn input_grad(
     assert_eq!(channels, weight_channels, "conv2d: channels of gradient and weight");
     let geometry = Geometry::new(size, [kh, kw], stride, padding);
     assert_eq!(geometry.output, [gh, gw], "conv2d: size of the gradient");
-    let by_matrix = matmul::Product { batch: n, channels: out, out: channels, geometry: &geometry };
-    if by_matrix.pays() {
-        return tensor(by_matrix.input_grad(weight.as_slice(), grad.as_slice()), [n, out, size[0], size[1]]);
-    }
-    let product = gather::Product {
+    let product = product::Product {
         batch: n,
         source: grad.as_slice(),
         source_channels: channels,
@@ -89,11 +84,6 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
     let [grad_n, out, gh, gw] = grad.dims::<4>();
     let geometry = Geometry::new([h, w], kernel, stride, padding);
     assert_eq!((n, geometry.output), (grad_n, [gh, gw]), "conv2d: shape of the gradient");
-    let by_matrix = matmul::Product { batch: n, channels, out, geometry: &geometry };
-    if by_matrix.pays() {
-        let values = by_matrix.weight_grad(x.as_slice(), grad.as_slice());
-        return tensor(values, [out, channels, kernel[0], kernel[1]]);
-    }
     let product = outer::Product {
         batch: n,
         x: x.as_slice(),
@@ -107,16 +97,12 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
 }
 
 /// Bytes that the kernels take beside tensors for a convolution of `batch` samples with as many channels out as in, 3x3 taps and
-/// planes of `side`, forward and for its gradients: what threads pack, sums of parts of the batch, matrices.
+/// planes of `side`, forward and for its gradients: what threads pack, and sums of parts of the batch.
 pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
     let (batch, channels, size, kernel) = (batch.max(1), channels.max(1), [side.max(1); 2], [3, 3]);
     let geometry = Geometry::new(size, kernel, 1, 1);
-    let by_matrix = matmul::Product { batch, channels, out: channels, geometry: &geometry };
-    if by_matrix.pays() {
-        return by_matrix.workspace() * size_of::<f32>();
-    }
     let phased = Phased::forward(&geometry);
-    let outputs = gather::Product {
+    let outputs = product::Product {
         batch,
         source: &[],
         source_channels: channels,
@@ -136,6 +122,8 @@ pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::simd::Isa;
+    use super::layout::positions;
+    use super::product::Way;
     use super::*;
 
     /// Small integers, so that every order of summation is exact.
@@ -152,6 +140,11 @@ mod tests {
             (2, 33, 3, [8, 8], 1, 1, 0),
             (3, 6, 5, [8, 6], 4, 2, 1),
             (1, 4, 3, [1, 5], 3, 1, 1),
+            // Several strips of a plane, several blocks of channels, tiles that end within a strip.
+            (1, 44, 14, [37, 36], 3, 1, 1),
+            (3, 70, 13, [16, 16], 3, 1, 1),
+            (5, 50, 9, [17, 17], 3, 2, 0),
+            (2, 10, 20, [12, 12], 1, 2, 0),
         ] {
             let geometry = Geometry::new([h, w], [k, k], stride, padding);
             let [oh, ow] = geometry.output;
@@ -159,7 +152,7 @@ mod tests {
             let weight = integers(out * channels * k * k);
             let grad = integers(n * out * oh * ow);
             let (forward, backward) = (Phased::forward(&geometry), Phased::input_grad(&geometry));
-            let outputs = gather::Product {
+            let outputs = product::Product {
                 batch: n,
                 source: &x,
                 source_channels: channels,
@@ -171,7 +164,7 @@ mod tests {
                 size: [oh, ow],
                 phased: &forward,
             };
-            let inputs = gather::Product {
+            let inputs = product::Product {
                 source: &grad,
                 source_channels: out,
                 source_size: [oh, ow],
@@ -183,28 +176,112 @@ mod tests {
             };
             let weights =
                 outer::Product { batch: n, x: &x, channels, grad: &grad, out, geometry: &geometry, phased: &forward };
-            let all = |isa| [outputs.compute_on(isa), inputs.compute_on(isa), weights.compute_on(isa)];
-            let reference = all(Isa::portable());
+            let all = |way, isa| [outputs.compute_by(way, isa), inputs.compute_by(way, isa), weights.compute_on(isa)];
+            let expected = naive(n, channels, out, &geometry, &x, &weight, &grad);
             for isa in Isa::available() {
-                assert!(all(isa) == reference, "{isa:?} {geometry:?}");
+                for way in [Way::Gather, Way::Blocked] {
+                    assert!(all(way, isa) == expected, "{way:?} {isa:?} {geometry:?}");
+                }
             }
-            let product = matmul::Product { batch: n, channels, out, geometry: &geometry };
-            let by_matrix =
-                [product.forward(&x, &weight), product.input_grad(&weight, &grad), product.weight_grad(&x, &grad)];
-            assert!(by_matrix == reference, "the blocked matrix product: {geometry:?}");
+        }
+    }
+
+    /// Outputs, input and weight gradients by the definition.
+    fn naive(
+        n: usize,
+        channels: usize,
+        out: usize,
+        geometry: &Geometry,
+        x: &[f32],
+        weight: &[f32],
+        grad: &[f32],
+    ) -> [Vec<f32>; 3] {
+        let Geometry { input: [h, w], kernel: [kh, kw], output: [oh, ow], stride, padding } = *geometry;
+        let mut results = [vec![0.0; grad.len()], vec![0.0; x.len()], vec![0.0; weight.len()]];
+        for (sample, o, c) in (0..n).flat_map(|n| positions([out, channels]).map(move |[o, c]| (n, o, c))) {
+            for ([y, x_], [ky, kx]) in positions([oh, ow]).flat_map(|at| positions([kh, kw]).map(move |k| (at, k))) {
+                let (row, column) = (y * stride + ky, x_ * stride + kx);
+                if !(padding..h + padding).contains(&row) || !(padding..w + padding).contains(&column) {
+                    continue;
+                }
+                let at_output = ((sample * out + o) * oh + y) * ow + x_;
+                let at_input = ((sample * channels + c) * h + row - padding) * w + column - padding;
+                let at_weight = ((o * channels + c) * kh + ky) * kw + kx;
+                results[0][at_output] += x[at_input] * weight[at_weight];
+                results[1][at_input] += grad[at_output] * weight[at_weight];
+                results[2][at_weight] += grad[at_output] * x[at_input];
+            }
+        }
+        results
+    }
+
+    #[test]
+    fn both_orders_of_work_give_the_same_bits() {
+        let mut source = crate::networks::latents::NormalSource::new(3, 0);
+        for (channels, out, side, k, stride, padding) in
+            [(70, 40, 16, 3, 1, 1), (130, 9, 7, 3, 1, 1), (33, 20, 17, 3, 2, 0), (40, 40, 8, 4, 2, 1)]
+        {
+            let geometry = Geometry::new([side; 2], [k; 2], stride, padding);
+            let x = source.normals(3 * channels * side * side);
+            let weight = source.normals(out * channels * k * k);
+            let phased = Phased::forward(&geometry);
+            let product = product::Product {
+                batch: 3,
+                source: &x,
+                source_channels: channels,
+                source_size: [side; 2],
+                weight: &weight,
+                order: WeightOrder::OutputFirst,
+                kernel: [k; 2],
+                channels: out,
+                size: geometry.output,
+                phased: &phased,
+            };
+            let bits =
+                |way, isa| -> Vec<u32> { product.compute_by(way, isa).iter().map(|value| value.to_bits()).collect() };
+            for isa in Isa::available() {
+                assert!(bits(Way::Gather, isa) == bits(Way::Blocked, isa), "{isa:?} {geometry:?}");
+            }
         }
     }
 
     #[test]
-    fn the_kernels_of_a_layer_take_more_with_its_size_and_hardly_more_with_the_batch() {
+    fn many_channels_and_small_planes_are_copied_into_panels() {
+        let way = |channels, side, k, stride: usize| {
+            let geometry = Geometry::new([side; 2], [k; 2], stride, k / 2);
+            product::Product {
+                batch: 16,
+                source: &[],
+                source_channels: channels,
+                source_size: [side; 2],
+                weight: &[],
+                order: WeightOrder::OutputFirst,
+                kernel: [k; 2],
+                channels,
+                size: geometry.output,
+                phased: &Phased::forward(&geometry),
+            }
+            .way()
+        };
+        for (channels, side, k, expected) in [
+            (32, 32, 3, Way::Gather),
+            (64, 32, 3, Way::Gather),
+            (64, 16, 3, Way::Blocked),
+            (32, 4, 3, Way::Blocked),
+            (512, 64, 3, Way::Blocked),
+            (512, 8, 1, Way::Gather),
+        ] {
+            assert_eq!(way(channels, side, k, 1), expected, "{channels} channels, side {side}, kernel {k}");
+        }
+    }
+
+    #[test]
+    fn the_kernels_of_a_layer_take_as_much_for_large_planes_as_for_small_ones() {
         let megabytes = |batch, channels, side| workspace_bytes(batch, channels, side) as f64 / 1e6;
-        // Packed planes of one sample are at least its maps, in each thread.
-        assert!(megabytes(1, 64, 64) > 64.0 * 64.0 * 64.0 * 4.0 / 1e6);
-        assert!(megabytes(1, 64, 128) > 3.0 * megabytes(1, 64, 64));
+        assert!(megabytes(1, 64, 256) < 2.0 * megabytes(1, 64, 64), "a strip at a time is packed");
         assert!(megabytes(64, 64, 64) < megabytes(1, 64, 64) + 8.5, "sums of parts take 8 MB at most");
-        // 256 channels of 3x3 taps at 16x16 pixels are a matrix of 2.4 MB a sample, of which 16.8 MB exist at a time.
-        assert!((megabytes(1, 256, 16) - (2304.0 + 256.0) * 256.0 * 4.0 / 1e6).abs() < 1e-3);
-        assert_eq!(workspace_bytes(64, 256, 16), 7 * workspace_bytes(1, 256, 16));
+        // All weights in the order of the tiles.
+        assert!(megabytes(1, 512, 16) > (512 * 512 * 9 * 4) as f64 / 1e6);
     }
 
     #[test]
@@ -222,7 +299,7 @@ mod tests {
             // What a tensor takes over it holds in full.
             assert_eq!((weights.len(), weights.capacity()), (out * channels * k * k, weights.len()), "{geometry:?}");
             let weight = integers(out * channels * k * k);
-            let outputs = gather::Product {
+            let outputs = product::Product {
                 batch: n,
                 source: &x,
                 source_channels: channels,

@@ -10,21 +10,19 @@
 use rayon::prelude::*;
 
 use super::super::memory::with_scratch;
-use super::super::simd::{Isa, Kernel, Vector};
-use super::layout::{Geometry, Grid, Phased, positions};
-use super::pack::{self, Rows, rows_of};
+use super::super::simd::{Isa, Kernel, TILE_VECTORS, Vector};
+use super::layout::{Geometry, Phased, Strip, Tap};
+use super::pack::{self, Rows, Source, rows_of};
+use super::tile::Sums;
 
-/// Vectors in a register tile.
-const TILE_VECTORS: usize = 3;
+/// Output pixels of a strip: enough to be worth loading and storing the sums of a tile, not more than the first cache holds of it.
+const STRIP_PIXELS: usize = 512;
 
-/// Output pixels that make it worth loading and storing the sums of a tile.
-const GROUP_PIXELS: usize = 256;
-
-/// Floats of packed planes that a group may take: half a second-level cache.
-const GROUP_FLOATS: usize = 128 * 1024;
+/// Pixels of a run that a tile takes at a time, where rows are a multiple of it.
+const RUN: usize = 4;
 
 /// Rows and lanes of the largest tile of any instruction set.
-const WIDEST: (usize, usize) = (8, 16);
+const WIDEST: (usize, usize) = (6, 16);
 
 /// Independent parts to cut the work into, and floats that their sums may take together.
 const PARTS: usize = 8;
@@ -58,169 +56,180 @@ impl Product<'_> {
         let rows = rows_of(self.out, isa.rows());
         let line = self.line(isa);
         let len = rows.iter().map(|rows| rows.tile * line).sum::<usize>();
-        let group = self.group();
-        let groups = self.batch.div_ceil(group).max(1);
-        let chunks = self.chunks(groups);
-        let chunk = groups.div_ceil(chunks) * group;
-        let share = rows.len().div_ceil(PARTS.div_ceil(chunks)).max(1);
-
-        let mut sums = vec![0.0; chunks * len];
-        let mut items = Vec::new();
-        let mut rest = sums.as_mut_slice();
-        for number in 0..chunks {
-            for rows in rows.chunks(share) {
-                let len = rows.iter().map(|rows| rows.tile * line).sum();
-                let (sums, tail) = rest.split_at_mut(len);
-                rest = tail;
-                items.push(Item {
-                    samples: (number * chunk).min(self.batch)..((number + 1) * chunk).min(self.batch),
-                    rows,
-                    sums,
-                });
+        let chunks = self.chunks();
+        let chunk = self.batch.div_ceil(self.group()).div_ceil(chunks) * self.group();
+        let parts = PARTS.min(2 * rayon::current_num_threads());
+        let share = rows.len().div_ceil(parts.div_ceil(chunks)).max(1);
+        with_scratch(chunks * len, |sums| {
+            let mut items = Vec::new();
+            let mut rest = &mut *sums;
+            for number in 0..chunks {
+                let samples = (number * chunk).min(self.batch)..((number + 1) * chunk).min(self.batch);
+                for rows in rows.chunks(share) {
+                    let len = rows.iter().map(|rows| rows.tile * line).sum();
+                    let (sums, tail) = rest.split_at_mut(len);
+                    rest = tail;
+                    items.push(Item { samples: samples.clone(), rows, sums });
+                }
             }
-        }
-        items.into_par_iter().for_each(|item| self.compute_item(isa, item));
-
-        let (total, rest) = sums.split_at_mut(len);
-        for part in rest.chunks_exact(len.max(1)) {
-            for (total, part) in total.iter_mut().zip(part) {
-                *total += part;
-            }
-        }
-        self.unpack(isa, &rows, total)
+            items.into_par_iter().for_each(|item| self.compute_item(isa, item));
+            self.total(isa, &rows, sums)
+        })
     }
 
-    /// The channels of `x`, rounded up to whole vectors.
-    fn width(&self, isa: Isa) -> usize {
-        self.channels.next_multiple_of(isa.lanes())
+    /// The channels of `x`, in whole vectors.
+    fn vectors(&self, isa: Isa) -> usize {
+        self.channels.div_ceil(isa.lanes())
     }
 
     /// The sums of all output channels where most of them are padding.
     fn widest(&self) -> usize {
         let (tile, lanes) = WIDEST;
         let rows: usize = rows_of(self.out, tile).iter().map(|rows| rows.tile).sum();
-        rows * self.phased.taps[0].len() * self.channels.next_multiple_of(lanes)
+        rows * self.taps() * self.channels.next_multiple_of(lanes)
+    }
+
+    fn taps(&self) -> usize {
+        self.phased.taps[0].len()
     }
 
     /// The sums of one output channel.
     fn line(&self, isa: Isa) -> usize {
-        self.phased.taps[0].len() * self.width(isa)
+        self.taps() * self.vectors(isa) * isa.lanes()
     }
 
-    /// How many samples a tile's sums stay in registers for.
+    /// Samples that are worth summing on their own.
     fn group(&self) -> usize {
-        let grid = &self.phased.grid;
-        let planes = self.channels * self.phased.source_phases.len() + self.out;
-        let wanted = GROUP_PIXELS.div_ceil(grid.output[0] * grid.output[1]);
-        let fitting = GROUP_FLOATS / (planes * grid.rows * grid.pitch);
-        wanted.min(fitting).clamp(1, self.batch.max(1))
+        let [rows, columns] = self.phased.grid.output;
+        STRIP_PIXELS.div_ceil(rows * columns).clamp(1, self.batch.max(1))
     }
 
     /// Parts of the batch that sum on their own.
-    fn chunks(&self, groups: usize) -> usize {
+    fn chunks(&self) -> usize {
+        let groups = self.batch.div_ceil(self.group());
         groups.min(PARTS).min(CHUNK_FLOATS / self.widest().max(1)).max(1)
     }
 
-    /// Floats that computing it takes beside `x`, the gradient and the result: packed planes of a group in each thread, and the
+    /// Floats that a thread takes for a strip: the planes of `x`, and those of the gradient of so many rows of tiles.
+    fn scratch(&self, isa: Isa, strip: &Strip, rows: usize) -> [usize; 2] {
+        let phases = self.phased.source_phases.len();
+        let x = phases * self.phased.grid.plane(strip) * self.vectors(isa) * isa.lanes();
+        [x, rows * strip.samples * strip.rows * self.phased.grid.output[1]]
+    }
+
+    /// Floats that computing it takes beside `x`, the gradient and the result: packed planes of a strip in each thread, and the
     /// sums of every part of the batch.
     pub fn workspace(&self) -> usize {
-        let (isa, group) = (Isa::detect(), self.group());
-        let [h, w] = self.geometry.output;
-        let x = self.phased.source_phases.len() * self.phased.grid.plane(group) * self.width(isa);
-        let grad = self.out.next_multiple_of(isa.rows()) * group * h * w;
-        let chunks = self.chunks(self.batch.div_ceil(group).max(1));
-        rayon::current_num_threads() * (x + grad) + chunks * self.widest()
+        let isa = Isa::detect();
+        let rows = self.out.next_multiple_of(isa.rows());
+        let strips = Strip::cut(0..self.batch, &self.phased.grid, STRIP_PIXELS);
+        let strip = strips.iter().map(|strip| self.scratch(isa, strip, rows).iter().sum::<usize>()).max();
+        let chunks = self.chunks();
+        rayon::current_num_threads() * strip.unwrap_or_default() + chunks * self.widest()
     }
 
     fn compute_item(&self, isa: Isa, item: Item) {
         let grid = &self.phased.grid;
         let phases = &self.phased.source_phases;
-        let width = self.width(isa);
-        let [h, w] = self.geometry.input;
-        let [oh, ow] = self.geometry.output;
-        let group = self.group();
-        let plane = grid.plane(group) * width;
-        let taps = self.phased.taps[0].iter();
-        let offsets: Vec<usize> = taps
-            .flat_map(|tap| {
-                let start = tap.phase * plane + grid.offset(tap) * width;
-                (start..start + width).step_by(isa.lanes())
-            })
-            .collect();
-        let pixels = group * oh * ow;
+        let lanes = isa.lanes();
+        let x = Source {
+            values: self.x,
+            channels: self.channels,
+            size: self.geometry.input,
+            step: self.phased.source_step,
+        };
+        let grad = Source { values: self.grad, channels: self.out, size: self.geometry.output, step: 1 };
         let tiles: usize = item.rows.iter().map(|rows| rows.tile).sum();
-
-        let mut first = item.samples.start;
-        while first < item.samples.end {
-            let samples = group.min(item.samples.end - first);
-            with_scratch(phases.len() * plane + tiles * pixels, |scratch| {
-                let (x, grad) = scratch.split_at_mut(phases.len() * plane);
-                for (phase, to) in phases.iter().zip(x.chunks_exact_mut(plane)) {
-                    pack::channels_last(
-                        &self.x[first * self.channels * h * w..],
-                        [samples, self.channels, h, w],
-                        self.phased.source_step,
-                        *phase,
-                        grid,
-                        width,
-                        to,
-                    );
+        if item.samples.is_empty() {
+            item.sums.fill(0.0);
+        }
+        let first = item.samples.start;
+        for strip in Strip::cut(item.samples, grid, STRIP_PIXELS) {
+            let plane = grid.plane(&strip) * lanes;
+            let offset =
+                |vector: usize, tap: &Tap| (vector * phases.len() + tap.phase) * plane + grid.offset(tap) * lanes;
+            let taps = &self.phased.taps[0];
+            let offsets: Vec<usize> =
+                (0..self.vectors(isa)).flat_map(|vector| taps.iter().map(move |tap| offset(vector, tap))).collect();
+            let lens = self.scratch(isa, &strip, tiles);
+            with_scratch(lens.iter().sum(), |scratch| {
+                let (planes, pixels) = scratch.split_at_mut(lens[0]);
+                for (number, to) in planes.chunks_exact_mut(plane).enumerate() {
+                    let first = number / phases.len() * lanes;
+                    let channels = first..self.channels.min(first + lanes);
+                    pack::channels_last(&x, channels, phases[number % phases.len()], grid, &strip, lanes, to);
                 }
-                let (mut to, mut sums) = (&mut *grad, &mut *item.sums);
+                let mut rest = &mut *pixels;
                 for rows in item.rows {
-                    let (grad, grad_tail) = to.split_at_mut(rows.tile * pixels);
-                    let from = &self.grad[first * self.out * oh * ow..];
-                    pack::pixels(from, [samples, self.out, oh, ow], rows, grad);
-                    let (block, sums_tail) = sums.split_at_mut(rows.tile * self.line(isa));
-                    let factors = Factors { grad, x, samples, grid, width };
-                    isa.run(WeightTiles { factors, rows: rows.tile, offsets: &offsets, sums: block });
-                    (to, sums) = (grad_tail, sums_tail);
+                    let (to, tail) = rest.split_at_mut(rows.tile * lens[1] / tiles);
+                    pack::pixels(&grad, rows, &strip, to);
+                    rest = tail;
                 }
+                let starts = self.starts(&strip, lanes);
+                let factors = Factors { grad: pixels, x: planes, starts: &starts, run: self.run() };
+                let adds = (strip.first_sample, strip.first_row) != (first, 0);
+                isa.run(WeightTiles { factors, rows: item.rows, offsets: &offsets, sums: item.sums, adds });
             });
-            first += samples;
         }
     }
 
-    /// From tile order to `[out, channels, kh, kw]`.
-    fn unpack(&self, isa: Isa, rows: &[Rows], sums: &[f32]) -> Vec<f32> {
-        let (lanes, line) = (isa.lanes(), self.line(isa));
-        let vectors = self.width(isa) / lanes;
-        // The gradient keeps this memory, so there is no more of it than values.
-        let mut weights = Vec::with_capacity(self.out * self.channels * self.phased.taps[0].len());
-        let mut start = 0;
-        for rows in rows {
-            for row in 0..rows.used {
-                for c in 0..self.channels {
-                    for (tap, _) in positions(self.geometry.kernel).enumerate() {
-                        let vector = tap * vectors + c / lanes;
-                        let place = (vector * rows.tile + row) * lanes + c % lanes;
-                        weights.push(sums[start + place]);
+    /// Pixels that a tile takes at a time.
+    fn run(&self) -> usize {
+        if self.phased.grid.output[1].is_multiple_of(RUN) { RUN } else { 1 }
+    }
+
+    /// Where in a plane of `x` each run of a strip's pixels begins.
+    fn starts(&self, strip: &Strip, lanes: usize) -> Vec<usize> {
+        let grid = &self.phased.grid;
+        let lines = (0..strip.samples).flat_map(|n| (0..strip.rows).map(move |row| grid.start(n, row)));
+        let places = lines.flat_map(|start| (start..start + grid.output[1]).step_by(self.run()));
+        places.map(|place| place * lanes).collect()
+    }
+
+    /// Adds up the parts, in their order, as `[out, channels, kh, kw]`.
+    fn total(&self, isa: Isa, rows: &[Rows], sums: &[f32]) -> Vec<f32> {
+        let (lanes, taps, line) = (isa.lanes(), self.taps(), self.line(isa));
+        let part: usize = rows.iter().map(|rows| rows.tile * line).sum();
+        let output = self.channels * taps;
+        let mut weights = vec![0.0; self.out * output];
+        let blocks = weights.par_chunks_mut((isa.rows() * output).max(1)).zip(rows);
+        blocks.enumerate().for_each(|(number, (weights, rows))| {
+            for sums in sums.chunks_exact(part.max(1)) {
+                let sums = &sums[number * isa.rows() * line..][..rows.tile * line];
+                for (row, weights) in weights.chunks_exact_mut(output).enumerate() {
+                    let vectors = sums.chunks_exact(taps * rows.tile * lanes);
+                    for (weights, sums) in weights.chunks_mut(lanes * taps).zip(vectors) {
+                        for (lane, weights) in weights.chunks_exact_mut(taps).enumerate() {
+                            let sums = sums[row * lanes + lane..].iter().step_by(rows.tile * lanes);
+                            weights.iter_mut().zip(sums).for_each(|(weight, sum)| *weight += sum);
+                        }
                     }
                 }
             }
-            start += rows.tile * line;
-        }
+        });
         weights
     }
 }
 
-/// The factors of a group of samples: `grad` holds as many floats for each pixel as the tile has
-/// rows, `x` has `width` channels at each place of the grid.
+/// The factors of a strip: `grad` holds as many floats for each pixel as the tile has rows, one tile after the other; `x` a
+/// vector of channels at each place of the grid.
 #[derive(Clone, Copy)]
 struct Factors<'a> {
     grad: &'a [f32],
     x: &'a [f32],
-    samples: usize,
-    grid: &'a Grid,
-    width: usize,
+    /// Where `x` has each run of pixels, for an offset of zero, and how many pixels that are.
+    starts: &'a [usize],
+    run: usize,
 }
 
-/// Adds the outer products of a group to the sums of some rows: for each offset one vector a row.
+/// The outer products of a strip, added to the sums of some rows: for each offset one vector a row.
 struct WeightTiles<'a> {
     factors: Factors<'a>,
-    rows: usize,
+    rows: &'a [Rows],
     offsets: &'a [usize],
     sums: &'a mut [f32],
+    /// Whether to add to what is there.
+    adds: bool,
 }
 
 impl Kernel for WeightTiles<'_> {
@@ -230,11 +239,9 @@ impl Kernel for WeightTiles<'_> {
     unsafe fn run<V: Vector, const ROWS: usize>(self) {
         // SAFETY: `V` exists by contract.
         unsafe {
-            match self.rows {
-                1 => self.vectors::<V, 1>(),
-                2 => self.vectors::<V, 2>(),
-                4 => self.vectors::<V, 4>(),
-                _ => self.vectors::<V, ROWS>(),
+            match self.factors.run {
+                RUN => self.tiles::<V, ROWS, RUN>(),
+                _ => self.tiles::<V, ROWS, 1>(),
             }
         }
     }
@@ -244,72 +251,81 @@ impl WeightTiles<'_> {
     /// # Safety
     /// `V` must exist on this CPU.
     #[inline(always)]
-    unsafe fn vectors<V: Vector, const R: usize>(self) {
-        let Factors { grad, x, samples, grid, width } = self.factors;
-        let [oh, ow] = grid.output;
+    unsafe fn tiles<V: Vector, const ROWS: usize, const RUN: usize>(self) {
+        let Factors { grad, x, starts, run } = self.factors;
         let furthest = self.offsets.iter().max().copied().unwrap_or(0);
-        let last = (grid.columns(samples) - 1) * width;
-        assert!(R == self.rows && grad.len() >= samples * oh * ow * R);
+        let last = starts.iter().max().copied().unwrap_or(0) + (RUN - 1) * V::LANES;
+        let rows: usize = self.rows.iter().map(|rows| rows.tile).sum();
+        assert!(run == RUN && grad.len() >= starts.len() * RUN * rows);
         assert!(furthest + last + V::LANES <= x.len());
-        assert!(self.sums.len() >= self.offsets.len() * R * V::LANES);
-        let sums = self.sums.chunks_mut(TILE_VECTORS * R * V::LANES);
-        for (offsets, sums) in self.offsets.chunks(TILE_VECTORS).zip(sums) {
-            // SAFETY: the asserts above bound all reads and writes.
-            unsafe {
-                match *offsets {
-                    [a, b, c] => tile::<V, R, 3>(self.factors, [a, b, c], sums),
-                    [a, b] => tile::<V, R, 2>(self.factors, [a, b], sums),
-                    [a] => tile::<V, R, 1>(self.factors, [a], sums),
-                    _ => {}
+        assert!(self.sums.len() >= self.offsets.len() * rows * V::LANES);
+        for (number, offsets) in self.offsets.chunks(TILE_VECTORS).enumerate() {
+            let mut done = 0;
+            for rows in self.rows {
+                let grad = grad[done * starts.len() * RUN..].as_ptr();
+                let place = (done * self.offsets.len() + number * TILE_VECTORS * rows.tile) * V::LANES;
+                let tile = Tile { grad, x: x.as_ptr(), starts, sums: self.sums[place..].as_mut_ptr(), adds: self.adds };
+                // SAFETY: the asserts above bound all reads and writes.
+                unsafe {
+                    match rows.tile {
+                        1 => tile.of_offsets::<V, 1, RUN>(offsets),
+                        2 => tile.of_offsets::<V, 2, RUN>(offsets),
+                        4 => tile.of_offsets::<V, 4, RUN>(offsets),
+                        _ => tile.of_offsets::<V, ROWS, RUN>(offsets),
+                    }
                 }
+                done += rows.tile;
             }
         }
     }
 }
 
-/// `R` rows by `C` vectors of sums, over all pixels.
-///
-/// # Safety
-/// `V` must exist on this CPU; a vector must be readable at each offset from each pixel's place,
-/// and `sums` must hold `R * C` vectors.
-#[allow(clippy::needless_range_loop)] // Indices show the tile; they all unroll.
-#[inline(always)]
-unsafe fn tile<V: Vector, const R: usize, const C: usize>(factors: Factors, offsets: [usize; C], sums: &mut [f32]) {
-    let Factors { grad, x, samples, grid, width } = factors;
-    let [oh, ow] = grid.output;
-    let mut grad = grad.as_ptr();
-    let sums = sums.as_mut_ptr();
-    // SAFETY: by contract.
-    unsafe {
-        let mut total = [[V::splat(0.0); C]; R];
-        for r in 0..R {
-            for c in 0..C {
-                total[r][c] = V::load(sums.add((c * R + r) * V::LANES));
+/// A register tile of sums, over all pixels of a strip.
+struct Tile<'a> {
+    grad: *const f32,
+    x: *const f32,
+    starts: &'a [usize],
+    sums: *mut f32,
+    adds: bool,
+}
+
+impl Tile<'_> {
+    /// # Safety
+    /// As [`Self::compute`].
+    #[inline(always)]
+    unsafe fn of_offsets<V: Vector, const R: usize, const RUN: usize>(&self, offsets: &[usize]) {
+        // SAFETY: by contract.
+        unsafe {
+            match *offsets {
+                [a, b, c, d] => self.compute::<V, R, 4, RUN>([a, b, c, d]),
+                [a, b, c] => self.compute::<V, R, 3, RUN>([a, b, c]),
+                [a, b] => self.compute::<V, R, 2, RUN>([a, b]),
+                [a] => self.compute::<V, R, 1, RUN>([a]),
+                _ => {}
             }
         }
-        for n in 0..samples {
-            for y in 0..oh {
-                let mut from = x.as_ptr().add(grid.start(n, y) * width);
-                for _ in 0..ow {
-                    let mut columns = [V::splat(0.0); C];
-                    for c in 0..C {
-                        columns[c] = V::load(from.add(offsets[c]));
-                    }
-                    for r in 0..R {
-                        let grad = V::splat(*grad.add(r));
-                        for c in 0..C {
-                            total[r][c] = grad.mul_add(columns[c], total[r][c]);
-                        }
-                    }
+    }
+
+    /// `R` rows by `C` vectors.
+    ///
+    /// # Safety
+    /// `V` must exist on this CPU; `RUN` vectors must be readable at each offset from each start, `R` floats for each pixel at
+    /// `grad`, and `sums` must hold `R * C` vectors.
+    #[inline(always)]
+    unsafe fn compute<V: Vector, const R: usize, const C: usize, const RUN: usize>(&self, offsets: [usize; C]) {
+        let mut grad = self.grad;
+        let place = |r: usize, c: usize| self.sums.wrapping_add((c * R + r) * V::LANES);
+        // SAFETY: by contract.
+        unsafe {
+            let mut sums = if self.adds { Sums::<V, R, C>::load(|r, c| place(r, c)) } else { Sums::zero() };
+            for start in self.starts {
+                let from = self.x.add(*start);
+                for pixel in 0..RUN {
+                    sums.add(grad, |c| from.add(offsets[c] + pixel * V::LANES));
                     grad = grad.add(R);
-                    from = from.add(width);
                 }
             }
-        }
-        for r in 0..R {
-            for c in 0..C {
-                total[r][c].store(sums.add((c * R + r) * V::LANES));
-            }
+            sums.store(place);
         }
     }
 }

@@ -1,86 +1,92 @@
 //! Copies planes onto the grid and weights into the order a product reads them in.
 
 use super::super::simd;
-use super::layout::{Grid, Tap};
+use super::layout::{Grid, Strip, Tap};
 
-/// Copies the planes of one channel, for `samples` samples, onto the grid.
-///
-/// `source` starts at the channel's plane in the first sample; the next sample's lies
-/// `sample_stride` further. `to` is the channel's plane of the grid and is written in full.
-pub fn plane(
-    source: &[f32],
-    sample_stride: usize,
-    [samples, h, w]: [usize; 3],
-    step: usize,
-    phase: [usize; 2],
-    grid: &Grid,
-    to: &mut [f32],
-) {
-    // How many of the plane's rows and columns belong to the phase.
-    let count = |len: usize, first: usize| len.saturating_sub(first).div_ceil(step);
-    let (rows, columns) = (count(h, phase[0]), count(w, phase[1]));
-    let pitch = grid.pitch;
-    let mut filled = 0;
-    for n in 0..samples {
-        let start = (n * grid.rows + grid.before[0]) * pitch;
-        to[filled..start].fill(0.0);
-        let sample = &source[n * sample_stride..][..h * w];
-        for (row, line) in to[start..][..rows * pitch].chunks_exact_mut(pitch).enumerate() {
-            let from = &sample[(phase[0] + row * step) * w..][..w];
-            let from = from.get(phase[1]..).unwrap_or_default();
-            line[..grid.before[1]].fill(0.0);
-            line[grid.before[1] + columns..].fill(0.0);
-            let data = &mut line[grid.before[1]..][..columns];
-            match step {
-                1 => data.copy_from_slice(from),
-                2 => {
-                    for (to, from) in data.iter_mut().zip(from.chunks(2)) {
-                        *to = from[0];
-                    }
-                }
-                _ => {
-                    for (to, from) in data.iter_mut().zip(from.iter().step_by(step)) {
-                        *to = *from;
-                    }
+/// Images `[batch, channels, h, w]`, read as planes of every `step`th row and column.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub values: &'a [f32],
+    pub channels: usize,
+    pub size: [usize; 2],
+    pub step: usize,
+}
+
+impl<'a> Source<'a> {
+    /// A row of an image.
+    fn row(&self, sample: usize, channel: usize, y: usize) -> &'a [f32] {
+        let [h, w] = self.size;
+        &self.values[((sample * self.channels + channel) * h + y) * w..][..w]
+    }
+
+    /// How many rows or columns out of `len` belong to a phase.
+    fn count(&self, len: usize, phase: usize) -> usize {
+        len.saturating_sub(phase).div_ceil(self.step)
+    }
+}
+
+/// Copies a channel's plane for a strip onto the grid. `to` is written in full.
+pub fn plane(source: &Source, channel: usize, phase: [usize; 2], grid: &Grid, strip: &Strip, to: &mut [f32]) {
+    let [rows, columns] = [0, 1].map(|axis| source.count(source.size[axis], phase[axis]));
+    let lines = grid.lines(strip, rows);
+    for (line, to) in lines.zip(to.chunks_exact_mut(grid.pitch)) {
+        let Some([sample, row]) = line else {
+            to.fill(0.0);
+            continue;
+        };
+        let from = source.row(strip.first_sample + sample, channel, phase[0] + row * source.step);
+        let from = from.get(phase[1]..).unwrap_or_default();
+        to[..grid.before[1]].fill(0.0);
+        to[grid.before[1] + columns..].fill(0.0);
+        let data = &mut to[grid.before[1]..][..columns];
+        match source.step {
+            1 => data.copy_from_slice(from),
+            2 => {
+                // Pairs by themselves become vector instructions.
+                let (pairs, last) = from.as_chunks::<2>();
+                data.iter_mut().zip(pairs).for_each(|(to, [first, _])| *to = *first);
+                data[pairs.len()..].copy_from_slice(last);
+            }
+            step => {
+                for (to, from) in data.iter_mut().zip(from.iter().step_by(step)) {
+                    *to = *from;
                 }
             }
         }
-        filled = start + rows * pitch;
     }
-    to[filled..].fill(0.0);
 }
 
-/// Copies all channels of some samples onto the grid, channels innermost and padded to `width`.
-///
-/// `to` is the phase's plane of the grid and is written in full.
+/// Copies some channels for a strip onto the grid, channels innermost and padded to `width`. `to` is written in full.
 pub fn channels_last(
-    source: &[f32],
-    [samples, channels, h, w]: [usize; 4],
-    step: usize,
+    source: &Source,
+    channels: std::ops::Range<usize>,
     phase: [usize; 2],
     grid: &Grid,
+    strip: &Strip,
     width: usize,
     to: &mut [f32],
 ) {
     to.fill(0.0);
-    for n in 0..samples {
-        for (row, y) in (phase[0]..h).step_by(step).enumerate() {
-            let start = grid.start(n, row + grid.before[0]) + grid.before[1];
-            let line = &mut to[start * width..];
-            let from = |c: usize| &source[((n * channels + c) * h + y) * w..][..w];
-            transpose(from, channels, phase[1], step, width, line);
+    let lines = grid.lines(strip, source.count(source.size[0], phase[0]));
+    for (line, to) in lines.zip(to.chunks_exact_mut(grid.pitch * width)) {
+        if let Some([sample, row]) = line {
+            let (sample, y) = (strip.first_sample + sample, phase[0] + row * source.step);
+            let from = |c: usize| source.row(sample, channels.start + c, y);
+            transpose(from, channels.len(), phase[1], source.step, width, &mut to[grid.before[1] * width..]);
         }
     }
 }
 
-/// Copies the planes of some output channels, for each pixel one float a row of the tile.
-pub fn pixels(source: &[f32], [samples, channels, h, w]: [usize; 4], rows: &Rows, to: &mut [f32]) {
+/// Copies the planes of some output channels for a strip, for each pixel one float a row of the tile.
+pub fn pixels(source: &Source, rows: &Rows, strip: &Strip, to: &mut [f32]) {
     if rows.used < rows.tile {
         to.fill(0.0);
     }
-    for n in 0..samples {
-        let to = &mut to[n * h * w * rows.tile..][..h * w * rows.tile];
-        let from = |r: usize| &source[(n * channels + rows.first + r) * h * w..][..h * w];
+    let [h, w] = source.size;
+    let len = strip.rows * w;
+    for (n, to) in to.chunks_exact_mut(len * rows.tile).take(strip.samples).enumerate() {
+        let plane = |r: usize| (strip.first_sample + n) * source.channels + rows.first + r;
+        let from = |r: usize| &source.values[(plane(r) * h + strip.first_row) * w..][..len];
         transpose(from, rows.used, 0, 1, rows.tile, to);
     }
 }
@@ -94,28 +100,26 @@ fn transpose<'a>(
     width: usize,
     to: &mut [f32],
 ) {
+    let line = |c: usize| from(c).get(first..).unwrap_or_default();
     let mut c = 0;
-    if step == 1 {
-        // Four by four keeps both sides in registers.
-        while c + 4 <= channels {
-            let lines: [&[f32]; 4] = std::array::from_fn(|i| &from(c + i)[first..]);
-            let full = lines[0].len() / 4 * 4;
-            for x in (0..full).step_by(4) {
-                let block = lines.map(|line| four(&line[x..]));
-                let to = &mut to[x * width + c..][..3 * width + 4];
-                for (i, place) in simd::transpose(block).into_iter().enumerate() {
-                    to[i * width..i * width + 4].copy_from_slice(&place);
-                }
+    // Four by four keeps both sides in registers.
+    while c + 4 <= channels && step <= 2 {
+        let lines: [&[f32]; 4] = std::array::from_fn(|i| line(c + i));
+        let full = lines[0].len() / (4 * step) * 4;
+        for x in (0..full).step_by(4) {
+            let block = lines.map(|line| if step == 1 { four(&line[x..]) } else { four_of_eight(&line[2 * x..]) });
+            let to = &mut to[x * width + c..][..3 * width + 4];
+            for (i, place) in simd::transpose(block).into_iter().enumerate() {
+                to[i * width..i * width + 4].copy_from_slice(&place);
             }
-            for x in full..lines[0].len() {
-                to[x * width + c..][..4].copy_from_slice(&lines.map(|line| line[x]));
-            }
-            c += 4;
         }
+        for x in full..lines[0].len().div_ceil(step) {
+            to[x * width + c..][..4].copy_from_slice(&lines.map(|line| line[x * step]));
+        }
+        c += 4;
     }
     for c in c..channels {
-        let line = from(c).get(first..).unwrap_or_default();
-        for (x, value) in line.iter().step_by(step).enumerate() {
+        for (x, value) in line(c).iter().step_by(step).enumerate() {
             to[x * width + c] = *value;
         }
     }
@@ -123,6 +127,11 @@ fn transpose<'a>(
 
 fn four(from: &[f32]) -> [f32; 4] {
     [from[0], from[1], from[2], from[3]]
+}
+
+fn four_of_eight(from: &[f32]) -> [f32; 4] {
+    let from = &from[..8];
+    [from[0], from[2], from[4], from[6]]
 }
 
 /// A run of output channels that share a register tile.
@@ -176,22 +185,33 @@ pub fn weights(weight: &Weight, rows: &Rows, taps: &[Tap], to: &mut [f32]) {
     if block == 0 {
         return;
     }
+    if rows.used < rows.tile {
+        to.fill(0.0);
+    }
+    let places: Vec<usize> = taps.iter().map(|tap| tap.at[0] * kw + tap.at[1]).collect();
+    let whole = places.iter().copied().eq(0..area);
+    if whole && weight.order == WeightOrder::OutputFirst {
+        let line = weight.sources * area;
+        let from = |row: usize| &weight.values[(rows.first + row) * line..][..line];
+        return transpose(from, rows.used, 0, 1, rows.tile, to);
+    }
     for (source, block) in to.chunks_exact_mut(block).enumerate() {
-        for row in 0..rows.tile {
+        let plane = |row: usize| {
             let output = rows.first + row;
-            let plane = match weight.order {
+            let number = match weight.order {
                 WeightOrder::OutputFirst => output * weight.sources + source,
                 WeightOrder::InputFirst => source * weight.outputs + output,
             };
+            &weight.values[number * area..][..area]
+        };
+        if whole {
+            transpose(plane, rows.used, 0, 1, rows.tile, block);
+            continue;
+        }
+        for row in 0..rows.used {
+            let plane = plane(row);
             let line = block[row..].iter_mut().step_by(rows.tile);
-            if row < rows.used {
-                let plane = &weight.values[plane * area..][..area];
-                for (to, tap) in line.zip(taps) {
-                    *to = plane[tap.at[0] * kw + tap.at[1]];
-                }
-            } else {
-                line.for_each(|to| *to = 0.0);
-            }
+            line.zip(&places).for_each(|(to, place)| *to = plane[*place]);
         }
     }
 }
