@@ -56,6 +56,9 @@ pub struct ProbeFacts {
     pub learned: [usize; 2],
 }
 
+/// A probe that learned what is searched for, and what is said of it.
+type Probing = (Examiner, ProbeFacts);
+
 /// A search of one model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelSearch {
@@ -242,7 +245,7 @@ impl Audited<'_> {
         &self,
         budget: &AuditBudget,
         work: &mut Work<'_>,
-    ) -> Result<Option<(Lessons, Option<(Examiner, ProbeFacts)>)>, AuditError> {
+    ) -> Result<Option<(Lessons, Option<Probing>)>, AuditError> {
         let original = self.original;
         let mut sampler = Sampler::new(&original.generator, &original.weights);
         let shape = sampler.image_shape();

@@ -355,7 +355,7 @@ mod tests {
         let device = Device::flex();
         let pool = || {
             let mut pool = ImagePool::new([1, 1, 1]);
-            (0..7).for_each(|i| pool.push(&[i as f32], Origin { z: vec![0.0], psi: 1.0 }));
+            (0..7).for_each(|i| pool.push([i as f32], Origin { z: vec![0.0], psi: 1.0 }));
             pool
         };
         let (mut one, mut other, mut rng) = (pool(), pool(), NormalSource::new(1, 0));
@@ -379,7 +379,7 @@ mod tests {
         let mut pool = ImagePool::new([1, 1, 2]);
         for i in 0..5 {
             let psi = if i == 3 { 0.5 } else { 1.0 };
-            pool.push(&[i as f32, -(i as f32)], Origin { z: vec![10.0 + i as f32], psi });
+            pool.push([i as f32, -(i as f32)], Origin { z: vec![10.0 + i as f32], psi });
         }
         let mut rng = NormalSource::new(3, 0);
         let (images, retained) = pool.batch(10, &mut rng, &device);

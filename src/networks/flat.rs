@@ -204,8 +204,11 @@ pub struct Leaves {
     layout: Arc<ParamLayout>,
     tensors: Vec<Tensor<1>>,
     /// What was made of each parameter, where that is kept.
-    derived: Option<Vec<[OnceLock<Box<dyn Any + Send + Sync>>; DERIVED]>>,
+    derived: Option<Vec<[Derived; DERIVED]>>,
 }
+
+/// A tensor that is made once, of any number of dimensions.
+type Derived = OnceLock<Box<dyn Any + Send + Sync>>;
 
 /// Tensors that are kept of one parameter at most.
 const DERIVED: usize = 2;

@@ -25,7 +25,7 @@ pub fn filtered_act_grad(
     let [n, c, h, w] = x.meta.shape().dims::<4>();
     let grad = lowpass(grad, &down.adjoint(up.output_size([h, w])));
     let affine = Affine { scale: scale.clone(), bias };
-    let grad = fused(x.clone(), up, Some(affine), After::Gate(*act, *clamp, grad));
+    let grad = fused(x.clone(), up, Some(affine), After::Gate(*act, *clamp, Box::new(grad)));
     let grad = fused(grad, &up.adjoint([h, w]), None, After::Nothing);
     let (dx, partial) = scaled(x, scale, grad, true);
     let [dscale, dbias, _] = layer_sums(partial, [n, c]);

@@ -31,7 +31,7 @@ pub enum After {
     /// The activation, held within plus and minus this.
     Activate(Activation, f32),
     /// This gradient, times the slope of that activation at the result.
-    Gate(Activation, f32, CubeTensor),
+    Gate(Activation, f32, Box<CubeTensor>),
 }
 
 /// Which of [`After`]'s.
@@ -219,7 +219,7 @@ impl Pass {
         let (ending, act, clamp, gate) = match after {
             After::Nothing => (Ending::Nothing, Activation::LEAKY, 0.0, None),
             After::Activate(act, clamp) => (Ending::Activate, act, clamp, None),
-            After::Gate(act, clamp, gate) => (Ending::Gate, act, clamp, Some(x.order.arrange(gate))),
+            After::Gate(act, clamp, gate) => (Ending::Gate, act, clamp, Some(x.order.arrange(*gate))),
         };
         let table = table.map(|table| {
             let data = TensorData::new(table, steps.taps);

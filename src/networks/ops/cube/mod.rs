@@ -53,8 +53,8 @@ impl GanOps for CubeBackend {
         let shape = Shape::from([grad.meta.shape()[0], weight.meta.shape()[1], h, w]);
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
         let strategy = input_grad_strategy(&grad);
-        let dx = conv_data_backward::<2>(grad, weight, shape, options, strategy);
-        dx.expect("a convolution that Burn has a kernel for")
+        conv_data_backward::<2>(grad.clone(), weight.clone(), shape, options, strategy)
+            .unwrap_or_else(|_| composite::conv_input_grad::<Self>(weight, grad, [h, w], stride, padding))
     }
 
     fn conv_weight_grad(
@@ -66,8 +66,8 @@ impl GanOps for CubeBackend {
     ) -> FloatTensor<Self> {
         let shape = Shape::from([grad.meta.shape()[1], x.meta.shape()[1], kh, kw]);
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-        let dw = conv_weight_backward::<2>(x, grad, shape, options, ConvStrategy::default());
-        dw.expect("a convolution that Burn has a kernel for")
+        conv_weight_backward::<2>(x.clone(), grad.clone(), shape, options, ConvStrategy::default())
+            .unwrap_or_else(|_| composite::conv_weight_grad::<Self>(x, grad, [kh, kw], stride, padding))
     }
 
     fn fir(x: FloatTensor<Self>, fir: Fir) -> FloatTensor<Self> {

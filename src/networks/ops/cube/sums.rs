@@ -265,6 +265,7 @@ pub fn sum_to(partial: CubeTensor, shape: &[usize]) -> CubeTensor {
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)] // A launch has no other way to take them.
+#[allow(clippy::collapsible_if)] // The outer one is decided when the kernel is compiled.
 fn layer_sums_kernel<N: Size>(
     partial: &[Vector<f32, N>],
     planes: &mut [f32],
