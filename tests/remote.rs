@@ -47,6 +47,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// The first event that `pick` takes; a failure that it does not take ends the test.
+#[track_caller]
 fn wait<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -60,18 +61,22 @@ fn wait<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> T {
     }
 }
 
+#[track_caller]
 fn iteration(engine: &Engine) -> usize {
     wait(engine, |event| if let Event::Iteration(iteration) = event { Some(iteration.place()) } else { None })
 }
 
+#[track_caller]
 fn failure(engine: &Engine) -> String {
     wait(engine, |event| if let Event::Failed(sentence) = event { Some(sentence) } else { None })
 }
 
+#[track_caller]
 fn idle(engine: &Engine) {
     wait(engine, |event| matches!(event, Event::Idle).then_some(()));
 }
 
+#[track_caller]
 fn report(engine: &Engine) -> RunReport {
     let report = wait(engine, |event| if let Event::Done(report) = event { Some(*report) } else { None });
     idle(engine);
@@ -255,7 +260,7 @@ fn a_run_whose_server_is_killed_goes_on_to_the_same_bytes() {
     let engine = open(server.remote(), golden().into());
     engine.send(project(ProjectRequest::KeepIn(kept.clone())));
     engine.send(start(request(marks(&golden()), "reject", STEPS, Some(out.clone()))));
-    (0..4).for_each(|_| drop(iteration(&engine)));
+    (0..4).for_each(|_| assert!(iteration(&engine) < 24));
     let address = server.kill();
     let sentence = failure(&engine);
     assert!(sentence.starts_with(&address) && sentence.contains("the line dropped"), "{sentence}");

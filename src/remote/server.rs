@@ -284,7 +284,7 @@ impl Turn {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.freed.wait_timeout_while(taken, TURN, |taken| *taken);
         let (mut taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        (!std::mem::replace(&mut *taken, true)).then_some(Taken(self))
+        (!std::mem::replace(&mut *taken, true)).then(|| Taken(self))
     }
 }
 

@@ -104,9 +104,9 @@ impl Form {
         ui.add_enabled_ui(!is_waiting, |ui| {
             let fields = [("Address", &mut self.address, false), ("Token", &mut self.token, true)];
             for (name, text, secret) in fields {
-                ui.label(name);
+                let label = ui.label(name);
                 let line = TextEdit::singleline(text).password(secret).desired_width(f32::INFINITY);
-                let line = ui.add(line).accessible_name(name);
+                let line = ui.add(line).labelled_by(label.id).accessible_name(name);
                 entered |= line.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
                 if secret && !ui.memory(|memory| memory.focused().is_some()) {
                     line.request_focus();
