@@ -21,7 +21,9 @@ mod manuals;
 mod output;
 mod progress;
 mod resume;
+mod run_device;
 mod sample;
+mod serve;
 mod train;
 mod unlearn;
 mod unusable;
@@ -75,6 +77,8 @@ enum Verb {
     Audit(Box<audit::AuditArgs>),
     /// Convert between model formats.
     Export(export::ExportArgs),
+    /// Lend this machine's device to runs of another one.
+    Serve(serve::ServeArgs),
     /// Draw faces with known attributes, to train on.
     Avatars(avatars::AvatarsArgs),
     /// Train a new model from scratch.
@@ -141,6 +145,7 @@ fn run(cli: Cli, since: Instant) -> anyhow::Result<()> {
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Audit(args)) => audit::run(&args),
         Some(Verb::Export(args)) => export::run(&args),
+        Some(Verb::Serve(args)) => serve::run(&args),
         Some(Verb::Avatars(args)) => avatars::run(&args),
         Some(Verb::Train(args)) => train::run(&args),
         Some(Verb::Manuals(args)) => manuals::run(&args, &command()),

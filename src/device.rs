@@ -23,7 +23,7 @@ pub enum DeviceChoice {
 }
 
 /// What kind of device it is, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// A graphics card.
     Discrete,
@@ -88,6 +88,9 @@ pub struct ComputeDevice {
 }
 
 impl ComputeDevice {
+    /// The graphics interfaces that there are, see [`DeviceCard::api`].
+    pub const APIS: &[&str] = &["Vulkan", "Metal", "DirectX 12"];
+
     /// What a person wants to know of it.
     pub fn card(&self) -> DeviceCard {
         DeviceCard { name: self.name.clone(), kind: self.kind, api: self.api, memory: self.memory }

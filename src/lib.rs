@@ -1,6 +1,6 @@
 //! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
 //!
-//! Imports run one way: `app, cli -> engine -> project, audit, unlearn -> feedback -> model -> checkpoint, train, metrics, data -> networks`.
+//! Imports run one way: `app, cli -> engine -> project, audit, remote -> unlearn -> feedback -> model -> checkpoint, train, metrics, data -> networks`.
 //! `networks` knows nobody. All may use [`sanitize`] and [`atomic_file`], and from `model` on [`device`].
 
 // What a user meets must not end the program; tests may.
@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod model;
 pub mod networks;
 pub mod project;
+pub mod remote;
 pub mod sanitize;
 #[cfg(test)]
 #[path = "../tests/common/skip.rs"]

@@ -10,8 +10,18 @@ use crossbeam_channel::{Receiver, Sender, select, unbounded};
 
 use crate::{
     device::{ComputeDevice, DeviceCard, DeviceChoice, SystemMemory, cpu, gpus, open, system_memory},
-    engine::{Command, Engine, Event},
+    engine::{Command, Devices, Engine, Event},
+    remote::Remote,
 };
+
+/// What an engine is to compute with.
+#[derive(Clone, Debug)]
+pub enum WantedDevice {
+    /// The device of choice; of several GPUs, the one of this name.
+    Here(DeviceChoice, Option<String>),
+    /// For its runs, one of another machine.
+    Remote(Box<Remote>),
+}
 
 /// What the window is told.
 #[derive(Clone, Debug)]
@@ -34,9 +44,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts an engine on the device of choice; of several GPUs, on the one of this name. `wake` is called whenever there
-    /// is an event.
-    pub fn start(choice: DeviceChoice, adapter: Option<String>, wake: impl Fn() + Send + 'static) -> Self {
+    /// Starts an engine on the device that is wanted. `wake` is called whenever there is an event.
+    pub fn start(wanted: WantedDevice, wake: impl Fn() + Send + 'static) -> Self {
         let (commands, inbox) = unbounded();
         let (outbox, events) = unbounded();
         let send_event = move |event: LinkEvent| {
@@ -46,7 +55,7 @@ impl Link {
         };
         let thread = std::thread::Builder::new().name("unlearn-link".to_owned());
         // Without a thread there are no events either, which `next` then says.
-        let thread = thread.spawn(move || serve(choice, adapter.as_deref(), &inbox, &send_event)).ok();
+        let thread = thread.spawn(move || serve(wanted, &inbox, &send_event)).ok();
         Self { commands, events, thread }
     }
 
@@ -72,21 +81,19 @@ impl Link {
     }
 }
 
-fn serve(
-    choice: DeviceChoice,
-    adapter: Option<&str>,
-    inbox: &Receiver<Command>,
-    send_event: &impl Fn(LinkEvent) -> bool,
-) {
-    let device = match open(choice, adapter) {
-        Ok(device) => device,
-        Err(error) => {
-            send_event(LinkEvent::Lost(format!("{error}; using the CPU instead")));
-            cpu()
-        }
+fn serve(wanted: WantedDevice, inbox: &Receiver<Command>, send_event: &impl Fn(LinkEvent) -> bool) {
+    let devices: Devices = match wanted {
+        WantedDevice::Remote(remote) => (*remote).into(),
+        WantedDevice::Here(choice, adapter) => match open(choice, adapter.as_deref()) {
+            Ok(device) => device.into(),
+            Err(error) => {
+                send_event(LinkEvent::Lost(format!("{error}; using the CPU instead")));
+                cpu().into()
+            }
+        },
     };
-    let card = device.card();
-    let engine = match Engine::start_in_background(device) {
+    let card = devices.card();
+    let engine = match Engine::start_in_background(devices) {
         Ok(engine) => engine,
         Err(error) => {
             send_event(LinkEvent::Lost(format!(

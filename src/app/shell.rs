@@ -143,6 +143,7 @@ impl App {
         }
         self.charts.large(&ctx, &mut self.studio);
         self.top_bar.keys.ui(&ctx);
+        self.top_bar.remote.ui(&ctx, &mut self.studio);
         self.detail.ui(&ctx, &mut self.studio);
         self.walk.ui(&ctx, &mut self.studio, &mut self.dialogs);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());

@@ -38,7 +38,9 @@ pub use error::CheckpointError;
 pub use hugging_face::{companions, weights_file};
 pub use layout::{StateDictOrder, is_buffer, parameter_names, state_dict_order};
 pub use nvlabs::PickleFile;
-pub use safetensors_file::{TensorsAndMetadata, read_tensors, write_streamed, write_tensors};
+pub use safetensors_file::{
+    EncodedTensors, TensorsAndMetadata, read_tensors, read_tensors_from, write_streamed, write_tensors,
+};
 
 /// What a training checkpoint holds. [`load`] never returns one without a generator.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -43,20 +43,37 @@ pub fn read_tensors(path: &Path) -> Result<TensorsAndMetadata, CheckpointError> 
 
 /// `watch` is told how many bytes of tensors were read so far.
 fn read_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<TensorsAndMetadata, CheckpointError> {
+    let file = File::open(path).map_err(|error| CheckpointError::read(path, &error))?;
+    let length = file.metadata().map_err(|error| CheckpointError::io(path, &error))?.len();
+    read_from(path, &mut BufReader::new(file), length, watch)
+}
+
+/// Reads `length` bytes that are laid out as a safetensors file; `path` is what sentences call them. No more memory is taken than
+/// bytes arrive.
+pub fn read_tensors_from(
+    path: &Path,
+    from: &mut impl Read,
+    length: u64,
+) -> Result<TensorsAndMetadata, CheckpointError> {
+    read_from(path, from, length, &mut |_| {})
+}
+
+fn read_from(
+    path: &Path,
+    file: &mut impl Read,
+    length: u64,
+    watch: &mut dyn FnMut(u64),
+) -> Result<TensorsAndMetadata, CheckpointError> {
     let failed = |error| CheckpointError::io(path, &error);
     let damaged = |reason: String| CheckpointError::damaged(path, reason);
-    let file = File::open(path).map_err(|error| CheckpointError::read(path, &error))?;
-    let file_length = file.metadata().map_err(failed)?.len();
-    let mut file = BufReader::new(file);
-    let header = read_header(&mut file, file_length).map_err(damaged)?;
+    let header = read_header(file, length).map_err(damaged)?;
     let mut tensors = BTreeMap::new();
     // Offsets are checked to be gapless, so the tensors follow each other in the file.
     for name in header.offset_keys() {
         let Some(info) = header.info(&name) else {
             continue;
         };
-        let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
-        file.read_exact(&mut bytes).map_err(failed)?;
+        let bytes = read_bytes(file, info.data_offsets.1 - info.data_offsets.0).map_err(failed)?;
         watch(info.data_offsets.1 as u64);
         let tensor = element(info.dtype)
             .and_then(|element| element.tensor(info.shape.clone(), &bytes))
@@ -65,6 +82,44 @@ fn read_watched(path: &Path, watch: &mut dyn FnMut(u64)) -> Result<TensorsAndMet
     }
     let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
     Ok((tensors, metadata))
+}
+
+/// So many bytes; what is claimed and does not come takes no memory but for a first part.
+fn read_bytes(from: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+    /// Bytes that are made room for before any of them came.
+    const TRUSTED: usize = 1 << 26;
+    let mut bytes = Vec::with_capacity(length.min(TRUSTED));
+    from.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Tensors as the bytes of a safetensors file, for another place than a file.
+pub struct EncodedTensors<'a> {
+    header: Vec<u8>,
+    entries: Vec<Entry<'a>>,
+}
+
+impl<'a> EncodedTensors<'a> {
+    /// Of tensors by name; nothing is copied.
+    pub fn new(tensors: impl IntoIterator<Item = (&'a String, &'a HostTensor)>) -> Self {
+        let mut entries: Vec<_> = tensors.into_iter().map(|(name, tensor)| Entry::new(name.clone(), tensor)).collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let described = entries.iter().map(|entry| (&*entry.name, entry.shape, size_of_val(entry.data)));
+        let header = header(&BTreeMap::new(), "F32", described);
+        Self { header, entries }
+    }
+
+    /// Number of bytes.
+    pub fn length(&self) -> u64 {
+        let data: usize = self.entries.iter().map(|entry| entry.bytes().len()).sum();
+        (self.header.len() + data) as u64
+    }
+
+    /// Writes them.
+    pub fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        to.write_all(&self.header)?;
+        self.entries.iter().try_for_each(|entry| to.write_all(entry.bytes()))
+    }
 }
 
 /// Writes tensors and metadata as a safetensors file. The same content gives the same bytes.

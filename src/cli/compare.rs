@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    args::{ClassArgs, DeviceArgs, LabelerArgs, ModelArgs},
+    args::{ClassArgs, LabelerArgs, ModelArgs},
     client::{ask, loaded, wait},
     output::say,
     progress::Bar,
+    run_device::RunDeviceArgs,
     unlearn::GRID_SAMPLES,
     unusable::{Unusable, check_extension, check_writable},
 };
@@ -62,7 +63,7 @@ pub(super) struct CompareArgs {
     #[command(flatten)]
     model_args: ModelArgs,
     #[command(flatten)]
-    device: DeviceArgs,
+    device: RunDeviceArgs,
 }
 
 /// One method's result.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    args::DeviceArgs,
     client::{ask, loaded, wait},
     progress::Bar,
+    run_device::{RunDeviceArgs, note},
     unlearn::finish,
 };
 use crate::engine::{Command, Engine, Event, ProjectRequest};
@@ -23,14 +23,14 @@ pub(super) struct ResumeArgs {
     #[arg(long, value_name = "N")]
     micro_batch: Option<usize>,
     #[command(flatten)]
-    device: DeviceArgs,
+    device: RunDeviceArgs,
 }
 
 pub(super) fn run(args: &ResumeArgs) -> anyhow::Result<()> {
-    let device = args.device.open()?;
+    let devices = args.device.open()?;
     let mut bar = Bar::new();
-    let device_note = format!("device: {}", device.name);
-    let engine = Engine::start(device)?;
+    let device_note = note(&devices);
+    let engine = Engine::start(devices)?;
     let interrupts = super::progress::interrupts()?;
     engine.send(Command::SaveEvery(super::args::seconds(args.save_every)?));
     let card = ask(&engine, Command::Load(args.project.clone().into()), loaded)?;

@@ -157,7 +157,7 @@ impl<'a> RunControl<'a> {
             (Some(kept), ..) => kept,
             (None, Some(node), Some(project)) => {
                 let Some(state) = project.run_state(node)? else { return Ok(None) };
-                resume_point(state, &self.session.device.device)?
+                resume_point(state, self.session.device())?
             }
             (None, ..) => return Ok(None),
         };
@@ -396,7 +396,10 @@ impl Monitor for RunControl<'_> {
         self.send_event(Event::Iteration(iteration.clone()));
         if self.is_result {
             // Should anything fail from here on, this is what was reached.
-            self.session.results.set(state.to_owned());
+            match state {
+                StateRef::Distant(_) => self.session.results.moved_on(),
+                state => self.session.results.set(state.to_owned()),
+            }
             self.session.results.provenance.clone_from(&self.provenance);
             self.iterations += 1;
             self.last = iteration.values.iter().copied().collect();
@@ -404,6 +407,11 @@ impl Monitor for RunControl<'_> {
         }
         self.is_saved = false;
         self.handle_commands(Some(state), Some(resume));
+        if let (true, StateRef::Distant(state)) = (self.is_result, state)
+            && let Some(arrived) = state.arrived()
+        {
+            self.session.results.state = Some(arrived);
+        }
         self.count_seconds(iteration.at.stage.id);
         let due = self.autosave.as_ref().is_some_and(Autosave::is_due);
         if (due || self.stopped) && !self.is_saved {

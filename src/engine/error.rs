@@ -11,6 +11,7 @@ use crate::{
     metrics::{EvaluateError, GridError, LabelerError},
     model::ModelError,
     project::ProjectError,
+    remote::RemoteError,
     sanitize::sanitize,
     unlearn::MethodError,
 };
@@ -63,6 +64,9 @@ pub enum EngineError {
     /// A method that could not begin.
     #[error(transparent)]
     Method(#[from] MethodError),
+    /// A run on another machine.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// A number was not finite.
     #[error(
         "{at}, iteration {iteration}: the {what} is not finite; the last good state is kept, try a lower learning rate"

@@ -37,6 +37,8 @@ pub struct RenderedTiles {
     pub masking: Masking,
     /// Seconds that rendering took.
     pub seconds: f64,
+    /// Seconds that finding the weights took, which may have come from another machine.
+    pub finding: f64,
     /// What a feedback file says of the sample; only where one is looked at closely.
     pub entry: Option<String>,
 }

@@ -21,12 +21,20 @@ pub(super) fn export(
     path: &Path,
 ) -> Result<(), EngineError> {
     let mut out = match current.or(results.state.as_ref().map(State::borrow)) {
-        Some(StateRef::Trained(trained)) => model.with_trained(trained),
-        Some(StateRef::Generator(g_ema)) => model.with_g_ema(g_ema),
+        Some(state) => content(model, state),
         None => model.export(),
     };
     out.metadata.extend(results.provenance.iter().cloned());
     Ok(checkpoint::save(path, &out)?)
+}
+
+/// The file's content with a state of a run in it.
+fn content(model: &Model, state: StateRef<'_>) -> Checkpoint {
+    match state {
+        StateRef::Trained(trained) => model.with_trained(trained),
+        StateRef::Generator(g_ema) => model.with_g_ema(g_ema),
+        StateRef::Distant(state) => content(model, state.state().borrow()),
+    }
 }
 
 /// Writes the model with the averaged generator of `weights`; of the current ones, everything that was trained.

@@ -61,7 +61,7 @@ pub(super) fn load(
         }
         return open_project(session, project, &mut report).map(|()| None);
     }
-    let model = super::open::open(request, &session.device.device, &mut report)?;
+    let model = super::open::open(request, session.device(), &mut report)?;
     forget_if_empty(session);
     let original = Original { path: request.path.clone(), sha256: model.sha256.clone(), classes: request.classes };
     session.replace(model);
@@ -134,7 +134,7 @@ fn open_node(
 ) -> Result<Model, EngineError> {
     let node = project.node(id)?;
     let request = OpenRequest { path: project.model_file(id)?, classes: node.classes, pictures: None };
-    let model = super::open::open(&request, &session.device.device, report)?;
+    let model = super::open::open(&request, session.device(), report)?;
     match node.sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256) {
         true => Err(ProjectError::Changed { path: request.path }.into()),
         false => Ok(model),

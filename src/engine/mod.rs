@@ -16,6 +16,7 @@ mod command;
 mod completions;
 mod control;
 pub mod cost;
+mod devices;
 mod draw;
 mod error;
 mod estimate;
@@ -59,6 +60,7 @@ mod worker;
 
 pub use crate::data::ImageSource;
 pub use command::Command;
+pub use devices::Devices;
 pub use error::{EngineError, panic_sentence};
 pub use event::{Event, LabelerCard, LabelledSamples, RenderedTiles, SampleLabel, WalkTiles};
 pub use memory::{peak_memory, reset_peak_memory};

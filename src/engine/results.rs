@@ -46,6 +46,7 @@ impl Held {
         let trained = match state {
             StateRef::Trained(trainer) => Some((trainer.g.clone(), trainer.d.clone())),
             StateRef::Generator(_) => None,
+            StateRef::Distant(state) => return Self::of(state.state().borrow(), iteration),
         };
         Self { g_ema: state.g_ema().clone(), trained, iteration }
     }
@@ -123,6 +124,11 @@ impl Results {
     /// Puts a result in place of the last one.
     pub(super) fn set(&mut self, state: State) {
         self.state = Some(state);
+        self.version += 1;
+    }
+
+    /// The result is another one now, which is not here.
+    pub(super) fn moved_on(&mut self) {
         self.version += 1;
     }
 

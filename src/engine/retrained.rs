@@ -41,7 +41,7 @@ pub(super) fn retrained(
 
 fn choose(session: &mut Session, node: NodeId, file: &Path) -> Result<(), EngineError> {
     let original = session.model()?;
-    let model = Model::load_with_classes(file, session.classes, &session.device.device, &mut |_, _| {})?;
+    let model = Model::load_with_classes(file, session.classes, session.device(), &mut |_, _| {})?;
     check_alike(&original, &model)?;
     let project = history::project_mut(session)?;
     let nodes = &project.manifest().nodes;
@@ -97,7 +97,7 @@ fn find(session: &Session, question: &RetrainedQuestion) -> Result<Option<PathBu
     let is_first = |file: &&PathBuf| checkpoint::sha256(file).ok().as_ref() == first;
     let Some(original) = files.iter().find(is_first) else { return Ok(None) };
     let open = |file: &Path| -> Option<(Model, TrainingCard)> {
-        let model = Model::load(file, &session.device.device).ok()?;
+        let model = Model::load(file, session.device()).ok()?;
         let card = TrainingCard::of(&model)?;
         Some((model, card))
     };

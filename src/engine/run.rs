@@ -193,13 +193,13 @@ fn unended(session: &mut Session) -> Result<(Beginning, RunRequest), EngineError
 /// Lets a run compute a batch in parts where the whole does not fit into the memory that is free, which is then a setting of the run
 /// like any other; what is to be said of it, in a sentence.
 fn fit_into_memory(session: &Session, request: &mut RunRequest) -> Result<Option<String>, EngineError> {
-    let Some(free) = session.device.usable_memory() else { return Ok(None) };
+    let Some(free) = session.devices.usable_memory() else { return Ok(None) };
     // What is kept of a run that has a node is on the disk.
     let snapshots = if session.project.is_some() { 0 } else { session.auto_snapshots };
     let card = session.model()?.card();
     let Some(estimate) = MemoryEstimate::of(&card, &request.settings, snapshots) else { return Ok(None) };
     // Of a card all memory is known, in which the model is already.
-    let free = if session.device.kind == Kind::Cpu { free } else { free.saturating_sub(estimate.model as u64) };
+    let free = if session.devices.card().kind == Kind::Cpu { free } else { free.saturating_sub(estimate.model as u64) };
     let Some(fit) = fit(&card, &request.settings, snapshots, free) else { return Ok(None) };
     request.settings.set(MICRO_BATCH, fit.micro_batch).map_err(EngineError::Settings)?;
     Ok(Some(fit.sentence(free)))
@@ -288,7 +288,13 @@ fn run_request(
     control.begin()?;
     let values = settings.values();
     let asked = Request { base: &base, negatives: &mut negatives, positives: &mut positives, values, resume };
-    let outcome = method.run(asked, control)?;
+    let outcome = match control.session.devices.remote.clone() {
+        Some(remote) => {
+            let model = control.session.model()?;
+            remote.run(method, &model, asked, control)?
+        }
+        None => method.run(asked, control)?,
+    };
     *control.pass = None;
     if outcome.state.is_some() {
         // Some methods make it in one go.
@@ -319,7 +325,7 @@ fn run_request(
         program: program(),
         model: path,
         model_sha256: sha256,
-        device: control.session.device.name.clone(),
+        device: control.session.devices.card().name,
         settings: settings.clone(),
         feedback,
         stopped: control.stopped,

@@ -92,7 +92,7 @@ pub(super) fn render(
     let sample = looked_at.and_then(|&index| Sample::new(LatentAddress { seed: request.seed, index }, request.psi));
     let entry = sample.map(|sample| entry_of(model, sample.with_class(request.class)));
     let seconds = clock.elapsed().as_secs_f64();
-    Ok(RenderedTiles { request, side, rgb, version, motion, masking, seconds, entry })
+    Ok(RenderedTiles { request, side, rgb, version, motion, masking, seconds, finding: 0.0, entry })
 }
 
 /// Renders a place `t` in `[0, 1]` on the way between two samples with the weights `params`, which are `weights`, moved:

@@ -2,8 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use burn::tensor::Device;
+
 use super::{
     autosave::{Counters, EVERY},
+    devices::Devices,
     error::EngineError,
     pending_labels::PendingLabels,
     request::RunRequest,
@@ -12,7 +15,6 @@ use super::{
 };
 use crate::{
     data::PictureSet,
-    device::ComputeDevice,
     feedback::Reference,
     model::Model,
     networks::{FlatParams, Masking, Motion, Pictures},
@@ -36,7 +38,7 @@ pub(super) struct StoppedRun {
 
 /// What the worker holds between commands.
 pub(super) struct Session {
-    pub(super) device: ComputeDevice,
+    pub(super) devices: Devices,
     model: Option<Arc<Model>>,
     /// What runs on the model have left behind.
     pub(super) results: Results,
@@ -68,9 +70,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(device: ComputeDevice) -> Self {
+    pub(super) fn new(devices: Devices) -> Self {
         Self {
-            device,
+            devices,
             model: None,
             results: Results::default(),
             auto_snapshots: 0,
@@ -92,7 +94,7 @@ impl Session {
     /// Puts another model in place of everything that was loaded and trained.
     pub(super) fn replace(&mut self, model: Model) {
         let results = self.results.cleared();
-        let empty = Self::new(self.device.clone());
+        let empty = Self::new(self.devices.clone());
         let Self { auto_snapshots, save_every, .. } = *self;
         let projects_folder = self.projects_folder.take();
         let pictures = self.pictures.take();
@@ -124,6 +126,11 @@ impl Session {
         // What is shown is another picture now.
         self.results.version += 1;
         Ok(())
+    }
+
+    /// What everything but a run computes on.
+    pub(super) fn device(&self) -> &Device {
+        &self.devices.local.device
     }
 
     pub(super) fn model(&self) -> Result<Arc<Model>, EngineError> {

@@ -156,11 +156,15 @@ pub(super) fn tiles(
     current: Option<StateRef<'_>>,
 ) -> Result<RenderedTiles, EngineError> {
     let model = session.model()?;
+    let clock = Instant::now();
     let weights = values_of(session, request.weights, current)?;
+    let finding = clock.elapsed().as_secs_f64();
     // Marks and pictures that are saved show a sample as it is.
     let (motion, masking) = match request.kind {
         SampleKind::Grid | SampleKind::Detail => (session.motion, session.masking),
         _ => (Motion::default(), Masking::default()),
     };
-    render(&model, &weights, request, (session.results.version, motion, masking), &mut session.centres)
+    let state = (session.results.version, motion, masking);
+    let tiles = render(&model, &weights, request, state, &mut session.centres)?;
+    Ok(RenderedTiles { finding, ..tiles })
 }

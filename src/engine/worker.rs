@@ -8,6 +8,7 @@ use super::{
     audit::{audit, prepare},
     audit_control::AuditControl,
     command::Command,
+    devices::Devices,
     draw::draw,
     error::{EngineError, is_out_of_memory},
     evaluate::compare_files,
@@ -28,7 +29,7 @@ use super::{
     tiles::{PendingSamples, send_tiles},
     train::train,
 };
-use crate::{device::ComputeDevice, networks::Pictures};
+use crate::networks::Pictures;
 
 /// A handle to the worker thread. Dropping it ends the worker after its current iteration.
 pub struct Engine {
@@ -40,24 +41,24 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts a worker on a device.
-    pub fn start(device: ComputeDevice) -> std::io::Result<Self> {
-        Self::spawn(device, false)
+    /// Starts a worker on a device, here or elsewhere.
+    pub fn start(devices: impl Into<Devices>) -> std::io::Result<Self> {
+        Self::spawn(devices.into(), false)
     }
 
     /// Starts a worker that leaves the processor to whoever else wants it, such as a window.
-    pub fn start_in_background(device: ComputeDevice) -> std::io::Result<Self> {
-        Self::spawn(device, true)
+    pub fn start_in_background(devices: impl Into<Devices>) -> std::io::Result<Self> {
+        Self::spawn(devices.into(), true)
     }
 
-    fn spawn(device: ComputeDevice, background: bool) -> std::io::Result<Self> {
+    fn spawn(devices: Devices, background: bool) -> std::io::Result<Self> {
         let (commands, inbox) = unbounded();
         let (outbox, events) = unbounded();
         let thread = std::thread::Builder::new().name("unlearn-engine".to_owned()).spawn(move || {
             if background {
                 yield_to_others();
             }
-            worker(device, &inbox, &outbox);
+            worker(devices, &inbox, &outbox);
         })?;
         Ok(Self { commands, events, thread: Some(thread) })
     }
@@ -114,8 +115,8 @@ struct Worker<'a> {
     pending: PendingSamples,
 }
 
-fn worker(device: ComputeDevice, commands: &Receiver<Command>, events: &Sender<Event>) {
-    let (session, pending) = (Session::new(device), PendingSamples::default());
+fn worker(devices: Devices, commands: &Receiver<Command>, events: &Sender<Event>) {
+    let (session, pending) = (Session::new(devices), PendingSamples::default());
     let mut worker = Worker { session, commands, events, waiting: VecDeque::new(), pending };
     while let Some(command) = worker.next() {
         if !worker.handle_command(command) {
@@ -239,14 +240,14 @@ impl Worker<'_> {
             Command::Compare(request) => {
                 let mut control = JobControl::new(commands, events, waiting);
                 answer(events, || {
-                    let evaluation = compare_files(&request, &session.device.device, &mut control)?;
+                    let evaluation = compare_files(&request, session.device(), &mut control)?;
                     Ok(Event::Compared(evaluation.map(Box::new)))
                 });
             }
             Command::Audit(request) => {
                 let done = attempt(events, || {
                     let prepared = prepare(&request, session.project.as_ref())?;
-                    let device = session.device.clone();
+                    let device = session.devices.local.clone();
                     let mut control = AuditControl::new(session, (commands, events), waiting, pending);
                     audit(prepared, &request, &device, &mut control)
                 });
@@ -262,7 +263,7 @@ impl Worker<'_> {
             Command::Retrained(request) => answer(events, || retrained(session, *request, None)),
             Command::Train(request) => {
                 let mut control = JobControl::new(commands, events, waiting);
-                answer(events, || Ok(Event::Trained(Box::new(train(&request, &session.device.device, &mut control)?))));
+                answer(events, || Ok(Event::Trained(Box::new(train(&request, session.device(), &mut control)?))));
             }
             Command::Snapshot => answer(events, || {
                 let held = session.results.held().ok_or(EngineError::State("nothing was trained yet"))?;

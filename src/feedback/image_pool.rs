@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::renderer::{Origin, Renderer};
 use crate::{
-    networks::{flat::to_vec, latents::NormalSource},
+    networks::{Pictures, flat::to_vec, latents::NormalSource},
     train::Retained,
 };
 
@@ -154,6 +154,11 @@ impl ImagePool {
             (None, Some(renderer)) => to_vec(renderer.render(&[(place, &self.origins[place])])).into(),
             (None, None) => unreachable!("what nobody draws is kept"),
         }
+    }
+
+    /// The pictures that its images are, by their places, if they are none of the model's samples.
+    pub fn pictures(&self) -> Option<&Arc<dyn Pictures>> {
+        self.renderer.as_ref()?.pictures()
     }
 
     /// Bytes that it takes: what its images are drawn from, and those that are kept.

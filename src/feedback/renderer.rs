@@ -26,6 +26,11 @@ pub struct Origin {
 pub trait Renderer: Debug + Send + Sync {
     /// The images of some samples, each by its place in the pool and what it was made from, `[samples, channels, height, width]`.
     fn render(&self, samples: &[(usize, &Origin)]) -> Tensor<4>;
+
+    /// The pictures that it looks up by their places in the pool, if it draws nothing of the model's.
+    fn pictures(&self) -> Option<&Arc<dyn Pictures>> {
+        None
+    }
 }
 
 /// Draws a model's samples, or, of one that completes pictures, looks up the pictures that are completed.
@@ -115,6 +120,10 @@ impl Renderer for PictureRenderer {
         }
         let shape = [samples.len(), self.channels, side, side];
         Tensor::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    fn pictures(&self) -> Option<&Arc<dyn Pictures>> {
+        Some(&self.pictures)
     }
 }
 

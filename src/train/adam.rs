@@ -1,11 +1,12 @@
 //! Adam over a flat parameter vector (Kingma & Ba 2015), as `torch.optim.Adam` and `torch.optim.AdamW` compute it.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use crate::networks::ops::{self, AdamStep};
 
 /// Hyperparameters of one optimizer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AdamConfig {
     /// Step size.
     pub lr: f64,

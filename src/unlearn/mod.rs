@@ -30,7 +30,7 @@ pub use chart::{Chart, Curve, Meaning};
 pub use field::{Choice, Field, FieldKind};
 pub use mask::LayerShare;
 pub use method::{Base, Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, SampleSource, Slider};
-pub use monitor::{Auxiliary, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef};
+pub use monitor::{Auxiliary, DistantState, Flow, Iteration, Monitor, Stage, StageRound, State, StateRef};
 pub use registry::{DEFAULT, FIRST, METHODS, default_method, method};
 pub use restriction::{Restricted, Restriction};
 pub use resume::ResumePoint;

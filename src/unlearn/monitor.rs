@@ -121,6 +121,20 @@ pub enum StateRef<'a> {
     Trained(&'a Trainer),
     /// A generator alone.
     Generator(&'a FlatParams),
+    /// On another machine.
+    Distant(&'a dyn DistantState),
+}
+
+/// A state on another machine, which comes here when it is looked at.
+pub trait DistantState: std::fmt::Debug {
+    /// All of it.
+    fn state(&self) -> &State;
+
+    /// The generator's parameters that are shown; alone they come sooner.
+    fn g_ema(&self) -> &FlatParams;
+
+    /// What of it has come so far.
+    fn arrived(&self) -> Option<State>;
 }
 
 impl<'a> StateRef<'a> {
@@ -129,6 +143,7 @@ impl<'a> StateRef<'a> {
         match self {
             Self::Trained(trainer) => &trainer.g_ema,
             Self::Generator(g_ema) => g_ema,
+            Self::Distant(state) => state.g_ema(),
         }
     }
 
@@ -137,6 +152,7 @@ impl<'a> StateRef<'a> {
         match self {
             Self::Trained(trainer) => State::Trained(Box::new(trainer.clone())),
             Self::Generator(g_ema) => State::Generator(Box::new(g_ema.clone())),
+            Self::Distant(state) => state.state().clone(),
         }
     }
 }

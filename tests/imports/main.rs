@@ -22,12 +22,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("feedback", &["model", "metrics", "train", "data", "networks", "device"]),
     ("unlearn", &["feedback", "model", "train", "metrics", "networks", "device"]),
     ("audit", &["feedback", "model", "metrics", "train", "checkpoint", "networks"]),
+    ("remote", &["unlearn", "feedback", "model", "train", "checkpoint", "networks", "device"]),
     ("project", &["feedback", "checkpoint", "networks"]),
     (
         "engine",
         &[
             "project",
             "audit",
+            "remote",
             "unlearn",
             "feedback",
             "model",
@@ -39,7 +41,13 @@ const ROOMS: &[(&str, &[&str])] = &[
             "device",
         ],
     ),
-    ("app", &["engine", "project", "audit", "unlearn", "feedback", "model", "metrics", "train", "networks", "device"]),
+    (
+        "app",
+        &[
+            "engine", "remote", "project", "audit", "unlearn", "feedback", "model", "metrics", "train", "networks",
+            "device",
+        ],
+    ),
     (
         "cli",
         &[
@@ -47,6 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "engine",
             "project",
             "audit",
+            "remote",
             "unlearn",
             "feedback",
             "model",

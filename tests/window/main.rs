@@ -13,6 +13,9 @@ mod order;
 mod panel;
 mod pictures;
 mod region;
+mod remote;
+#[path = "../common/server.rs"]
+mod server;
 #[path = "../common/skip.rs"]
 mod skip;
 mod story;

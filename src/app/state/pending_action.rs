@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::device::DeviceChoice;
+use crate::{device::DeviceChoice, remote::Remote};
 
 /// What is to be done once the user agrees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,4 +13,6 @@ pub enum PendingAction {
     OpenWithAvatars(PathBuf),
     /// Compute on another device; of several GPUs, on the one of this name.
     ChangeDevice(DeviceChoice, Option<String>),
+    /// Let runs compute on another machine.
+    UseRemote(Box<Remote>),
 }

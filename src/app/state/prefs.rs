@@ -49,6 +49,8 @@ pub struct Prefs {
     pub device: DeviceChoice,
     /// Which GPU, by name, if one was chosen.
     pub gpu: Option<String>,
+    /// Where a device of another machine was found last; the token is never remembered.
+    pub remote: Option<String>,
     /// The user's own presets.
     pub presets: BTreeMap<String, Settings>,
     /// How many classes the user said a model has, by the SHA-256 of its file, which does not say so.
@@ -100,6 +102,7 @@ impl Prefs {
             theme: field(&file, "theme"),
             device: field(&file, "device"),
             gpu: field(&file, "gpu"),
+            remote: field(&file, "remote"),
             presets: entries(&file, "presets"),
             classes: entries(&file, "classes"),
             speeds: entries(&file, "speeds"),

@@ -93,7 +93,7 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
         (Some(PendingAction::OpenModel(_) | PendingAction::OpenWithAvatars(_)), _) => {
             "Opening another model discards it."
         }
-        (Some(PendingAction::ChangeDevice(..)), _) => {
+        (Some(PendingAction::ChangeDevice(..) | PendingAction::UseRemote(_)), _) => {
             "Another device starts again from the original model and discards it."
         }
         (None, true) if studio.unsaved => "Closing ends it. You can save the result so far first.",
@@ -113,7 +113,7 @@ fn ask(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) -> Option<Closin
         }
         let without = match studio.pending_action {
             Some(PendingAction::OpenModel(_) | PendingAction::OpenWithAvatars(_)) => "Open without saving",
-            Some(PendingAction::ChangeDevice(..)) => "Switch without saving",
+            Some(PendingAction::ChangeDevice(..) | PendingAction::UseRemote(_)) => "Switch without saving",
             None if !studio.unsaved => "Close anyway",
             None => "Close without saving",
         };

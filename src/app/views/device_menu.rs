@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, Button, Frame, Layout, Margin, Ui, containers::menu::MenuButton, vec2};
 
-use super::{format::format_bytes, widgets};
+use super::{format::format_bytes, remote_dialog::RemoteDialog, widgets};
 use crate::{
     app::{link::list_gpus, state::studio::Studio},
     device::{DeviceCard, DeviceChoice, Kind},
@@ -16,7 +16,7 @@ pub(super) struct DeviceMenu {
 }
 
 impl DeviceMenu {
-    pub(super) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio) {
+    pub(super) fn ui(&mut self, ui: &mut Ui, studio: &mut Studio, dialog: &mut RemoteDialog) {
         let name = match &studio.device {
             Some(card) if card.kind == Kind::Software => format!("{} (software)", card.name),
             Some(card) => card.name.clone(),
@@ -27,7 +27,7 @@ impl DeviceMenu {
         let (response, _) = button.ui(ui, |ui| {
             ui.set_width(300.0);
             self.find_gpus(ui);
-            self.choices(ui, studio);
+            self.choices(ui, studio, dialog);
         });
         response.on_hover_text(format!("Compute device: {name}. Click to choose another one"));
     }
@@ -48,36 +48,34 @@ impl DeviceMenu {
         }
     }
 
-    fn choices(&self, ui: &mut Ui, studio: &mut Studio) {
+    fn choices(&self, ui: &mut Ui, studio: &mut Studio, dialog: &mut RemoteDialog) {
         ui.spacing_mut().item_spacing.y = 1.0;
         ui.spacing_mut().button_padding = vec2(8.0, 4.0);
         let (wanted, gpu) = studio.requested_device.clone();
         let mut choice = None;
         let busy = studio.run.in_progress().is_some();
         let mut entry = |ui: &mut Ui, this: (DeviceChoice, Option<String>), chosen: bool, name: &str, facts: String| {
-            let button = Button::selectable(chosen, name).min_size(vec2(284.0, 0.0));
-            let response = ui.add_enabled(!busy, button).on_disabled_hover_text("Stop the run first.");
-            if response.clicked() && !chosen {
+            if entry(ui, (chosen, busy), name, facts) && !chosen {
                 choice = Some(this);
             }
-            // A menu would stretch the lines to its width.
-            ui.with_layout(Layout::top_down(Align::Min), |ui| {
-                let margin = Margin { left: 8, right: 0, top: 0, bottom: 5 };
-                Frame::new().inner_margin(margin).show(ui, |ui| widgets::explain(ui, facts));
-            });
         };
-        let auto = wanted == DeviceChoice::Auto;
+        let here = studio.remote.is_none();
+        let auto = here && wanted == DeviceChoice::Auto;
         let facts = "a hardware GPU if there is one, otherwise the CPU".to_owned();
         entry(ui, (DeviceChoice::Auto, None), auto, "Best available", facts);
         let gpus = self.gpus.as_deref().unwrap_or_default();
         for (number, card) in gpus.iter().enumerate() {
             let named = gpu.as_deref().is_some_and(|name| gpus.iter().any(|card| card.name == name));
             let this = if named { gpu.as_deref() == Some(card.name.as_str()) } else { number == 0 };
-            let chosen = wanted == DeviceChoice::Gpu && this;
+            let chosen = here && wanted == DeviceChoice::Gpu && this;
             entry(ui, (DeviceChoice::Gpu, Some(card.name.clone())), chosen, &card.name, gpu_facts(card));
         }
-        let cpu = wanted == DeviceChoice::Cpu;
+        let cpu = here && wanted == DeviceChoice::Cpu;
         entry(ui, (DeviceChoice::Cpu, None), cpu, "CPU", cpu_facts(studio));
+        if remote_entry(ui, studio, busy) {
+            dialog.ask(studio);
+            ui.close();
+        }
         ui.separator();
         match &self.gpus {
             None => drop(widgets::explain(ui, "Looking for GPUs\u{2026}")),
@@ -99,6 +97,27 @@ impl DeviceMenu {
         }
         widgets::close_after_key(ui);
     }
+}
+
+/// One device and what is to be said of it; whether it was clicked.
+fn entry(ui: &mut Ui, (chosen, busy): (bool, bool), name: &str, facts: String) -> bool {
+    let button = Button::selectable(chosen, name).min_size(vec2(284.0, 0.0));
+    let response = ui.add_enabled(!busy, button).on_disabled_hover_text("Stop the run first.");
+    // A menu would stretch the lines to its width.
+    ui.with_layout(Layout::top_down(Align::Min), |ui| {
+        let margin = Margin { left: 8, right: 0, top: 0, bottom: 5 };
+        Frame::new().inner_margin(margin).show(ui, |ui| widgets::explain(ui, facts));
+    });
+    response.clicked()
+}
+
+/// The device of another machine, chosen or not.
+fn remote_entry(ui: &mut Ui, studio: &Studio, busy: bool) -> bool {
+    let facts = match &studio.remote {
+        Some(remote) => format!("at {}; samples are drawn here, by the CPU", remote.address()),
+        None => "another machine's, for runs; `unlearn-studio serve` lends it".to_owned(),
+    };
+    entry(ui, (studio.remote.is_some(), busy), "Remote\u{2026}", facts)
 }
 
 fn gpu_facts(card: &DeviceCard) -> String {

@@ -24,6 +24,7 @@ pub(crate) mod model_card;
 pub(crate) mod notices;
 mod picture_row;
 mod region_painter;
+pub(crate) mod remote_dialog;
 mod result_card;
 mod retrained_row;
 pub(crate) mod run_panel;

@@ -6,6 +6,7 @@ use super::{
     device_menu::DeviceMenu,
     dialogs::{Dialogs, Purpose},
     key_list::KeyList,
+    remote_dialog::RemoteDialog,
     theme, widgets,
 };
 use crate::app::state::{bundled::BUNDLED_MODELS, prefs::Theme, studio::Studio, window_layout::WindowLayout};
@@ -27,6 +28,8 @@ const NARROW: f32 = 900.0;
 #[derive(Default)]
 pub(crate) struct TopBar {
     device: DeviceMenu,
+    /// The question for a device of another machine.
+    pub(crate) remote: RemoteDialog,
     /// The list of all keys.
     pub(crate) keys: KeyList,
 }
@@ -107,7 +110,7 @@ impl TopBar {
                 }
                 help_menu(ui, studio, &mut self.keys);
                 theme_menu(ui, studio);
-                self.device.ui(ui, studio);
+                self.device.ui(ui, studio, &mut self.remote);
             });
         });
     }

@@ -9,9 +9,10 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::{
-    args::{ClassArgs, DeviceArgs, LabelerArgs, ModelArgs},
+    args::{ClassArgs, LabelerArgs, ModelArgs},
     client::{ask, loaded, wait},
     progress::Bar,
+    run_device::{RunDeviceArgs, note},
     unusable::Unusable,
 };
 use crate::{
@@ -110,7 +111,7 @@ pub(super) struct UnlearnArgs {
     #[command(flatten)]
     model_args: ModelArgs,
     #[command(flatten)]
-    device: DeviceArgs,
+    device: RunDeviceArgs,
 }
 
 impl UnlearnArgs {
@@ -200,11 +201,10 @@ pub(super) fn run(args: &UnlearnArgs) -> anyhow::Result<()> {
     }
     // What is wrong with the arguments is said before anything is opened.
     args.request(args.settings(&Map::new(), args.model_args.pictures().is_some())?)?;
-    let device = args.device.open()?;
+    let devices = args.device.open()?;
     let mut bar = Bar::new();
-    let software = if device.software { " (a software adapter: slower than --device cpu)" } else { "" };
-    let device_note = format!("device: {}{software}", device.name);
-    let engine = Engine::start(device)?;
+    let device_note = note(&devices);
+    let engine = Engine::start(devices)?;
     let interrupts = super::progress::interrupts()?;
 
     let card = ask(&engine, Command::Load(args.model_args.open(&args.model)), loaded)?;

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use crate::{
     app::{
-        link::Link,
+        link::{Link, WantedDevice},
         state::{
             audit::{AuditState, RetrainedModels},
             charts::Charts,
@@ -29,6 +29,7 @@ use crate::{
     feedback::Suggestions,
     model::ModelCard,
     project::NodeId,
+    remote::Remote,
     unlearn::{DEFAULT, LayerShare, Method, Settings},
 };
 
@@ -69,6 +70,8 @@ pub struct Studio {
     pub(super) wake: Arc<dyn Fn() + Send + Sync>,
     /// The compute device that was asked for; of several GPUs, its name.
     pub requested_device: (DeviceChoice, Option<String>),
+    /// The other machine that runs compute on, if one was chosen.
+    pub remote: Option<Remote>,
     /// The compute device, once it is known.
     pub device: Option<DeviceCard>,
     /// Bytes of memory that programs may still take, as far as it is known.
@@ -189,9 +192,10 @@ impl Studio {
     pub fn new(prefs: Prefs, device: DeviceChoice, wake: impl Fn() + Send + Sync + 'static) -> Self {
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
         Self {
-            link: link(device, prefs.gpu.clone(), &wake),
+            link: link(WantedDevice::Here(device, prefs.gpu.clone()), &wake),
             requested_device: (device, prefs.gpu.clone()),
             wake,
+            remote: None,
             device: None,
             free_memory: None,
             model: None,
@@ -312,8 +316,10 @@ impl Studio {
     pub(super) fn restart(&mut self) {
         self.device = None;
         let (choice, gpu) = self.requested_device.clone();
+        let here = WantedDevice::Here(choice, gpu);
+        let wanted = self.remote.clone().map_or(here, |remote| WantedDevice::Remote(Box::new(remote)));
         self.write_marks();
-        self.link = link(choice, gpu, &self.wake);
+        self.link = link(wanted, &self.wake);
         (self.pending_tiles, self.thumbnails_pending, self.suggesting) = (None, [false; 2], false);
         self.marks_check = MarksCheck::None;
         self.writing.clear();
@@ -332,7 +338,7 @@ impl Studio {
     }
 }
 
-fn link(choice: DeviceChoice, adapter: Option<String>, wake: &Arc<dyn Fn() + Send + Sync>) -> Link {
+fn link(wanted: WantedDevice, wake: &Arc<dyn Fn() + Send + Sync>) -> Link {
     let wake = wake.clone();
-    Link::start(choice, adapter, move || wake())
+    Link::start(wanted, move || wake())
 }

@@ -304,7 +304,7 @@ impl Studio {
                 self.per_sample_at_best = Some(self.per_sample_at_best.map_or(seconds, |best| best.min(seconds)));
                 let refresh = pending.is_some_and(|pending| pending.refresh);
                 if refresh && is_latest {
-                    self.next_refresh = self.now + tiles.seconds * (1.0 / SHOW_SHARE - 1.0);
+                    self.next_refresh = self.now + (tiles.seconds + tiles.finding) * (1.0 / SHOW_SHARE - 1.0);
                 }
                 let sample = |&index: &u64| Some(sample_at(*seed, index, *psi)?.with_class(*class));
                 let samples: Option<Vec<_>> = indices.iter().map(sample).collect();

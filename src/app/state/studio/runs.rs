@@ -134,7 +134,8 @@ impl Studio {
         let card = self.model.as_ref()?;
         let device = self.device.as_ref().map_or("", |card| card.name.as_str());
         let speed = Speed {
-            per_sample: self.per_sample_at_best,
+            // Of samples that are drawn here, which says nothing about another machine.
+            per_sample: self.per_sample_at_best.filter(|_| self.remote.is_none()),
             per_iteration: self.prefs.speed((device, self.settings.method().id()), card),
         };
         // Those of a run that has a node are on the disk.
@@ -146,7 +147,7 @@ impl Studio {
     /// a graphics card has.
     pub fn memory(&self) -> Option<u64> {
         match &self.device {
-            Some(card) if card.kind != Kind::Cpu => card.memory,
+            Some(card) if card.kind != Kind::Cpu || self.remote.is_some() => card.memory,
             _ => self.free_memory,
         }
     }

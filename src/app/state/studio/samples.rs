@@ -231,7 +231,8 @@ impl Studio {
 
     /// Whether a GPU is busy with its kernels rather than with samples: none has come since the model was opened.
     pub fn is_tuning_for_samples(&self) -> bool {
-        let gpu = self.device.as_ref().is_some_and(|card| card.is_gpu());
+        // Samples are drawn here, whatever runs compute on.
+        let gpu = self.remote.is_none() && self.device.as_ref().is_some_and(|card| card.is_gpu());
         gpu && self.per_sample.is_none() && self.pending_tiles.is_some_and(|asked| self.now > asked.at + TUNING_AFTER)
     }
 

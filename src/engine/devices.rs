@@ -1,0 +1,39 @@
+//! Where an engine computes.
+
+use crate::{
+    device::{ComputeDevice, DeviceCard, cpu},
+    remote::Remote,
+};
+
+/// What an engine computes with: a device of this machine, and for its runs perhaps one of another.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    /// What models are opened on, samples drawn and results measured.
+    pub local: ComputeDevice,
+    /// What methods run on, if that is elsewhere.
+    pub remote: Option<Remote>,
+}
+
+impl Devices {
+    /// What a person wants to know of what methods run on.
+    pub fn card(&self) -> DeviceCard {
+        self.remote.as_ref().map_or_else(|| self.local.card(), Remote::card)
+    }
+
+    /// Bytes that a run may take, as far as they are known.
+    pub(super) fn usable_memory(&self) -> Option<u64> {
+        self.remote.as_ref().map_or_else(|| self.local.usable_memory(), Remote::usable_memory)
+    }
+}
+
+impl From<ComputeDevice> for Devices {
+    fn from(local: ComputeDevice) -> Self {
+        Self { local, remote: None }
+    }
+}
+
+impl From<Remote> for Devices {
+    fn from(remote: Remote) -> Self {
+        Self { local: cpu(), remote: Some(remote) }
+    }
+}
