@@ -10,7 +10,7 @@ use super::{
     losses::Losses,
     movable::Movable,
 };
-use crate::networks::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource, ops};
+use crate::networks::{Discriminator, FlatParams, Generator, flat::to_vec, latents::NormalSource};
 
 /// Augmentation adapts every so many iterations (Karras et al. 2020).
 const ADAPT_EVERY: usize = 4;
@@ -187,21 +187,20 @@ impl Trainer {
 
     /// Step 5: moves the averaged generator.
     pub fn ema_step(&mut self) {
-        let decay = self.config.ema_decay;
-        let average = ops::lerp(self.g_ema.values.clone(), self.g.values.clone(), (1.0 - decay) as f32);
-        self.g_ema.values = self.movable.keep(&self.g_ema.values, average);
+        let share = (1.0 - self.config.ema_decay) as f32;
+        self.movable.average(&mut self.g_ema.values, &self.g.values, share);
     }
 
     pub(super) fn update_discriminator(&mut self, gradient: Tensor<1>) {
         let lr = self.config.lr * self.lr_factor * self.networks.discriminator.learning_rate_factor();
         self.d_optim.config.lr = AdamConfig::lazy(lr, self.config.d_reg_every).lr;
-        self.d.values = self.d_optim.update(self.d.values.clone(), gradient);
+        self.d_optim.update(&mut self.d.values, gradient);
     }
 
     pub(super) fn update_generator(&mut self, gradient: Tensor<1>) {
         let lr = self.config.lr * self.lr_factor * self.networks.generator.learning_rate_factor();
         self.g_optim.config.lr = AdamConfig::lazy(lr, self.config.g_reg_every).lr;
         let gradient = self.movable.masked(gradient);
-        self.g.values = self.g_optim.update(self.g.values.clone(), gradient);
+        self.g_optim.update(&mut self.g.values, gradient);
     }
 }
