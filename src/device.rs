@@ -100,6 +100,13 @@ impl ComputeDevice {
             _ => self.memory,
         }
     }
+
+    /// Bytes of it that are free beside so many that are held already: a system says what is free, of a graphics card all memory is
+    /// known.
+    pub fn free_beside(&self, held: u64) -> Option<u64> {
+        let usable = self.usable_memory()?;
+        Some(if self.kind == Kind::Cpu { usable } else { usable.saturating_sub(held) })
+    }
 }
 
 /// There is no device of the kind asked for.
