@@ -251,7 +251,7 @@ fn ema_and_adam(bencher: Bencher, size: &str) {
     let mut s = Setup::new(size);
     let gradient = s.trainer.g.values.clone() * 0.01;
     bencher.bench_local(|| {
-        s.trainer.g.values = s.trainer.g_optim.update(s.trainer.g.values.clone(), gradient.clone());
+        s.trainer.g_optim.update(&mut s.trainer.g.values, gradient.clone());
         s.trainer.ema_step();
         s.sync(s.trainer.g_ema.values.clone())
     });

@@ -103,6 +103,17 @@ impl ComputeDevice {
             _ => self.memory,
         }
     }
+
+    /// Bytes of it that are free beside so many that are held already.
+    pub fn free_beside(&self, held: u64) -> Option<u64> {
+        Some(free_beside(self.kind, self.usable_memory()?, held))
+    }
+}
+
+/// What is free of usable memory beside so many bytes that are held already: a system says what is free, of a graphics card all memory is
+/// known.
+pub fn free_beside(kind: Kind, usable: u64, held: u64) -> u64 {
+    if kind == Kind::Cpu { usable } else { usable.saturating_sub(held) }
 }
 
 /// There is no device of the kind asked for.

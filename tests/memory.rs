@@ -6,6 +6,7 @@
 mod counting;
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -15,9 +16,16 @@ use counting::Counting;
 use unlearn_studio::{
     checkpoint::{self, Checkpoint},
     device,
-    engine::{Command, Engine, Event, RunRequest, SampleKind, SampleRequest, Weights, memory_estimate::MemoryEstimate},
+    engine::{
+        Command, Engine, Event, ImageSource, RunRequest, SampleKind, SampleRequest, Weights,
+        fit::Way,
+        memory_estimate::MemoryEstimate,
+        request::{TrainRequest, TrainingLength, TrainingStart},
+        training::{Card, ChosenChoices, training_bytes},
+    },
     feedback::{Feedback, FeedbackSource, LabelerSpec, Mark, Sample},
-    networks::{Architecture, LatentAddress, NormalSource},
+    networks::{Architecture, FreshFamily, LatentAddress, NormalSource},
+    train::Checkpointing,
     unlearn::{Settings, method},
 };
 
@@ -86,6 +94,8 @@ struct Row<'a> {
     marks: Marks,
     /// Samples of the result so far that are looked at between two iterations, as a window does.
     looked_at: u64,
+    /// Whether blocks are computed again in the backward pass.
+    checkpointing: bool,
 }
 
 /// What a run takes at its highest, and what the estimate says.
@@ -109,6 +119,7 @@ fn measure(row: &Row) -> (f64, MemoryEstimate) {
     for (key, value) in changes.iter().copied().chain([("labelled", labelled), ("few-marks", 0)]) {
         settings.set(key, value).expect(key);
     }
+    settings.set("checkpointing", if row.checkpointing { "on" } else { "off" }).expect("a setting");
     let engine = Engine::start(device::cpu()).expect("a thread");
     let before = HELD.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
@@ -126,6 +137,67 @@ fn measure(row: &Row) -> (f64, MemoryEstimate) {
     ((PEAK.load(Ordering::Relaxed) - before) as f64, estimate)
 }
 
+/// What a training from scratch takes at its highest, and what the estimate says.
+fn measure_training(folder: &Path, data: &Path, micro_batch: usize, checkpointing: Checkpointing) -> (f64, f64) {
+    let out = folder.join("trained.safetensors");
+    let start = TrainingStart::Fresh {
+        resolution: Some(64),
+        channels: vec![128, 128, 128, 64, 32],
+        latent: 128,
+        mapping: 4,
+        family: FreshFamily::StyleGan2,
+        seed: 1,
+        grow: None,
+    };
+    let (batch, path) = (16, 2.0);
+    let choices = ChosenChoices {
+        batch: Some(batch),
+        micro_batch: Some(micro_batch),
+        path: Some(path),
+        checkpointing: Some(checkpointing),
+        ..ChosenChoices::default()
+    };
+    let card = Card { data: "noise".to_owned(), date: None, excluded: None, licence: None };
+    let request = TrainRequest {
+        data: ImageSource::of(data.to_owned()),
+        start,
+        choices,
+        length: TrainingLength::Iterations(2),
+        out: out.clone(),
+        grid: None,
+        save_every: 100,
+        labeler: None,
+        card,
+        exclude: None,
+    };
+    let engine = Engine::start(device::cpu()).expect("a thread");
+    let before = HELD.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    engine.send(Command::Train(Box::new(request)));
+    wait(&engine, |event| matches!(event, Event::Trained(_)).then_some(()));
+    let taken = (PEAK.load(Ordering::Relaxed) - before) as f64;
+    engine.send(Command::Load(out.into()));
+    let card = wait(&engine, |event| if let Event::Loaded(card) = event { Some(card) } else { None });
+    let model = 2 * card.generator_parameters + card.discriminator_parameters.expect("a discriminator");
+    let way = Way {
+        samples: if micro_batch == 0 { batch } else { micro_batch },
+        checkpointing: checkpointing == Checkpointing::On,
+    };
+    (taken, (model * size_of::<f32>()) as f64 + training_bytes(&card, batch, way))
+}
+
+/// A folder of pictures of noise.
+fn pictures(folder: &Path) -> PathBuf {
+    let (data, mut rng) = (folder.join("pictures"), NormalSource::new(1, 0));
+    std::fs::create_dir(&data).expect("a folder");
+    for number in 0..32 {
+        let values = rng.normals(64 * 64 * 3).into_iter().map(|value| (128.0 + 40.0 * value) as u8).collect();
+        let picture = image::RgbImage::from_raw(64, 64, values).expect("a picture");
+        picture.save(data.join(format!("{number}.png"))).expect("a file");
+    }
+    data
+}
+
 #[test]
 fn a_run_takes_what_is_estimated() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -134,7 +206,15 @@ fn a_run_takes_what_is_estimated() {
     let large = random(folder.path(), "large.safetensors", &[128, 128, 128, 64, 32], 128);
     let (digits, faces) = (asset("models/digits-32.safetensors"), asset("models/avatars-64.safetensors"));
     let adapt = [("iters", 5), ("adapt-iters", 2), ("adapted", 2), ("fisher-samples", 4)];
-    let row = |name, model, method, changes, marks| Row { name, model, method, changes, marks, looked_at: 0 };
+    let row = |name, model, method, changes, marks| Row {
+        name,
+        model,
+        method,
+        changes,
+        marks,
+        looked_at: 0,
+        checkpointing: false,
+    };
     let whole = [("iters", 3), ("batch", 16)];
     let parts = [("iters", 3), ("batch", 16), ("micro-batch", 4)];
     let rows = [
@@ -146,8 +226,12 @@ fn a_run_takes_what_is_estimated() {
         row("wide", &wide, "reject", &[("iters", 3), ("batch", 4)], Marks::Few(16)),
         row("large", &large, "reject", &whole, Marks::Few(16)),
         row("large, in parts", &large, "reject", &parts, Marks::Few(16)),
+        Row { checkpointing: true, ..row("large, blocks again", &large, "reject", &whole, Marks::Few(16)) },
+        row("large, towards images", &large, "saliency", &whole, Marks::Few(16)),
+        Row { checkpointing: true, ..row("large, both", &large, "saliency", &whole, Marks::Few(16)) },
     ];
     let mut wrong = Vec::new();
+    let mut all = HashMap::new();
     for row in &rows {
         let Row { name, method, .. } = row;
         let started = Instant::now();
@@ -157,8 +241,29 @@ fn a_run_takes_what_is_estimated() {
             "{name}, {method}: {:.0} MB taken, {ratio:.2} times as much estimated ({seconds:.1} s): {estimate:?}",
             taken / 1e6
         );
+        all.insert(*name, taken);
         if !(1.0 / TOLERANCE..=TOLERANCE).contains(&ratio) {
             wrong.push(format!("{name}, {method}: {:.0} MB for {:.0} MB", estimate.total() / 1e6, taken / 1e6));
+        }
+    }
+    // What is left are weights, and the largest block's maps.
+    for (kept, again) in [("large", "large, blocks again"), ("large, towards images", "large, both")] {
+        let (kept, again) = (all[kept], all[again]);
+        println!("{:.0} MB with all maps kept, {:.0} MB with checkpointing", kept / 1e6, again / 1e6);
+        if again > 0.7 * kept {
+            wrong.push(format!("checkpointing: {:.0} MB of {:.0} MB", again / 1e6, kept / 1e6));
+        }
+    }
+    let data = pictures(folder.path());
+    let never = Checkpointing::Off;
+    for (name, micro_batch, checkpointing) in
+        [("whole", 0, never), ("parts", 4, never), ("again", 4, Checkpointing::On)]
+    {
+        let (taken, estimate) = measure_training(folder.path(), &data, micro_batch, checkpointing);
+        let ratio = estimate / taken;
+        println!("training, {name}: {:.0} MB taken, {ratio:.2} times as much estimated", taken / 1e6);
+        if !(1.0 / TOLERANCE..=TOLERANCE).contains(&ratio) {
+            wrong.push(format!("training, {name}: {:.0} MB for {:.0} MB", estimate / 1e6, taken / 1e6));
         }
     }
     // 400 images of 256x256 are 315 MB; a pool keeps a sixth of them.

@@ -19,7 +19,7 @@ use super::{
     request::{AuditRequest, AuditSubject},
     retrained::{check_alike, has_seen_it},
     training::TrainingCard,
-    warm_up::warm_up,
+    warm_up::{Passes, warm_up},
 };
 use crate::{
     atomic_file,
@@ -201,7 +201,8 @@ pub(super) fn audit(
     if train.steps > 0 && !completes {
         for model in [Some(&mut result), retrained.as_mut()].into_iter().flatten().filter(|model| model.gan.is_none()) {
             let mut progress = |done, of| control.progress(None, done, of);
-            match warm_up(model, (train.batch, train.micro_batch), request.seed, &mut progress)? {
+            let passes = Passes { batch: train.batch, micro_batch: train.micro_batch, checkpointing: false };
+            match warm_up(model, passes, request.seed, &mut progress)? {
                 ControlFlow::Break(()) => return Ok(None),
                 ControlFlow::Continue((params, _)) => model.adopt_discriminator(params)?,
             }

@@ -17,6 +17,7 @@ use super::{
     event::Event,
     export::{export, export_weights},
     files::do_file_job,
+    fit::Way,
     history,
     job::send_event,
     phase::{Phase, Progress},
@@ -41,7 +42,7 @@ pub(super) struct RunControl<'a> {
     /// Whether the worker is to end as well; the caller's, so that it survives an error or a panic of the run.
     pub(super) quit: &'a mut bool,
     /// Samples computed at once, while running out of memory may be due to them; the caller's, too.
-    pub(super) pass: &'a mut Option<usize>,
+    pub(super) pass: &'a mut Option<Way>,
     paused: bool,
     /// Whether the state in training may be shown and exported as a result.
     is_result: bool,
@@ -91,7 +92,7 @@ impl<'a> RunControl<'a> {
         session: &'a mut Session,
         commands: &'a Receiver<Command>,
         events: &'a Sender<Event>,
-        (quit, pass): (&'a mut bool, &'a mut Option<usize>),
+        (quit, pass): (&'a mut bool, &'a mut Option<Way>),
         plan: Plan,
     ) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! Where an engine computes.
 
 use crate::{
-    device::{ComputeDevice, DeviceCard, cpu},
+    device::{ComputeDevice, DeviceCard, cpu, free_beside},
     remote::Remote,
 };
 
@@ -23,6 +23,11 @@ impl Devices {
     /// Bytes that a run may take, as far as they are known.
     pub(super) fn usable_memory(&self) -> Option<u64> {
         self.remote.as_ref().map_or_else(|| self.local.usable_memory(), Remote::usable_memory)
+    }
+
+    /// Bytes that a run may take beside so many that are held already.
+    pub(super) fn free_beside(&self, held: u64) -> Option<u64> {
+        Some(free_beside(self.card().kind, self.usable_memory()?, held))
     }
 }
 

@@ -25,6 +25,7 @@ mod event;
 mod exclusion;
 mod export;
 mod files;
+pub mod fit;
 mod halve;
 mod history;
 mod job;

@@ -9,13 +9,14 @@ use super::{
     phase::Phase,
     pictures::sentences,
     request::RunRequest,
-    warm_up::{WarmUp, warm_up},
+    warm_up::{Passes, WarmUp, warm_up},
 };
 use crate::{
     checkpoint::{read_tensors, write_tensors},
     data::PictureSet,
     feedback::{CollectRequest, Pools, collect},
     networks::Pictures,
+    train::Checkpointing,
     unlearn::{Plan, Settings},
 };
 
@@ -72,7 +73,9 @@ pub(super) fn ensure_discriminator(
         )));
         let seed = settings.collect().map_err(EngineError::Settings)?.seed;
         let mut progress = |done, of| control.step(Phase::WarmUp, done, of);
-        let (params, warm_up) = match warm_up(&model, (plan.batch, plan.micro_batch), seed, &mut progress)? {
+        let checkpointing = settings.compute().map_err(EngineError::Settings)?.checkpointing == Checkpointing::On;
+        let passes = Passes { batch: plan.batch, micro_batch: plan.micro_batch, checkpointing };
+        let (params, warm_up) = match warm_up(&model, passes, seed, &mut progress)? {
             ControlFlow::Continue(made) => made,
             ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
         };

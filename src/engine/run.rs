@@ -13,9 +13,10 @@ use super::{
     evaluate::compare,
     event::Event,
     export::export,
+    fit::{Way, fit},
     history,
     job::{outcome, send_event},
-    memory_estimate::{MICRO_BATCH, MemoryEstimate, fit},
+    memory_estimate::MemoryEstimate,
     phase::Phase,
     prepare::{ensure_discriminator, find_pools},
     project_card::AskedRun,
@@ -26,12 +27,12 @@ use super::{
     time_left::TimeLeft,
 };
 use crate::{
-    device::Kind,
     feedback::{Feedback, FeedbackSummary, MarksProbe, Pools, estimate_gone, gone_samples},
     metrics::{Labeler, Target},
     model::program,
     networks::FlatParams,
     project::{NodeId, Status},
+    train::Checkpointing,
     unlearn::{Base, Ended, Request, ResumePoint},
 };
 
@@ -39,8 +40,8 @@ use crate::{
 pub(super) enum Job {
     /// A new request.
     New(Box<RunRequest>),
-    /// The one that was interrupted or stopped, with this micro-batch if one is given.
-    Continue(Option<usize>),
+    /// The one that was interrupted or stopped, computed this way if one is given.
+    Continue(Option<Way>),
 }
 
 /// Where a run begins.
@@ -54,26 +55,26 @@ enum Beginning {
 }
 
 /// Runs a method on the session's model; the result stays in the session and, where a history is kept, becomes a node.
-/// `quit` is set if the worker should end; a run that can go on later has no report then. `pass` is how many samples are computed at
-/// once, set while running out of memory may be due to them: from the warm-up of a discriminator until training is over.
+/// `quit` is set if the worker should end; a run that can go on later has no report then. `pass` is how a batch is computed,
+/// set while running out of memory may be due to it: from the warm-up of a discriminator until training is over.
 pub(super) fn run(
     session: &mut Session,
     job: Job,
     commands: &Receiver<Command>,
     events: &Sender<Event>,
-    (quit, pass): (&mut bool, &mut Option<usize>),
+    (quit, pass): (&mut bool, &mut Option<Way>),
 ) -> Result<Option<RunReport>, EngineError> {
     let (beginning, mut request) = match job {
         Job::New(request) => (Beginning::Start, *request),
-        Job::Continue(micro_batch) => {
+        Job::Continue(way) => {
             let class = session.model()?.generator.class();
             let (beginning, mut request) = unended(session)?;
             let now = session.model()?.generator.class();
             if now != class {
                 send_event(events, Event::Class(now));
             }
-            if let Some(micro_batch) = micro_batch {
-                request.settings.set(MICRO_BATCH, micro_batch).map_err(EngineError::Settings)?;
+            if let Some(way) = way {
+                way.apply(&mut request.settings).map_err(EngineError::Settings)?;
             }
             (beginning, request)
         }
@@ -190,18 +191,16 @@ fn unended(session: &mut Session) -> Result<(Beginning, RunRequest), EngineError
     Ok((Beginning::Node(node), kept.request))
 }
 
-/// Lets a run compute a batch in parts where the whole does not fit into the memory that is free, which is then a setting of the run
-/// like any other; what is to be said of it, in a sentence.
+/// Lets a run compute a batch in parts, and blocks again, where it does not fit into the memory that is free, which are then settings of
+/// the run like any other; what is to be said of it, in a sentence.
 fn fit_into_memory(session: &Session, request: &mut RunRequest) -> Result<Option<String>, EngineError> {
-    let Some(free) = session.devices.usable_memory() else { return Ok(None) };
     // What is kept of a run that has a node is on the disk.
     let snapshots = if session.project.is_some() { 0 } else { session.auto_snapshots };
     let card = session.model()?.card();
     let Some(estimate) = MemoryEstimate::of(&card, &request.settings, snapshots) else { return Ok(None) };
-    // Of a card all memory is known, in which the model is already.
-    let free = if session.devices.card().kind == Kind::Cpu { free } else { free.saturating_sub(estimate.model as u64) };
+    let Some(free) = session.devices.free_beside(estimate.model as u64) else { return Ok(None) };
     let Some(fit) = fit(&card, &request.settings, snapshots, free) else { return Ok(None) };
-    request.settings.set(MICRO_BATCH, fit.micro_batch).map_err(EngineError::Settings)?;
+    fit.way.apply(&mut request.settings).map_err(EngineError::Settings)?;
     Ok(Some(fit.sentence(free)))
 }
 
@@ -230,7 +229,8 @@ fn run_request(
         return control.left_off();
     };
     let label = clock.elapsed().as_secs_f64();
-    *control.pass = Some(plan.pass);
+    let checkpointing = settings.compute().map_err(EngineError::Settings)?.checkpointing == Checkpointing::On;
+    *control.pass = Some(Way { samples: plan.pass, checkpointing });
     let feedback = FeedbackSummary {
         negatives: marks.negatives().count(),
         positives: marks.positives().count(),
@@ -246,7 +246,7 @@ fn run_request(
         false => None,
     };
     let model = control.session.model()?;
-    let base = Base::of(&model);
+    let base = Base::of(&model).with_checkpointing(checkpointing);
     let (path, sha256, original) = (model.path.clone(), model.sha256.clone(), model.g_ema.clone());
     drop(model);
     let (resumed, kept) = match beginning {

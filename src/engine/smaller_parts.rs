@@ -1,9 +1,9 @@
-//! A run that ran out of memory goes on in smaller parts.
+//! A run that ran out of memory goes on in smaller parts, and then with blocks computed again for their gradients.
 
 use super::{
     event::Event,
+    fit::{Way, smaller},
     history,
-    memory_estimate::{MICRO_BATCH, smaller},
     request::RunRequest,
     run::{Job, is_in_memory},
     session::Session,
@@ -17,32 +17,37 @@ pub(super) struct SmallerParts {
     pub(super) events: [Event; 2],
 }
 
-/// The run that broke off, with fewer samples at a time than the `last` ones: from where it was saved or stopped, else from its beginning,
+/// The run that broke off, with fewer samples at a time than in the `last` way, or with checkpointing: from where it was saved or stopped, else from its beginning,
 /// where that is known (`asked`). `None` if there are no smaller parts.
 pub(super) fn in_smaller_parts(
     session: &mut Session,
     asked: Option<Box<RunRequest>>,
-    last: usize,
+    last: Way,
 ) -> Option<SmallerParts> {
+    let card = session.model().ok()?.card();
     let is_saved = session.project.as_ref().is_some_and(|project| project.unfinished().is_some());
-    let (job, samples, how) = match (is_saved, asked) {
+    let (job, way, how) = match (is_saved, asked) {
         (true, _) | (false, None) => {
             let stopped = session.stopped.as_ref().filter(|_| is_in_memory(session));
             let settings = match stopped {
                 Some(stopped) => stopped.request.settings.clone(),
                 None => history::interrupted(session).ok()?.1.request.settings,
             };
-            let samples = smaller(&settings, last)?;
-            (Job::Continue(Some(samples)), samples, "goes on from where it was saved")
+            let way = smaller(&card, &settings, last)?;
+            (Job::Continue(Some(way)), way, "goes on from where it was saved")
         }
         (false, Some(mut request)) => {
-            let samples = smaller(&request.settings, last)?;
-            request.settings.set(MICRO_BATCH, samples).ok()?;
-            (Job::New(request), samples, "begins again")
+            let way = smaller(&card, &request.settings, last)?;
+            way.apply(&mut request.settings).ok()?;
+            (Job::New(request), way, "begins again")
         }
     };
+    let Way { samples, checkpointing } = way;
     let computing = if samples == 1 { "1 sample".to_owned() } else { format!("{samples} samples") };
-    let sentence = format!("the device's memory was too small: the run {how}, computing {computing} at a time");
+    let mut sentence = format!("the device's memory was too small: the run {how}, computing {computing} at a time");
+    if checkpointing {
+        sentence += ", and blocks again for their gradients";
+    }
     Some(SmallerParts { job, events: [Event::Warning(sentence), Event::Restarted] })
 }
 
@@ -234,8 +239,10 @@ mod tests {
         engine.send(run(&model, 2, 8));
         let (warnings, _, report) = told(&engine);
         let sentence = report.unwrap_err();
-        // A discriminator looks at four at a time at least.
-        assert!(warnings.len() == 1 && warnings[0].ends_with("computing 4 samples at a time"), "{warnings:?}");
+        // A discriminator looks at four at a time at least; then blocks are computed again.
+        let expected = ["computing 4 samples at a time", "at a time, and blocks again for their gradients"];
+        assert!(warnings.iter().zip(expected).all(|(told, end)| told.ends_with(end)), "{warnings:?}");
+        assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
         assert!(sentence.contains("memory is too small"), "{sentence}");
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use burn::tensor::Device;
-
 use super::{
     draw::write_picture,
     error::EngineError,
@@ -18,6 +16,7 @@ use super::{
 use crate::{
     checkpoint,
     data::{ImageSet, ImageSource, TRAINING_AVATARS},
+    device::ComputeDevice,
     model::{Model, Sampler},
     networks::{Architecture, CompletionArchitecture},
 };
@@ -32,7 +31,7 @@ const GRID: usize = 100;
 /// Trains, writing the model now and then and in the end; whoever stops it keeps what was reached.
 pub(super) fn train(
     request: &TrainRequest,
-    device: &Device,
+    device: &ComputeDevice,
     control: &mut JobControl,
 ) -> Result<TrainReport, EngineError> {
     // Before the data is opened, which can take a while.
@@ -87,8 +86,21 @@ fn images_of(kimg: usize) -> Result<usize, EngineError> {
     })
 }
 
+/// A training that fits into the device's memory, as far as it can be made to.
+fn fitted(mut training: Scratch, compute: &ComputeDevice, control: &JobControl) -> Box<dyn Training> {
+    if let Some(sentence) = training.fit_into_memory(|held| compute.free_beside(held)) {
+        control.warn(sentence);
+    }
+    Box::new(training)
+}
+
 /// The training before its first iteration.
-fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Result<Box<dyn Training>, EngineError> {
+fn open(
+    request: &TrainRequest,
+    compute: &ComputeDevice,
+    control: &mut JobControl,
+) -> Result<Box<dyn Training>, EngineError> {
+    let device = &compute.device;
     match &request.start {
         TrainingStart::Fresh { resolution, channels, latent, mapping, family, seed, grow } => {
             let augment = match request.data {
@@ -112,14 +124,9 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
                     (small.generator.latent_dim(), Architecture::mapping_layers_of(&small.generator));
             }
             let card = request.card.clone();
-            Ok(Box::new(Scratch::fresh(
-                (*family, &architecture),
-                (choices, *seed),
-                images,
-                card,
-                small.as_ref(),
-                device,
-            )?))
+            let new = (*family, &architecture);
+            let training = Scratch::fresh(new, (choices, *seed), images, card, small.as_ref(), device)?;
+            Ok(fitted(training, compute, control))
         }
         TrainingStart::FreshCompletion { architecture, resolution, choices, seed } => {
             let images = images(request, *resolution, control)?;
@@ -158,7 +165,7 @@ fn open(request: &TrainRequest, device: &Device, control: &mut JobControl) -> Re
                     images.len()
                 )));
             }
-            Ok(Box::new(Scratch::resume(model, state, images, request.card.clone())?))
+            Ok(fitted(Scratch::resume(model, state, images, request.card.clone())?, compute, control))
         }
     }
 }

@@ -38,10 +38,21 @@ pub struct WarmUp {
     pub seconds: f64,
 }
 
+/// How a warm-up computes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passes {
+    /// Samples of a step.
+    pub(super) batch: usize,
+    /// Samples of a pass; 0 means the whole batch.
+    pub(super) micro_batch: usize,
+    /// Whether blocks are computed again in the backward pass.
+    pub(super) checkpointing: bool,
+}
+
 /// A new discriminator for a model's generator, trained; `progress` is told the iterations done and to do, and may stop.
 pub(super) fn warm_up(
     model: &Model,
-    (batch, micro_batch): (usize, usize),
+    Passes { batch, micro_batch, checkpointing }: Passes,
     seed: u64,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<ControlFlow<(), (Params, WarmUp)>, EngineError> {
@@ -58,7 +69,7 @@ pub(super) fn warm_up(
     let device = model.g_ema.device();
     let discriminator = read_discriminator(&fresh, &device)
         .map_err(|source| ModelError::Architecture { file: model.path.clone(), source })?;
-    let networks = Networks { generator: generator.clone(), discriminator };
+    let networks = Networks { generator: generator.clone(), discriminator }.with_checkpointing(checkpointing);
     let config = TrainConfig { batch, micro_batch, ..TrainConfig::default() };
     let (own, scale) = (model.g_ema.clone(), scales(&model.g_ema));
     let d = FlatParams::from_host(networks.discriminator.layout(), &fresh, &device);

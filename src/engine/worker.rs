@@ -15,6 +15,7 @@ use super::{
     event::Event,
     export::{convert, export, export_weights},
     files::do_file_job,
+    fit::Way,
     history::{self, load},
     job::{JobControl, outcome, send_event},
     label::label_some,
@@ -186,7 +187,8 @@ impl Worker<'_> {
             }
             Command::Project(request) => {
                 if let ProjectRequest::Continue { micro_batch } = *request {
-                    return self.run(Job::Continue(micro_batch));
+                    let way = micro_batch.map(|samples| Way { samples, checkpointing: false });
+                    return self.run(Job::Continue(way));
                 }
                 let keeps_marks = matches!(*request, ProjectRequest::Marks(_));
                 if let Some(replaced) = attempt(events, || history::change(session, *request)) {
@@ -263,7 +265,7 @@ impl Worker<'_> {
             Command::Retrained(request) => answer(events, || retrained(session, *request, None)),
             Command::Train(request) => {
                 let mut control = JobControl::new(commands, events, waiting);
-                answer(events, || Ok(Event::Trained(Box::new(train(&request, session.device(), &mut control)?))));
+                answer(events, || Ok(Event::Trained(Box::new(train(&request, &session.devices.local, &mut control)?))));
             }
             Command::Snapshot => answer(events, || {
                 let held = session.results.held().ok_or(EngineError::State("nothing was trained yet"))?;
@@ -300,8 +302,8 @@ impl Worker<'_> {
                 Ok(report) => break Some(report),
                 Err(sentence) => sentence,
             };
-            let too_many = pass.take().filter(|_| !quit && is_out_of_memory(&sentence));
-            let Some(smaller) = too_many.and_then(|samples| in_smaller_parts(session, asked, samples)) else {
+            let last = pass.take().filter(|_| !quit && is_out_of_memory(&sentence));
+            let Some(smaller) = last.and_then(|last| in_smaller_parts(session, asked, last)) else {
                 send_event(events, Event::Failed(sentence));
                 break None;
             };

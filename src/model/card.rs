@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::networks::Details;
+use crate::networks::{CheckpointedBytes, Details};
 
 /// What a model that completes pictures has to say of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -25,6 +25,8 @@ pub struct MapBytes {
     pub generator: usize,
     /// Of one image, kept by a pass of the discriminator for the gradients of its weights; `None` where there is none yet.
     pub discriminator: Option<usize>,
+    /// What both take where blocks are computed again in the backward pass, the generator first, in families that know it.
+    pub checkpointed: [Option<CheckpointedBytes>; 2],
     /// While samples are looked at: all that go through a pass, and the images that are held.
     pub looking: usize,
 }

@@ -209,6 +209,10 @@ impl Model {
                 drawn: self.generator.drawing_bytes(&self.g_ema.device()),
                 generator: self.generator.training_bytes(),
                 discriminator: self.gan.as_ref().map(|gan| gan.networks.discriminator.training_bytes()),
+                checkpointed: [
+                    self.generator.checkpointed_bytes(),
+                    self.gan.as_ref().and_then(|gan| gan.networks.discriminator.checkpointed_bytes()),
+                ],
                 looking: looking_bytes(&self.generator, &self.g_ema.device()),
             },
             contents: [

@@ -5,6 +5,7 @@ use std::{fmt::Debug, ops::Deref, sync::Arc};
 use burn::tensor::Tensor;
 
 use super::{
+    block::CheckpointedBytes,
     dual::Dual,
     flat::{Leaves, ParamLayout},
 };
@@ -41,6 +42,17 @@ pub trait DiscriminatorNetwork: Debug + Send + Sync {
     /// estimate. A pass with gradients of the image alone keeps about half.
     fn training_bytes(&self) -> usize;
 
+    /// The same with checkpointing, see [`with_checkpointing`](Self::with_checkpointing), in families that know it.
+    fn checkpointed_bytes(&self) -> Option<CheckpointedBytes> {
+        None
+    }
+
+    /// The network with activation checkpointing on or off: a pass with gradients then keeps only what enters each block and computes
+    /// the block again in its backward pass, to the same bits. `None` in families that do not know it.
+    fn with_checkpointing(&self, _checkpointing: bool) -> Option<Arc<dyn DiscriminatorNetwork>> {
+        None
+    }
+
     /// Factor on the learning rate that suits its parameters: 1 for those of equalised layers (Karras et al. 2018), which have
     /// deviation 1 whatever the layer's size. An Adam step moves every parameter by about the learning rate, so smaller
     /// ones need smaller steps.
@@ -69,6 +81,11 @@ impl Discriminator {
     /// A discriminator of a family.
     pub fn new(network: impl DiscriminatorNetwork + 'static) -> Self {
         Self(Arc::new(network))
+    }
+
+    /// The same network with activation checkpointing on or off, if its family knows it.
+    pub fn with_checkpointing(self, checkpointing: bool) -> Self {
+        self.0.with_checkpointing(checkpointing).map_or(self, Self)
     }
 
     /// Scores `[batch, 1]` without classes.

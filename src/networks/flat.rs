@@ -7,7 +7,7 @@
 use std::{
     any::Any,
     ops::Range,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -155,7 +155,7 @@ impl FlatParams {
             range.map_or_else(|| empty.clone(), |range| self.values.clone().slice([range]))
         };
         let tensors = layout.iter().map(|(name, _, _)| place(name)).collect();
-        Leaves { layout: layout.clone(), tensors, derived: None }
+        Leaves { layout: layout.clone(), tensors, derived: None, taken: None }
     }
 
     /// The parameters as leaves of a new autodiff graph.
@@ -165,7 +165,7 @@ impl FlatParams {
 
     fn split(&self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Leaves {
         let tensors = self.layout.iter().map(|(_, _, range)| f(self.values.clone().slice([range]))).collect();
-        Leaves { layout: self.layout.clone(), tensors, derived: None }
+        Leaves { layout: self.layout.clone(), tensors, derived: None, taken: None }
     }
 
     /// The same layout with other values.
@@ -205,6 +205,24 @@ pub struct Leaves {
     tensors: Vec<Tensor<1>>,
     /// What was made of each parameter, where that is kept.
     derived: Option<Vec<[Derived; DERIVED]>>,
+    /// Within a block: what it has taken of the parameters, which stand in a graph of the block's own.
+    taken: Option<Mutex<Taken>>,
+}
+
+/// A parameter within a block.
+#[derive(Clone)]
+pub(super) struct BlockParameter {
+    pub(super) id: ParamId,
+    /// In the block's graph if there is one; `[values]`.
+    pub(super) tensor: Tensor<1>,
+    /// Whether its gradient is asked for.
+    pub(super) is_tracked: bool,
+}
+
+struct Taken {
+    /// Whether parameters become leaves of the block's graph.
+    as_leaves: bool,
+    parameters: Vec<BlockParameter>,
 }
 
 /// A tensor that is made once, of any number of dimensions.
@@ -216,7 +234,54 @@ const DERIVED: usize = 2;
 impl Leaves {
     /// The parameter with the shape a layer wants (its number of values must agree).
     pub fn get<const D: usize>(&self, id: ParamId, shape: [usize; D]) -> Tensor<D> {
-        self.tensors[id.0].clone().reshape(shape)
+        match &self.taken {
+            None => self.tensors[id.0].clone().reshape(shape),
+            Some(taken) => self.take(id, &mut taken.lock().unwrap_or_else(PoisonError::into_inner)).reshape(shape),
+        }
+    }
+
+    /// A parameter within a block, which enters it when it is first asked for.
+    fn take(&self, id: ParamId, taken: &mut Taken) -> Tensor<1> {
+        if let Some(known) = taken.parameters.iter().find(|known| known.id == id) {
+            return known.tensor.clone();
+        }
+        let outside = &self.tensors[id.0];
+        let is_tracked = outside.is_tracked();
+        let tensor = outside.clone().inner();
+        let tensor = if is_tracked && taken.as_leaves { tensor.autodiff().require_grad() } else { tensor };
+        taken.parameters.push(BlockParameter { id, tensor: tensor.clone(), is_tracked });
+        tensor
+    }
+
+    /// Whether gradients of some parameter are asked for.
+    pub(super) fn is_tracked(&self) -> bool {
+        self.tensors.iter().any(Tensor::is_tracked)
+    }
+
+    /// These parameters as they enter a block: as leaves of its own graph, or outside any.
+    pub(super) fn within(&self, as_leaves: bool) -> Self {
+        let taken = Some(Mutex::new(Taken { as_leaves, parameters: Vec::new() }));
+        Self { layout: self.layout.clone(), tensors: self.tensors.clone(), derived: None, taken }
+    }
+
+    /// Parameters that a block took outside any graph, now as leaves of its own.
+    pub(super) fn of_block(layout: &Arc<ParamLayout>, mut parameters: Vec<BlockParameter>) -> Self {
+        for parameter in parameters.iter_mut().filter(|parameter| parameter.is_tracked) {
+            parameter.tensor = parameter.tensor.clone().autodiff().require_grad();
+        }
+        let taken = Some(Mutex::new(Taken { as_leaves: true, parameters }));
+        Self { layout: layout.clone(), tensors: Vec::new(), derived: None, taken }
+    }
+
+    /// What a block has taken, in the order in which it was first asked for.
+    pub(super) fn taken(self) -> Vec<BlockParameter> {
+        let taken = self.taken.map(|taken| taken.into_inner().unwrap_or_else(PoisonError::into_inner).parameters);
+        taken.unwrap_or_default()
+    }
+
+    /// A parameter as it is outside blocks, `[values]`.
+    pub(super) fn outside(&self, id: ParamId) -> &Tensor<1> {
+        &self.tensors[id.0]
     }
 
     /// A tensor that follows from a parameter alone, the same whenever it is made. `place`, below 2, tells several of one parameter
@@ -250,8 +315,13 @@ impl Leaves {
 
     /// The device that holds the parameters.
     pub fn device(&self) -> Device {
-        let filled = self.tensors.iter().find(|tensor| tensor.dims() != [0]);
-        filled.map_or_else(Device::flex, Tensor::device)
+        let filled = self.tensors.iter().find(|tensor| tensor.dims() != [0]).map(Tensor::device);
+        filled.or_else(|| self.device_of_taken()).unwrap_or_else(Device::flex)
+    }
+
+    fn device_of_taken(&self) -> Option<Device> {
+        let taken = self.taken.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.parameters.first().map(|parameter| parameter.tensor.device())
     }
 
     /// The layout these tensors follow.

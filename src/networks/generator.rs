@@ -5,6 +5,7 @@ use std::{fmt::Debug, ops::Deref, sync::Arc};
 use burn::tensor::{Device, Tensor};
 
 use super::{
+    block::CheckpointedBytes,
     detail::Details,
     dual::Dual,
     flat::{FlatParams, Leaves, ParamLayout},
@@ -94,6 +95,17 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
     fn training_bytes(&self) -> usize {
         let layers = self.channels().into_iter().zip(self.sides());
         layers.map(|(channels, side)| 3 * channels * side * side).sum::<usize>() * size_of::<f32>()
+    }
+
+    /// The same with checkpointing, see [`with_checkpointing`](Self::with_checkpointing), in families that know it.
+    fn checkpointed_bytes(&self) -> Option<CheckpointedBytes> {
+        None
+    }
+
+    /// The network with activation checkpointing on or off: a pass with gradients then keeps only what enters each block and computes
+    /// the block again in its backward pass, to the same bits. `None` in families that do not know it.
+    fn with_checkpointing(&self, _checkpointing: bool) -> Option<Arc<dyn GeneratorNetwork>> {
+        None
     }
 
     /// What else a person wants to know of the architecture.
@@ -267,6 +279,14 @@ impl Generator {
     /// The same network drawing only this class, or (`None`) all of them.
     pub fn with_class(self, class: Option<usize>) -> Self {
         Self { class, ..self }
+    }
+
+    /// The same network with activation checkpointing on or off, if its family knows it.
+    pub fn with_checkpointing(self, checkpointing: bool) -> Self {
+        match self.network.with_checkpointing(checkpointing) {
+            Some(network) => Self { network, ..self },
+            None => self,
+        }
     }
 
     /// The same network completing these pictures, if its family does that.

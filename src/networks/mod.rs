@@ -1,10 +1,11 @@
 //! The networks and nothing else: the families, each in a folder behind [`GeneratorNetwork`] and
-//! [`DiscriminatorNetwork`], and what they share: dual numbers, flat parameters, seeded latents, kernels (`ops`), mapping networks (`style`).
+//! [`DiscriminatorNetwork`], and what they share: dual numbers, flat parameters, blocks with a graph of their own, seeded latents, kernels (`ops`), mapping networks (`style`).
 //!
 //! Imports no other module of the crate but `sanitize`. Architectures are read off tensor shapes ([`read_generator`],
 //! [`read_discriminator`]); weights live apart from them as flat vectors ([`FlatParams`]), because the methods are
 //! arithmetic on whole parameter vectors. Images are `[batch, channels, height, width]`, nominally in `[-1, 1]`.
 
+mod block;
 pub mod dcgan;
 mod detail;
 pub mod discriminator;
@@ -23,6 +24,7 @@ pub mod stylegan2;
 pub mod stylegan3;
 pub mod vit_mae;
 
+pub use block::CheckpointedBytes;
 pub use detail::Details;
 pub use discriminator::{Discriminator, DiscriminatorNetwork};
 pub use dual::Dual;

@@ -49,10 +49,11 @@ impl Adam {
         Self { config, step: 0.0, exp_avg: zeros.clone(), exp_avg_sq: zeros }
     }
 
-    /// One update of `theta` along `-gradient`.
-    pub fn update(&mut self, theta: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+    /// One update of `theta` `[parameters]` along `-gradient`. Nothing else is allocated if nobody else holds the vectors.
+    pub fn update(&mut self, theta: &mut Tensor<1>, gradient: Tensor<1>) {
         let AdamConfig { lr, beta1, beta2, eps, decay } = self.config;
-        let theta = if decay > 0.0 { theta * (1.0 - lr * decay) } else { theta };
+        let held = take(theta);
+        let held = if decay > 0.0 { held * (1.0 - lr * decay) } else { held };
         self.step += 1.0;
         let step = AdamStep {
             beta1: beta1 as f32,
@@ -61,9 +62,13 @@ impl Adam {
             correction: (1.0 - beta2.powf(self.step)).sqrt() as f32,
             eps: eps as f32,
         };
-        let moments = [self.exp_avg.clone(), self.exp_avg_sq.clone()];
-        let (theta, [first, second]) = ops::adam(theta, gradient, moments, step);
-        (self.exp_avg, self.exp_avg_sq) = (first, second);
-        theta
+        let moments = [&mut self.exp_avg, &mut self.exp_avg_sq].map(take);
+        (*theta, [self.exp_avg, self.exp_avg_sq]) = ops::adam(held, gradient, moments, step);
     }
+}
+
+/// Moves a vector out of its place, which is to be filled again, so that what is done to it can be done in place.
+pub(super) fn take(vector: &mut Tensor<1>) -> Tensor<1> {
+    let nothing = Tensor::empty([0], &vector.device());
+    std::mem::replace(vector, nothing)
 }

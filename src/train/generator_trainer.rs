@@ -7,7 +7,7 @@ use super::{
     adam::{Adam, AdamConfig},
     movable::Movable,
 };
-use crate::networks::{FlatParams, Generator, ops};
+use crate::networks::{FlatParams, Generator};
 
 /// Everything that one step changes.
 #[derive(Clone, Debug)]
@@ -57,13 +57,15 @@ impl GeneratorTrainer {
     pub fn step(&mut self, gradient: Tensor<1>, lr_factor: f64) {
         let gradient = self.movable.restrict(gradient, &self.g.values);
         self.optim.config.lr = self.lr * lr_factor * self.generator.learning_rate_factor();
-        let moved = self.optim.update(self.g.values.clone(), gradient);
         // Decay moves what no gradient does.
-        let decays = self.optim.config.decay > 0.0;
-        self.g.values = if decays { self.movable.keep(&self.g.values, moved) } else { moved };
+        let decays = self.optim.config.decay > 0.0 && self.movable.mask.is_some();
+        let old = decays.then(|| self.g.values.clone());
+        self.optim.update(&mut self.g.values, gradient);
+        if let Some(old) = old {
+            self.g.values = self.movable.keep(&old, self.g.values.clone());
+        }
         let decay = self.ema_decay.min(self.optim.step / (self.optim.step + 9.0));
-        let average = ops::lerp(self.g_ema.values.clone(), self.g.values.clone(), (1.0 - decay) as f32);
-        self.g_ema.values = self.movable.keep(&self.g_ema.values, average);
+        self.movable.average(&mut self.g_ema.values, &self.g.values, (1.0 - decay) as f32);
     }
 
     /// The number of the state, beside its tensors.

@@ -23,7 +23,7 @@ pub mod trainer;
 
 pub use adam::Adam;
 pub use augment::Augment;
-pub use config::TrainConfig;
+pub use config::{Checkpointing, TrainConfig};
 pub use draw::Draw;
 pub use generator_trainer::{GeneratorTrainer, GeneratorTrainerNumbers};
 pub use losses::Losses;

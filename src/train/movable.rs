@@ -2,6 +2,9 @@
 
 use burn::tensor::Tensor;
 
+use super::adam::take;
+use crate::networks::ops;
+
 /// A restriction of every step. The default lets all weights move freely.
 #[derive(Clone, Debug, Default)]
 pub struct Movable {
@@ -32,6 +35,18 @@ impl Movable {
             Some(mask) => old.clone().mask_where(mask.clone().greater_elem(0.5), moved),
             None => moved,
         }
+    }
+}
+
+impl Movable {
+    /// Moves an average `[parameters]` by this share of the way to `values`, where weights may move.
+    pub(super) fn average(&self, average: &mut Tensor<1>, values: &Tensor<1>, share: f32) {
+        let old = self.mask.as_ref().map(|_| average.clone());
+        let moved = ops::lerp(take(average), values.clone(), share);
+        *average = match old {
+            Some(old) => self.keep(&old, moved),
+            None => moved,
+        };
     }
 }
 

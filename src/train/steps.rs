@@ -13,6 +13,9 @@ use super::{
 };
 use crate::networks::{Noise, flat::to_vec};
 
+/// Maps of a pass that pushes tangents forward beside values.
+const TANGENT: usize = 2;
+
 impl Trainer {
     /// Step 1: `mean softplus(-D(real)) + mean softplus(D(G(z)))` and an Adam step; returns the loss, `[1]`. Images of
     /// `unwanted` stand behind the generated ones and count as fakes too.
@@ -130,7 +133,7 @@ impl Trainer {
         let generator = &self.networks.generator;
         let [batch, channels, height, width] = images.dims();
         let device = images.device();
-        accumulate(&self.parts_alone(batch), batch, |rows| {
+        accumulate(&self.parts_alone(batch, 1), batch, |rows| {
             let rows: Vec<usize> = rows.map_or_else(|| (0..batch).collect(), <[usize]>::to_vec);
             let index = index_tensor(&rows, &device);
             let g = self.g.leaves();
@@ -178,7 +181,7 @@ impl Trainer {
         let device = y.device();
         let batch = draw.batch();
         let parts: Vec<_> = self
-            .parts_alone(batch)
+            .parts_alone(batch, TANGENT)
             .into_iter()
             .map(|rows| {
                 let whole = rows.len() == batch;
@@ -204,9 +207,11 @@ impl Trainer {
         (penalty, gradient)
     }
 
-    /// A batch in parts of at most `micro_batch` samples, for steps that no discriminator takes part in: down to one sample.
-    fn parts_alone(&self, batch: usize) -> Vec<Vec<usize>> {
-        micro_batches(batch, self.config.micro_batch, 1)
+    /// A batch in parts of at most `micro_batch` samples, for steps that no discriminator takes part in: down to one sample. `maps` is how
+    /// many times the maps of a pass each sample takes.
+    fn parts_alone(&self, batch: usize, maps: usize) -> Vec<Vec<usize>> {
+        let micro = self.config.micro_batch;
+        micro_batches(batch, if micro == 0 { 0 } else { (micro / maps).max(1) }, 1)
     }
 
     /// A batch in parts of at most `micro_batch` samples that keep the discriminator's groups whole.

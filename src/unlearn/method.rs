@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     chart::Chart,
+    compute::ComputeSettings,
     field::Field,
     monitor::{Monitor, Stage, StageRound, State},
     resume::ResumePoint,
@@ -170,6 +171,12 @@ impl Base {
         Self { generator: model.generator.clone(), g_ema: model.g_ema.clone(), gan: model.gan.clone() }
     }
 
+    /// The same with activation checkpointing on or off, in families that know it.
+    pub fn with_checkpointing(self, on: bool) -> Self {
+        let gan = self.gan.map(|gan| Gan { networks: gan.networks.with_checkpointing(on), ..gan });
+        Self { generator: self.generator.with_checkpointing(on), gan, ..self }
+    }
+
     /// All that adversarial training needs.
     pub fn gan(&self) -> Result<&Gan, MethodError> {
         self.gan.as_ref().ok_or_else(|| MethodError("this method needs a discriminator".to_owned()))
@@ -240,16 +247,21 @@ pub struct Slider {
     pub setting: Option<&'static str>,
 }
 
-/// All values of a preset: the method's own and how negatives and positives are looked for.
+/// All values of a preset: the method's own, how negatives and positives are looked for, and how it is computed.
 pub(super) fn preset_values<T: Serialize>(own: &T, collect: &CollectSettings) -> Values {
+    values_of(own, collect, &ComputeSettings::default())
+}
+
+fn values_of<T: Serialize>(own: &T, collect: &CollectSettings, compute: &ComputeSettings) -> Values {
     let mut values = Values::of(own);
     values.merge(Values::of(collect));
+    values.merge(Values::of(compute));
     values
 }
 
 /// The values, each of the kind that the settings `T` want; the error is one clause.
 pub(super) fn normal_values<T: Serialize + DeserializeOwned>(values: &Values) -> Result<Values, String> {
-    Ok(preset_values(&values.read::<T>()?, &values.read()?))
+    Ok(values_of(&values.read::<T>()?, &values.read()?, &values.read()?))
 }
 
 /// Why a method could not begin, in one sentence.

@@ -7,6 +7,7 @@
 pub mod adapt;
 pub mod adversarial;
 mod chart;
+mod compute;
 pub mod dampen;
 pub mod feature;
 mod field;
@@ -27,6 +28,7 @@ mod settings;
 mod values;
 
 pub use chart::{Chart, Curve, Meaning};
+pub use compute::{CHECKPOINTING, ComputeSettings};
 pub use field::{Choice, Field, FieldKind};
 pub use mask::LayerShare;
 pub use method::{Base, Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, SampleSource, Slider};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser::Se
 use serde_json::{Map, Value};
 
 use super::{
+    compute::{self, CHECKPOINTING, ComputeSettings},
     field::{Field, FieldKind},
     method::{Method, Plan},
     registry::{DEFAULT, FIRST, method},
@@ -87,8 +88,9 @@ impl Settings {
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
         let own = self.method.fields();
         let (main, others) = own.split_at(own.iter().position(|field| !field.group.is_empty()).unwrap_or(own.len()));
-        let restriction = if self.method.trains() { restriction::FIELDS } else { &[] };
-        main.iter().chain([&SEED]).chain(others).chain(restriction).chain(COLLECT_FIELDS)
+        let (restriction, compute) =
+            if self.method.trains() { (restriction::FIELDS, compute::FIELDS) } else { Default::default() };
+        main.iter().chain([&SEED]).chain(others).chain(restriction).chain(compute).chain(COLLECT_FIELDS)
     }
 
     /// The setting of this key; `_` stands for `-`.
@@ -147,6 +149,11 @@ impl Settings {
         self.values.read()
     }
 
+    /// How it is computed; the error is one clause.
+    pub fn compute(&self) -> Result<ComputeSettings, String> {
+        self.values.read()
+    }
+
     /// Takes what a checkpoint says of its own training over into a preset that wants it.
     pub fn follow(&mut self, preset: &str, args: &Map<String, Value>) {
         self.method.follow(preset, &mut self.values, args);
@@ -155,7 +162,8 @@ impl Settings {
     /// The method, the nearest preset if it is not the default, and where the settings differ from it: what sets one run
     /// apart from another on the same marks. `args` are the checkpoint's, which some presets follow.
     pub fn summary(&self, args: &Map<String, Value>) -> String {
-        let matters = |field: &&Field| field.key != SEED.key && field.key != "micro-batch" && field.group != COLLECT;
+        let is_result = |key: &str| ![SEED.key, "micro-batch", CHECKPOINTING].contains(&key);
+        let matters = |field: &&Field| is_result(field.key) && field.group != COLLECT;
         let changes = |preset: &'static str| {
             let mut own = Self::preset(self.method, preset)?;
             own.follow(preset, args);

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{networks::discriminator::BATCH_GROUP, train::TrainConfig};
+use crate::{
+    networks::discriminator::BATCH_GROUP,
+    train::{Checkpointing, TrainConfig},
+};
 
 /// What a person chooses of the [`TrainConfig`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,9 @@ pub struct Choices {
     /// Adaptive augmentation: whether it is used, and whether it may mirror images.
     #[serde(default)]
     pub augment: Augmentation,
+    /// Whether blocks are computed again in the backward pass.
+    #[serde(default)]
+    pub checkpointing: Checkpointing,
 }
 
 /// Which adaptive augmentation a training uses.
@@ -63,13 +69,14 @@ impl Default for Choices {
             mixing: default_mixing(),
             noise: true,
             augment: Augmentation::None,
+            checkpointing: Checkpointing::Auto,
         }
     }
 }
 
 impl Choices {
     pub(super) fn config(&self) -> TrainConfig {
-        let Self { batch, micro_batch, lr, r1, path: path_regularize, mixing, noise: random_noise, augment: _ } = *self;
+        let Self { batch, micro_batch, lr, r1, path: path_regularize, mixing, noise: random_noise, .. } = *self;
         TrainConfig { batch, micro_batch, lr, r1, path_regularize, mixing, random_noise, ..TrainConfig::default() }
     }
 
@@ -113,6 +120,8 @@ pub struct ChosenChoices {
     pub no_noise: bool,
     /// See [`Choices::augment`].
     pub augment: Option<Augmentation>,
+    /// See [`Choices::checkpointing`].
+    pub checkpointing: Option<Checkpointing>,
 }
 
 impl ChosenChoices {
@@ -127,6 +136,7 @@ impl ChosenChoices {
             mixing: self.mixing.unwrap_or(choices.mixing),
             noise: choices.noise && !self.no_noise,
             augment: self.augment.unwrap_or(choices.augment),
+            checkpointing: self.checkpointing.unwrap_or(choices.checkpointing),
         }
     }
 }

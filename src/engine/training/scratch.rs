@@ -10,6 +10,7 @@ use super::{
     card::{Card, Grown, TrainingCard},
     choices::{Augmentation, Choices},
     fidelity::Fidelity,
+    memory::fit,
     state::TrainingState,
     stepping::Training,
 };
@@ -20,7 +21,7 @@ use crate::{
     metrics::Labeler,
     model::{Model, ModelError},
     networks::{Architecture, FlatParams, FreshFamily, Generator, NormalSource, Params},
-    train::{Adam, Augment, BatchInputs, Losses, TrainConfig, Trainer},
+    train::{Adam, Augment, BatchInputs, Checkpointing, Losses, TrainConfig, Trainer},
 };
 
 /// Streams of the training's seed.
@@ -115,7 +116,8 @@ impl Scratch {
     ) -> Result<Self, EngineError> {
         let gan = model.gan()?;
         let (g, d, g_ema) = (gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
-        let mut trainer = Trainer::new(gan.networks.clone(), state.choices.config(), g, d, g_ema);
+        let networks = gan.networks.clone().with_checkpointing(state.choices.checkpointing == Checkpointing::On);
+        let mut trainer = Trainer::new(networks, state.choices.config(), g, d, g_ema);
         for (fresh, saved) in [(&mut trainer.g_optim, &gan.g_optim), (&mut trainer.d_optim, &gan.d_optim)] {
             if let Some(saved) = saved {
                 *fresh = Adam { config: fresh.config, ..saved.clone() };
@@ -133,6 +135,20 @@ impl Scratch {
         let order = Order::new(state.seed, images.len());
         let rng = NormalSource::resume(state.rng);
         Ok(Self { model, trainer, state, card, grown_from, images, order, rng, fidelity: None, last_good: None })
+    }
+
+    /// Lets it compute a batch in parts, and blocks again, where it does not fit into the memory that is free (`free` says how much
+    /// that is beside the bytes that it holds already); what is to be said of it, in a sentence. Parts stay what they are when it
+    /// is resumed, so that it comes to the same weights.
+    pub fn fit_into_memory(&mut self, free: impl FnOnce(u64) -> Option<u64>) -> Option<String> {
+        let (card, choices) = (self.model.card(), &mut self.state.choices);
+        let parameters = 2 * card.generator_parameters + card.discriminator_parameters.unwrap_or_default();
+        let free = free((parameters * size_of::<f32>()) as u64)?;
+        let fit = fit(&card, choices, free)?;
+        choices.micro_batch = fit.way.samples;
+        self.trainer.config = choices.config();
+        self.trainer.networks = self.trainer.networks.clone().with_checkpointing(fit.way.checkpointing);
+        Some(fit.sentence(free))
     }
 
     /// Where the training stands.

@@ -7,6 +7,7 @@
 //! - `extension` declares the operations and where each backend finds its implementation;
 //! - `composite` spells them with ordinary Burn operations: what tests compare with, and what GPUs do with other numbers than `f32`;
 //! - `autodiff` holds the backward passes, the same for every backend;
+//! - `function` makes nodes of that graph out of functions of several tensors with a backward pass of their own;
 //! - `flex` holds the CPU kernels, `cube` those of GPUs.
 //!
 //! This folder imports Burn (in `cube` also its GPU backend, `burn_cubecl`) and nothing else of the crate.
@@ -20,6 +21,7 @@ mod extension;
 mod filtered;
 mod fir;
 mod flex;
+mod function;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ pub use extension::GanOps;
 pub use filtered::{FilteredActivation, Fir2d, Lowpass};
 pub use fir::Fir;
 pub use flex::{leave_out_avx512, vector_instructions, workspace_bytes};
+pub(super) use function::{AnyTensor, Gradient, is_tracked, pull, with_backward};
 
 /// Two-dimensional convolution (correlation) without bias.
 ///

@@ -11,7 +11,8 @@ use super::{
     stddev::MinibatchStddev,
 };
 use crate::networks::{
-    ArchitectureError, DiscriminatorNetwork, Dual, Leaves, ParamLayout, Params,
+    ArchitectureError, CheckpointedBytes, DiscriminatorNetwork, Dual, Leaves, ParamLayout, Params,
+    block::{self, Entering},
     flat::ParamId,
     params::ShapeReader,
     style::{EqualLinear, Mapping, id},
@@ -101,14 +102,16 @@ fn conv_layer(
 #[derive(Clone, Debug)]
 pub struct Discriminator {
     layout: Arc<ParamLayout>,
-    from_rgb: ConvLayer,
-    blocks: Vec<ResBlock>,
+    from_rgb: Arc<ConvLayer>,
+    blocks: Vec<Arc<ResBlock>>,
     stddev: MinibatchStddev,
     final_conv: ConvLayer,
     final_linear: EqualLinear,
     score: EqualLinear,
     /// Maps a class to the direction of the last features that is its score.
     mapping: Option<Mapping>,
+    /// Whether blocks are computed again in the backward pass.
+    checkpointing: bool,
 }
 
 impl Discriminator {
@@ -116,9 +119,9 @@ impl Discriminator {
     pub fn read(params: &Params) -> Result<Self, ArchitectureError> {
         let layout = layout(params);
         let mut shapes = ShapeReader::new(NETWORK, params);
-        let from_rgb = conv_layer(&mut shapes, &layout, "convs.0", 0, 1, None)?;
+        let from_rgb = Arc::new(conv_layer(&mut shapes, &layout, "convs.0", 0, 1, None)?);
         let mut channels = from_rgb.conv.outputs;
-        let mut blocks: Vec<ResBlock> = Vec::new();
+        let mut blocks: Vec<Arc<ResBlock>> = Vec::new();
         while shapes.contains(&format!("convs.{}.conv1.0.weight", blocks.len() + 1)) {
             let prefix = format!("convs.{}", blocks.len() + 1);
             let block = ResBlock::read(&mut shapes, &layout, &prefix)?;
@@ -127,7 +130,7 @@ impl Discriminator {
                 return Err(shapes.misfit(&format!("{prefix}.conv1.0.weight"), fits));
             }
             channels = block.conv2.conv.outputs;
-            blocks.push(block);
+            blocks.push(Arc::new(block));
         }
         let mapping = Mapping::of_classes(&mut shapes, &layout, &MAPPING)?;
         let stddev = MinibatchStddev::read(&mut shapes, channels)?;
@@ -148,7 +151,35 @@ impl Discriminator {
             return Err(shapes.misfit("final_linear.1.weight", fits));
         }
         shapes.finish()?;
-        Ok(Self { layout, from_rgb, blocks, stddev, final_conv, final_linear, score, mapping })
+        let checkpointing = false;
+        Ok(Self { layout, from_rgb, blocks, stddev, final_conv, final_linear, score, mapping, checkpointing })
+    }
+}
+
+impl Discriminator {
+    /// Values of an image and what becomes of its colours.
+    fn colours(&self) -> usize {
+        (self.from_rgb.conv.inputs + self.from_rgb.conv.outputs) * self.resolution() * self.resolution()
+    }
+
+    /// Of each block, how many values of one image enter it, and how many it keeps: what its first convolution gives, that blurred, and
+    /// at half the side what the shortcut takes, what the second convolution gives, and the sum, which the next block takes.
+    fn maps_of_blocks(&self) -> impl Iterator<Item = (usize, usize)> {
+        let mut side = self.resolution();
+        self.blocks.iter().map(move |block| {
+            let (plane, inputs) = (side * side, block.conv1.conv.inputs);
+            side /= 2;
+            let within =
+                (block.conv1.conv.outputs + inputs) * plane + (inputs + 2 * block.conv2.conv.outputs) * plane / 4;
+            (inputs * plane, within)
+        })
+    }
+
+    /// A block's result.
+    fn through(&self, p: &Leaves, x: Dual<4>, f: impl Fn(&Leaves, Dual<4>) -> Dual<4> + Send + 'static) -> Dual<4> {
+        let entering = Entering { maps: [x], latents: [] };
+        let [x] = block::run(p, entering, self.checkpointing, move |p, Entering { maps: [x], .. }| [f(p, x)]);
+        x
     }
 }
 
@@ -173,18 +204,22 @@ impl DiscriminatorNetwork for Discriminator {
         self.mapping.as_ref().map_or(0, Mapping::classes)
     }
 
-    /// A block keeps what its first convolution gives, that blurred, and at half the side what the shortcut takes, what the second
-    /// convolution gives, and the sum, which the next block takes.
     fn training_bytes(&self) -> usize {
+        (self.colours() + self.maps_of_blocks().map(|(_, within)| within).sum::<usize>()) * size_of::<f32>()
+    }
+
+    /// The colours are part of the first block, which only the image enters.
+    fn checkpointed_bytes(&self) -> Option<CheckpointedBytes> {
         let plane = self.resolution() * self.resolution();
-        let first = (self.from_rgb.conv.inputs + self.from_rgb.conv.outputs) * plane;
-        let mut side = self.resolution();
-        let blocks = self.blocks.iter().map(|block| {
-            let (plane, inputs) = (side * side, block.conv1.conv.inputs);
-            side /= 2;
-            (block.conv1.conv.outputs + inputs) * plane + (inputs + 2 * block.conv2.conv.outputs) * plane / 4
-        });
-        (first + blocks.sum::<usize>()) * size_of::<f32>()
+        let mut kept = self.from_rgb.conv.inputs * plane;
+        let mut block = 0;
+        for (n, (entering, within)) in self.maps_of_blocks().enumerate() {
+            match n {
+                0 => block = self.colours() + within,
+                _ => (kept, block) = (kept + entering, block.max(within)),
+            }
+        }
+        Some(CheckpointedBytes { kept: kept * size_of::<f32>(), block: block * size_of::<f32>() })
     }
 
     fn batch_group(&self, batch: usize) -> usize {
@@ -203,12 +238,16 @@ impl DiscriminatorNetwork for Discriminator {
         x.linear(|x| (x * direction.clone()).sum_dim(1))
     }
 
+    /// The colours are part of the first block, so that of it only the image need be kept.
     fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4> {
-        let mut x = self.from_rgb.forward(p, images);
-        for block in &self.blocks {
-            x = block.forward(p, x);
-        }
-        x
+        let Some((first, blocks)) = self.blocks.split_first() else { return self.from_rgb.forward(p, images) };
+        let (from_rgb, first) = (self.from_rgb.clone(), first.clone());
+        let x = self.through(p, images, move |p, images| first.forward(p, from_rgb.forward(p, images)));
+        blocks.iter().cloned().fold(x, |x, block| self.through(p, x, move |p, x| block.forward(p, x)))
+    }
+
+    fn with_checkpointing(&self, checkpointing: bool) -> Option<Arc<dyn DiscriminatorNetwork>> {
+        Some(Arc::new(Self { checkpointing, ..self.clone() }))
     }
 
     fn maps(&self, p: &Leaves, images: Dual<4>, sides: &[usize]) -> Vec<Tensor<4>> {

@@ -16,7 +16,9 @@ use super::{
     separable::separable_taps,
 };
 use crate::networks::{
-    ArchitectureError, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Noise, ParamLayout, Params,
+    ArchitectureError, CheckpointedBytes, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Noise, ParamLayout,
+    Params,
+    block::{self, Entering},
     flat::{ParamId, to_vec},
     params::ShapeReader,
     style::{self, Mapping, WAvg, id},
@@ -123,6 +125,33 @@ impl ToRgb {
     }
 }
 
+/// The layers of a side above 4x4: the upsampling convolution, the second convolution, the colours.
+#[derive(Clone, Debug)]
+struct Block {
+    up: StyledConv,
+    second: StyledConv,
+    to_rgb: ToRgb,
+}
+
+impl Block {
+    /// Maps and image so far, at half the side, to those at this side; `watch` sees what each convolution (0 and 1) gives.
+    fn forward(
+        &self,
+        p: &Leaves,
+        [x, image]: [Dual<4>; 2],
+        [first, second, colours]: [Dual<2>; 3],
+        [first_noise, second_noise]: [Option<Tensor<4>>; 2],
+        mut watch: impl FnMut(usize, &Dual<4>),
+    ) -> [Dual<4>; 2] {
+        let x = self.up.forward(p, x, first, first_noise);
+        watch(0, &x);
+        let x = self.second.forward(p, x, second, second_noise);
+        watch(1, &x);
+        let image = self.to_rgb.forward(p, x.clone(), colours, Some(image));
+        [x, image]
+    }
+}
+
 /// The generator's architecture and constant buffers; its weights are passed to every call.
 #[derive(Clone, Debug)]
 pub struct Generator {
@@ -133,9 +162,11 @@ pub struct Generator {
     input_channels: usize,
     conv1: StyledConv,
     to_rgb1: ToRgb,
-    /// Per resolution above 4x4: the upsampling convolution, the second convolution, the image layer.
-    blocks: Vec<(StyledConv, StyledConv, ToRgb)>,
+    /// One for each side above 4x4.
+    blocks: Vec<Arc<Block>>,
     noises: Vec<Tensor<4>>,
+    /// Whether blocks are computed again in the backward pass.
+    checkpointing: bool,
 }
 
 impl Generator {
@@ -161,7 +192,7 @@ impl Generator {
         let conv1 = StyledConv::read(&mut shapes, &layout, "conv1", channels, common, false)?;
         let to_rgb1 = ToRgb::read(&mut shapes, &layout, "to_rgb1", conv1.conv.outputs, common, false)?;
         let mut inputs = conv1.conv.outputs;
-        let mut blocks: Vec<(StyledConv, StyledConv, ToRgb)> = Vec::new();
+        let mut blocks: Vec<Arc<Block>> = Vec::new();
         while shapes.contains(&format!("to_rgbs.{}.bias", blocks.len())) {
             let n = blocks.len();
             let mut conv = |index: usize, inputs: usize, upsample: bool| {
@@ -172,12 +203,12 @@ impl Generator {
             let second = conv(2 * n + 1, up.conv.outputs, false)?;
             inputs = second.conv.outputs;
             let prefix = format!("to_rgbs.{n}");
-            let rgb = ToRgb::read(&mut shapes, &layout, &prefix, inputs, common, true)?;
-            if rgb.conv.outputs != to_rgb1.conv.outputs {
+            let to_rgb = ToRgb::read(&mut shapes, &layout, &prefix, inputs, common, true)?;
+            if to_rgb.conv.outputs != to_rgb1.conv.outputs {
                 let fits = format!("[1, {}, {inputs}, 1, 1]", to_rgb1.conv.outputs);
                 return Err(shapes.misfit(&format!("{prefix}.conv.weight"), fits));
             }
-            blocks.push((up, second, rgb));
+            blocks.push(Arc::new(Block { up, second, to_rgb }));
         }
         let mut noises = Vec::new();
         let layers = if common.noise { 2 * blocks.len() + 1 } else { 0 };
@@ -198,32 +229,50 @@ impl Generator {
             to_rgb1,
             blocks,
             noises,
+            checkpointing: false,
         })
     }
 
-    /// The image; `watch` sees the name and the maps of every layer before the colours.
-    fn run(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise, mut watch: impl FnMut(String, &Dual<4>)) -> Dual<4> {
-        let [batch, _] = ws[0].value.dims();
-        let map = |layer: usize| match noise {
+    /// The noise of a layer, if it takes any.
+    fn noise_of(&self, noise: &Noise, layer: usize) -> Option<Tensor<4>> {
+        match noise {
             // A network without noise has no maps.
             Noise::Constant => self.noises.get(layer).cloned(),
             Noise::Maps(maps) => maps.get(layer).cloned(),
             Noise::None => None,
-        };
+        }
+    }
+
+    /// What a block (from 0) takes beside maps: the latents and the noises of its layers.
+    fn beside(&self, block: usize, ws: &[Dual<2>], noise: &Noise) -> ([Dual<2>; 3], [Option<Tensor<4>>; 2]) {
+        let first = 2 * block + 1;
+        let latents = [0, 1, 2].map(|layer| ws[first + layer].clone());
+        (latents, [0, 1].map(|layer| self.noise_of(noise, first + layer)))
+    }
+
+    /// Of each side, how many values of one sample enter its layers (maps and image so far), and how many they keep: two convolutions and
+    /// the colours, the first of which takes maps of half the side. They keep what they take, scaled, and what the convolutions give,
+    /// before and after the noise and the activation.
+    fn maps_of_sides(&self) -> impl Iterator<Item = (usize, usize)> {
+        let (mut inputs, colours) = (self.input_channels, self.to_rgb1.conv.outputs);
+        self.channels().into_iter().zip(self.sides()).map(move |(channels, side)| {
+            let (from, first) = (std::mem::replace(&mut inputs, channels), side == 4);
+            let plane = side * side;
+            match first {
+                true => (0, (from + 3 * channels) * plane),
+                false => ((from + colours) * plane / 4, from * plane / 4 + 6 * channels * plane),
+            }
+        })
+    }
+
+    /// Maps and image at 4x4.
+    fn start(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> [Dual<4>; 2] {
+        let [batch, _] = ws[0].value.dims();
         let input = p.get(self.input, [1, self.input_channels, 4, 4]);
         let input = input.expand([batch, self.input_channels, 4, 4]);
-        let mut x = self.conv1.forward(p, input.into(), ws[0].clone(), map(0));
-        watch("conv1".to_owned(), &x);
-        let mut image = self.to_rgb1.forward(p, x.clone(), ws[1].clone(), None);
-        for (n, (up, second, rgb)) in self.blocks.iter().enumerate() {
-            let i = 2 * n + 1;
-            x = up.forward(p, x, ws[i].clone(), map(i));
-            watch(format!("convs.{}", 2 * n), &x);
-            x = second.forward(p, x, ws[i + 1].clone(), map(i + 1));
-            watch(format!("convs.{}", 2 * n + 1), &x);
-            image = rgb.forward(p, x.clone(), ws[i + 2].clone(), Some(image));
-        }
-        image
+        let x = self.conv1.forward(p, input.into(), ws[0].clone(), self.noise_of(noise, 0));
+        let image = self.to_rgb1.forward(p, x.clone(), ws[1].clone(), None);
+        [x, image]
     }
 }
 
@@ -261,23 +310,23 @@ impl GeneratorNetwork for Generator {
     }
 
     fn channels(&self) -> Vec<usize> {
-        let above = self.blocks.iter().map(|(_, second, _)| second.conv.outputs);
+        let above = self.blocks.iter().map(|block| block.second.conv.outputs);
         std::iter::once(self.conv1.conv.outputs).chain(above).collect()
     }
 
-    /// Of two convolutions and the colours at each side, the first of which takes maps of half the side: what they take, scaled, and
-    /// what the convolutions give, before and after the noise and the activation.
     fn training_bytes(&self) -> usize {
-        let mut inputs = self.input_channels;
-        let values = self.channels().into_iter().zip(self.sides()).map(|(channels, side)| {
-            let (from, first) = (std::mem::replace(&mut inputs, channels), side == 4);
-            let plane = side * side;
-            match first {
-                true => (from + 3 * channels) * plane,
-                false => from * plane / 4 + 6 * channels * plane,
+        self.maps_of_sides().map(|(_, within)| within).sum::<usize>() * size_of::<f32>()
+    }
+
+    fn checkpointed_bytes(&self) -> Option<CheckpointedBytes> {
+        let [mut kept, mut block] = [0; 2];
+        for (n, (entering, within)) in self.maps_of_sides().enumerate() {
+            match n {
+                0 => kept += within,
+                _ => (kept, block) = (kept + entering, block.max(within)),
             }
-        });
-        values.sum::<usize>() * size_of::<f32>()
+        }
+        Some(CheckpointedBytes { kept: kept * size_of::<f32>(), block: block * size_of::<f32>() })
     }
 
     /// Depth of the mapping network; whether truncation is centred on a running mean of `w` from the training; what
@@ -326,12 +375,30 @@ impl GeneratorNetwork for Generator {
     }
 
     fn synthesize(&self, p: &Leaves, ws: &[Dual<2>], noise: &Noise) -> Dual<4> {
-        self.run(p, ws, noise, |_, _| {})
+        let [mut x, mut image] = self.start(p, ws, noise);
+        for (n, block) in self.blocks.iter().enumerate() {
+            let ((latents, noises), block) = (self.beside(n, ws, noise), block.clone());
+            let entering = Entering { maps: [x, image], latents };
+            [x, image] = block::run(p, entering, self.checkpointing, move |p, Entering { maps, latents }| {
+                block.forward(p, maps, latents, noises.clone(), |_, _| {})
+            });
+        }
+        image
+    }
+
+    fn with_checkpointing(&self, checkpointing: bool) -> Option<Arc<dyn GeneratorNetwork>> {
+        Some(Arc::new(Self { checkpointing, ..self.clone() }))
     }
 
     fn maps(&self, p: &Leaves, ws: &[Dual<2>]) -> Vec<(String, Tensor<4>)> {
-        let mut maps = Vec::new();
-        self.run(p, ws, &Noise::Constant, |name, x| maps.push((name, x.value.clone())));
+        let [mut x, mut image] = self.start(p, ws, &Noise::Constant);
+        let mut maps = vec![("conv1".to_owned(), x.value.clone())];
+        for (n, block) in self.blocks.iter().enumerate() {
+            let (latents, noises) = self.beside(n, ws, &Noise::Constant);
+            [x, image] = block.forward(p, [x, image], latents, noises, |layer, x| {
+                maps.push((format!("convs.{}", 2 * n + layer), x.value.clone()));
+            });
+        }
         maps
     }
 

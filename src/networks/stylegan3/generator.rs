@@ -11,7 +11,9 @@ use super::{
     layer::{Context, SynthesisLayer},
 };
 use crate::networks::{
-    ArchitectureError, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Motion, Noise, ParamLayout, Params,
+    ArchitectureError, CheckpointedBytes, Details, Dual, FlatParams, GeneratorNetwork, Leaves, Motion, Noise,
+    ParamLayout, Params,
+    block::{self, Entering},
     flat::to_vec,
     generator::{MAPS_AT_ONCE, MAPS_HELD},
     params::ShapeReader,
@@ -31,9 +33,11 @@ pub struct Generator {
     w_avg: Option<WAvg>,
     input: FourierInput,
     /// The last one gives the image.
-    layers: Vec<SynthesisLayer>,
+    layers: Vec<Arc<SynthesisLayer>>,
     output_scale: f32,
     clamp: Option<f32>,
+    /// Whether layers are computed again in the backward pass.
+    checkpointing: bool,
 }
 
 impl Generator {
@@ -51,11 +55,11 @@ impl Generator {
         let output_scale = shapes.scalar(OUTPUT_SCALE, -1e6, 1e6)?.unwrap_or(1.0);
         let input = FourierInput::read(&mut shapes, &layout, w_dim, device)?;
         let names = layer_names(params);
-        let mut layers: Vec<SynthesisLayer> = Vec::new();
+        let mut layers: Vec<Arc<SynthesisLayer>> = Vec::new();
         for (index, name) in names.iter().enumerate() {
             let input = layers.last().map_or((input.channels, input.side), |last| (last.outputs, last.output_side));
             let context = Context { w_dim, input, is_last: index + 1 == names.len(), clamp };
-            layers.push(SynthesisLayer::read(&mut shapes, &layout, name, context)?);
+            layers.push(Arc::new(SynthesisLayer::read(&mut shapes, &layout, name, context)?));
         }
         if layers.is_empty() {
             shapes.tensor::<4>("synthesis.L0.weight")?;
@@ -67,7 +71,7 @@ impl Generator {
             return Err(shapes.value(&geometry, &[large as f32, side as f32]));
         }
         shapes.finish()?;
-        Ok(Self { layout, mapping, w_avg, input, layers, output_scale, clamp })
+        Ok(Self { layout, mapping, w_avg, input, layers, output_scale, clamp, checkpointing: false })
     }
 
     /// The features of the input and of every layer, the last of which is the image before its scale.
@@ -82,17 +86,32 @@ impl Generator {
         let mut x = self.input.forward(p, ws[0].clone());
         watch(&x);
         for (layer, w) in self.layers.iter().zip(&ws[1..]) {
-            x = layer.forward(p, x, w.clone());
+            let (entering, layer) = (Entering { maps: [x.into()], latents: [w.clone().into()] }, layer.clone());
+            let [given] =
+                block::run(p, entering, self.checkpointing, move |p, Entering { maps: [x], latents: [w] }| {
+                    [layer.forward(p, x.value, w.value).into()]
+                });
+            x = given.value;
             watch(&x);
         }
         x
+    }
+
+    /// Of each layer, how many values of one sample enter it, and how many it keeps: what it takes, scaled, what its convolution gives,
+    /// and what its activation gives.
+    fn maps_of_layers(&self) -> impl Iterator<Item = (usize, usize)> {
+        let mut from = self.input.side;
+        self.layers.iter().map(move |layer| {
+            let (taken, given) = (std::mem::replace(&mut from, layer.output_side).pow(2), layer.output_side.pow(2));
+            (layer.inputs * taken, (layer.inputs + layer.outputs) * taken + layer.outputs * given)
+        })
     }
 
     /// Bytes of the largest layer of one sample with so many maps of its own. On a GPU the maps between the filters are whole, in which
     /// a layer has `up^2` pixels for each of its own; on a processor they are a plane at a time.
     fn bytes_of_maps(&self, maps: usize, device: &Device) -> usize {
         let is_whole = *device != Device::flex();
-        let layer = |layer: &SynthesisLayer| {
+        let layer = |layer: &Arc<SynthesisLayer>| {
             let between = if is_whole { 2 * (layer.factors[0] * layer.factors[0]) } else { 0 };
             layer.outputs * layer.output_side.pow(2) * (maps + between)
         };
@@ -102,12 +121,12 @@ impl Generator {
     /// What the network is built to follow: the radial filters and pixel-wise convolutions of configuration R follow
     /// rotations as well as translations.
     fn equivariance(&self) -> &'static str {
-        if self.layers.iter().any(SynthesisLayer::is_radial) { "translation and rotation" } else { "translation" }
+        if self.layers.iter().any(|layer| layer.is_radial()) { "translation and rotation" } else { "translation" }
     }
 
     /// Layers at the input's sampling rate, the first of them.
     fn coarse_layers(&self) -> usize {
-        let stays = |layer: &&SynthesisLayer| layer.factors[0] == layer.factors[1];
+        let stays = |layer: &&Arc<SynthesisLayer>| layer.factors[0] == layer.factors[1];
         self.layers.iter().rev().skip(1).rev().take_while(stays).count()
     }
 }
@@ -175,14 +194,19 @@ impl GeneratorNetwork for Generator {
         self.bytes_of_maps(MAPS_HELD, device)
     }
 
-    /// A layer keeps what it takes, scaled, what its convolution gives, and what its activation gives.
     fn training_bytes(&self) -> usize {
-        let mut from = self.input.side;
-        let layers = self.layers.iter().map(|layer| {
-            let (taken, given) = (std::mem::replace(&mut from, layer.output_side).pow(2), layer.output_side.pow(2));
-            (layer.inputs + layer.outputs) * taken + layer.outputs * given
-        });
-        layers.sum::<usize>() * size_of::<f32>()
+        self.maps_of_layers().map(|(_, within)| within).sum::<usize>() * size_of::<f32>()
+    }
+
+    /// Each layer is a block.
+    fn checkpointed_bytes(&self) -> Option<CheckpointedBytes> {
+        let kept = self.maps_of_layers().map(|(entering, _)| entering).sum::<usize>() * size_of::<f32>();
+        let block = self.maps_of_layers().map(|(_, within)| within).max()? * size_of::<f32>();
+        Some(CheckpointedBytes { kept, block })
+    }
+
+    fn with_checkpointing(&self, checkpointing: bool) -> Option<Arc<dyn GeneratorNetwork>> {
+        Some(Arc::new(Self { checkpointing, ..self.clone() }))
     }
 
     fn details(&self) -> Details {

@@ -109,11 +109,11 @@ impl GanOps for Flex {
     }
 
     fn adam(theta: Image, gradient: Image, first: Image, second: Image, step: AdamStep) -> (Image, Image, Image) {
-        vector::adam(&theta, gradient, &first, &second, step)
+        vector::adam(theta, gradient, first, second, step)
     }
 
     fn lerp(from: Image, to: Image, weight: f32) -> Image {
-        vector::lerp(&from, &to, weight)
+        vector::lerp(from, &to, weight)
     }
 }
 
