@@ -50,7 +50,7 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         .into());
     }
     let given = args.token.token()?;
-    let token = given.clone().unwrap_or_else(Token::random);
+    let token = given.clone().map_or_else(Token::random, Ok)?;
     let device = args.device.open()?;
     let name = device.name.clone();
     let failed = |error: std::io::Error| anyhow!("{listen}: it cannot be listened at: {error}");

@@ -50,7 +50,8 @@ pub(super) fn welcome(line: &mut Line, token: &Token, card: ServerCard) -> Resul
 
 /// What both ends say first, this one's and the other's.
 fn hello(line: &mut Line) -> Result<(Hello, Hello), RemoteError> {
-    let own = Hello { magic: MAGIC.to_owned(), protocol: PROTOCOL, program: program(), challenge: challenge() };
+    let challenge = challenge().map_err(|error| RemoteError::Here(error.to_string()))?;
+    let own = Hello { magic: MAGIC.to_owned(), protocol: PROTOCOL, program: program(), challenge };
     line.send(&Message::Hello(own.clone()))?;
     let stranger = RemoteError::Stranger { address: line.address() };
     let theirs = match line.receive() {

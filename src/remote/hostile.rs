@@ -75,7 +75,7 @@ fn say(server: &str, token: &Token, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn nothing_that_a_client_says_brings_a_server_down() {
-    let token = Token::random();
+    let token = Token::random().unwrap();
     let server = Server::bind("127.0.0.1:0", token.clone(), device::cpu()).unwrap();
     let address = server.address().unwrap().to_string();
     let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();

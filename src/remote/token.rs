@@ -6,7 +6,6 @@
 use std::{
     fmt,
     fs::File,
-    hash::{BuildHasher, RandomState},
     io::Read,
     path::{Path, PathBuf},
 };
@@ -38,12 +37,15 @@ pub enum TokenError {
     /// A token that could be guessed.
     #[error("a token has at least {} characters, without spaces", SHORTEST)]
     Unfit,
+    /// A system that gives no random numbers.
+    #[error("no token can be drawn: the system gives no random numbers ({0})")]
+    NotDrawn(String),
 }
 
 impl Token {
     /// A new one: 32 hexadecimal digits.
-    pub fn random() -> Self {
-        Self(hex(&random()[..16]))
+    pub fn random() -> Result<Self, TokenError> {
+        Ok(Self(hex(&random()?[..16])))
     }
 
     /// The token that a person wrote.
@@ -87,21 +89,15 @@ impl fmt::Debug for Token {
 }
 
 /// A number that nobody has sent before.
-pub(super) fn challenge() -> String {
-    hex(&random())
+pub(super) fn challenge() -> Result<String, TokenError> {
+    random().map(|bytes| hex(&bytes))
 }
 
-/// 32 bytes that nobody can foresee. The standard library keys each thread's hash maps with 16 bytes from the system's source of
-/// randomness, which is all that it gives of it; four threads have four such keys.
-fn random() -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for part in 0..4_u64 {
-        let keyed = move || [0_u64, 1].map(|half| RandomState::new().hash_one((part, half)));
-        // Without a thread it is this one's key again, with another counter.
-        let drawn = std::thread::Builder::new().spawn(keyed).ok().and_then(|thread| thread.join().ok());
-        drawn.unwrap_or_else(keyed).into_iter().for_each(|word| digest.update(word.to_le_bytes()));
-    }
-    digest.finalize().into()
+/// 32 bytes that nobody can foresee.
+fn random() -> Result<[u8; 32], TokenError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| TokenError::NotDrawn(error.to_string()))?;
+    Ok(bytes)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -146,8 +142,8 @@ mod tests {
 
     #[test]
     fn a_proof_is_of_one_token_one_challenge_and_one_side() {
-        let (token, other) = (Token::random(), Token::random());
-        let (asked, again) = (challenge(), challenge());
+        let (token, other) = (Token::random().unwrap(), Token::random().unwrap());
+        let (asked, again) = (challenge().unwrap(), challenge().unwrap());
         assert!(token != other && asked != again && token.text().len() == 32);
         let proof = token.proof("client", &asked);
         assert!(token.is_proof("client", &asked, &proof));
