@@ -9,6 +9,7 @@ Each has weights one can compute by hand, so that the tests know every score:
 - flat.onnx     [N,64]      no image labeler
 - channels4.onnx [N,4,8,8]  no image labeler
 - loose.onnx    [N,1,H,W]   no size
+- padded.onnx   [N,1,8,8]   a convolution that pads by 65536: 137 GB
 """
 
 import json
@@ -84,6 +85,17 @@ def main():
             ("light_bias", np.array([32, 0], np.float32)),
         ],
         {"classes": json.dumps({"half": ["upper", "lower", "both"], "light": ["dark", "bright"]})},
+    )
+    write(
+        "padded.onnx",
+        [
+            helper.make_node("Conv", ["image", "one"], ["wide"], pads=[65536] * 4),
+            helper.make_node("GlobalMaxPool", ["wide"], ["most"]),
+            helper.make_node("Flatten", ["most"], ["scores"], axis=1),
+        ],
+        [value("image", ["N", 1, 8, 8])],
+        [value("scores", ["N", 2])],
+        [("one", np.ones((2, 1, 1, 1), np.float32))],
     )
     write(
         "colour16.onnx",

@@ -166,6 +166,7 @@ fn odd_files_and_questions_get_one_sentence() {
             fixture("loose.onnx"),
             "loose.onnx: its input is [N, 1, H, W], the image size has to be fixed when a labeler is exported",
         ),
+        (fixture("padded.onnx"), "padded.onnx: it computes [1, 2, 131080, 131080] values at once, which is too large"),
         (write("empty.onnx", b""), "empty.onnx: not an ONNX model"),
         (write("text.onnx", b"hello, this is no model"), "text.onnx: not an ONNX model"),
         (write("cut.onnx", &whole[..whole.len() / 2]), "cut.onnx: not an ONNX model"),

@@ -31,6 +31,8 @@ pub enum LabelerProblem {
     NoSize(String),
     #[error("its input is {0}, which is too large")]
     InputTooLarge(String),
+    #[error("it computes {0:?} values at once, which is too large")]
+    TensorTooLarge(Vec<usize>),
     #[error("its input does not take 32-bit floats")]
     NotFloat,
     #[error("its output `{name}` is {shape:?}, scores are [{batch}, classes] with two classes or more")]

@@ -19,6 +19,8 @@ const BATCH: usize = 16;
 const MAX_FILE_BYTES: u64 = 2 << 30;
 /// The largest input, in values: 256 MiB.
 const MAX_INPUT: usize = 1 << 26;
+/// The largest of the tensors computed on the way, in values: 1 GiB. What could not be allocated would end the program.
+const MAX_TENSOR: usize = 1 << 28;
 
 /// A network ready to run.
 #[derive(Debug)]
@@ -81,9 +83,16 @@ impl Network {
     ) -> Result<Self, LabelerProblem> {
         // Shapes follow from the input's; what the file says of them may name another batch.
         let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-        let (plan, shapes) = guarded(|| {
+        let model = guarded(|| {
             let model = onnx.parse(proto, folder.and_then(Path::to_str))?.model;
-            let model = model.with_input_fact(0, f32::fact(input).into())?.into_optimized()?;
+            model.with_input_fact(0, f32::fact(input).into())?.into_typed()
+        })
+        .map_err(LabelerProblem::Run)?;
+        if let Some(shape) = too_large(&model) {
+            return Err(LabelerProblem::TensorTooLarge(shape));
+        }
+        let (plan, shapes) = guarded(|| {
+            let model = model.into_optimized()?;
             let mut shapes = Vec::new();
             for number in 0..model.outputs.len() {
                 shapes.push(model.output_fact(number)?.shape.as_concrete().map(<[usize]>::to_vec));
@@ -152,6 +161,17 @@ impl Network {
         })
         .map_err(LabelerProblem::Run)
     }
+}
+
+/// The shape of a tensor that no labeler needs to compute, if there is one.
+fn too_large(model: &TypedModel) -> Option<Vec<usize>> {
+    let shapes =
+        model.nodes().iter().flat_map(|node| &node.outputs).filter_map(|output| output.fact.shape.as_concrete());
+    let fits = |shape: &&[usize]| {
+        let values = shape.iter().try_fold(1_usize, |values, &extent| values.checked_mul(extent));
+        values.is_some_and(|values| values <= MAX_TENSOR)
+    };
+    shapes.into_iter().find(|shape| !fits(shape)).map(<[usize]>::to_vec)
 }
 
 /// The names that the file's metadata gives to classes.
