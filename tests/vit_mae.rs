@@ -1,6 +1,7 @@
 //! Masked autoencoders: their folder, the pictures they complete, and the whole job on a tiny one.
 
 use std::{
+    ops::ControlFlow,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -10,9 +11,9 @@ use burn::tensor::Device;
 use serde_json::Value;
 use unlearn_studio::{
     checkpoint::{self, read_tensors, write_tensors},
-    data::{ImageSource, PictureSet},
+    data::{ImageSource, PictureSet, avatars},
     engine::training::{Card, CompletionChoices, CompletionTraining, Training},
-    feedback::{Feedback, Mark, Sample},
+    feedback::{CollectRequest, CollectSettings, Feedback, FeedbackSource, Mark, Sample, collect},
     model::{Model, Sampler},
     networks::{CompletionArchitecture, Hidden, LatentAddress, Masking, Pictures, Purpose},
 };
@@ -212,6 +213,45 @@ fn marks_name_pictures_and_find_them_in_another_folder() {
         let error = Feedback::parse(text.as_bytes(), "marks.json", &here.sha256).expect_err("a refusal").to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// Forty marked pictures of the bundled model's faces tell nearly all others apart, those next to the border included.
+#[test]
+fn what_a_few_marks_teach_reaches_nearly_all_pictures() {
+    const LABELLED: usize = 800;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut model = load(&root.join("assets/models/avatars-mae-64.safetensors")).expect("a model");
+    let (faces, _) = PictureSet::open(&ImageSource::Avatars, 64).expect("drawn faces");
+    model.set_pictures(Arc::new(faces));
+    // Behind those that a training sees.
+    let has_hat = |number: u64| avatars::attributes(0, 100_000 + number).hat != avatars::Hat::None;
+    let mut marks = Feedback::new(&model.sha256);
+    let mut left = [20; 2];
+    for number in (0..).map(|place| Purpose::Learn.number(place)) {
+        let mark = if has_hat(number) { Mark::Negative } else { Mark::Positive };
+        let left = &mut left[usize::from(mark == Mark::Positive)];
+        if *left > 0 {
+            *left -= 1;
+            marks.mark(Sample::new(LatentAddress { seed: 0, index: number }, 1.0).expect("a sample"), mark);
+        }
+        if marks.len() == 40 {
+            break;
+        }
+    }
+    let source = FeedbackSource::Marks(Box::new(marks));
+    let settings = CollectSettings { labelled: LABELLED, positive_below: 0.2, few_marks: 1000, seed: 0 };
+    let request = CollectRequest { source: &source, settings: &settings, helper: None, positives: true, retain: None };
+    let pools = collect(&model, request, &mut |_| ControlFlow::Continue(())).expect("pools").expect("all of them");
+    let wrong = |mark: Mark| {
+        let taken: Vec<u64> =
+            pools.feedback.iter().filter(|(_, kind)| *kind == mark).map(|(s, _)| s.address().index).collect();
+        let wrong = taken.iter().filter(|number| has_hat(**number) != (mark == Mark::Negative)).count();
+        (wrong, taken.len())
+    };
+    let [(faces, negatives), (hats, positives)] = [wrong(Mark::Negative), wrong(Mark::Positive)];
+    assert!(negatives + positives > LABELLED * 85 / 100, "{negatives} and {positives}");
+    assert!(faces * 50 < negatives && hats * 50 < positives, "{faces} of {negatives}, {hats} of {positives}");
+    assert_eq!((pools.negatives.len(), pools.positives.len()), (negatives, positives));
 }
 
 #[test]

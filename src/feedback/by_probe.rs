@@ -6,7 +6,7 @@ use super::{
     error::PoolError,
     marks::{Feedback, Mark},
     pools::{Learned, Pools, by_marks},
-    probe::Probe,
+    probe::{Probe, surest},
     reference::{Ranked, Reference, addresses, rank},
     settings::CollectSettings,
 };
@@ -27,6 +27,16 @@ const FEWEST_NEGATIVES: f64 = 0.01;
 const MARGIN: f64 = 2.0;
 const FEWEST_POSITIVES: f64 = 0.8;
 
+/// Part of either side that an encoder learns from, where the probe taught itself: the two meet at the border between what must go and
+/// what may stay, and what lies next to it says where it is.
+const BOTH_SIDES: f64 = 0.9;
+
+/// What a probe has looked at: samples, marked ones among them, and their features.
+struct LookedAt {
+    samples: Vec<Sample>,
+    rows: Vec<Vec<f64>>,
+}
+
 /// Turns marks into pools: the probe that learned from them looks at `settings.labelled` samples, the reference's first, and takes
 /// those it is sure of. `progress` is told the samples looked at and may stop.
 pub fn by_probe(
@@ -41,35 +51,60 @@ pub fn by_probe(
     let chunk = extractor.page(4);
     let labelled = model.available(Purpose::Learn, settings.labelled);
     let mut start = reference.samples.len().min(labelled);
-    let mut candidates: Vec<Ranked> =
-        rank(probe, (&reference.samples[..start], &reference.rows[..start]), marks).collect();
+    let mut all = LookedAt { samples: reference.samples[..start].to_vec(), rows: reference.rows[..start].to_vec() };
     while progress(start).is_continue() {
         if start == labelled {
-            return pools(model, marks, candidates, probe, settings).map(Some);
+            let sure = match self_trained(model, (reference, probe), marks, labeler, &all)? {
+                Some(sure) => sure,
+                None => {
+                    let candidates = rank(probe, (&all.samples, &all.rows), marks).collect();
+                    confident_samples(candidates, probe.quality.share_at_most)
+                }
+            };
+            let learned = Learned { quality: probe.quality, looked_at: labelled };
+            return pools(model, marks, sure, learned).map(Some);
         }
         let end = (start + chunk).min(labelled);
         let samples = addresses(model, reference.seed, reference.psi, start..end);
-        let rows = reference.space.apply(&extractor.see(&samples)?, samples.len());
-        candidates.extend(rank(probe, (&samples, &rows), marks));
+        all.rows.extend(reference.space.apply(&extractor.see(&samples)?, samples.len()));
+        all.samples.extend(samples);
         start = end;
     }
     Ok(None)
 }
 
-/// The marks and the candidates that the probe is sure of, as pools.
-fn pools(
-    model: &Model,
-    marks: &Feedback,
-    candidates: Vec<Ranked>,
-    probe: &Probe,
-    settings: &CollectSettings,
-) -> Result<Pools, PoolError> {
+/// The marks and the samples that the probe is sure of, as pools.
+fn pools(model: &Model, marks: &Feedback, sure: Vec<(Sample, Mark)>, learned: Learned) -> Result<Pools, PoolError> {
     let mut feedback = marks.clone();
-    for (sample, mark) in confident_samples(candidates, probe.quality.share_at_most) {
+    for (sample, mark) in sure {
         feedback.mark(sample, mark);
     }
-    let learned = Learned { quality: probe.quality, looked_at: model.available(Purpose::Learn, settings.labelled) };
     Ok(Pools { learned: Some(learned), ..by_marks(model, feedback)? })
+}
+
+/// What a probe takes pictures for after it has learned from what it was surest of, nearly all of them; `None` of a model that
+/// completes none, or if the probe is not sure enough. A generator learns from few samples, and what lies near the border spoils more
+/// than it tells: `benches/README.md`.
+fn self_trained(
+    model: &Model,
+    (reference, probe): (&Reference, &Probe),
+    marks: &Feedback,
+    labeler: Option<&Labeler>,
+    all: &LookedAt,
+) -> Result<Option<Vec<(Sample, Mark)>>, PoolError> {
+    if model.generator.completion().is_none() || !probe.may_teach_itself() {
+        return Ok(None);
+    }
+    let marked = reference.marked(model, marks, labeler)?;
+    let unmarked = all.samples.iter().zip(&all.rows).filter(|(sample, _)| marks.get(**sample).is_none());
+    let (samples, rows): (Vec<Sample>, Vec<&[f64]>) = unmarked.map(|(sample, row)| (*sample, row.as_slice())).unzip();
+    let Some(scores) = probe.self_trained(&marked, &rows) else { return Ok(None) };
+    let share = scores.iter().filter(|score| **score > 0.0).count() as f64 / scores.len().max(1) as f64;
+    let mut order: Vec<(Sample, f64)> = samples.into_iter().zip(scores).collect();
+    order.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let [negatives, positives] = surest(&order, share, BOTH_SIDES);
+    let named = |part: &[(Sample, f64)], mark: Mark| part.iter().map(|(s, _)| (*s, mark)).collect::<Vec<_>>();
+    Ok(Some([named(negatives, Mark::Negative), named(positives, Mark::Positive)].concat()))
 }
 
 /// The candidates a probe is sure enough of, and what it takes them for, where at most this share of them is negative.

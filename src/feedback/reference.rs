@@ -116,11 +116,19 @@ impl Reference {
 
     /// A probe that learned from these marks.
     pub fn probe(&self, model: &Model, feedback: &Feedback, labeler: Option<&Labeler>) -> Result<Probe, PoolError> {
+        Ok(Probe::fit(&self.marked(model, feedback, labeler)?, &self.rows)?)
+    }
+
+    /// The features of marked samples, with their marks.
+    pub(super) fn marked(
+        &self,
+        model: &Model,
+        feedback: &Feedback,
+        labeler: Option<&Labeler>,
+    ) -> Result<Vec<(Vec<f64>, Mark)>, PoolError> {
         let (samples, marks): (Vec<Sample>, Vec<Mark>) = feedback.iter().unzip();
         let seen = self.extractor(model, labeler).see(&samples)?;
-        let rows = self.space.apply(&seen, samples.len());
-        let marked: Vec<_> = rows.into_iter().zip(marks).collect();
-        Ok(Probe::fit(&marked, &self.rows)?)
+        Ok(self.space.apply(&seen, samples.len()).into_iter().zip(marks).collect())
     }
 
     /// What a probe says of samples.

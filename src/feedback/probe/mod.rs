@@ -3,10 +3,12 @@
 //! Features are whitened over many unmarked samples ([`Whitening`]); regularised logistic regression separates the marks.
 //! Predicting each mark from the others (cross-validation) says how well that works and calibrates the scores (Platt
 //! 1999). The share of negatives among the marks is a person's choice, so the share among all samples is estimated from
-//! the unmarked ones (Saerens, Latinne, Decaestecker 2002) and the probabilities are moved to it.
+//! the unmarked ones (Saerens, Latinne, Decaestecker 2002) and the probabilities are moved to it. A sure probe can learn once more
+//! from what it is surest of (`self_training`).
 
 mod quality;
 mod regression;
+mod self_training;
 mod whitening;
 
 use serde::Serialize;
@@ -14,6 +16,7 @@ use thiserror::Error;
 
 pub use quality::{Confidence, ENOUGH, auc, balanced_accuracy};
 use regression::LogisticRegression;
+pub use self_training::surest;
 pub use whitening::Whitening;
 
 use super::marks::Mark;

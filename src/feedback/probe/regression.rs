@@ -26,7 +26,14 @@ impl LogisticRegression {
     /// Minimises the logistic loss plus `strength / 2 * |weights|^2` over rows and whether each is negative; `None` if
     /// one kind is missing or the numbers cannot be used.
     pub(super) fn fit<'a>(rows: impl Iterator<Item = (&'a [f64], bool)>, strength: f64) -> Option<Self> {
-        let (rows, kinds): (Vec<&[f64]>, Vec<bool>) = rows.unzip();
+        Self::fit_weighted(rows.map(|(row, kind)| (row, kind, 1.0)), strength)
+    }
+
+    /// As [`fit`](Self::fit), with rows that count as often as the last number says.
+    pub(super) fn fit_weighted<'a>(rows: impl Iterator<Item = (&'a [f64], bool, f64)>, strength: f64) -> Option<Self> {
+        let (rows, answers): (Vec<&[f64]>, Vec<(bool, f64)>) =
+            rows.map(|(row, kind, count)| (row, (kind, count))).unzip();
+        let (kinds, counts): (Vec<bool>, Vec<f64>) = answers.into_iter().unzip();
         let width = rows.first()?.len();
         let usable = rows.iter().all(|row| row.len() == width && row.iter().all(|value| value.is_finite()));
         if !usable || kinds.iter().all(|kind| *kind == kinds[0]) {
@@ -36,10 +43,10 @@ impl LogisticRegression {
         let (weights, intercept) = if width > rows.len() {
             // The regularised weights are a combination of the rows: they are looked for in the rows' own few directions.
             let (directions, coordinates) = x.transpose().qr().unpack();
-            let (weights, intercept) = Problem::new(&coordinates.transpose(), &kinds, strength).solve()?;
+            let (weights, intercept) = Problem::new(&coordinates.transpose(), (&kinds, &counts), strength).solve()?;
             (directions * weights, intercept)
         } else {
-            Problem::new(&x, &kinds, strength).solve()?
+            Problem::new(&x, (&kinds, &counts), strength).solve()?
         };
         let plane = Self { weights: weights.iter().copied().collect(), intercept };
         (intercept.is_finite() && plane.weights.iter().all(|weight| weight.is_finite())).then_some(plane)
@@ -56,14 +63,16 @@ struct Problem {
     design: DMatrix<f64>,
     /// 1 for a negative, 0 for a positive.
     targets: DVector<f64>,
+    /// How often each row counts.
+    counts: DVector<f64>,
     strength: f64,
 }
 
 impl Problem {
-    fn new(x: &DMatrix<f64>, kinds: &[bool], strength: f64) -> Self {
+    fn new(x: &DMatrix<f64>, (kinds, counts): (&[bool], &[f64]), strength: f64) -> Self {
         let design = x.clone().insert_column(x.ncols(), 1.0);
         let targets = DVector::from_iterator(kinds.len(), kinds.iter().map(|&kind| f64::from(u8::from(kind))));
-        Self { design, targets, strength }
+        Self { design, targets, counts: DVector::from_column_slice(counts), strength }
     }
 
     /// Newton's method from zero, each step halved until it brings what it should: the loss is convex and the
@@ -99,7 +108,8 @@ impl Problem {
         let scores = &self.design * point;
         // softplus(-score) for negatives, softplus(score) for positives.
         let softplus = |x: f64| x.max(0.0) + libm::log1p(libm::exp(-x.abs()));
-        let losses = scores.iter().zip(&self.targets).map(|(score, target)| softplus(score * (1.0 - 2.0 * target)));
+        let rows = scores.iter().zip(&self.targets).zip(&self.counts);
+        let losses = rows.map(|((score, target), count)| count * softplus(score * (1.0 - 2.0 * target)));
         let weights = point.rows(0, point.len() - 1);
         losses.sum::<f64>() + 0.5 * self.strength * weights.norm_squared()
     }
@@ -108,8 +118,10 @@ impl Problem {
     fn derivatives(&self, point: &DVector<f64>) -> (DVector<f64>, DMatrix<f64>) {
         let width = self.design.ncols() - 1;
         let probabilities = (&self.design * point).map(|score| 1.0 / (1.0 + libm::exp(-score)));
-        let mut gradient = self.design.tr_mul(&(&probabilities - &self.targets));
-        let slopes = probabilities.map(|p| (p * (1.0 - p)).max(LEAST_CURVATURE));
+        let residuals = (&probabilities - &self.targets).component_mul(&self.counts);
+        let mut gradient = self.design.tr_mul(&residuals);
+        let slopes = probabilities.map(|p| p * (1.0 - p)).component_mul(&self.counts);
+        let slopes = slopes.map(|slope| slope.max(LEAST_CURVATURE));
         let mut curvature = DMatrix::zeros(width + 1, width + 1);
         for j in 0..=width {
             let scaled = self.design.column(j).component_mul(&slopes);
@@ -232,6 +244,21 @@ mod tests {
             }
             assert_eq!(fit(&data, 0.04).expect("a plane").weights, plane.weights);
         }
+    }
+
+    #[test]
+    fn a_row_that_counts_three_times_is_three_rows() {
+        let data = samples(30, 8, 0.5, 4);
+        let often = |i: usize| if i < 5 { 3 } else { 1 };
+        let repeated: Vec<_> = (0..30).flat_map(|i| vec![data[i].clone(); often(i)]).collect();
+        let rows = data.iter().enumerate().map(|(i, (row, kind))| (row.as_slice(), *kind, often(i) as f64));
+        let weighted = LogisticRegression::fit_weighted(rows, 0.04).expect("a plane");
+        let expected = fit(&repeated, 0.04).expect("a plane");
+        assert!((weighted.intercept - expected.intercept).abs() < 1e-9);
+        for (a, b) in weighted.weights.iter().zip(&expected.weights) {
+            assert!((a - b).abs() < 1e-9, "{a} and {b}");
+        }
+        assert!((weighted.weights[0] - fit(&data, 0.04).expect("a plane").weights[0]).abs() > 1e-3);
     }
 
     #[test]

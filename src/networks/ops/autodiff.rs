@@ -138,6 +138,44 @@ impl<B: GanOps> Backward<B, 1> for Gelu {
 }
 
 #[derive(Debug)]
+struct Attention;
+
+impl<B: GanOps> Backward<B, 3> for Attention {
+    /// Queries, keys, values; the batch and the heads.
+    type State = ([FloatTensor<B>; 3], [usize; 2]);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let ([query, key, value], [batch, heads]) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let (dquery, dkey, dvalue) = B::dot_attention_grad(query, key, value, grad, batch, heads);
+        for (node, grad) in ops.parents.into_iter().zip([dquery, dkey, dvalue]) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct LayerNorm;
+
+impl<B: GanOps> Backward<B, 3> for LayerNorm {
+    /// The input, the weight, epsilon.
+    type State = ([FloatTensor<B>; 2], f32);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let ([x, weight], epsilon) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let (dx, dweight, dbias) = B::layer_normal_grad(x, weight, grad, epsilon);
+        for (node, grad) in ops.parents.into_iter().zip([dx, dweight, dbias]) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, grad);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Scale;
 
 impl<B: GanOps> Backward<B, 2> for Scale {
@@ -283,6 +321,41 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
         match prep.compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(x_kept, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn dot_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        batch: usize,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        let prep = Attention.prepare::<C>([query.node(), key.node(), value.node()]).compute_bound().stateful();
+        let [query, key, value] = [query, key, value].map(|x| x.into_primitive());
+        match prep {
+            OpsKind::Tracked(prep) => {
+                let kept = [query.clone(), key.clone(), value.clone()];
+                prep.finish((kept, [batch, heads]), B::dot_attention(query, key, value, batch, heads))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::dot_attention(query, key, value, batch, heads)),
+        }
+    }
+
+    fn layer_normal(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        let prep = LayerNorm.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
+        let [x, weight, bias] = [x, weight, bias].map(|x| x.into_primitive());
+        match prep {
+            OpsKind::Tracked(prep) => {
+                let kept = [x.clone(), weight.clone()];
+                prep.finish((kept, epsilon), B::layer_normal(x, weight, bias, epsilon))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::layer_normal(x, weight, bias, epsilon)),
         }
     }
 

@@ -159,6 +159,55 @@ pub trait GanOps: Backend {
         composite::gelu_grad::<Self>(x, grad)
     }
 
+    /// Scaled dot-product attention of rows `[batch * tokens, width]`, each head on its part of them.
+    #[fusion(default)]
+    fn dot_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        batch: usize,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        composite::transformer::attention::<Self>(query, key, value, batch, heads)
+    }
+
+    /// The gradients of `dot_attention` for queries, keys and values.
+    #[allow(clippy::type_complexity)] // As above.
+    #[fusion(default)]
+    fn dot_attention_grad(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        batch: usize,
+        heads: usize,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composite::transformer::attention_grad::<Self>([query, key, value], grad, batch, heads)
+    }
+
+    /// Layer normalisation of rows `x` `[rows, width]`.
+    #[fusion(default)]
+    fn layer_normal(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        composite::transformer::layer_norm::<Self>(x, weight, bias, epsilon)
+    }
+
+    /// The gradients of `layer_normal` for `x`, the weight and the bias.
+    #[allow(clippy::type_complexity)] // As above.
+    #[fusion(default)]
+    fn layer_normal_grad(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composite::transformer::layer_norm_grad::<Self>(x, weight, grad, epsilon)
+    }
+
     /// One step of Adam: the parameters and both moments afterwards.
     #[allow(clippy::type_complexity)] // As above.
     #[fusion(meta = |theta, _, first, second, _| (theta.clone(), first.clone(), second.clone()))]

@@ -120,6 +120,23 @@ pub fn gelu(x: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::exact_gelu(x.into_dispatch()))
 }
 
+/// Scaled dot-product attention (Vaswani et al. 2017, equation 1) of `query`, `key` and `value`, each `[batch * tokens, width]`: the
+/// rows of a picture stand together, and each of `heads` heads has its part of every row. Gives the same shape.
+///
+/// The backward pass keeps these three; the shares are computed again.
+pub fn attention(query: Tensor<2>, key: Tensor<2>, value: Tensor<2>, batch: usize, heads: usize) -> Tensor<2> {
+    let [query, key, value] = [query, key, value].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::dot_attention(query, key, value, batch, heads))
+}
+
+/// Layer normalisation (Ba et al. 2016) of each row of `x: [rows, width]`, with `weight: [width]` and `bias: [width]`.
+///
+/// The backward pass keeps only `x` and the weight.
+pub fn layer_norm(x: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::layer_normal(x.into_dispatch(), weight, bias, epsilon as f32))
+}
+
 /// One step of Adam on a vector of parameters; all tensors are `[parameters]`. Gives the parameters and both moments.
 pub fn adam(
     theta: Tensor<1>,

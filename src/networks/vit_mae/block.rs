@@ -1,6 +1,6 @@
 //! A transformer block and its parts.
 
-use burn::tensor::{Tensor, activation, module};
+use burn::tensor::Tensor;
 
 use crate::networks::{ArchitectureError, Leaves, ParamLayout, flat::ParamId, ops, params::ShapeReader, style::id};
 
@@ -73,14 +73,13 @@ impl Norm {
     }
 
     pub(super) fn forward(&self, p: &Leaves, x: Tensor<2>) -> Tensor<2> {
-        module::layer_norm(x, p.get(self.weight, [self.width]), Some(p.get(self.bias, [self.width])), self.epsilon)
+        ops::layer_norm(x, p.get(self.weight, [self.width]), p.get(self.bias, [self.width]), self.epsilon)
     }
 }
 
 /// Attention and a perceptron, each after a layer normalisation and added to what comes in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
-    width: usize,
     heads: usize,
     before: Norm,
     query: Linear,
@@ -111,7 +110,7 @@ impl Block {
         let output = Linear::read(reader, layout, &of("output.dense"), intermediate.outputs, Some(width), true)?;
         let before = Norm::read(reader, layout, &of("layernorm_before"), width, epsilon)?;
         let after = Norm::read(reader, layout, &of("layernorm_after"), width, epsilon)?;
-        Ok(Self { width, heads, before, query, key, value, attended, after, intermediate, output })
+        Ok(Self { heads, before, query, key, value, attended, after, intermediate, output })
     }
 
     /// Width of the perceptron's hidden layer.
@@ -127,14 +126,10 @@ impl Block {
     }
 
     fn attention(&self, p: &Leaves, x: Tensor<2>, batch: usize) -> Tensor<2> {
-        let (heads, head) = (self.heads, self.width / self.heads);
-        let tokens = x.dims()[0] / batch.max(1);
-        let split = |x: Tensor<2>| x.reshape([batch, tokens, heads, head]).swap_dims(1, 2);
-        let query = split(self.query.forward(p, x.clone())) / (head as f64).sqrt();
-        let key = split(self.key.forward(p, x.clone()));
-        let value = split(self.value.forward(p, x));
-        let shares = activation::softmax(query.matmul(key.swap_dims(2, 3)), 3);
-        let attended = shares.matmul(value).swap_dims(1, 2).reshape([batch * tokens, self.width]);
+        let query = self.query.forward(p, x.clone());
+        let key = self.key.forward(p, x.clone());
+        let value = self.value.forward(p, x);
+        let attended = ops::attention(query, key, value, batch, self.heads);
         self.attended.forward(p, attended)
     }
 }

@@ -381,12 +381,11 @@ impl GeneratorNetwork for Network {
         self.sample_bytes(device)
     }
 
-    /// A block keeps its tokens some eighteen times (each side of the normalisations, queries, keys, values, what its MLP takes and
-    /// gives within), and how each looks at each on every step of the softmax.
+    /// A block keeps its tokens some eighteen times (what each normalisation takes and gives, queries, keys, values, what is attended,
+    /// what its MLP takes and gives within); how each looks at each is computed again.
     fn training_bytes(&self) -> usize {
-        let block =
-            |stack: usize, tokens: usize| 18 * self.widths[stack] * tokens + 4 * self.heads[stack] * tokens * tokens;
         let (seen, all) = (1 + self.seen_of(self.mask_ratio), 1 + self.patches());
+        let block = |stack: usize, tokens: usize| 18 * self.widths[stack] * tokens;
         let blocks = self.encoder.len() * block(0, seen) + self.decoder.len() * block(1, all);
         (blocks + 4 * self.channels * self.side * self.side) * size_of::<f32>()
     }

@@ -4,6 +4,7 @@
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
+use super::exponential::exp_of_negative;
 use super::memory::{Values, tensor};
 use super::simd::{Isa, Kernel, Vector};
 
@@ -84,23 +85,6 @@ fn normal(x: f32) -> (f32, f32) {
     let above = 0.5 * tail * bell;
     let below = if x < 0.0 { above } else { 1.0 - above };
     (below, DENSITY * bell)
-}
-
-/// `e^y` of `y <= 0`; what is below the smallest normal number is about that.
-#[inline(always)]
-fn exp_of_negative(y: f32) -> f32 {
-    /// Adding it rounds a number of moderate size to a whole one.
-    const ROUND: f32 = 12_582_912.0;
-    // A value that is no number stays one.
-    let y = if y < -87.0 { -87.0 } else { y };
-    let whole = (y * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    // ln 2 in two parts, so that little is lost.
-    let r = (y - whole * 0.693_359_4) - whole * -2.121_944_4e-4;
-    let series =
-        1.0 + r * (1.0 + r * (0.5 + r * (0.166_666_66 + r * (0.041_666_67 + r * (0.008_333_34 + r * 0.001_388_9)))));
-    // Whole numbers from -126 to 0 make normal numbers.
-    let bits = ((whole as i32 + 127) as u32) << 23;
-    series * f32::from_bits(bits)
 }
 
 #[cfg(test)]

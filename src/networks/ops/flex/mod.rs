@@ -4,15 +4,19 @@
 //!
 //! - [`memory`] is the border to Burn's tensors and the scratch memory of a thread;
 //! - [`simd`] picks the instruction set at run time;
-//! - [`conv`] holds the convolutions, [`resample`] the FIR, [`filtered`] the activation between two of them, [`gelu`] that of transformers, [`pointwise`]
-//!   what is left;
+//! - [`conv`] holds the convolutions, [`resample`] the FIR, [`filtered`] the activation between two of them, [`pointwise`] what is left;
+//! - [`attention`], [`layer_norm`] and [`gelu`] are for transformers; [`product`] and [`exponential`] are what they share;
 //! - [`vector`] is for flat vectors of parameters.
 
+mod attention;
 mod conv;
+mod exponential;
 mod filtered;
 mod gelu;
+mod layer_norm;
 mod memory;
 mod pointwise;
+mod product;
 mod resample;
 mod simd;
 mod vector;
@@ -108,6 +112,29 @@ impl GanOps for Flex {
         gelu::gelu_grad(&x, &grad)
     }
 
+    fn dot_attention(query: Image, key: Image, value: Image, batch: usize, heads: usize) -> Image {
+        attention::attention(&query, &key, &value, batch, heads)
+    }
+
+    fn dot_attention_grad(
+        query: Image,
+        key: Image,
+        value: Image,
+        grad: Image,
+        batch: usize,
+        heads: usize,
+    ) -> (Image, Image, Image) {
+        attention::attention_grad([&query, &key, &value], &grad, batch, heads).into()
+    }
+
+    fn layer_normal(x: Image, weight: Image, bias: Image, epsilon: f32) -> Image {
+        layer_norm::layer_norm(&x, &weight, &bias, epsilon)
+    }
+
+    fn layer_normal_grad(x: Image, weight: Image, grad: Image, epsilon: f32) -> (Image, Image, Image) {
+        layer_norm::layer_norm_grad(&x, &weight, &grad, epsilon).into()
+    }
+
     fn adam(theta: Image, gradient: Image, first: Image, second: Image, step: AdamStep) -> (Image, Image, Image) {
         vector::adam(theta, gradient, first, second, step)
     }
@@ -190,6 +217,24 @@ mod tests {
             push(name("its gradient"), dx);
             push(name("filtered activation, gradient of a scale"), ds);
             push(name("filtered activation, gradient of a bias"), dbias);
+        }
+        for (batch, tokens, heads, head) in [(2, 17, 4, 32), (1, 5, 3, 7), (2, 65, 2, 24)] {
+            let [query, key, value, grad] = std::array::from_fn(|_| source.image([batch * tokens, heads * head]));
+            let name = |what: &str| format!("{what} of {tokens} tokens, {heads} heads of {head}");
+            push(name("attention"), Flex::dot_attention(query.clone(), key.clone(), value.clone(), batch, heads));
+            let (dquery, dkey, dvalue) =
+                Flex::dot_attention_grad(query.clone(), key.clone(), value, grad.clone(), batch, heads);
+            push(name("attention, gradient of queries"), dquery);
+            push(name("attention, gradient of keys"), dkey);
+            push(name("attention, gradient of values"), dvalue);
+            let (weight, bias) = (source.image([heads * head]), source.image([heads * head]));
+            push(name("layer normalisation"), Flex::layer_normal(query.clone(), weight.clone(), bias, 1e-6));
+            let (dx, dweight, dbias) = Flex::layer_normal_grad(query.clone(), weight, grad.clone(), 1e-6);
+            push(name("layer normalisation, gradient of x"), dx);
+            push(name("layer normalisation, gradient of the weight"), dweight);
+            push(name("layer normalisation, gradient of the bias"), dbias);
+            push(name("GELU"), Flex::exact_gelu(query.clone()));
+            push(name("its gradient"), Flex::exact_gelu_grad(query, grad));
         }
         for [n, c, h, w] in [[3, 5, 9, 11], [2, 3, 32, 32], [1, 2, 1, 3]] {
             let mut image = || source.image([n, c, h, w]);

@@ -3,11 +3,11 @@
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::{Autodiff, AutodiffBackend, BackendTypes, Flex};
+use burn::backend::{Autodiff, AutodiffBackend, BackendTypes, Flex, Shape};
 use burn::tensor::{Device, Tensor};
 
 use super::{ACTIVATIONS, Inputs, assert_close};
-use crate::networks::ops::{self, Activation, Fir, GanOps, composite};
+use crate::networks::ops::{self, Activation, Fir, GanOps, composite, composite::transformer};
 
 type Ad = Autodiff<Flex, NoCheckpointing>;
 type AdTensor = <Ad as BackendTypes>::FloatTensorPrimitive;
@@ -108,6 +108,34 @@ fn gradients_agree_with_those_of_the_composites() {
             let [x, s, strength, bias] = [0, 1, 2, 3].map(|i| t[i].clone());
             composite::noise_act::<Ad>(x, s, noise(), strength, bias)
         },
+    );
+}
+
+/// As images, so that they have four dimensions like everything here.
+#[test]
+fn gradients_of_transformers_agree_with_those_of_the_composites() {
+    let mut inputs = Inputs::new(8);
+    let (batch, tokens, heads, head) = (2, 5, 3, 4);
+    let shape = [1, 1, batch * tokens, heads * head];
+    let rows = |x: &AdTensor| Ad::float_reshape(x.clone(), Shape::from([shape[2], shape[3]]));
+    let image = |x: AdTensor| Ad::float_reshape(x, Shape::from(shape));
+    let qkv = [0, 1, 2].map(|_| inputs.tensor(&shape));
+    assert_same_gradients(
+        "attention",
+        &qkv,
+        shape,
+        &|t| image(Ad::dot_attention(rows(&t[0]), rows(&t[1]), rows(&t[2]), batch, heads)),
+        &|t| image(transformer::attention::<Ad>(rows(&t[0]), rows(&t[1]), rows(&t[2]), batch, heads)),
+    );
+    let tables = [0, 1].map(|_| inputs.tensor(&[shape[3]]));
+    let [x, ..] = qkv;
+    let [weight, bias] = tables;
+    assert_same_gradients(
+        "layer_norm",
+        &[x, weight, bias],
+        shape,
+        &|t| image(Ad::layer_normal(rows(&t[0]), t[1].clone(), t[2].clone(), 1e-3)),
+        &|t| image(transformer::layer_norm::<Ad>(rows(&t[0]), t[1].clone(), t[2].clone(), 1e-3)),
     );
 }
 

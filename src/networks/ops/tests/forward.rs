@@ -6,7 +6,7 @@ use burn::backend::{Autodiff, Backend, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{ACTIVATIONS, Inputs, assert_close, values};
-use crate::networks::ops::{self, Activation, AdamStep, Fir, GanOps, composite};
+use crate::networks::ops::{self, Activation, AdamStep, Fir, GanOps, composite, composite::transformer};
 
 /// Batch, channels in and out, height, width, kernel, stride, padding.
 const CONVOLUTIONS: &[[usize; 8]] = &[
@@ -244,5 +244,38 @@ fn gelu_and_its_gradient_agree_with_the_composite() {
         assert_close("gelu", Flex::exact_gelu(x.clone()), composite::gelu::<Flex>(x.clone()), 0);
         let theirs = composite::gelu_grad::<Flex>(x.clone(), grad.clone());
         assert_close("gradient", Flex::exact_gelu_grad(x, grad), theirs, 0);
+    }
+}
+
+#[test]
+fn attention_and_layer_normalisation_agree_with_the_composites() {
+    let mut inputs = Inputs::new(7);
+    for (batch, tokens, heads, head) in [(1, 1, 1, 1), (3, 17, 4, 32), (2, 65, 4, 16), (2, 50, 3, 7), (70, 3, 2, 5)] {
+        let name = format!("{batch} pictures of {tokens} tokens, {heads} heads of {head}");
+        let shape = [batch * tokens, heads * head];
+        // Far apart, so that shares differ.
+        let [query, key] = [0, 1].map(|_| Flex::float_mul_scalar(inputs.tensor(&shape), 3.0_f32.into()));
+        let [value, grad] = [0, 1].map(|_| inputs.tensor(&shape));
+        let all = || [query.clone(), key.clone(), value.clone()];
+        let [q, k, v] = all();
+        let found = Flex::dot_attention(q, k, v, batch, heads);
+        let [q, k, v] = all();
+        assert_close(&name, found, transformer::attention::<Flex>(q, k, v, batch, heads), 16 * head);
+        let [q, k, v] = all();
+        let found = Flex::dot_attention_grad(q, k, v, grad.clone(), batch, heads);
+        let expected = transformer::attention_grad::<Flex>(all(), grad.clone(), batch, heads);
+        assert_close(&name, found.0, expected.0, 16 * tokens * head);
+        assert_close(&name, found.1, expected.1, 16 * tokens * head);
+        assert_close(&name, found.2, expected.2, 16 * tokens);
+        let [weight, bias] = [0, 1].map(|_| inputs.tensor(&[heads * head]));
+        let (x, epsilon) = (value, 1e-3);
+        let found = Flex::layer_normal(x.clone(), weight.clone(), bias.clone(), epsilon);
+        let expected = transformer::layer_norm::<Flex>(x.clone(), weight.clone(), bias, epsilon);
+        assert_close(&name, found, expected, heads * head);
+        let found = Flex::layer_normal_grad(x.clone(), weight.clone(), grad.clone(), epsilon);
+        let expected = transformer::layer_norm_grad::<Flex>(x, weight, grad, epsilon);
+        assert_close(&name, found.0, expected.0, heads * head);
+        assert_close(&name, found.1, expected.1, batch * tokens);
+        assert_close(&name, found.2, expected.2, batch * tokens);
     }
 }
