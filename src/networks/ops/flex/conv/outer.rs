@@ -1,7 +1,8 @@
 //! `out[m][tap][c] = Σ_q grad[m][q] * x[c][q + tap]`: the product behind weight gradients.
 //!
-//! With the channels of `x` innermost, a register tile holds a few output channels by three
-//! vectors of (tap, channels) and sums one outer product for each output pixel.
+//! With a vector of channels of `x` innermost, a register tile holds a few output channels by four vectors of (channels, tap)
+//! and sums one outer product for each output pixel. Its vectors are mostly neighbouring taps of one plane, which overlap in
+//! the cache.
 //!
 //! The samples are cut into chunks whose number depends on the shapes alone; each chunk sums on
 //! its own and the chunks are added in order. The result is the same on any number of threads and
