@@ -12,13 +12,34 @@ use std::{
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::params::{HostTensor, Params};
+use super::{
+    ops::{MemoryOrder, Usage},
+    params::{HostTensor, Params},
+    prepared::{Leaf, Prepared},
+};
 
 /// Where each parameter lies in the flat vector; in the order of PyTorch's `module.parameters()`.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct ParamLayout {
-    entries: Vec<(String, Vec<usize>, Range<usize>)>,
+    entries: Vec<Entry>,
     total: usize,
+    prepared: OnceLock<Arc<Prepared>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    shape: Vec<usize>,
+    range: Range<usize>,
+    /// How its layer uses it, if that is not as it is.
+    usage: OnceLock<Usage>,
+}
+
+/// By names, shapes and places.
+impl PartialEq for ParamLayout {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
 }
 
 impl ParamLayout {
@@ -31,10 +52,10 @@ impl ParamLayout {
             .map(|(key, tensor)| {
                 let range = total..total + tensor.shape.iter().product::<usize>();
                 total = range.end;
-                (key.clone(), tensor.shape.clone(), range)
+                Entry { name: key.clone(), shape: tensor.shape.clone(), range, usage: OnceLock::new() }
             })
             .collect();
-        Self { entries, total }
+        Self { entries, total, prepared: OnceLock::new() }
     }
 
     /// Number of values in all parameters.
@@ -54,11 +75,29 @@ impl ParamLayout {
 
     /// Name, shape and place of every parameter, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], Range<usize>)> {
-        self.entries.iter().map(|(name, shape, range)| (name.as_str(), shape.as_slice(), range.clone()))
+        self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice(), entry.range.clone()))
     }
 
     pub(super) fn id(&self, name: &str) -> Option<ParamId> {
-        self.entries.iter().position(|(n, _, _)| n == name).map(ParamId)
+        self.entries.iter().position(|entry| entry.name == name).map(ParamId)
+    }
+
+    /// A parameter that its layer multiplies by `scale`, in the shape (two or four dimensions, or one) and the order in memory in
+    /// which it does.
+    pub(super) fn weight(&self, name: &str, shape: &[usize], order: MemoryOrder, scale: f64) -> Option<WeightId> {
+        let id = self.id(name)?;
+        let usage = Usage { shape: shape.to_vec(), order, scale: scale as f32 };
+        let known = self.entries[id.0].usage.get_or_init(|| usage.clone());
+        debug_assert_eq!(*known, usage, "{name} is used in two ways");
+        Some(WeightId { id, scale })
+    }
+
+    /// How every parameter is used.
+    pub(super) fn usages(&self) -> impl Iterator<Item = (Range<usize>, Usage)> {
+        self.entries.iter().map(|entry| {
+            let as_it_is = || Usage { shape: vec![entry.range.len()], order: MemoryOrder::RowMajor, scale: 1.0 };
+            (entry.range.clone(), entry.usage.get().cloned().unwrap_or_else(as_it_is))
+        })
     }
 
     /// A flat vector holding, for each parameter, one value of `f(name, number of values)` throughout.
@@ -75,6 +114,20 @@ impl ParamLayout {
 /// A parameter's number in its layout, resolved when a network is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(pub(super) usize);
+
+/// A parameter that its layer multiplies by a factor, which [`Leaves::weight`] has done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WeightId {
+    id: ParamId,
+    scale: f64,
+}
+
+impl WeightId {
+    /// The parameter, for what is derived from it.
+    pub(super) fn id(self) -> ParamId {
+        self.id
+    }
+}
 
 /// The values of a network's parameters, `[layout.total()]`, outside any autodiff graph.
 #[derive(Clone, Debug)]
@@ -136,7 +189,7 @@ impl FlatParams {
 
     /// The parameters as constants: no gradient will be computed for them.
     pub fn constants(&self) -> Leaves {
-        self.split(|slice| slice)
+        self.split(false)
     }
 
     /// The parameters as [`constants`](Self::constants) of many passes: what layers make of them before they use them (scaled
@@ -154,18 +207,35 @@ impl FlatParams {
             let range = self.layout.iter().find(|(own, _, _)| *own == name).map(|(_, _, range)| range);
             range.map_or_else(|| empty.clone(), |range| self.values.clone().slice([range]))
         };
-        let tensors = layout.iter().map(|(name, _, _)| place(name)).collect();
-        Leaves { layout: layout.clone(), tensors, derived: None }
+        let tensors = layout.iter().map(|(name, _, _)| Leaf::Vector(place(name))).collect();
+        Leaves { layout: layout.clone(), tensors, prepared: None, derived: None }
     }
 
     /// The parameters as leaves of a new autodiff graph.
     pub fn leaves(&self) -> Leaves {
-        self.split(|slice| slice.autodiff().require_grad())
+        self.split(true)
     }
 
-    fn split(&self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Leaves {
-        let tensors = self.layout.iter().map(|(_, _, range)| f(self.values.clone().slice([range]))).collect();
-        Leaves { layout: self.layout.clone(), tensors, derived: None }
+    fn split(&self, tracked: bool) -> Leaves {
+        let prepared = self.prepared();
+        let leaves: Vec<Leaf> = match &prepared {
+            Some(prepared) => prepared.split(&self.values),
+            None => self.layout.iter().map(|(_, _, range)| Leaf::Vector(self.values.clone().slice([range]))).collect(),
+        };
+        let tensors = if tracked { leaves.into_iter().map(Leaf::track).collect() } else { leaves };
+        Leaves { layout: self.layout.clone(), tensors, prepared, derived: None }
+    }
+
+    /// How the parameters are prepared, where they are.
+    fn prepared(&self) -> Option<Arc<Prepared>> {
+        let device = self.device();
+        if self.layout.is_empty() || !Prepared::is_for(&device) {
+            return None;
+        }
+        let new = || Arc::new(Prepared::new(self.layout.usages(), &device));
+        let kept = self.layout.prepared.get_or_init(new);
+        // Values may have moved to another device than those that were there first.
+        Some(if kept.device() == device { kept.clone() } else { new() })
     }
 
     /// The same layout with other values.
@@ -202,7 +272,9 @@ pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// One tensor per parameter for a single forward (and backward) pass.
 pub struct Leaves {
     layout: Arc<ParamLayout>,
-    tensors: Vec<Tensor<1>>,
+    tensors: Vec<Leaf>,
+    /// How parameters were prepared, if they are as their layers use them.
+    prepared: Option<Arc<Prepared>>,
     /// What was made of each parameter, where that is kept.
     derived: Option<Vec<[OnceLock<Box<dyn Any + Send + Sync>>; DERIVED]>>,
 }
@@ -213,7 +285,24 @@ const DERIVED: usize = 2;
 impl Leaves {
     /// The parameter with the shape a layer wants (its number of values must agree).
     pub fn get<const D: usize>(&self, id: ParamId, shape: [usize; D]) -> Tensor<D> {
-        self.tensors[id.0].clone().reshape(shape)
+        debug_assert!(self.layout.entries[id.0].usage.get().is_none(), "a weight is asked for as it is");
+        self.tensors[id.0].reshape(shape)
+    }
+
+    /// A linear map, `map`, of a parameter, times its scale; `shape` is the one it was registered in, or one like it.
+    pub(super) fn weight<const D: usize, const E: usize>(
+        &self,
+        weight: WeightId,
+        shape: [usize; D],
+        map: impl FnOnce(Tensor<D>) -> Tensor<E>,
+    ) -> Tensor<E> {
+        let mapped = map(self.tensors[weight.id.0].reshape(shape));
+        if self.is_prepared() || weight.scale == 1.0 { mapped } else { mapped * weight.scale }
+    }
+
+    /// Whether parameters are as their layers use them, in the order in memory that was registered: they are on GPUs.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.prepared.is_some()
     }
 
     /// A tensor that follows from a parameter alone, the same whenever it is made. `place`, below 2, tells several of one parameter
@@ -237,18 +326,15 @@ impl Leaves {
 
     /// The gradient of every parameter, flat, `[layout.total()]`; zero where the loss does not depend on it.
     pub fn gradient(&self, gradients: &mut Gradients) -> Tensor<1> {
-        let parts = self
-            .tensors
-            .iter()
-            .map(|leaf| leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().inner().zeros_like()))
-            .collect();
-        Tensor::cat(parts, 0)
+        if let Some(prepared) = &self.prepared {
+            return prepared.put_together(&self.tensors, self.layout.total, gradients);
+        }
+        Tensor::cat(self.tensors.iter().map(|leaf| leaf.flat_gradient(gradients)).collect(), 0)
     }
 
     /// The device that holds the parameters.
     pub fn device(&self) -> Device {
-        let filled = self.tensors.iter().find(|tensor| tensor.dims() != [0]);
-        filled.map_or_else(Device::flex, Tensor::device)
+        self.tensors.iter().find_map(Leaf::device).unwrap_or_else(Device::flex)
     }
 
     /// The layout these tensors follow.

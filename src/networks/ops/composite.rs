@@ -11,6 +11,7 @@ use super::adam::AdamStep;
 use super::fir::Fir;
 
 pub mod filtered;
+pub mod parameters;
 
 /// The four dimensions of an image tensor.
 fn dims4<B: Backend>(x: &FloatTensor<B>) -> [usize; 4] {

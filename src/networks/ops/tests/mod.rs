@@ -4,6 +4,7 @@ mod backward;
 mod cube;
 mod filtered;
 mod forward;
+mod parameters;
 
 use burn::backend::Flex;
 use burn::backend::flex::{FlexDevice, FlexTensor};
