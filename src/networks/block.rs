@@ -4,13 +4,11 @@
 //! What happens inside a block stands in a graph of its own. Either that graph is kept until the backward pass comes to it, or only
 //! what enters the block is, and the graph is made again then. Both give the same bits: it is the same graph.
 
-use std::sync::Arc;
-
 use burn::tensor::Tensor;
 
 use super::{
     dual::Dual,
-    flat::{BlockParameter, Leaves, ParamLayout},
+    flat::{BlockParameter, Leaves, PassLayout},
     ops::{self, AnyTensor, Gradient},
 };
 
@@ -79,7 +77,7 @@ struct Block<const M: usize, const L: usize, F> {
     entering: Entering<M, L>,
     /// Which of the tensors that enter gradients are asked for.
     is_tracked: Vec<bool>,
-    layout: Arc<ParamLayout>,
+    layout: PassLayout,
     f: F,
 }
 
@@ -101,7 +99,7 @@ where
         });
         let given = (self.f)(&parameters, entering);
         let taken = parameters.taken();
-        leaves.extend(taken.iter().filter(|taken| taken.is_tracked).map(|taken| taken.tensor.clone().into_dispatch()));
+        leaves.extend(taken.iter().filter(|taken| taken.is_tracked).map(|taken| taken.leaf.clone().into_dispatch()));
         let outputs = tensors_of(&given);
         let given = given.map(|dual| map_dual(&dual, &mut outside_graphs));
         (given, Graph { outputs, leaves }, taken)
@@ -126,7 +124,7 @@ pub(super) fn run<const M: usize, const L: usize, const O: usize>(
         return f(p, entering);
     }
     drop(entering);
-    let block = Block { entering: plain, is_tracked, layout: p.layout().clone(), f };
+    let block = Block { entering: plain, is_tracked, layout: p.pass_layout(), f };
     let mut inputs: Vec<AnyTensor> = outside.into_iter().filter(ops::is_tracked).collect();
     let (given, taken, backward) = if checkpointing {
         let parameters = p.within(false);

@@ -12,13 +12,34 @@ use std::{
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::params::{HostTensor, Params};
+use super::{
+    ops::{MemoryOrder, Usage},
+    params::{HostTensor, Params},
+    prepared::{Leaf, Prepared},
+};
 
 /// Where each parameter lies in the flat vector; in the order of PyTorch's `module.parameters()`.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct ParamLayout {
-    entries: Vec<(String, Vec<usize>, Range<usize>)>,
+    entries: Vec<Entry>,
     total: usize,
+    prepared: OnceLock<Arc<Prepared>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    shape: Vec<usize>,
+    range: Range<usize>,
+    /// How its layer uses it, if that is not as it is.
+    usage: OnceLock<Usage>,
+}
+
+/// By names, shapes and places.
+impl PartialEq for ParamLayout {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
 }
 
 impl ParamLayout {
@@ -31,10 +52,10 @@ impl ParamLayout {
             .map(|(key, tensor)| {
                 let range = total..total + tensor.shape.iter().product::<usize>();
                 total = range.end;
-                (key.clone(), tensor.shape.clone(), range)
+                Entry { name: key.clone(), shape: tensor.shape.clone(), range, usage: OnceLock::new() }
             })
             .collect();
-        Self { entries, total }
+        Self { entries, total, prepared: OnceLock::new() }
     }
 
     /// Number of values in all parameters.
@@ -54,11 +75,29 @@ impl ParamLayout {
 
     /// Name, shape and place of every parameter, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], Range<usize>)> {
-        self.entries.iter().map(|(name, shape, range)| (name.as_str(), shape.as_slice(), range.clone()))
+        self.entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice(), entry.range.clone()))
     }
 
     pub(super) fn id(&self, name: &str) -> Option<ParamId> {
-        self.entries.iter().position(|(n, _, _)| n == name).map(ParamId)
+        self.entries.iter().position(|entry| entry.name == name).map(ParamId)
+    }
+
+    /// A parameter that its layer multiplies by `scale`, in the shape (two or four dimensions, or one) and the order in memory in
+    /// which it does.
+    pub(super) fn weight(&self, name: &str, shape: &[usize], order: MemoryOrder, scale: f64) -> Option<WeightId> {
+        let id = self.id(name)?;
+        let usage = Usage { shape: shape.to_vec(), order, scale: scale as f32 };
+        let known = self.entries[id.0].usage.get_or_init(|| usage.clone());
+        debug_assert_eq!(*known, usage, "{name} is used in two ways");
+        Some(WeightId { id, scale })
+    }
+
+    /// How every parameter is used.
+    pub(super) fn usages(&self) -> impl Iterator<Item = (Range<usize>, Usage)> {
+        self.entries.iter().map(|entry| {
+            let as_it_is = || Usage { shape: vec![entry.range.len()], order: MemoryOrder::RowMajor, scale: 1.0 };
+            (entry.range.clone(), entry.usage.get().cloned().unwrap_or_else(as_it_is))
+        })
     }
 
     /// A flat vector holding, for each parameter, one value of `f(name, number of values)` throughout.
@@ -75,6 +114,20 @@ impl ParamLayout {
 /// A parameter's number in its layout, resolved when a network is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(pub(super) usize);
+
+/// A parameter that its layer multiplies by a factor, which [`Leaves::weight`] has done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WeightId {
+    id: ParamId,
+    scale: f64,
+}
+
+impl WeightId {
+    /// The parameter, for what is derived from it.
+    pub(super) fn id(self) -> ParamId {
+        self.id
+    }
+}
 
 /// The values of a network's parameters, `[layout.total()]`, outside any autodiff graph.
 #[derive(Clone, Debug)]
@@ -136,7 +189,7 @@ impl FlatParams {
 
     /// The parameters as constants: no gradient will be computed for them.
     pub fn constants(&self) -> Leaves {
-        self.split(|slice| slice)
+        self.split(false)
     }
 
     /// The parameters as [`constants`](Self::constants) of many passes: what layers make of them before they use them (scaled
@@ -154,18 +207,35 @@ impl FlatParams {
             let range = self.layout.iter().find(|(own, _, _)| *own == name).map(|(_, _, range)| range);
             range.map_or_else(|| empty.clone(), |range| self.values.clone().slice([range]))
         };
-        let tensors = layout.iter().map(|(name, _, _)| place(name)).collect();
-        Leaves { layout: layout.clone(), tensors, derived: None, taken: None }
+        let tensors = layout.iter().map(|(name, _, _)| Leaf::Vector(place(name))).collect();
+        Leaves { layout: layout.clone(), tensors, prepared: None, derived: None, taken: None }
     }
 
     /// The parameters as leaves of a new autodiff graph.
     pub fn leaves(&self) -> Leaves {
-        self.split(|slice| slice.autodiff().require_grad())
+        self.split(true)
     }
 
-    fn split(&self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Leaves {
-        let tensors = self.layout.iter().map(|(_, _, range)| f(self.values.clone().slice([range]))).collect();
-        Leaves { layout: self.layout.clone(), tensors, derived: None, taken: None }
+    fn split(&self, tracked: bool) -> Leaves {
+        let prepared = self.prepared();
+        let leaves: Vec<Leaf> = match &prepared {
+            Some(prepared) => prepared.split(&self.values),
+            None => self.layout.iter().map(|(_, _, range)| Leaf::Vector(self.values.clone().slice([range]))).collect(),
+        };
+        let tensors = if tracked { leaves.into_iter().map(Leaf::track).collect() } else { leaves };
+        Leaves { layout: self.layout.clone(), tensors, prepared, derived: None, taken: None }
+    }
+
+    /// How the parameters are prepared, where they are.
+    fn prepared(&self) -> Option<Arc<Prepared>> {
+        let device = self.device();
+        if self.layout.is_empty() || !Prepared::is_for(&device) {
+            return None;
+        }
+        let new = || Arc::new(Prepared::new(self.layout.usages(), &device));
+        let kept = self.layout.prepared.get_or_init(new);
+        // Values may have moved to another device than those that were there first.
+        Some(if kept.device() == device { kept.clone() } else { new() })
     }
 
     /// The same layout with other values.
@@ -202,7 +272,9 @@ pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// One tensor per parameter for a single forward (and backward) pass.
 pub struct Leaves {
     layout: Arc<ParamLayout>,
-    tensors: Vec<Tensor<1>>,
+    tensors: Vec<Leaf>,
+    /// How parameters were prepared, if they are as their layers use them.
+    prepared: Option<Arc<Prepared>>,
     /// What was made of each parameter, where that is kept.
     derived: Option<Vec<[Derived; DERIVED]>>,
     /// Within a block: what it has taken of the parameters, which stand in a graph of the block's own.
@@ -213,10 +285,17 @@ pub struct Leaves {
 #[derive(Clone)]
 pub(super) struct BlockParameter {
     pub(super) id: ParamId,
-    /// In the block's graph if there is one; `[values]`.
-    pub(super) tensor: Tensor<1>,
+    /// In the block's graph if there is one.
+    pub(super) leaf: Leaf,
     /// Whether its gradient is asked for.
     pub(super) is_tracked: bool,
+}
+
+/// How the parameters of a pass lie.
+#[derive(Clone)]
+pub(super) struct PassLayout {
+    layout: Arc<ParamLayout>,
+    prepared: Option<Arc<Prepared>>,
 }
 
 struct Taken {
@@ -234,43 +313,72 @@ const DERIVED: usize = 2;
 impl Leaves {
     /// The parameter with the shape a layer wants (its number of values must agree).
     pub fn get<const D: usize>(&self, id: ParamId, shape: [usize; D]) -> Tensor<D> {
+        debug_assert!(self.layout.entries[id.0].usage.get().is_none(), "a weight is asked for as it is");
+        self.leaf(id).reshape(shape)
+    }
+
+    /// A linear map, `map`, of a parameter, times its scale; `shape` is the one it was registered in, or one like it.
+    pub(super) fn weight<const D: usize, const E: usize>(
+        &self,
+        weight: WeightId,
+        shape: [usize; D],
+        map: impl FnOnce(Tensor<D>) -> Tensor<E>,
+    ) -> Tensor<E> {
+        let mapped = map(self.leaf(weight.id).reshape(shape));
+        if self.is_prepared() || weight.scale == 1.0 { mapped } else { mapped * weight.scale }
+    }
+
+    /// Whether parameters are as their layers use them, in the order in memory that was registered: they are on GPUs.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.prepared.is_some()
+    }
+
+    /// A parameter of this pass.
+    fn leaf(&self, id: ParamId) -> Leaf {
         match &self.taken {
-            None => self.tensors[id.0].clone().reshape(shape),
-            Some(taken) => self.take(id, &mut taken.lock().unwrap_or_else(PoisonError::into_inner)).reshape(shape),
+            None => self.tensors[id.0].clone(),
+            Some(taken) => self.take(id, &mut taken.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
     /// A parameter within a block, which enters it when it is first asked for.
-    fn take(&self, id: ParamId, taken: &mut Taken) -> Tensor<1> {
+    fn take(&self, id: ParamId, taken: &mut Taken) -> Leaf {
         if let Some(known) = taken.parameters.iter().find(|known| known.id == id) {
-            return known.tensor.clone();
+            return known.leaf.clone();
         }
         let outside = &self.tensors[id.0];
         let is_tracked = outside.is_tracked();
-        let tensor = outside.clone().inner();
-        let tensor = if is_tracked && taken.as_leaves { tensor.autodiff().require_grad() } else { tensor };
-        taken.parameters.push(BlockParameter { id, tensor: tensor.clone(), is_tracked });
-        tensor
+        let leaf = outside.clone().inner();
+        let leaf = if is_tracked && taken.as_leaves { leaf.track() } else { leaf };
+        taken.parameters.push(BlockParameter { id, leaf: leaf.clone(), is_tracked });
+        leaf
     }
 
     /// Whether gradients of some parameter are asked for.
     pub(super) fn is_tracked(&self) -> bool {
-        self.tensors.iter().any(Tensor::is_tracked)
+        self.tensors.iter().any(Leaf::is_tracked)
     }
 
     /// These parameters as they enter a block: as leaves of its own graph, or outside any.
     pub(super) fn within(&self, as_leaves: bool) -> Self {
         let taken = Some(Mutex::new(Taken { as_leaves, parameters: Vec::new() }));
-        Self { layout: self.layout.clone(), tensors: self.tensors.clone(), derived: None, taken }
+        let (layout, prepared) = (self.layout.clone(), self.prepared.clone());
+        Self { layout, tensors: self.tensors.clone(), prepared, derived: None, taken }
     }
 
-    /// Parameters that a block took outside any graph, now as leaves of its own.
-    pub(super) fn of_block(layout: &Arc<ParamLayout>, mut parameters: Vec<BlockParameter>) -> Self {
+    /// Parameters that a block took outside any graph of a pass like this, now as leaves of its own.
+    pub(super) fn of_block(pass: &PassLayout, mut parameters: Vec<BlockParameter>) -> Self {
         for parameter in parameters.iter_mut().filter(|parameter| parameter.is_tracked) {
-            parameter.tensor = parameter.tensor.clone().autodiff().require_grad();
+            parameter.leaf = parameter.leaf.clone().track();
         }
         let taken = Some(Mutex::new(Taken { as_leaves: true, parameters }));
-        Self { layout: layout.clone(), tensors: Vec::new(), derived: None, taken }
+        let PassLayout { layout, prepared } = pass.clone();
+        Self { layout, tensors: Vec::new(), prepared, derived: None, taken }
+    }
+
+    /// How these parameters lie.
+    pub(super) fn pass_layout(&self) -> PassLayout {
+        PassLayout { layout: self.layout.clone(), prepared: self.prepared.clone() }
     }
 
     /// What a block has taken, in the order in which it was first asked for.
@@ -279,8 +387,8 @@ impl Leaves {
         taken.unwrap_or_default()
     }
 
-    /// A parameter as it is outside blocks, `[values]`.
-    pub(super) fn outside(&self, id: ParamId) -> &Tensor<1> {
+    /// A parameter as it is outside blocks.
+    pub(super) fn outside(&self, id: ParamId) -> &Leaf {
         &self.tensors[id.0]
     }
 
@@ -305,23 +413,21 @@ impl Leaves {
 
     /// The gradient of every parameter, flat, `[layout.total()]`; zero where the loss does not depend on it.
     pub fn gradient(&self, gradients: &mut Gradients) -> Tensor<1> {
-        let parts = self
-            .tensors
-            .iter()
-            .map(|leaf| leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().inner().zeros_like()))
-            .collect();
-        Tensor::cat(parts, 0)
+        if let Some(prepared) = &self.prepared {
+            return prepared.put_together(&self.tensors, self.layout.total, gradients);
+        }
+        Tensor::cat(self.tensors.iter().map(|leaf| leaf.flat_gradient(gradients)).collect(), 0)
     }
 
     /// The device that holds the parameters.
     pub fn device(&self) -> Device {
-        let filled = self.tensors.iter().find(|tensor| tensor.dims() != [0]).map(Tensor::device);
+        let filled = self.tensors.iter().find_map(Leaf::device);
         filled.or_else(|| self.device_of_taken()).unwrap_or_else(Device::flex)
     }
 
     fn device_of_taken(&self) -> Option<Device> {
         let taken = self.taken.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.parameters.first().map(|parameter| parameter.tensor.device())
+        taken.parameters.iter().find_map(|parameter| parameter.leaf.device())
     }
 
     /// The layout these tensors follow.

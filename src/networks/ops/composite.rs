@@ -11,6 +11,7 @@ use super::adam::AdamStep;
 use super::fir::Fir;
 
 pub mod filtered;
+pub mod parameters;
 pub mod transformer;
 
 /// The four dimensions of an image tensor.

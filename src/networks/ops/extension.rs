@@ -3,15 +3,49 @@
 //! The three convolutions are closed under differentiation: each one's gradients are the other
 //! two, and a transposed convolution is `conv_input_grad`.
 
+use std::sync::Arc;
+
 use burn::backend::fusion::custom::TensorSpec;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Shape, backend_extension};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, ExtensionType, Shape, backend_extension};
 
 use super::activation::Activation;
 use super::adam::AdamStep;
 use super::composite;
 use super::filtered::FilteredActivation;
 use super::fir::Fir;
+use super::parameters::{Parts, Run};
+
+/// A dozen tensors ([`Run::MOST`]): as many gradients as are put together at once.
+#[derive(ExtensionType)]
+#[extension_type(fusion)]
+pub struct Twelve<B: Backend> {
+    a: FloatTensor<B>,
+    b: FloatTensor<B>,
+    c: FloatTensor<B>,
+    d: FloatTensor<B>,
+    e: FloatTensor<B>,
+    f: FloatTensor<B>,
+    g: FloatTensor<B>,
+    h: FloatTensor<B>,
+    i: FloatTensor<B>,
+    j: FloatTensor<B>,
+    k: FloatTensor<B>,
+    l: FloatTensor<B>,
+}
+
+impl<B: Backend> Twelve<B> {
+    /// From the tensors in their order.
+    pub fn from_array([a, b, c, d, e, f, g, h, i, j, k, l]: [FloatTensor<B>; Run::MOST]) -> Self {
+        Self { a, b, c, d, e, f, g, h, i, j, k, l }
+    }
+
+    /// The tensors in their order.
+    pub fn into_array(self) -> [FloatTensor<B>; Run::MOST] {
+        let Self { a, b, c, d, e, f, g, h, i, j, k, l } = self;
+        [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+}
 
 /// The operations of this folder on a backend's own tensors. See the functions of
 /// [`super`] for their meaning; the default bodies compose ordinary Burn operations.
@@ -225,6 +259,37 @@ pub trait GanOps: Backend {
     #[fusion(dtype = from, shape = from)]
     fn lerp(from: FloatTensor<Self>, to: FloatTensor<Self>, weight: f32) -> FloatTensor<Self> {
         composite::lerp::<Self>(from, to, weight)
+    }
+
+    /// All parameters `flat` `[parameters]` as their layers use them, one behind the other: each scaled, in its order and aligned.
+    /// `table` and `scales` are those of `parts`.
+    #[fusion(dtype = flat, shape = Shape::from([parts.values()]))]
+    fn prepare(
+        flat: FloatTensor<Self>,
+        table: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        parts: Arc<Parts>,
+    ) -> FloatTensor<Self> {
+        let _ = (table, scales);
+        composite::parameters::prepare::<Self>(flat, &parts)
+    }
+
+    /// A parameter of those that [`prepare`](Self::prepare) gave, in its shape; on GPUs the same memory.
+    #[fusion(dtype = prepared, shape = Shape::from(parts.part(*number).usage.shape.as_slice()))]
+    fn part(prepared: FloatTensor<Self>, parts: Arc<Parts>, number: usize) -> FloatTensor<Self> {
+        composite::parameters::part::<Self>(prepared, parts.part(number))
+    }
+
+    /// A flat vector into which the gradients of a run of parameters were written, for parameters before they were prepared.
+    #[fusion(dtype = into, shape = into)]
+    fn put_together(
+        into: FloatTensor<Self>,
+        #[extension_type] gradients: Twelve<Self>,
+        parts: Arc<Parts>,
+        run: Run,
+    ) -> FloatTensor<Self> {
+        let all = gradients.into_array();
+        composite::parameters::put_together::<Self>(into, all, run.parts(&parts), &run.present)
     }
 }
 

@@ -8,7 +8,8 @@
 //! - `composite` spells them with ordinary Burn operations: what tests compare with, and what GPUs do with other numbers than `f32`;
 //! - `autodiff` holds the backward passes, the same for every backend;
 //! - `function` makes nodes of that graph out of functions of several tensors with a backward pass of their own;
-//! - `flex` holds the CPU kernels, `cube` those of GPUs.
+//! - `flex` holds the CPU kernels, `cube` those of GPUs;
+//! - `parameters` says how GPUs lay out the parameters of a network.
 //!
 //! This folder imports Burn (in `cube` also its GPU backend, `burn_cubecl`) and nothing else of the crate.
 
@@ -22,20 +23,24 @@ mod filtered;
 mod fir;
 mod flex;
 mod function;
+mod parameters;
 
 #[cfg(test)]
 mod tests;
 
-use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use std::sync::Arc;
+
+use burn::backend::{Dispatch, DispatchTensor};
+use burn::tensor::{Int, Tensor};
 
 pub use activation::Activation;
 pub use adam::AdamStep;
-pub use extension::GanOps;
+pub use extension::{GanOps, Twelve};
 pub use filtered::{FilteredActivation, Fir2d, Lowpass};
 pub use fir::Fir;
 pub use flex::{leave_out_avx512, vector_instructions, workspace_bytes};
 pub(super) use function::{AnyTensor, Gradient, is_tracked, pull, with_backward};
+pub use parameters::{MemoryOrder, Part, Parts, Run, Usage};
 
 /// Two-dimensional convolution (correlation) without bias.
 ///
@@ -152,4 +157,22 @@ pub fn adam(
 /// `from + (to - from) * weight`, all `[parameters]`.
 pub fn lerp(from: Tensor<1>, to: Tensor<1>, weight: f32) -> Tensor<1> {
     Tensor::from_dispatch(Dispatch::lerp(from.into_dispatch(), to.into_dispatch(), weight))
+}
+
+/// All parameters `flat` `[parameters]` as their layers use them, one behind the other; `table` and `scales` are those of `parts`.
+pub fn prepare(flat: Tensor<1>, table: Tensor<1, Int>, scales: Tensor<1>, parts: Arc<Parts>) -> Tensor<1> {
+    let [flat, scales] = [flat, scales].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::prepare(flat, table.into_dispatch(), scales, parts))
+}
+
+/// A parameter of those that [`prepare`] gave, in the shape in which it is used; on GPUs the same memory.
+pub fn part<const D: usize>(prepared: Tensor<1>, parts: Arc<Parts>, number: usize) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::part(prepared.into_dispatch(), parts, number))
+}
+
+/// Writes the gradients of a run of prepared parameters into a flat vector `[parameters]`, as those of the parameters before they were
+/// prepared: zero where there is none. What stands in the place of one that is missing is not looked at.
+pub fn put_together(into: Tensor<1>, gradients: [DispatchTensor; Run::MOST], parts: Arc<Parts>, run: Run) -> Tensor<1> {
+    let gradients = Twelve::from_array(gradients);
+    Tensor::from_dispatch(Dispatch::put_together(into.into_dispatch(), gradients, parts, run))
 }

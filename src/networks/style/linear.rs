@@ -2,22 +2,41 @@
 
 use burn::tensor::Tensor;
 
-use crate::networks::{ArchitectureError, Dual, Leaves, ParamLayout, flat::ParamId, params::ShapeReader};
+use crate::networks::{
+    ArchitectureError, Dual, Leaves, ParamLayout,
+    flat::{ParamId, WeightId},
+    ops::MemoryOrder,
+    params::ShapeReader,
+};
 
 /// Looks up parameters while a network is built; every key was checked by a [`ShapeReader`] before.
 pub(in crate::networks) fn id(layout: &ParamLayout, key: &str) -> Result<ParamId, ArchitectureError> {
-    layout.id(key).ok_or_else(|| ArchitectureError::Missing { network: "network", key: key.to_owned() })
+    layout.id(key).ok_or_else(|| missing(key))
+}
+
+/// The parameter `key`, which its layer multiplies by `scale`; see [`ParamLayout::weight`].
+pub(in crate::networks) fn weight_id(
+    layout: &ParamLayout,
+    key: &str,
+    shape: &[usize],
+    order: MemoryOrder,
+    scale: f64,
+) -> Result<WeightId, ArchitectureError> {
+    layout.weight(key, shape, order, scale).ok_or_else(|| missing(key))
+}
+
+fn missing(key: &str) -> ArchitectureError {
+    ArchitectureError::Missing { network: "network", key: key.to_owned() }
 }
 
 /// A linear layer whose weight is scaled at run time by `lr_mul / sqrt(inputs)` and whose bias by `lr_mul`
 /// (equalised learning rate, Karras et al. 2018).
 #[derive(Clone, Debug)]
 pub(in crate::networks) struct EqualLinear {
-    weight: ParamId,
-    bias: ParamId,
+    weight: WeightId,
+    bias: WeightId,
     pub(in crate::networks) inputs: usize,
     pub(in crate::networks) outputs: usize,
-    lr_mul: f64,
 }
 
 impl EqualLinear {
@@ -30,14 +49,17 @@ impl EqualLinear {
         let (weight, bias) = (format!("{prefix}.weight"), format!("{prefix}.bias"));
         let ([outputs, inputs], _) = shapes.tensor::<2>(&weight)?;
         shapes.expect(&bias, [outputs])?;
-        Ok(Self { weight: id(layout, &weight)?, bias: id(layout, &bias)?, inputs, outputs, lr_mul })
+        let scale = lr_mul / (inputs as f64).sqrt();
+        let weight = weight_id(layout, &weight, &[outputs, inputs], MemoryOrder::RowMajor, scale)?;
+        let bias = weight_id(layout, &bias, &[outputs], MemoryOrder::RowMajor, lr_mul)?;
+        Ok(Self { weight, bias, inputs, outputs })
     }
 
     /// `[batch, inputs] -> [batch, outputs]`.
     pub(in crate::networks) fn forward(&self, p: &Leaves, x: Dual<2>) -> Dual<2> {
-        let scale = self.lr_mul / (self.inputs as f64).sqrt();
-        let weight = p.derived(self.weight, 0, || p.get(self.weight, [self.outputs, self.inputs]).transpose() * scale);
-        let bias = p.get(self.bias, [1, self.outputs]) * self.lr_mul;
+        let weight = || p.weight(self.weight, [self.outputs, self.inputs], Tensor::transpose);
+        let weight = p.derived(self.weight.id(), 0, weight);
+        let bias = p.weight(self.bias, [1, self.outputs], |bias: Tensor<2>| bias);
         x.linear(|x| x.matmul(weight.clone())).plus_constant(bias)
     }
 }

@@ -7,6 +7,6 @@ mod linear;
 mod mapping;
 mod truncation;
 
-pub(super) use linear::{EqualLinear, id};
+pub(super) use linear::{EqualLinear, id, weight_id};
 pub(super) use mapping::{Mapping, MappingNames};
 pub(super) use truncation::{WAvg, centre};

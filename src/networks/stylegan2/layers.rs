@@ -1,14 +1,20 @@
 //! The layers both networks share: equalised convolutions and FIR filters.
 
+use burn::tensor::Tensor;
+
 use crate::networks::{
-    ArchitectureError, Dual, Leaves, ParamLayout, flat::ParamId, ops, params::ShapeReader, style::id,
+    ArchitectureError, Dual, Leaves, ParamLayout,
+    flat::WeightId,
+    ops::{self, MemoryOrder},
+    params::ShapeReader,
+    style::weight_id,
 };
 
 /// A convolution with an equalised learning rate: weight `[outputs, inputs, kernel, kernel]` scaled by
 /// `1 / sqrt(inputs * kernel^2)`, no bias.
 #[derive(Clone, Debug)]
 pub(super) struct EqualConv2d {
-    weight: ParamId,
+    weight: WeightId,
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     kernel: usize,
@@ -29,14 +35,15 @@ impl EqualConv2d {
         if (k1, k2) != (kernel, kernel) {
             return Err(shapes.misfit(key, format!("[{outputs}, {inputs}, {kernel}, {kernel}]")));
         }
-        Ok(Self { weight: id(layout, key)?, inputs, outputs, kernel, stride, padding })
+        let scale = 1.0 / ((inputs * kernel * kernel) as f64).sqrt();
+        let weight = weight_id(layout, key, &[outputs, inputs, kernel, kernel], MemoryOrder::InnerLast, scale)?;
+        Ok(Self { weight, inputs, outputs, kernel, stride, padding })
     }
 
     /// `[batch, inputs, height, width] -> [batch, outputs, height', width']`.
     pub(super) fn forward(&self, p: &Leaves, x: Dual<4>) -> Dual<4> {
-        let scale = 1.0 / ((self.inputs * self.kernel * self.kernel) as f64).sqrt();
         let shape = [self.outputs, self.inputs, self.kernel, self.kernel];
-        let weight = p.get(self.weight, shape) * scale;
+        let weight = p.weight(self.weight, shape, |weight: Tensor<4>| weight);
         x.linear(|x| ops::conv2d(x, weight.clone(), self.stride, self.padding))
     }
 }

@@ -8,10 +8,10 @@ use burn::tensor::Tensor;
 use super::{layers::Fir, separable::separable_taps};
 use crate::networks::{
     ArchitectureError, Dual, Leaves, ParamLayout,
-    flat::ParamId,
-    ops,
+    flat::WeightId,
+    ops::{self, MemoryOrder},
     params::ShapeReader,
-    style::{EqualLinear, id},
+    style::{EqualLinear, weight_id},
 };
 
 const DEMODULATION_EPS: f64 = 1e-8;
@@ -20,7 +20,7 @@ const DEMODULATION_EPS: f64 = 1e-8;
 /// upsampling (transposed convolution, then blur).
 #[derive(Clone, Debug)]
 pub(super) struct ModulatedConv2d {
-    weight: ParamId,
+    weight: WeightId,
     modulation: EqualLinear,
     inputs: usize,
     pub(super) outputs: usize,
@@ -60,15 +60,18 @@ impl ModulatedConv2d {
             let key = format!("{prefix}.modulation.weight");
             return Err(shapes.misfit(&key, format!("[{inputs}, {style_dim}]")));
         }
-        Ok(Self { weight: id(layout, &key)?, modulation, inputs, outputs, kernel, demodulate, blur })
+        // The transposed convolution of an upsampling layer takes its weight the other way round.
+        let order = if blur.is_some() { MemoryOrder::OuterLast } else { MemoryOrder::InnerLast };
+        let scale = 1.0 / ((inputs * kernel * kernel) as f64).sqrt();
+        let weight = weight_id(layout, &key, &[outputs, inputs, kernel, kernel], order, scale)?;
+        Ok(Self { weight, modulation, inputs, outputs, kernel, demodulate, blur })
     }
 
     /// `[batch, inputs, h, w]` and the layer's latent `[batch, style_dim]` to `[batch, outputs, h', w']`, and the
     /// demodulation `[batch, outputs]` that the caller still has to scale it by (in one pass with what follows).
     pub(super) fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>) -> (Dual<4>, Option<Dual<2>>) {
-        let fan_in = (self.inputs * self.kernel * self.kernel) as f64;
         let shape = [self.outputs, self.inputs, self.kernel, self.kernel];
-        let weight = p.derived(self.weight, 0, || p.get(self.weight, shape) * (1.0 / fan_in.sqrt()));
+        let weight = p.derived(self.weight.id(), 0, || p.weight(self.weight, shape, |weight: Tensor<4>| weight));
         let style = self.modulation.forward(p, w);
         let x = x.scale_channels(style.clone());
         let out = match &self.blur {
@@ -78,7 +81,26 @@ impl ModulatedConv2d {
             }
             None => x.linear(|x| ops::conv2d(x, weight.clone(), 1, self.kernel / 2)),
         };
-        (out, self.demodulate.then(|| demodulation(p.derived(self.weight, 1, || energy(weight)), style)))
+        let energy = || match p.is_prepared() {
+            true => self.energy_in_order(weight),
+            false => energy(weight),
+        };
+        (out, self.demodulate.then(|| demodulation(p.derived(self.weight.id(), 1, energy), style)))
+    }
+
+    /// [`energy`], with views of the weight that follow its order in memory.
+    fn energy_in_order(&self, weight: Tensor<4>) -> Tensor<2> {
+        let (outputs, inputs, taps) = (self.outputs, self.inputs, self.kernel * self.kernel);
+        match self.blur {
+            Some(_) => {
+                let weight = weight.permute([1, 2, 3, 0]).reshape([inputs, taps, outputs]);
+                weight.square().sum_dim(1).reshape([inputs, outputs])
+            }
+            None => {
+                let weight = weight.permute([0, 2, 3, 1]).reshape([outputs, taps, inputs]);
+                weight.square().sum_dim(1).reshape([outputs, inputs]).transpose()
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! `f32`, goes to the composites. Convolutions are Burn's own, which measures several ways of computing each and takes the quickest.
 //!
 //! - `image`: how tensors lie in memory; `sums`: sums over planes, always in one order;
-//! - `fir`, `pointwise`, `gradients`, `filtered`, `vectors`: the kernels.
+//! - `fir`, `pointwise`, `gradients`, `filtered`, `vectors`, `parameters`: the kernels.
 //!
 //! Imports Burn, CubeCL, and the plain data and composites of `ops`.
 
@@ -12,23 +12,28 @@ mod filtered;
 mod fir;
 mod gradients;
 mod image;
+mod parameters;
 mod pointwise;
 mod sums;
 mod vectors;
 
-use burn::backend::tensor::FloatTensor;
+use std::sync::Arc;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{DType, Shape};
 use burn::tensor::ops::ConvOptions;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_weight_backward};
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::activation::Activation;
 use super::adam::AdamStep;
 use super::composite;
-use super::extension::GanOps;
+use super::extension::{GanOps, Twelve};
 use super::filtered::FilteredActivation;
 use super::fir::Fir;
+use super::parameters::{Parts, Run};
 
 /// Whether the kernels can compute with all of these.
 fn fit(tensors: &[&CubeTensor]) -> bool {
@@ -193,6 +198,35 @@ impl GanOps for CubeBackend {
         match fit(&[&from, &to]) {
             true => vectors::lerp(from, to, weight),
             false => composite::lerp::<Self>(from, to, weight),
+        }
+    }
+
+    fn prepare(
+        flat: FloatTensor<Self>,
+        table: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        parts: Arc<Parts>,
+    ) -> FloatTensor<Self> {
+        match fit(&[&flat, &scales]) && table.dtype == DType::I32 {
+            true => parameters::prepare(flat, table, scales, &parts),
+            false => composite::parameters::prepare::<Self>(flat, &parts),
+        }
+    }
+
+    fn part(prepared: FloatTensor<Self>, parts: Arc<Parts>, number: usize) -> FloatTensor<Self> {
+        parameters::view(into_contiguous(prepared), parts.part(number))
+    }
+
+    fn put_together(
+        into: FloatTensor<Self>,
+        gradients: Twelve<Self>,
+        parts: Arc<Parts>,
+        run: Run,
+    ) -> FloatTensor<Self> {
+        let all = gradients.into_array();
+        match all.iter().all(|gradient| fit(&[gradient])) && fit(&[&into]) {
+            true => parameters::put_together(into, all, run.parts(&parts), &run.present),
+            false => composite::parameters::put_together::<Self>(into, all, run.parts(&parts), &run.present),
         }
     }
 }

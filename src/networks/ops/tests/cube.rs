@@ -19,14 +19,14 @@ use crate::networks::ops::{self, Activation, AdamStep, FilteredActivation, Fir, 
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Where the kernels run, and how image tensors lie there.
-struct Gpu {
-    device: Device,
-    channels_last: bool,
+pub struct Gpu {
+    pub device: Device,
+    pub channels_last: bool,
 }
 
 impl Gpu {
     /// The adapter, once for each order, for as long as the test has its turn.
-    fn open() -> Option<([Self; 2], MutexGuard<'static, ()>)> {
+    pub fn open() -> Option<([Self; 2], MutexGuard<'static, ()>)> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let device = DeviceChoice::Gpu.open().ok()?.device;
         Some(([false, true].map(|channels_last| Self { device: device.clone(), channels_last }), turn))
@@ -42,13 +42,31 @@ impl Gpu {
         }
     }
 
-    fn put<const D: usize>(&self, x: &FlexTensor) -> DispatchTensor {
+    /// A tensor of four dimensions with the first three axes in the opposite order in memory.
+    pub fn other_order(&self, x: &FlexTensor) -> DispatchTensor {
+        let x = Tensor::<4>::from_data(x.clone().into_data(), &Device::flex()).permute([2, 1, 0, 3]);
+        Tensor::<4>::from_data(x.into_data(), &self.device).permute([2, 1, 0, 3]).into_dispatch()
+    }
+
+    /// Asserts that an operation takes so many launches at most, and some if any are allowed.
+    pub fn assert_launches(&self, name: &str, most: usize, operation: &dyn Fn() -> Vec<DispatchTensor>) {
+        self.device.sync().expect("a device that computes");
+        let counted = Arc::new(Launches::default());
+        let observation = LaunchObservation::new(counted.clone());
+        let results = operation();
+        self.device.sync().expect("a device that computes");
+        drop((results, observation));
+        let count = counted.0.load(Ordering::Relaxed);
+        assert!((most.min(1)..=most).contains(&count), "{name}: {count} launches, at most {most} are due");
+    }
+
+    pub fn put<const D: usize>(&self, x: &FlexTensor) -> DispatchTensor {
         Tensor::<D>::from_data(x.clone().into_data(), &self.device).into_dispatch()
     }
 }
 
 /// The same shape and values, but for 1e-5 of the largest.
-fn assert_same<const D: usize>(name: &str, found: DispatchTensor, expected: FlexTensor) {
+pub fn assert_same<const D: usize>(name: &str, found: DispatchTensor, expected: FlexTensor) {
     let found = Tensor::<D>::from_dispatch(found);
     assert_eq!(found.dims(), expected.layout().shape().dims::<D>(), "{name}: shapes");
     let (found, expected) = (found.into_data().try_to_vec::<f32>().expect("f32"), values(expected));
@@ -346,13 +364,7 @@ fn gpu_operations_take_few_launches() {
         let (s, bias, one) = (gpu.put::<2>(&s), gpu.put::<1>(&bias), gpu.put::<1>(&one));
         let [x, grad, noise, s, bias, one] = [x, grad, noise, s, bias, one].map(|tensor| move || tensor.clone());
         let assert_launches = |name: &str, most: usize, operation: &dyn Fn() -> Vec<DispatchTensor>| {
-            let counted = Arc::new(Launches::default());
-            let observation = LaunchObservation::new(counted.clone());
-            let results = operation();
-            gpu.device.sync().expect("a device that computes");
-            drop((results, observation));
-            let count = counted.0.load(Ordering::Relaxed);
-            assert!((1..=most).contains(&count), "{name}: {count} launches, at most {most} are due");
+            gpu.assert_launches(name, most, operation);
         };
         assert_launches("fir", 1, &|| vec![Dispatch::fir(x(), fir.clone())]);
         assert_launches("bias_act", 1, &|| vec![Dispatch::bias_act(x(), bias(), act)]);

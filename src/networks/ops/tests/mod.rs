@@ -5,6 +5,7 @@ mod cube;
 mod filtered;
 mod forward;
 mod function;
+mod parameters;
 
 use burn::backend::Flex;
 use burn::backend::flex::{FlexDevice, FlexTensor};
