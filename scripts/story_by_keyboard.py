@@ -32,6 +32,7 @@ def tell(story, method):
     story.wait("This list", 15)
     story.shoot("keys")
     story.key("Escape")
+    story.gone("This list", 30)
 
     story.key("ctrl+o")
     story.wait("Path", 15)

@@ -120,6 +120,14 @@ class Window:
             self.pump(0.5)
         raise Failed(f"waited {seconds} s for {pattern!r}; the window says {sorted({name for _, name in self.nodes()})}")
 
+    def gone(self, pattern, seconds):
+        """Waits until the window says something no more."""
+        end = time.monotonic() + seconds
+        while self.says(pattern):
+            if time.monotonic() > end:
+                raise Failed(f"after {seconds} s the window still says {pattern!r}")
+            self.pump(0.5)
+
     def begin(self, title):
         """Waits for the window and its first samples, and gives it the keyboard."""
         search = ["xdotool", "search", "--sync", "--name", title, "windowfocus"]
@@ -150,7 +158,8 @@ class Window:
         """One control further; its name."""
         self.focused = None
         subprocess.run(["xdotool", "key", key], check=True)
-        self.pump(2.0, lambda: self.focused is not None)
+        # A second Tab before the answer to the first would lead too far; a busy machine is slow to answer.
+        self.pump(10.0, lambda: self.focused is not None)
         return self.name()
 
     def to(self, name, key="Tab"):

@@ -7,10 +7,13 @@ use std::{
 };
 
 use unlearn_studio::{
-    audit::{AuditBudget, RelearnBudget, Role, SearchBudget, Space, hides},
+    audit::{AUDIT_SEED, AuditBudget, RelearnBudget, Role, SearchBudget, Space, hides, verify},
     checkpoint::{self, Checkpoint},
     device,
-    engine::{Command, Engine, Event, RetrainedQuestion, RetrainedRequest},
+    engine::{
+        AuditRequest, AuditSubject, Command, Engine, Event, ProjectCard, ProjectRequest, RetrainedQuestion,
+        RetrainedRequest, RunRequest,
+    },
     feedback::LabelerSpec,
     metrics::{Labeler, Target},
     model::Model,
@@ -222,6 +225,19 @@ fn a_node_is_audited_and_its_report_can_be_checked() {
     assert!(sentence().contains("1 pictures on the page are not those"), "{}", sentence());
     fs::write(&report, &page).expect("written");
 
+    // One that was taken away, and two that were exchanged.
+    let first = page[..at_picture].rfind("<figure>").expect("a picture");
+    let last = at_picture + page[at_picture..].find("</figure>").expect("its end");
+    let without = format!("{}{}", &page[..first], &page[last..]);
+    fs::write(&report, without).expect("written");
+    assert!(sentence().contains("1 pictures of the report are not on the page"), "{}", sentence());
+    let exchanged = page.replace(": before", ": BEFORE").replace(": after", ": before").replace(": BEFORE", ": after");
+    fs::write(&report, exchanged).expect("written");
+    assert!(sentence().contains("4 pictures on the page stand under other captions"), "{}", sentence());
+    fs::remove_file(&report).expect("removed");
+    assert!(sentence().contains("the page is not there, so its"), "{}", sentence());
+    fs::write(&report, &page).expect("written");
+
     // A missing parent, told even by whoever seals the report anew.
     let mut orphan = found.clone();
     orphan["ancestry"].as_array_mut().expect("nodes").remove(0);
@@ -231,6 +247,107 @@ fn a_node_is_audited_and_its_report_can_be_checked() {
     fs::write(report.with_extension("json"), &whole).expect("written");
     fs::remove_file(&onnx).expect("removed");
     assert!(sentence().contains("the labeler is not there"), "{}", sentence());
+}
+
+/// Sends commands and waits for an answer.
+fn answered<T>(engine: &Engine, commands: Vec<Command>, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+    commands.into_iter().for_each(|command| engine.send(command));
+    loop {
+        match engine.events.recv_timeout(Duration::from_secs(240)).expect("an answer") {
+            Event::Failed(sentence) => panic!("{sentence}"),
+            event => {
+                if let Some(answer) = wanted(event) {
+                    return answer;
+                }
+            }
+        }
+    }
+}
+
+/// A model that forgot 4, and 7 after it: what of the retrained models stands beside it, and where its report finds its files.
+#[test]
+fn a_node_is_audited_by_what_all_of_its_line_forgot_and_its_report_moves_with_the_project() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let project = at("digits.unlearn");
+    let quick = ["--method", "dampen", "--labelled", "300", "--samples", "100", "--device", "cpu"];
+    let (model, onnx, kept, out) = (text(&digits()), text(&labeler()), text(&project), text(&at("no-4.safetensors")));
+    let asked = ["unlearn", &model, "--labeler", &onnx, "--forget", "4", "--project", &kept, "--out", &out];
+    done(&[&asked[..], &quick[..]].concat());
+    let engine = Engine::start(device::cpu()).expect("a thread");
+    let mut request = json(&project.join("nodes/1/request.json"));
+    for place in ["/feedback/labeler/forget", "/evaluation/forget"] {
+        *request.pointer_mut(place).unwrap_or_else(|| panic!("there is no {place}")) = "7".into();
+    }
+    request["out"] = serde_json::Value::Null;
+    let request: RunRequest = serde_json::from_value(request).expect("a request");
+    let commands = vec![
+        Command::Load(project.clone().into()),
+        Command::Project(Box::new(ProjectRequest::StartFrom(1))),
+        Command::Start(Box::new(request)),
+    ];
+    answered(&engine, commands, |event| matches!(event, Event::Done(_)).then_some(()));
+
+    // Models of which one says that it saw neither.
+    let models = at("models");
+    fs::create_dir(&models).expect("a folder");
+    fs::copy(digits(), models.join("digits-32.safetensors")).expect("a copy");
+    let neither = models.join("neither.safetensors");
+    let exported = Model::load(&asset("models/digits-without-4.safetensors"), &device::cpu().device).expect("a model");
+    let mut exported = exported.export();
+    let card = exported.metadata.get_mut("card").expect("a card");
+    *card = card.replace("\"excluded\":\"4\"", "\"excluded\":\"4|7\"");
+    checkpoint::save(&neither, &exported).expect("a file");
+    let offered = |node: u64, forget: Option<&str>| {
+        let labeler = forget.map(|forget| (LabelerSpec { path: labeler(), mean: None, std: None }, forget.to_owned()));
+        let question = RetrainedQuestion { node, labeler, folder: models.clone() };
+        let find = Command::Retrained(Box::new(RetrainedRequest::Find(question)));
+        answered(&engine, vec![find], |event| match event {
+            Event::RetrainedFound(_, found) => Some(found),
+            _ => None,
+        })
+    };
+    for (node, forget, expected) in [
+        (2, None, Some(&neither)),
+        (2, Some("4"), Some(&neither)),
+        (2, Some("8"), None),
+        // It is to go on drawing what the other never saw.
+        (1, None, None),
+    ] {
+        assert_eq!(offered(node, forget).as_ref(), expected, "node {node}, {forget:?}");
+    }
+
+    // Whoever audits without having been told what is offered has it all the same.
+    let page = ProjectCard::audit_page(&project, 2);
+    let search = SearchBudget { starts: 2, steps: 2 };
+    let relearn = RelearnBudget { pictures: vec![1], steps: 1, samples: 20, batch: 4, micro_batch: 0 };
+    let request = AuditRequest {
+        subject: AuditSubject::Node { project: None, node: 2 },
+        retrained: None,
+        offered_from: Some(models),
+        labeler: None,
+        second: None,
+        class: None,
+        classes: None,
+        pictures: None,
+        budget: AuditBudget { samples: 400, search, relearn, compared: 8, back: 20 },
+        seed: AUDIT_SEED,
+        out: page.clone(),
+    };
+    let report = answered(&engine, vec![Command::Audit(Box::new(request))], |event| match event {
+        Event::Audited(report) => Some(report.expect("nobody stopped it")),
+        _ => None,
+    });
+    assert_eq!(report.retrained.map(|file| file.sha256), checkpoint::sha256(&neither).ok());
+    assert_eq!(report.retrained_excluded.as_deref(), Some("4|7"));
+    assert_eq!(report.original.path, Path::new("../1/model.safetensors"));
+
+    drop(engine);
+    let moved = at("elsewhere.unlearn");
+    fs::rename(&project, &moved).expect("moved");
+    let report = ProjectCard::audit_page(&moved, 2).with_extension("json");
+    let checked = verify(&report).expect("a report");
+    assert!(checked.is_right(), "{checked:?}");
 }
 
 /// The bundled model that audits of node 1 of a project are offered to compare with.

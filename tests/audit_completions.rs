@@ -132,6 +132,19 @@ fn a_node_of_completed_pictures_has_a_report_that_says_what_was_not_tested() {
     for words in ["takes no latents to search among", "Latents were not searched", "How pictures are completed"] {
         assert!(page.contains(words), "{words}");
     }
-    let verified = studio(&["audit", "--verify", &text(&report.with_extension("json"))]);
+    let verify = || studio(&["audit", "--verify", &text(&report.with_extension("json"))]);
+    let verified = verify();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(said.contains("avatars: the pictures that were completed, all 4000"), "{said}");
+
+    // Other pictures, told even by whoever seals the report anew.
+    let mut other = found.clone();
+    other["completed"]["sha256"] = "0123456789abcdef".into();
+    other["digest"] = unlearn_studio::audit::digest(&other).into();
+    let page = page.replace(found["digest"].as_str().expect("a digest"), other["digest"].as_str().expect("a digest"));
+    fs::write(report.with_extension("json"), other.to_string()).expect("written");
+    fs::write(&report, page).expect("written");
+    let said = String::from_utf8(verify().stderr).expect("UTF-8");
+    assert!(said.contains("avatars: these are not the pictures that were completed") && !said.contains(';'), "{said}");
 }

@@ -24,7 +24,7 @@ use super::{
         compare_view::CompareView,
         detail::DetailView,
         dialogs::Dialogs,
-        feedback_panel,
+        feedback_panel, follow,
         grid_view::GridView,
         history::{self, HistoryView},
         model_card, notices,
@@ -54,6 +54,9 @@ pub struct App {
     closing: Closing,
     /// Whether something was being typed in a field when the last frame ended.
     was_typing: bool,
+    /// Whether a question stood above everything else when the last frame began, and what had the keyboard before it did.
+    was_asking: bool,
+    before_question: Option<Id>,
     frame_log: Option<FrameLog>,
     benchmark: Option<Benchmark>,
     title: String,
@@ -102,6 +105,8 @@ impl App {
             dialogs: Dialogs::default(),
             closing: Closing::Idle,
             was_typing: false,
+            was_asking: false,
+            before_question: None,
             frame_log,
             benchmark: options.measure.then(Benchmark::new),
             title: String::new(),
@@ -133,10 +138,16 @@ impl App {
         self.grid.keyboard_is_free = !is_typing && ctx.memory(|memory| memory.focused().is_none());
         self.compare.keyboard_is_free = !is_typing;
         self.drops(&ctx);
-        if !self.is_asking(&ctx) {
+        let is_asking = self.is_asking(&ctx);
+        if !is_asking {
+            self.return_keyboard(&ctx);
             self.top_bar.shortcuts(ui, (&mut self.studio, &mut self.dialogs), is_typing);
         }
         self.panels(ui);
+        if !is_asking {
+            self.before_question = ctx.memory(|memory| memory.focused());
+        }
+        self.was_asking = is_asking;
         let said = self.studio.notices.all().len();
         if let Some(seconds) = self.studio.advance_timeline() {
             ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
@@ -148,6 +159,7 @@ impl App {
         self.walk.ui(&ctx, &mut self.studio, &mut self.dialogs);
         self.dialogs.ui(&ctx, &mut self.studio, self.grid.first());
         self.closing.ui(&ctx, &mut self.studio, &mut self.dialogs);
+        follow::end_frame(&ctx);
         widgets::focus_ring(&ctx);
         self.was_typing = ctx.text_edit_focused();
         if self.studio.notices.all().len() != said {
@@ -177,6 +189,14 @@ impl App {
         }
         // A measurement without frames measures nothing.
         ctx.request_repaint();
+    }
+
+    /// What had the keyboard before a question came has it again after the answer, unless something else has it by then.
+    fn return_keyboard(&self, ctx: &Context) {
+        let before = self.before_question.filter(|_| self.was_asking);
+        if let Some(id) = before.filter(|_| ctx.memory(|memory| memory.focused().is_none())) {
+            ctx.memory_mut(|memory| memory.request_focus(id));
+        }
     }
 
     /// Whether a question stands above everything else.

@@ -1,6 +1,6 @@
 //! Measurements and attacks that say how far forgetting holds, and the report of them.
 //!
-//! Imports `feedback`, `model`, `metrics`, `train`, `checkpoint` and `networks`. In: the model before, the model after and, where there is one, a
+//! Imports `feedback`, `model`, `metrics`, `train`, `data`, `checkpoint` and `networks`. In: the model before, the model after and, where there is one, a
 //! model that was trained without what must go ([`Subject`]), and a labeler ([`Judge`]). Out: [`Findings`], and an [`AuditReport`] of them as a page
 //! and as JSON that can be checked ([`verify`]).
 //!

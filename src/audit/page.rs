@@ -8,15 +8,16 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use super::{
     charts::{Line, lines},
     measure::ModelMeasurement,
-    report::AuditReport,
+    report::{AuditReport, sha256},
     statistics::{Rate, percent},
     subject::Role,
-    verify::PICTURE,
     worst::WorstSamples,
 };
 use crate::metrics::CompletionQuality;
 
 const TEMPLATE: &str = include_str!("../../assets/audit/page.html");
+/// What stands before a picture on a page.
+const PICTURE: &str = "data:image/png;base64,";
 /// Colours of the result's curves, one for each number of pictures, and of a retrained model's.
 const COLOURS: [&str; 4] = ["#0b57d0", "#a142f4", "#e8710a", "#137333"];
 
@@ -227,9 +228,27 @@ fn pair([before, after]: &[Picture; 2]) -> Value {
 
 /// A picture with its caption, which holds no markup.
 fn figure((caption, png): &Picture) -> String {
-    let text = STANDARD.encode(png);
+    format!(r#"{}{PICTURE}{}"></figure>"#, figure_head(caption), STANDARD.encode(png))
+}
+
+/// The pictures of a page in their order: the page's text before each, and its SHA-256, empty where it cannot be decoded.
+pub(super) fn pictures_of(page: &str) -> Vec<(&str, String)> {
+    let mut parts = page.split(PICTURE);
+    let mut before = parts.next().unwrap_or_default();
+    let mut pictures = Vec::new();
+    for part in parts {
+        let text = part.split('"').next().unwrap_or_default();
+        let picture = STANDARD.decode(text).map_or_else(|_| String::new(), |png| sha256(&png));
+        pictures.push((before, picture));
+        before = part;
+    }
+    pictures
+}
+
+/// What stands before a picture with this caption.
+pub(super) fn figure_head(caption: &str) -> String {
     let caption = minijinja::HtmlEscape(caption);
-    format!(r#"<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="{PICTURE}{text}"></figure>"#)
+    format!(r#"<figure><figcaption>{caption}</figcaption><img alt="{caption}" src=""#)
 }
 
 fn interval(rate: &Rate) -> String {

@@ -40,8 +40,16 @@ pub struct NamedPictures {
     pub source: String,
     /// How many there are; three of four are learned from, every fourth is measured on.
     pub count: usize,
+    /// Pixels along a side that they were brought to.
+    #[serde(default = "usual_side")]
+    pub side: usize,
     /// SHA-256 of the SHA-256 (32 bytes each) of all of them, in their order.
     pub sha256: String,
+}
+
+/// What the first reports had, which do not say it.
+fn usual_side() -> usize {
+    64
 }
 
 /// A model in the history of the result, the opened file first.

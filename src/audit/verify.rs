@@ -1,23 +1,25 @@
 //! Whether a report is what was written, of the files that are there.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{
     error::AuditError,
-    report::{AuditReport, DIGEST, HashedFile, MOST_BYTES, SCHEMA, digest, sha256},
+    page::{figure_head, pictures_of},
+    report::{AuditReport, DIGEST, HashedFile, MOST_BYTES, NamedPictures, SCHEMA, digest},
 };
-use crate::{atomic_file::plain_reason, checkpoint};
+use crate::{
+    atomic_file::plain_reason,
+    checkpoint,
+    data::{AVATARS, ImageSource, PictureSet},
+};
 
 /// What the model that a report is of is called in sentences.
 const AUDITED: &str = "the audited model";
-/// What stands before a picture on a page.
-pub(crate) const PICTURE: &str = "data:image/png;base64,";
 
 /// What was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +71,9 @@ pub fn verify(path: &Path) -> Result<Checked, AuditError> {
         seen.insert(hashed.path.clone());
         checked.file(folder, what, hashed);
     }
+    if let Some(completed) = &report.completed {
+        checked.completed(folder, completed);
+    }
     checked.ancestry(folder, &report, &seen);
     checked.page(&path.with_extension("html"), &report);
     Ok(checked)
@@ -97,6 +102,27 @@ impl Checked {
                 ));
             }
             Err(_) => self.wrong.push(format!("{}: {what} is not there, so it cannot be checked", path.display())),
+        }
+    }
+
+    /// The pictures that were completed are those that are there.
+    fn completed(&mut self, folder: &Path, named: &NamedPictures) {
+        let source = match named.source.as_str() {
+            AVATARS => ImageSource::Avatars,
+            path => ImageSource::of(folder.join(path)),
+        };
+        let (name, what) = (source.name(), "the pictures that were completed");
+        let short = |sha256: &str| sha256.get(..12).unwrap_or(sha256).to_owned();
+        match PictureSet::open(&source, named.side).map(|(found, _)| found.sha256()) {
+            Ok(found) if found == named.sha256 => {
+                self.right.push(format!("{name}: {what}, all {}, {}…", named.count, short(&found)));
+            }
+            Ok(found) => self.wrong.push(format!(
+                "{name}: these are not {what}: their SHA-256 begins with {}, the report's with {}",
+                short(&found),
+                short(&named.sha256)
+            )),
+            Err(error) => self.wrong.push(format!("{what} cannot be checked: {error}")),
         }
     }
 
@@ -145,23 +171,61 @@ impl Checked {
         }
     }
 
-    /// The page, where it is there, is of this report, and its pictures are those that were made.
+    /// The page is of this report, and its pictures are those that were made, all of them and each under its caption.
     fn page(&mut self, path: &Path, report: &AuditReport) {
-        let Ok(page) = std::fs::read_to_string(path) else { return };
+        let count = report.pictures.len();
+        let page = match std::fs::read_to_string(path) {
+            Ok(page) => page,
+            Err(_) if count == 0 => return,
+            Err(_) => {
+                let sentence = format!("the page is not there, so its {count} pictures cannot be checked");
+                self.wrong.push(format!("{}: {sentence}", path.display()));
+                return;
+            }
+        };
         if !page.contains(&report.digest) {
             self.wrong.push(format!("{}: the page is of another report", path.display()));
             return;
         }
-        let known: HashSet<&str> = report.pictures.iter().map(|(_, sha256)| sha256.as_str()).collect();
-        let pictures = page.split(PICTURE).skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
-        let strange = pictures
-            .filter(|text| !STANDARD.decode(text).is_ok_and(|png| known.contains(sha256(&png).as_str())))
-            .count();
-        match strange {
-            0 => self.right.push(format!("{}: the page of this report, with its pictures", path.display())),
-            _ => self
-                .wrong
-                .push(format!("{}: {strange} pictures on the page are not those of the report", path.display())),
+        let before = self.wrong.len();
+        let mut wrong = |sentence: String| self.wrong.push(format!("{}: {sentence}", path.display()));
+        let found = pictures_of(&page);
+        let named = counts(report.pictures.iter().map(|(_, sha256)| sha256.as_str()));
+        let there = counts(found.iter().map(|(_, sha256)| sha256.as_str()));
+        match (beyond(&there, &named), beyond(&named, &there)) {
+            (0, 0) => {
+                let same = |((caption, sha256), (before, there)): (&(String, String), &(&str, String))| {
+                    sha256 == there && before.ends_with(&figure_head(caption))
+                };
+                let others = report.pictures.iter().zip(&found).filter(|pair| !same(*pair)).count();
+                if others > 0 {
+                    wrong(format!("{others} pictures on the page stand under other captions than in the report"));
+                }
+            }
+            (strange, missing) => {
+                if strange > 0 {
+                    wrong(format!("{strange} pictures on the page are not those of the report"));
+                }
+                if missing > 0 {
+                    wrong(format!("{missing} pictures of the report are not on the page"));
+                }
+            }
+        }
+        if self.wrong.len() == before {
+            let pictures = found.len();
+            self.right.push(format!("{}: the page of this report, with its {pictures} pictures", path.display()));
         }
     }
+}
+
+/// How often each of these hashes is there.
+fn counts<'a>(hashes: impl Iterator<Item = &'a str>) -> HashMap<&'a str, usize> {
+    let mut counts = HashMap::new();
+    hashes.for_each(|sha256| *counts.entry(sha256).or_default() += 1);
+    counts
+}
+
+/// How many there are in `one` beyond those in `other`.
+fn beyond(one: &HashMap<&str, usize>, other: &HashMap<&str, usize>) -> usize {
+    one.iter().map(|(sha256, count)| count.saturating_sub(other.get(sha256).copied().unwrap_or(0))).sum()
 }

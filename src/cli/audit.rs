@@ -113,6 +113,7 @@ impl AuditArgs {
         Ok(AuditRequest {
             subject,
             retrained: self.retrained.clone(),
+            offered_from: None,
             labeler: labeler.map(|(path, forget)| (self.labeler_args.spec(path), forget)),
             second: second.map(|(path, forget)| (LabelerSpec { path: path.to_owned(), mean: None, std: None }, forget)),
             class: self.class.class,

@@ -57,6 +57,12 @@ impl PictureSet {
         Ok((Self { source: source.clone(), images, digests, numbers }, notes))
     }
 
+    /// SHA-256, in hexadecimal, of the SHA-256 (32 bytes each) of all of them, in their order.
+    pub fn sha256(&self) -> String {
+        let digest = self.digests.iter().fold(Sha256::new(), |all, digest| all.chain_update(digest)).finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Where they come from.
     pub fn source(&self) -> &ImageSource {
         &self.source

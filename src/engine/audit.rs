@@ -56,6 +56,8 @@ pub(super) struct Prepared {
     /// The pictures that the models complete, if they do.
     pictures: Option<ImageSource>,
     ancestry: Vec<AncestryNode>,
+    /// The project's folder, if it is a node.
+    project: Option<PathBuf>,
 }
 
 /// Finds out what is audited. `open` is the project that is open, if there is one.
@@ -68,7 +70,17 @@ pub(super) fn prepare(request: &AuditRequest, open: Option<&Project>) -> Result<
             })?;
             let (before, after) = (before.clone(), after.clone());
             let pictures = request.pictures.clone();
-            Ok(Prepared { before, after, classes, class, labeler, forget, pictures, ancestry: Vec::new() })
+            Ok(Prepared {
+                before,
+                after,
+                classes,
+                class,
+                labeler,
+                forget,
+                pictures,
+                ancestry: Vec::new(),
+                project: None,
+            })
         }
         AuditSubject::Node { project, node } => {
             let opened;
@@ -148,6 +160,7 @@ fn of_node(request: &AuditRequest, project: &Project, node: NodeId) -> Result<Pr
         forget,
         pictures: request.pictures.clone().or(kept.and_then(|kept| kept.pictures)).or_else(remembered),
         ancestry,
+        project: Some(project.folder().to_owned()),
     })
 }
 
@@ -181,11 +194,12 @@ pub(super) fn audit(
             return Err(has_seen_it(&other.path, what));
         }
     }
+    let place = Place::of(&request.out, prepared.project.as_deref())?;
     let completes = original.generator.completion().is_some();
     let completed = match &prepared.pictures {
         Some(source) if completes => {
             let models = [Some(&mut original), Some(&mut result), retrained.as_mut()];
-            Some(give_pictures(models.into_iter().flatten(), source)?)
+            Some(give_pictures(models.into_iter().flatten(), source, &place)?)
         }
         Some(_) if request.pictures.is_some() => {
             return Err(EngineError::Settings(format!(
@@ -237,11 +251,10 @@ pub(super) fn audit(
     };
     let Some((findings, gallery)) = audited.run(&request.budget, &mut tell)? else { return Ok(None) };
     let pictures = pictures(&gallery, &audited)?;
-    let folder = folder_of(&request.out)?;
-    let hashed = |path: &Path, sha256: &str| HashedFile { path: relative(&folder, path), sha256: sha256.to_owned() };
+    let hashed = |path: &Path, sha256: &str| HashedFile { path: place.path_to(path), sha256: sha256.to_owned() };
     let digest = |path: &Path| -> Result<HashedFile, EngineError> { Ok(hashed(path, &checkpoint::sha256(path)?)) };
     let mut ancestry = prepared.ancestry;
-    ancestry.iter_mut().for_each(|node| node.model.path = relative(&folder, &node.model.path));
+    ancestry.iter_mut().for_each(|node| node.model.path = place.path_to(&node.model.path));
     let words = target.to_string();
     let excluded = retrained.as_ref().and_then(|model| TrainingCard::of(model)?.card.excluded);
     let limits = limits(&findings, excluded.as_deref());
@@ -287,15 +300,18 @@ fn open_model(path: &Path, prepared: &Prepared, device: &Device) -> Result<Model
 fn give_pictures<'m>(
     models: impl Iterator<Item = &'m mut Model>,
     source: &ImageSource,
+    place: &Place,
 ) -> Result<NamedPictures, EngineError> {
     let mut models = models.peekable();
     let side = models.peek().map_or(0, |model| model.generator.resolution());
     let (pictures, _) = PictureSet::open(source, side)?;
     let pictures = Arc::new(pictures);
     models.for_each(|model| model.set_pictures(pictures.clone()));
-    let count = pictures.count();
-    let digests: Vec<u8> = (0..count).flat_map(|number| pictures.digest(number)).collect();
-    Ok(NamedPictures { source: source.name(), count, sha256: sha256(&digests) })
+    let named = match source {
+        ImageSource::Avatars => source.name(),
+        ImageSource::Folder(path) | ImageSource::Idx(path) => place.path_to(path).display().to_string(),
+    };
+    Ok(NamedPictures { source: named, count: pictures.count(), side, sha256: pictures.sha256() })
 }
 
 /// The pictures of the page.
@@ -343,20 +359,62 @@ fn now() -> String {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-fn folder_of(out: &Path) -> Result<PathBuf, EngineError> {
-    let absolute =
-        std::path::absolute(out).map_err(|error| EngineError::Settings(atomic_file::plain_reason(&error)))?;
-    Ok(absolute.parent().unwrap_or(Path::new(".")).to_owned())
+/// Where a report stands.
+struct Place {
+    /// Its folder, and the largest folder around it that is moved as a whole: that of its project, if it stands in it.
+    folder: PathBuf,
+    moved: PathBuf,
 }
 
-/// A path within the folder, or an absolute one.
-fn relative(folder: &Path, path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute.strip_prefix(folder).map(Path::to_owned).unwrap_or(absolute)
+impl Place {
+    fn of(out: &Path, project: Option<&Path>) -> Result<Self, EngineError> {
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|error| EngineError::Settings(atomic_file::plain_reason(&error)))
+        };
+        let folder = absolute(out)?.parent().unwrap_or(Path::new(".")).to_owned();
+        let project = project.map(absolute).transpose()?.filter(|project| folder.starts_with(project));
+        Ok(Self { moved: project.unwrap_or_else(|| folder.clone()), folder })
+    }
+
+    /// How the report names a file: from its own folder what is moved with it, anything else wherever the report is.
+    fn path_to(&self, path: &Path) -> PathBuf {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let around = self.folder.ancestors().take_while(|folder| folder.starts_with(&self.moved));
+        for (up, folder) in around.enumerate() {
+            if let Ok(within) = absolute.strip_prefix(folder) {
+                return std::iter::repeat_n("..", up).collect::<PathBuf>().join(within);
+            }
+        }
+        absolute
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), EngineError> {
     atomic_file::write(path, text.as_bytes()).map_err(|error| {
         EngineError::Settings(format!("{}: cannot be written ({})", path.display(), atomic_file::plain_reason(&error)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_with_a_report_is_named_from_its_folder() {
+        let table = [
+            // In a project nodes move with each other.
+            ("/a/p.unlearn/nodes/2/audit.html", Some("/a/p.unlearn"), "/a/p.unlearn/nodes/1/model.pt", "../1/model.pt"),
+            ("/a/p.unlearn/nodes/2/audit.html", Some("/a/p.unlearn"), "/a/p.unlearn/nodes/2/model.pt", "model.pt"),
+            ("/a/p.unlearn/nodes/2/audit.html", Some("/a/p.unlearn"), "/a/original.pt", "/a/original.pt"),
+            // Beside a project they need not.
+            ("/a/report.html", Some("/a/p.unlearn"), "/a/p.unlearn/nodes/2/model.pt", "p.unlearn/nodes/2/model.pt"),
+            ("/b/report.html", Some("/a/p.unlearn"), "/a/p.unlearn/nodes/2/model.pt", "/a/p.unlearn/nodes/2/model.pt"),
+            ("/a/b/report.html", None, "/a/model.pt", "/a/model.pt"),
+            ("/a/b/report.html", None, "/a/b/c/model.pt", "c/model.pt"),
+        ];
+        for (out, project, file, expected) in table {
+            let place = Place::of(Path::new(out), project.map(Path::new)).expect("a place");
+            assert_eq!(place.path_to(Path::new(file)), Path::new(expected), "{file} from {out}");
+        }
+    }
 }

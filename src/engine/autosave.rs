@@ -76,7 +76,7 @@ impl Autosave {
                 return None;
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "the thread that saves broke off".to_owned(),
+            Err(_) => "the thread that saves has stopped".to_owned(),
         };
         let first = !std::mem::replace(&mut self.failed, true);
         first.then(|| format!("the run goes on, but where it stands cannot be saved: {failure}"))

@@ -151,6 +151,8 @@ pub struct AuditRequest {
     pub subject: AuditSubject,
     /// A model that was trained without what must go.
     pub retrained: Option<PathBuf>,
+    /// A folder of models among which one is looked for, if none is named and a node of the open project is audited.
+    pub offered_from: Option<PathBuf>,
     /// A classifier and what should be gone, as [`Labeler::target`](crate::metrics::Labeler::target) takes it. A node knows its own.
     pub labeler: Option<(LabelerSpec, String)>,
     /// Another classifier that had nothing to do with the unlearning, and what should be gone in its words.

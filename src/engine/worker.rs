@@ -22,7 +22,7 @@ use super::{
     pictures::{open_pictures, open_remembered},
     pictures_card::PicturesCard,
     request::ProjectRequest,
-    retrained::retrained,
+    retrained::{name_offered, retrained},
     run::{Job, open_unended, run},
     session::Session,
     smaller_parts::in_smaller_parts,
@@ -246,8 +246,9 @@ impl Worker<'_> {
                     Ok(Event::Compared(evaluation.map(Box::new)))
                 });
             }
-            Command::Audit(request) => {
+            Command::Audit(mut request) => {
                 let done = attempt(events, || {
+                    name_offered(session, &mut request);
                     let prepared = prepare(&request, session.project.as_ref())?;
                     let device = session.devices.local.clone();
                     let mut control = AuditControl::new(session, (commands, events), waiting, pending);

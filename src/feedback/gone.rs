@@ -73,7 +73,7 @@ pub enum GoneError {
     #[error("without a discriminator of its own, a model is looked at through layers that the run has changed")]
     NothingFixed,
     /// The probe is too unsure.
-    #[error("the marks tell too roughly what must go; more marks of both kinds would help")]
+    #[error("the marks give too rough an idea of what must go; more marks of both kinds would help")]
     Vague,
     /// Making samples, learning from marks.
     #[error(transparent)]

@@ -93,7 +93,7 @@ fn a_run_that_is_given_up_leaves_nothing() {
         app.studio().history.as_ref().is_some_and(|history| history.interrupted.is_some())
     });
     window.run_ok();
-    press(&mut window, "Give it up");
+    press(&mut window, "Discard it");
     until(&mut window, "its end", |app| {
         app.studio().history.as_ref().is_some_and(|history| history.manifest.nodes.len() == 1)
     });

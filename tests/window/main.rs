@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod failures;
 mod history;
+mod keyboard;
 mod menus;
 mod motion;
 mod order;

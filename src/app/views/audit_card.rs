@@ -2,7 +2,7 @@
 
 use eframe::egui::{OpenUrl, ProgressBar, RichText, Ui};
 
-use super::{format::format_duration, theme::palette, widgets};
+use super::{follow, format::format_duration, theme::palette, widgets};
 use crate::app::state::{audit::AuditState, run_state::RunStatus, studio::Studio};
 
 /// The report of an audit of weights that the node had before.
@@ -29,10 +29,14 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
                     let paused = audit.status == RunStatus::Paused;
                     let busy = matches!(audit.status, RunStatus::Pausing | RunStatus::Stopping);
                     let hold = if paused { "Go on" } else { "Pause" };
-                    if ui.add_enabled_ui(!busy, |ui| widgets::wide_button(ui, hold, p.after, 110.0)).inner.clicked() {
+                    let hold = ui.add_enabled_ui(!busy, |ui| widgets::wide_button(ui, hold, p.after, 110.0)).inner;
+                    follow::to(ui, &hold);
+                    if hold.clicked() {
                         studio.pause_or_resume_audit();
                     }
-                    if widgets::side_button(ui, "Stop").on_hover_text("End the audit; nothing is written").clicked() {
+                    let stop = widgets::side_button(ui, "Stop").on_hover_text("End the audit; nothing is written");
+                    follow::from(ui, &stop);
+                    if stop.clicked() {
                         studio.stop_audit();
                     }
                 });
@@ -54,10 +58,14 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio) {
                 ui.horizontal(|ui| {
                     let help = format!("Opens {} in a browser", page.display());
                     let text = if note.is_some() { EARLIER } else { "Show report" };
-                    if widgets::wide_button(ui, text, p.after, 130.0).on_hover_text(help).clicked() {
+                    let open = widgets::wide_button(ui, text, p.after, 130.0).on_hover_text(help);
+                    follow::to(ui, &open);
+                    if open.clicked() {
                         show(ui, &page);
                     }
-                    if widgets::side_button(ui, "Close").clicked() {
+                    let close = widgets::side_button(ui, "Close");
+                    follow::from(ui, &close);
+                    if close.clicked() {
                         studio.close_audit();
                     }
                 });

@@ -7,6 +7,7 @@ use eframe::egui::{
 use super::{
     audit_card,
     dialogs::Dialogs,
+    follow,
     format::{about, format_bytes, format_change, group_digits},
     retrained_row,
     theme::palette,
@@ -97,7 +98,9 @@ impl HistoryView {
         let writable = history.read_only.is_none();
         let whole = node.file.is_some();
         let may = |enabled: bool, ui: &mut Ui, text: &str, help: &str| {
-            ui.add_enabled(enabled, widgets::minor(text)).on_hover_text(help).clicked()
+            let button = ui.add_enabled(enabled, widgets::minor(text)).on_hover_text(help);
+            follow::from(ui, &button);
+            button.clicked()
         };
         if may(idle && writable && node.parent.is_some(), ui, "Delete\u{2026}", "Delete this and what was made from it")
         {
@@ -127,6 +130,7 @@ impl HistoryView {
             let obstacle = studio.audit_obstacle(&node);
             let help = "Tests how far forgetting holds: measures, attacks, and writes a report";
             let button = ui.add_enabled(obstacle.is_none(), widgets::minor("Audit"));
+            follow::from(ui, &button);
             if button.on_hover_text(help).on_disabled_hover_text(obstacle.unwrap_or_default()).clicked() {
                 studio.start_audit(node.id);
             }
@@ -203,8 +207,13 @@ impl HistoryView {
             }
             match studio.audit_obstacle(node) {
                 None => {
+                    studio.look_for_retrained(node);
                     if may(true, ui, "Audit") {
                         studio.start_audit(node.id);
+                    }
+                    if let Some((file, _)) = studio.retrained_for(node) {
+                        let file = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+                        widgets::explain(ui, format!("Beside {file}, which never saw it."));
                     }
                 }
                 Some(reason) => {
@@ -282,7 +291,10 @@ impl HistoryView {
                     2 => " and the one made from it".to_owned(),
                     more => format!(" and the {} made from it", more - 1),
                 };
-                let text = format!("The model{others} cannot be had back. Frees {}.", format_bytes(bytes as f64));
+                let text = format!(
+                    "This cannot be undone. Deletes the model{others} and frees {}.",
+                    format_bytes(bytes as f64)
+                );
                 widgets::explain(ui, text);
                 ui.add_space(8.0);
                 ui.horizontal(|ui| {
@@ -315,18 +327,22 @@ pub(crate) fn interrupted(ui: &mut Ui, studio: &mut Studio) {
         ui.set_width(ui.available_width());
         ui.label(RichText::new("A run was interrupted").heading().color(p.before));
         let asked = node.asked.as_deref().unwrap_or(&node.name);
-        widgets::explain(ui, format!("It was to {asked}. It goes on where it was last saved."));
+        widgets::explain(ui, format!("It was to {asked}. It can go on from where it was last saved."));
         ui.add_space(6.0);
         ui.add_enabled_ui(writable, |ui| {
             ui.horizontal(|ui| {
-                if widgets::wide_button(ui, "Go on", p.after, 110.0).clicked() {
+                let go_on = widgets::wide_button(ui, "Go on", p.after, 110.0);
+                follow::to(ui, &go_on);
+                if go_on.clicked() {
                     studio.continue_run();
                 }
                 let help = match node.file {
-                    None => "Delete what it has trained so far",
-                    Some(_) => "Keep what it had made when it was stopped before",
+                    None => "Deletes what it has trained so far",
+                    Some(_) => "Keeps what it had made when it was stopped before",
                 };
-                if widgets::side_button(ui, "Give it up").on_hover_text(help).clicked() {
+                let give_up = widgets::side_button(ui, "Discard it").on_hover_text(help);
+                follow::from(ui, &give_up);
+                if give_up.clicked() {
                     studio.give_up(node.id);
                 }
             });

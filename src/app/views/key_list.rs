@@ -70,7 +70,9 @@ fn content(ui: &mut Ui) -> bool {
     let mut close = false;
     widgets::section(ui, "Keys", |ui| close = ui.button("Close").clicked());
     ui.add_space(6.0);
-    ScrollArea::vertical().max_height(screen.y - 180.0).show(ui, |ui| {
+    // As much as there is room for, not what egui gives a question by itself.
+    let most = screen.y - 180.0;
+    ScrollArea::vertical().max_height(most).min_scrolled_height(most).show(ui, |ui| {
         Grid::new("keys").num_columns(2).spacing(vec2(20.0, 6.0)).show(ui, |ui| {
             for [action, _, keys] in KEYS {
                 ui.label(with_capital(action));

@@ -15,6 +15,7 @@ pub(crate) mod detail;
 mod device_menu;
 pub(crate) mod dialogs;
 pub(crate) mod feedback_panel;
+pub(crate) mod follow;
 mod format;
 pub(crate) mod grid_view;
 pub(crate) mod history;

@@ -4,6 +4,7 @@ use eframe::egui::{Label, RichText, Ui};
 
 use super::{
     dialogs::{Dialogs, Purpose},
+    follow,
     format::{about, format_duration, group_digits},
     theme::palette,
     widgets,
@@ -39,8 +40,12 @@ pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
                     save_or_compare(ui, studio, dialogs);
                 }
                 let help = "Goes on where it was stopped, to the end that was asked for";
-                if can_go_on && widgets::wide_button(ui, "Go on", p.after, 84.0).on_hover_text(help).clicked() {
-                    studio.continue_run();
+                if can_go_on {
+                    let go_on = widgets::wide_button(ui, "Go on", p.after, 84.0).on_hover_text(help);
+                    follow::to(ui, &go_on);
+                    if go_on.clicked() {
+                        studio.continue_run();
+                    }
                 }
             });
         }
@@ -52,11 +57,13 @@ fn save_or_compare(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
     let p = palette(ui.style());
     let help = format!("Saves the weights shown as after ({}) as a model file (Ctrl+S)", studio.timeline.caption());
     let save = widgets::wide_button(ui, "Save\u{2026}", p.after, 84.0).on_hover_text(help);
+    follow::to(ui, &save);
     if save.accessible_name("Save the result").clicked() {
         dialogs.ask(Purpose::SaveModel, studio);
     }
     let help = "Shows each sample with before on the left and after on the right (3)";
     let compare = widgets::side_button(ui, "Compare").on_hover_text(help);
+    follow::from(ui, &compare);
     if compare.accessible_name("Compare before with after").clicked() {
         studio.compare_result();
     }
@@ -71,7 +78,7 @@ fn gone(ui: &mut Ui, report: &RunReport) {
         let percent = |part: f64| format!("{:.0}%", part * 100.0);
         let hover = format!(
             "What your marks taught was looked for in {} samples that you have not marked: an estimated {} of them showed \
-             it before, {} do now. Between {} and {} of it is gone, as far as the marks tell. A labeler would measure it.",
+             it before, {} do now. Between {} and {} of it is gone, judging by the marks. A labeler would measure it.",
             group_digits(seen.samples),
             percent(seen.share_before),
             percent(seen.share_after),

@@ -10,7 +10,8 @@ use crate::{app::state::studio::Studio, project::Node};
 
 const HELP: &str = "A model that was trained without what must go: the gold standard. It goes through the same audit, and its rows stand \
                     beside the others in the report. Without one nobody can say whether what an attack finds means that it was kept.";
-const OFFERED: &str = "Offered, as its file says that it was trained on the same data without exactly this.";
+const OFFERED: &str =
+    "Offered, as its file says that it was trained on the same data without this, and with all that was to be kept.";
 
 pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs, node: &Node) {
     studio.look_for_retrained(node);

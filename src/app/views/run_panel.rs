@@ -6,6 +6,7 @@ use super::{
     audit_card,
     charts::ChartsView,
     dialogs::{Dialogs, Purpose},
+    follow,
     format::{format_bytes, format_duration, group_digits},
     history, mask_picture,
     notices::capitalized,
@@ -198,7 +199,9 @@ fn marks_question(ui: &mut Ui, studio: &mut Studio) -> bool {
         ui.horizontal(|ui| {
             widgets::busy(ui, 16.0);
             ui.label(RichText::new("Checking your marks first\u{2026}").weak());
-            if widgets::minor_button(ui, "Cancel").accessible_name("Cancel the check of the marks").clicked() {
+            let cancel = widgets::minor_button(ui, "Cancel").accessible_name("Cancel the check of the marks");
+            follow::to(ui, &cancel);
+            if cancel.clicked() {
                 studio.cancel_marks_check();
             }
         });
@@ -214,13 +217,18 @@ fn marks_question(ui: &mut Ui, studio: &mut Studio) -> bool {
         ui.horizontal_wrapped(|ui| {
             let help = "Marks that show more of what must go, and of what looks like it and may stay, make it clearer.";
             let more = widgets::wide_button(ui, "Mark more", p.after, 104.0).on_hover_text(help);
-            if appears(ui, id) {
+            follow::to(ui, &more);
+            let is_free = ui.memory(|memory| memory.focused().is_none());
+            if appears(ui, id) && is_free {
                 more.request_focus();
             }
             if more.clicked() {
+                follow::leave(ui, &more);
                 studio.mark_more();
             }
-            if widgets::side_button(ui, "Unlearn anyway").clicked() {
+            let anyway = widgets::side_button(ui, "Unlearn anyway");
+            follow::from(ui, &anyway);
+            if anyway.clicked() {
                 studio.start();
             }
         });
@@ -262,13 +270,20 @@ pub(crate) fn start(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
         let width = ui.available_width() - preview - spacing;
         // It stays where it is while the question is asked: a second click must not answer it.
         ui.add_enabled_ui(obstacle.is_none() && !is_asked, |ui| {
-            if widgets::wide_button(ui, "Unlearn", p.after, width).clicked() {
+            let unlearn = widgets::wide_button(ui, "Unlearn", p.after, width);
+            // After a preview the keyboard is on what it was on before.
+            match studio.is_previewing {
+                true => follow::from(ui, &unlearn),
+                false => follow::to(ui, &unlearn),
+            }
+            if unlearn.clicked() {
                 studio.unlearn();
             }
         });
         ui.add_enabled_ui(waiting.is_none(), |ui| {
             let help = "Dampens the weights that matter for what must go: rough, in seconds, nothing trained or saved.";
             let button = widgets::side_button(ui, "Preview").on_hover_text(help);
+            follow::to(ui, &button);
             if button.on_disabled_hover_text(waiting.unwrap_or_default()).clicked() {
                 studio.preview();
             }
@@ -336,27 +351,22 @@ fn hold(ui: &mut Ui, studio: &mut Studio) {
     let p = palette(ui.style());
     ui.horizontal(|ui| {
         let width = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
-        match status {
-            RunStatus::Running => {
-                if widgets::wide_button(ui, "Pause", p.after, width).clicked() {
-                    studio.pause();
-                }
-            }
-            RunStatus::Pausing | RunStatus::Paused => {
-                if widgets::wide_button(ui, "Resume", p.after, width).clicked() {
-                    studio.resume();
-                }
-            }
-            RunStatus::Stopping => {
-                ui.add_enabled_ui(false, |ui| widgets::wide_button(ui, "Pause", p.after, width));
-            }
+        let goes_on = status != RunStatus::Stopping;
+        let is_held = matches!(status, RunStatus::Pausing | RunStatus::Paused);
+        let text = if is_held { "Resume" } else { "Pause" };
+        let hold = ui.add_enabled_ui(goes_on, |ui| widgets::wide_button(ui, text, p.after, width)).inner;
+        follow::to(ui, &hold);
+        match hold.clicked() {
+            true if is_held => studio.resume(),
+            true => studio.pause(),
+            false => {}
         }
         let help = "Stops after this step and keeps the result so far.";
-        ui.add_enabled_ui(status != RunStatus::Stopping, |ui| {
-            if widgets::wide_button(ui, "Stop", p.negative, width).on_hover_text(help).clicked() {
-                studio.stop();
-            }
-        });
+        let stop = ui.add_enabled_ui(goes_on, |ui| widgets::wide_button(ui, "Stop", p.negative, width)).inner;
+        follow::from(ui, &stop);
+        if stop.on_hover_text(help).clicked() {
+            studio.stop();
+        }
     });
 }
 

@@ -91,10 +91,10 @@ impl ProbeQuality {
         match self.confidence {
             Confidence::High => None,
             Confidence::Fair => Some(format!(
-                "the {marks} marks tell only roughly what must go ({order}); with more marks, less is lost and more is gone"
+                "the {marks} marks give only a rough idea of what must go ({order}); with more marks, less is lost and more is gone"
             )),
             Confidence::Low => Some(format!(
-                "the {marks} marks hardly tell what must go ({order}, chance is 50 %): much of the wrong thing may be \
+                "the {marks} marks do not make clear yet what must go ({order}, chance is 50 %): much of the wrong thing may be \
                  unlearned; mark more"
             )),
         }

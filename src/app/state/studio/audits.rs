@@ -6,6 +6,7 @@ use super::data::Studio;
 use crate::{
     app::state::{
         audit::{AuditState, RunningAudit},
+        bundled::bundled_models,
         notices::Level,
         run_state::RunStatus,
     },
@@ -40,7 +41,7 @@ impl Studio {
             return Some(format!("This project is read-only here: {reason}."));
         }
         if self.run.in_progress().is_some() || self.running_audit().is_some() {
-            return Some("Something else is computed now.".to_owned());
+            return Some("Something else is being computed.".to_owned());
         }
         let measured =
             node.labeler.is_some() || self.labeler.as_ref().is_some_and(|labeler| !labeler.forget.is_empty());
@@ -87,9 +88,12 @@ impl Studio {
         let history = self.history.as_ref();
         let audited = history.and_then(|history| history.manifest.node(node));
         let retrained = audited.and_then(|node| self.retrained_for(node)).map(|(file, _)| file.to_owned());
+        // Nobody may have looked for one yet.
+        let is_open = retrained.is_none() && audited.is_some_and(|node| node.retrained.is_none());
         let request = AuditRequest {
             subject: AuditSubject::Node { project: None, node },
             retrained,
+            offered_from: bundled_models().filter(|_| is_open),
             labeler: self.audit_labeler(),
             second: None,
             class: None,

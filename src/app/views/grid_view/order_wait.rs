@@ -28,7 +28,7 @@ pub(super) fn ui(ui: &Ui, place: Rect, studio: &mut Studio) {
         done => {
             let text =
                 format!("In order: the {} samples looked through. More once the {what} has ended.", group_digits(done));
-            (text, "These will do", "Looks through no more")
+            (text, "Use only these", "Looks through no more samples")
         }
     };
     Area::new(Id::unique("order waits"))
