@@ -300,7 +300,7 @@ mod tests {
         let folder = folder.path();
         let mine = json!({ "method": FIRST.id(), "seed": 7, "later setting": 2 });
         let file = json!({
-            "recent": ["/a.pt", 5], "theme": "sepia", "device": "cpu", "gpu": 3,
+            "recent": ["/a.pt", 5], "theme": "sepia", "device": "cpu", "gpu": 3, "remote": 5,
             "presets": { "mine": mine, "later": { "method": "magic" } },
             "classes": { "x": 10, "y": "many" }, "speeds": "fast", "later field": { "a": 1 },
             "window": "wide", "folders": { "model": 3 }, "first_steps_done": "nearly",
