@@ -63,18 +63,19 @@ impl DeviceMenu {
         let auto = here && wanted == DeviceChoice::Auto;
         let facts = "a hardware GPU if there is one, otherwise the CPU".to_owned();
         entry(ui, (DeviceChoice::Auto, None), auto, "Best available", facts);
+        let cpu = here && wanted == DeviceChoice::Cpu;
+        entry(ui, (DeviceChoice::Cpu, None), cpu, "CPU", cpu_facts(studio));
+        if remote_entry(ui, studio, busy) {
+            dialog.ask(studio);
+            ui.close();
+        }
+        // GPUs are found while the menu is open: nothing that was there before moves.
         let gpus = self.gpus.as_deref().unwrap_or_default();
         for (number, card) in gpus.iter().enumerate() {
             let named = gpu.as_deref().is_some_and(|name| gpus.iter().any(|card| card.name == name));
             let this = if named { gpu.as_deref() == Some(card.name.as_str()) } else { number == 0 };
             let chosen = here && wanted == DeviceChoice::Gpu && this;
             entry(ui, (DeviceChoice::Gpu, Some(card.name.clone())), chosen, &card.name, gpu_facts(card));
-        }
-        let cpu = here && wanted == DeviceChoice::Cpu;
-        entry(ui, (DeviceChoice::Cpu, None), cpu, "CPU", cpu_facts(studio));
-        if remote_entry(ui, studio, busy) {
-            dialog.ask(studio);
-            ui.close();
         }
         ui.separator();
         match &self.gpus {
