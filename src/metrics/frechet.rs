@@ -67,6 +67,9 @@ impl FrechetBasis {
     }
 }
 
+/// By what part of their mean eigenvalues are raised, one attempt after the other.
+const RAISED: [f64; 4] = [0.0, 1e-12, 1e-10, 1e-8];
+
 /// Why a distance has no value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FrechetError {
@@ -161,11 +164,24 @@ pub fn frechet_floor(features: &Features) -> Result<f64, FrechetError> {
     frechet_distance(&features.select(|row| row % 2 == 0), &features.select(|row| row % 2 == 1))
 }
 
+/// Eigenvalues and eigenvectors of a covariance. Where features say the same, or nothing, some eigenvalues are 0, and next to zeros the
+/// iteration may find nothing small enough to end: then all are raised by a little first, which is taken off again.
 fn eigen(matrix: DMatrix<f64>) -> Result<SymmetricEigen<f64, nalgebra::Dyn>, FrechetError> {
     // Zero sweeps would mean no limit, hence the 1 for a single feature.
     let sweeps = 1 + MAX_SWEEPS_PER_FEATURE * matrix.nrows();
-    let found = SymmetricEigen::try_new(matrix, f64::EPSILON, sweeps).ok_or(FrechetError::NoEigenvalues)?;
-    if found.eigenvalues.iter().all(|value| value.is_finite()) { Ok(found) } else { Err(FrechetError::NoEigenvalues) }
+    let mean = matrix.trace() / matrix.nrows() as f64;
+    for share in RAISED {
+        let raise = share * mean;
+        let mut raised = matrix.clone();
+        (0..raised.nrows()).for_each(|place| raised[(place, place)] += raise);
+        if let Some(mut found) = SymmetricEigen::try_new(raised, f64::EPSILON, sweeps)
+            && found.eigenvalues.iter().all(|value| value.is_finite())
+        {
+            found.eigenvalues.add_scalar_mut(-raise);
+            return Ok(found);
+        }
+    }
+    Err(FrechetError::NoEigenvalues)
 }
 
 #[cfg(test)]

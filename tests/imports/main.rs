@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("model", &["checkpoint", "train", "networks", "device"]),
     ("feedback", &["model", "metrics", "train", "data", "networks", "device"]),
     ("unlearn", &["feedback", "model", "train", "metrics", "networks", "device"]),
-    ("audit", &["feedback", "model", "metrics", "train", "checkpoint", "networks"]),
+    ("audit", &["feedback", "model", "data", "metrics", "train", "checkpoint", "networks"]),
     ("remote", &["unlearn", "feedback", "model", "train", "checkpoint", "networks", "device"]),
     ("project", &["feedback", "checkpoint", "networks"]),
     (

@@ -6,8 +6,8 @@
 //!
 //! - [`layout`] finds that grid: padding, phases of a stride, taps and their offsets, and cuts it into strips;
 //! - [`pack`] copies planes and weights into the order the products read them in;
-//! - [`product`] is the product for outputs (`conv_forward`, `conv_input_grad`), in one of two orders of work: [`gather`] for
-//!   few channels, [`blocked`] for many;
+//! - [`product`] is the product for outputs (`conv_forward`, `conv_input_grad`), [`ways`] computes it in one of two orders of work:
+//!   [`gather`] for few channels, [`blocked`] for many;
 //! - [`outer`] is the product for weight gradients;
 //! - [`tile`] is what all of them keep in registers.
 //!
@@ -21,6 +21,7 @@ mod outer;
 mod pack;
 mod product;
 mod tile;
+mod ways;
 
 use burn::backend::flex::FlexTensor;
 
@@ -123,7 +124,7 @@ pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
 mod tests {
     use super::super::simd::Isa;
     use super::layout::positions;
-    use super::product::Way;
+    use super::ways::Way;
     use super::*;
 
     /// Small integers, so that every order of summation is exact.
