@@ -4,11 +4,14 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 mod common;
+#[path = "common/events.rs"]
+mod events;
 
+use events::{failure, idle, wait};
 use tempfile::TempDir;
 use unlearn_studio::{
     checkpoint, device,
@@ -22,8 +25,6 @@ use unlearn_studio::{
     unlearn::{FIRST, Settings},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
@@ -34,28 +35,6 @@ fn model() -> PathBuf {
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
-}
-
-/// The first event that `pick` takes; a failure that it does not take ends the test.
-fn wait<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let event = engine.events.recv_deadline(until).expect("an answer in time");
-        let failure = if let Event::Failed(sentence) = &event { Some(sentence.clone()) } else { None };
-        match (pick(event), failure) {
-            (Some(found), _) => return found,
-            (None, Some(sentence)) => panic!("{sentence}"),
-            (None, None) => {}
-        }
-    }
-}
-
-fn failure(engine: &Engine) -> String {
-    wait(engine, |event| if let Event::Failed(sentence) = event { Some(sentence) } else { None })
-}
-
-fn idle(engine: &Engine) {
-    wait(engine, |event| matches!(event, Event::Idle).then_some(()));
 }
 
 fn card(engine: &Engine) -> ProjectCard {

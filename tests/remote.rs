@@ -6,12 +6,15 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command as Program, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+#[path = "common/events.rs"]
+mod events;
 #[path = "common/server.rs"]
 mod server;
 
+use events::{failure, idle, wait};
 use server::{SECRET, Server, token};
 use tempfile::TempDir;
 use unlearn_studio::{
@@ -28,7 +31,6 @@ use unlearn_studio::{
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_unlearn-studio");
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -46,34 +48,9 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-/// The first event that `pick` takes; a failure that it does not take ends the test.
-#[track_caller]
-fn wait<T>(engine: &Engine, mut pick: impl FnMut(Event) -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let event = engine.events.recv_deadline(until).expect("an answer in time");
-        let failure = if let Event::Failed(sentence) = &event { Some(sentence.clone()) } else { None };
-        match (pick(event), failure) {
-            (Some(found), _) => return found,
-            (None, Some(sentence)) => panic!("{sentence}"),
-            (None, None) => {}
-        }
-    }
-}
-
 #[track_caller]
 fn iteration(engine: &Engine) -> usize {
     wait(engine, |event| if let Event::Iteration(iteration) = event { Some(iteration.place()) } else { None })
-}
-
-#[track_caller]
-fn failure(engine: &Engine) -> String {
-    wait(engine, |event| if let Event::Failed(sentence) = event { Some(sentence) } else { None })
-}
-
-#[track_caller]
-fn idle(engine: &Engine) {
-    wait(engine, |event| matches!(event, Event::Idle).then_some(()));
 }
 
 #[track_caller]

@@ -20,14 +20,10 @@ impl Devices {
         self.remote.as_ref().map_or_else(|| self.local.card(), Remote::card)
     }
 
-    /// Bytes that a run may take, as far as they are known.
-    pub(super) fn usable_memory(&self) -> Option<u64> {
-        self.remote.as_ref().map_or_else(|| self.local.usable_memory(), Remote::usable_memory)
-    }
-
     /// Bytes that a run may take beside so many that are held already.
     pub(super) fn free_beside(&self, held: u64) -> Option<u64> {
-        Some(free_beside(self.card().kind, self.usable_memory()?, held))
+        let Some(remote) = &self.remote else { return self.local.free_beside(held) };
+        Some(free_beside(remote.card().kind, remote.usable_memory()?, held))
     }
 }
 

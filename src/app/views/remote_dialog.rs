@@ -95,7 +95,7 @@ impl Form {
         ui.label(RichText::new("Use a device of another machine").heading());
         widgets::explain(
             ui,
-            "On that machine `unlearn-studio serve` must run; it prints the token. From another network, open an SSH tunnel: \
+            "Start unlearn-studio serve on that machine: it prints the token. Reach it through an SSH tunnel: \
              ssh -L 7447:127.0.0.1:7447 MACHINE",
         );
         ui.add_space(6.0);
