@@ -131,7 +131,8 @@ impl MemoryEstimate {
         let checkpointing = settings.compute().ok()?.checkpointing == Checkpointing::On;
         let per_sample = PassMaps::of(&card.maps, checkpointing).of_a_sample(method.trains() && judged);
         let least = if judged { BATCH_GROUP.min(plan.batch) } else { 1 };
-        let samples = plan.pass.max(least);
+        let at_once = card.maps.at_once.filter(|_| plan.micro_batch == 0).unwrap_or(plan.pass);
+        let samples = plan.pass.min(at_once).max(least);
         Some(Self {
             model: networks + optimizers + pictures,
             pools: 2.0 * pool,
@@ -201,6 +202,7 @@ pub(super) fn card_of(generator: usize, discriminator: usize) -> ModelCard {
             discriminator: Some(700_000),
             checkpointed: [None; 2],
             looking: 0,
+            at_once: None,
         },
         contents: vec!["g_ema", "g", "d"],
         args: serde_json::Map::new(),
@@ -305,6 +307,7 @@ mod tests {
             discriminator: Some(discriminator.training_bytes()),
             checkpointed: [generator.checkpointed_bytes(), discriminator.checkpointed_bytes()],
             looking: 0,
+            at_once: None,
         };
         let resolution = generator.resolution();
         ModelCard { resolution, latent: 512, maps, ..card_of(parameters[0], parameters[1]) }

@@ -29,6 +29,8 @@ pub struct MapBytes {
     pub checkpointed: [Option<CheckpointedBytes>; 2],
     /// While samples are looked at: all that go through a pass, and the images that are held.
     pub looking: usize,
+    /// Samples of a batch whose maps are held at the same time, where its parts are computed side by side.
+    pub at_once: Option<usize>,
 }
 
 /// What a person wants to know about a model file.

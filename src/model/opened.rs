@@ -24,7 +24,7 @@ use crate::{
         FlatParams, Generator, ParamLayout, Params, Pictures, Purpose, is_buffer, read_discriminator, read_generator,
         set_classes,
     },
-    train::{Adam, Networks, Trainer},
+    train::{Adam, Networks, Trainer, passes::at_once},
 };
 
 /// A model file, opened.
@@ -214,6 +214,7 @@ impl Model {
                     self.gan.as_ref().and_then(|gan| gan.networks.discriminator.checkpointed_bytes()),
                 ],
                 looking: looking_bytes(&self.generator, &self.g_ema.device()),
+                at_once: at_once(self.generator.completion().is_some(), &self.g_ema.device()),
             },
             contents: [
                 has(c.g_ema.is_some(), "g_ema"),

@@ -6,10 +6,26 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 /// Samples of a pass on a processor. It does not depend on the number of cores, so that sums are the same on every machine.
 const PASS: usize = 8;
 
-/// Samples in a pass of a batch: as many as are asked for (0 asks for all), and on a processor few.
+/// Samples of the parts of a batch that are computed side by side where nothing was asked for (0) and the device is a processor; otherwise
+/// as many as are asked for, 0 meaning all of them, one part after the other.
+pub fn parts_of(asked: usize, device: &Device) -> (usize, bool) {
+    let beside = asked == 0 && *device == Device::flex();
+    (if beside { PASS } else { asked }, beside)
+}
+
+/// Pictures of a pass of a network that completes them, on a processor: its maps are small, so that more of them are worth a pass.
+const PICTURES: usize = 16;
+
+/// Pictures in a pass of a batch that are to be completed: as many as are asked for (0 asks for all), and on a processor few.
 pub fn pass_of(batch: usize, asked: usize, device: &Device) -> usize {
     let asked = if asked == 0 { batch } else { asked.min(batch) };
-    if *device == Device::flex() { asked.min(PASS) } else { asked }.max(1)
+    if *device == Device::flex() { asked.min(PICTURES) } else { asked }.max(1)
+}
+
+/// Samples of a batch that are computed at the same time where its parts stand side by side: no more than there are cores for.
+pub fn at_once(completes: bool, device: &Device) -> Option<usize> {
+    let pass = if completes { PICTURES } else { PASS };
+    (*device == Device::flex()).then(|| pass * rayon::current_num_threads())
 }
 
 /// `f` of every pass, in their order; side by side on a processor, one after the other elsewhere.

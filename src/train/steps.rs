@@ -1,11 +1,12 @@
 //! The steps of an iteration: a loss, its gradient over all parts of a batch, and an Adam step.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
     draw::Draw,
     losses::{discriminator_loss, generator_loss},
     micro_batch::micro_batches,
+    passes::{parts_of, side_by_side},
     path_length::{Penalty, length_gradient, path_lengths, penalty},
     r1::r1_penalty,
     rows::index_tensor,
@@ -180,63 +181,97 @@ impl Trainer {
         let y = noise / ((height * width) as f64).sqrt();
         let device = y.device();
         let batch = draw.batch();
-        let parts: Vec<_> = self
-            .parts_alone(batch, TANGENT)
-            .into_iter()
-            .map(|rows| {
-                let whole = rows.len() == batch;
-                let y = if whole { y.clone() } else { y.clone().select(0, index_tensor(&rows, &device)) };
-                let draw = if whole { draw.clone() } else { draw.select(&rows) };
-                let lengths = path_lengths(generator, &self.g, &draw, &y);
-                (draw, y, lengths)
-            })
-            .collect();
-        let lengths: Vec<f32> = parts.iter().flat_map(|(_, _, part)| to_vec(part.lengths.clone())).collect();
+        let parts = self.parts_alone(batch, TANGENT);
+        let found = parts.map(|rows| {
+            let whole = rows.len() == batch;
+            let y = if whole { y.clone() } else { y.clone().select(0, index_tensor(rows, &device)) };
+            let draw = if whole { draw.clone() } else { draw.select(rows) };
+            let lengths = path_lengths(generator, &self.g, &draw, &y);
+            (draw, y, lengths)
+        });
+        let lengths: Vec<f32> = found.iter().flat_map(|(_, _, part)| to_vec(part.lengths.clone())).collect();
         let penalty = penalty(&lengths, self.path_mean);
-        let mut done = 0;
-        let mut total: Option<Tensor<1>> = None;
-        for (draw, y, lengths) in parts {
-            let n = draw.batch();
-            let weights = penalty.weights[done..done + n].to_vec();
-            done += n;
-            let weights = Tensor::from_data(TensorData::new(weights, [n]), &device);
-            let part = length_gradient(generator, &self.g, &draw, &y, lengths, weights);
-            total = Some(total.map_or(part.clone(), |sum| sum + part));
+        let mut weights = penalty.weights.as_slice();
+        let with_weights = |(draw, y, lengths): (Draw, _, _)| {
+            let (own, rest) = weights.split_at(draw.batch());
+            weights = rest;
+            (draw, y, lengths, Tensor::from_data(TensorData::new(own.to_vec(), [own.len()]), &device))
+        };
+        let found = found.into_iter().map(with_weights).collect();
+        let gradient = parts.sum_of(found, |(draw, y, lengths, weights)| {
+            length_gradient(generator, &self.g, &draw, &y, lengths, weights)
+        });
+        (penalty, gradient.unwrap_or_else(|| self.g.values.zeros_like()))
+    }
+
+    /// A batch in parts, for steps that no discriminator takes part in: down to one sample. `maps` is how many times the maps of a pass
+    /// each sample takes.
+    fn parts_alone(&self, batch: usize, maps: usize) -> Parts {
+        Parts::new(batch, self.config.micro_batch, (maps, 1), &self.g.device())
+    }
+
+    /// A batch in parts that keep the discriminator's groups whole.
+    fn parts(&self, batch: usize) -> Parts {
+        let group = self.networks.discriminator.batch_group(batch);
+        Parts::new(batch, self.config.micro_batch, (1, group), &self.g.device())
+    }
+}
+
+/// The parts in which a batch is computed.
+struct Parts {
+    /// Which samples of the batch each holds.
+    rows: Vec<Vec<usize>>,
+    /// Whether they are computed side by side, which takes the memory of the whole batch.
+    beside: bool,
+    device: Device,
+}
+
+impl Parts {
+    /// In parts of at most `micro` samples, divided by how many times the maps of a pass each takes, one after the other; with 0 side by
+    /// side where that keeps more cores busy. Groups of so many samples stay together.
+    fn new(batch: usize, micro: usize, (maps, group): (usize, usize), device: &Device) -> Self {
+        let (micro, beside) = parts_of(micro, device);
+        let micro = if micro == 0 { 0 } else { (micro / maps).max(1) };
+        Self { rows: micro_batches(batch, micro, group), beside, device: device.clone() }
+    }
+
+    /// `f` of every part, in their order.
+    fn map<R: Send>(&self, f: impl Fn(&[usize]) -> R + Sync + Send) -> Vec<R> {
+        let rows = self.rows.iter().map(Vec::as_slice).collect();
+        self.each(rows, f).collect()
+    }
+
+    /// The sum of gradients `[parameters]` of what the parts gave before, in their order.
+    fn sum_of<T: Send>(&self, found: Vec<T>, f: impl Fn(T) -> Tensor<1> + Sync + Send) -> Option<Tensor<1>> {
+        self.each(found, f).reduce(|sum, next| sum + next)
+    }
+
+    /// `f` of every item; one is computed when it is asked for, unless they are computed side by side.
+    fn each<'a, T: Send + 'a, R: Send + 'a>(
+        &self,
+        items: Vec<T>,
+        f: impl Fn(T) -> R + Sync + Send + 'a,
+    ) -> Box<dyn Iterator<Item = R> + 'a> {
+        match self.beside {
+            true => Box::new(side_by_side(items, &self.device, f).into_iter()),
+            false => Box::new(items.into_iter().map(f)),
         }
-        let gradient = total.unwrap_or_else(|| self.g.values.zeros_like());
-        (penalty, gradient)
-    }
-
-    /// A batch in parts of at most `micro_batch` samples, for steps that no discriminator takes part in: down to one sample. `maps` is how
-    /// many times the maps of a pass each sample takes.
-    fn parts_alone(&self, batch: usize, maps: usize) -> Vec<Vec<usize>> {
-        let micro = self.config.micro_batch;
-        micro_batches(batch, if micro == 0 { 0 } else { (micro / maps).max(1) }, 1)
-    }
-
-    /// A batch in parts of at most `micro_batch` samples that keep the discriminator's groups whole.
-    fn parts(&self, batch: usize) -> Vec<Vec<usize>> {
-        micro_batches(batch, self.config.micro_batch, self.networks.discriminator.batch_group(batch))
     }
 }
 
 /// Mean of loss and gradient over parts of a batch, weighted by their sizes; `None` asks for the whole batch.
 fn accumulate(
-    parts: &[Vec<usize>],
+    parts: &Parts,
     batch: usize,
-    mut f: impl FnMut(Option<&[usize]>) -> (Tensor<1>, Tensor<1>),
+    f: impl Fn(Option<&[usize]>) -> (Tensor<1>, Tensor<1>) + Sync + Send,
 ) -> (Tensor<1>, Tensor<1>) {
-    let [first, rest @ ..] = parts else { return f(None) };
-    if rest.is_empty() {
-        return f(None);
-    }
-    let weigh = |(loss, gradient): (Tensor<1>, Tensor<1>), rows: &[usize]| {
+    let [_, _, ..] = parts.rows.as_slice() else { return f(None) };
+    let weighed = |rows: &[usize]| {
+        let (loss, gradient) = f(Some(rows));
         let share = rows.len() as f64 / batch as f64;
         (loss * share, gradient * share)
     };
-    let start = weigh(f(Some(first)), first);
-    rest.iter().fold(start, |(loss, gradient), rows| {
-        let (l, g) = weigh(f(Some(rows)), rows);
-        (loss + l, gradient + g)
-    })
+    let rows = parts.rows.iter().map(Vec::as_slice).collect();
+    let sum = parts.each(rows, weighed).reduce(|(loss, gradient), (l, g)| (loss + l, gradient + g));
+    sum.unwrap_or_else(|| f(None))
 }

@@ -14,7 +14,12 @@ use super::{
 use crate::{
     feedback::PoolCursor,
     networks::{Dual, FlatParams, Generator, Leaves, Noise, SourceState, flat::to_vec, latents::NormalSource},
-    train::{GeneratorTrainer, GeneratorTrainerNumbers, ms_ssim::ms_ssim, schedule::half_cosine},
+    train::{
+        GeneratorTrainer, GeneratorTrainerNumbers,
+        ms_ssim::ms_ssim,
+        passes::{parts_of, side_by_side},
+        schedule::half_cosine,
+    },
 };
 
 /// The numbers of a training towards given images.
@@ -238,7 +243,7 @@ impl Regression<'_> {
             let parts = examples.next(&mut rng);
             trainer.movable = restricted.at(index, config.iterations);
             let (losses, gradient) =
-                loss_and_gradient(generator, &trainer.g, self.centre.as_ref(), &parts, config.pass());
+                loss_and_gradient(generator, &trainer.g, self.centre.as_ref(), &parts, config.micro_batch);
             let before = trainer.g_ema.clone();
             trainer.step(gradient, config.lr_factor(index));
             let values: Vec<_> = parts.iter().map(|part| part.name).zip(to_vec(losses)).collect();
@@ -275,18 +280,19 @@ impl Regression<'_> {
 }
 
 /// The loss of every part, `[parts]`, without its weight, and the gradient `[parameters]` of their weighted sum, in passes of
-/// `pass` samples at most.
+/// `micro_batch` samples at most; 0 as [`parts_of`] says.
 pub(crate) fn loss_and_gradient(
     generator: &Generator,
     g: &FlatParams,
     centre: Option<&Tensor<2>>,
     parts: &[Part],
-    pass: usize,
+    micro_batch: usize,
 ) -> (Tensor<1>, Tensor<1>) {
     let device = g.device();
-    let mut losses: Vec<Option<Tensor<1>>> = vec![None; parts.len()];
-    let mut gradient: Option<Tensor<1>> = None;
-    for pieces in passes(&parts.iter().map(|part| part.z.dims()[0]).collect::<Vec<_>>(), pass) {
+    let rows: Vec<usize> = parts.iter().map(|part| part.z.dims()[0]).collect();
+    let (most, beside) = parts_of(micro_batch, &device);
+    let all = passes(&rows, if most == 0 { rows.iter().sum() } else { most });
+    let pass = |pieces: Vec<Piece>| {
         let p = g.leaves();
         let z = pieces.iter().map(|piece| parts[piece.part].z.clone().narrow(0, piece.from, piece.count)).collect();
         let psi = pieces.iter().map(|piece| match &parts[piece.part].psi {
@@ -296,6 +302,7 @@ pub(crate) fn loss_and_gradient(
         let ws =
             truncated(generator, &p, Tensor::cat(z, 0), centre.map(|centre| (centre, Tensor::cat(psi.collect(), 0))));
         let images = generator.synthesize(&p, &ws, &Noise::Constant).value;
+        let mut losses = Vec::with_capacity(pieces.len());
         let mut sum: Option<Tensor<1>> = None;
         let mut row = 0;
         for piece in &pieces {
@@ -305,15 +312,25 @@ pub(crate) fn loss_and_gradient(
             row += piece.count;
             let wanted = part.wanted.clone().narrow(0, piece.from, piece.count);
             let loss = part.difference.between(found, wanted) * share;
-            let seen = loss.clone().inner();
-            let slot = &mut losses[piece.part];
-            *slot = Some(slot.take().map_or(seen.clone(), |sum| sum + seen));
+            losses.push((piece.part, loss.clone().inner()));
             let weighted = loss * part.weight;
             sum = Some(sum.map_or(weighted.clone(), |sum| sum + weighted));
         }
-        let Some(sum) = sum else { continue };
-        let part = p.gradient(&mut sum.backward());
-        gradient = Some(gradient.map_or(part.clone(), |gradient| gradient + part));
+        (losses, sum.map(|sum| p.gradient(&mut sum.backward())))
+    };
+    let found: Box<dyn Iterator<Item = _>> = match beside {
+        true => Box::new(side_by_side(all, &device, pass).into_iter()),
+        false => Box::new(all.into_iter().map(pass)),
+    };
+    let mut losses: Vec<Option<Tensor<1>>> = vec![None; parts.len()];
+    let mut gradient: Option<Tensor<1>> = None;
+    for (seen, part) in found {
+        for (number, loss) in seen {
+            losses[number] = Some(losses[number].take().map_or(loss.clone(), |sum| sum + loss));
+        }
+        if let Some(part) = part {
+            gradient = Some(gradient.map_or(part.clone(), |gradient| gradient + part));
+        }
     }
     let losses = losses.into_iter().map(|loss| loss.unwrap_or_else(|| Tensor::zeros([1], &device))).collect();
     (Tensor::cat(losses, 0), gradient.unwrap_or_else(|| g.values.zeros_like()))

@@ -8,7 +8,7 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, TensorMetadata};
+use burn::backend::{Autodiff, Shape, TensorMetadata};
 
 use super::activation::Activation;
 use super::extension::GanOps;
@@ -134,6 +134,30 @@ impl<B: GanOps> Backward<B, 1> for Gelu {
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let x = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| B::exact_gelu_grad(x, grad));
+    }
+}
+
+#[derive(Debug)]
+struct Linear;
+
+impl<B: GanOps> Backward<B, 3> for Linear {
+    /// The input if gradients of the weight are asked for, the weight if those of the input are.
+    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (x, weight) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let [x_node, weight_node, bias_node] = ops.parents;
+        if let (Some(node), Some(weight)) = (x_node, weight) {
+            grads.register::<B>(node.id, B::float_matmul(grad.clone(), weight));
+        }
+        if let (Some(node), Some(x)) = (weight_node, x) {
+            grads.register::<B>(node.id, B::float_matmul(B::float_swap_dims(grad.clone(), 0, 1), x));
+        }
+        if let Some(node) = bias_node {
+            let [_, outputs] = grad.shape().dims::<2>();
+            grads.register::<B>(node.id, B::float_reshape(B::float_sum_dim(grad, 0), Shape::from([outputs])));
+        }
     }
 }
 
@@ -310,6 +334,17 @@ impl<B: GanOps, C: CheckpointStrategy> GanOps for Autodiff<B, C> {
         let output = B::slope_mul(y.clone(), t.into_primitive(), act);
         match prep.compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((y, act), output),
+            OpsKind::UnTracked(prep) => prep.finish(output),
+        }
+    }
+
+    fn affine(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        let keep_x = weight.is_tracked().then(|| x.primitive().clone());
+        let keep_weight = x.is_tracked().then(|| weight.primitive().clone());
+        let prep = Linear.prepare::<C>([x.node(), weight.node(), bias.node()]);
+        let output = B::affine(x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        match prep.compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((keep_x, keep_weight), output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         }
     }

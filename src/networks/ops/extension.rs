@@ -181,6 +181,12 @@ pub trait GanOps: Backend {
         composite::filtered::filtered_act_grad::<Self>(x, scale, bias, grad, filtered)
     }
 
+    /// `x weight^T + bias` with `weight` `[outputs, inputs]`.
+    #[fusion(default)]
+    fn affine(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        composite::transformer::linear::<Self>(x, weight, bias)
+    }
+
     /// `x Phi(x)`, elementwise, of `x` `[rows, width]`.
     #[fusion(dtype = x, shape = x)]
     fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {

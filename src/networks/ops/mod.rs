@@ -120,6 +120,12 @@ pub fn filtered_activation(x: Tensor<4>, scale: Tensor<2>, bias: Tensor<1>, filt
     Tensor::from_dispatch(Dispatch::filtered_act(x, scale, bias, filtered))
 }
 
+/// `x weight^T + bias` with `x: [rows, inputs]`, `weight: [outputs, inputs]` and `bias: [outputs]`; `[rows, outputs]`.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    let [x, weight, bias] = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+    Tensor::from_dispatch(Dispatch::affine(x, weight, bias))
+}
+
 /// The exact Gaussian error linear unit `x Phi(x)` (Hendrycks & Gimpel 2016) of `x: [rows, width]`.
 pub fn gelu(x: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::exact_gelu(x.into_dispatch()))

@@ -41,10 +41,10 @@ impl Linear {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub(super) fn forward(&self, p: &Leaves, x: Tensor<2>) -> Tensor<2> {
-        let x = x.matmul(p.get(self.weight, [self.outputs, self.inputs]).transpose());
+        let weight = p.get(self.weight, [self.outputs, self.inputs]);
         match self.bias {
-            Some(bias) => x + p.get(bias, [1, self.outputs]),
-            None => x,
+            Some(bias) => ops::linear(x, weight, p.get(bias, [self.outputs])),
+            None => x.matmul(weight.transpose()),
         }
     }
 }

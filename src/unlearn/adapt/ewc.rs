@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::{
     networks::{FlatParams, Leaves},
-    train::{Draw, GeneratorTerm, Networks, micro_batch::micro_batches},
+    train::{Draw, GeneratorTerm, Networks, micro_batch::micro_batches, passes::side_by_side},
 };
 
 /// Diagonal Fisher information: the mean over the draw's samples of the squared gradient of a sample's `D(G(z))` with
@@ -20,7 +20,9 @@ pub fn fisher_diagonal(networks: &Networks, g: &FlatParams, d: &FlatParams, draw
         g.values.zeros_like(),
         |sum, group| {
             let part = draw.select(group);
-            (0..group.len()).fold(sum, |sum, member| sum + squared_gradient(networks, g, &constants, &part, member))
+            let squared = |member| squared_gradient(networks, g, &constants, &part, member);
+            let squares = side_by_side((0..group.len()).collect(), &g.device(), squared);
+            squares.into_iter().fold(sum, |sum, square| sum + square)
         },
     );
     let held = g.layout.fill(|name, _| if networks.generator.is_consolidated(name) { 1.0 } else { 0.0 });

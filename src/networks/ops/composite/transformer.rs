@@ -1,7 +1,13 @@
-//! Attention and layer normalisation.
+//! Linear layers, attention and layer normalisation.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Scalar, Shape, TensorMetadata};
+
+pub fn linear<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
+    let [outputs] = bias.shape().dims::<1>();
+    let bias = B::float_reshape(bias, Shape::from([1, outputs]));
+    B::float_add(B::float_matmul(x, B::float_swap_dims(weight, 0, 1)), bias)
+}
 
 /// `[batch * tokens, heads * head]` to `[batch, heads, tokens, head]`.
 fn split<B: Backend>(x: FloatTensor<B>, batch: usize, heads: usize) -> FloatTensor<B> {

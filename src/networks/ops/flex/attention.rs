@@ -211,7 +211,8 @@ impl Kernel for Backward<'_> {
                 sizes.scatter(found, number, dk);
                 product::<V>(sizes.left(slopes, marks, tokens), k, found, line);
             }
-            found.iter_mut().for_each(|value| *value *= sizes.scale());
+            let scale = sizes.scale();
+            found.iter_mut().for_each(|value| *value *= scale);
             sizes.scatter(found, number, dq);
         }
     }

@@ -8,14 +8,16 @@ pub fn exp_of_negative(y: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     // A value that is no number stays one.
     let y = if y < -87.0 { -87.0 } else { y };
-    let whole = (y * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = y * std::f32::consts::LOG2_E + ROUND;
+    let whole = rounded - ROUND;
     // ln 2 in two parts, so that little is lost.
     let r = (y - whole * 0.693_359_4) - whole * -2.121_944_4e-4;
     let series =
         1.0 + r * (1.0 + r * (0.5 + r * (0.166_666_66 + r * (0.041_666_67 + r * (0.008_333_34 + r * 0.001_388_9)))));
-    // Whole numbers from -126 to 0 make normal numbers.
-    let bits = ((whole as i32 + 127) as u32) << 23;
-    series * f32::from_bits(bits)
+    // The whole number, from -126 to 0, stands in the last bits of what was rounded; a conversion, which has to look for what is no
+    // number, would not become vectors.
+    let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    series * f32::from_bits(exponent << 23)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! - [`memory`] is the border to Burn's tensors and the scratch memory of a thread;
 //! - [`simd`] picks the instruction set at run time;
 //! - [`conv`] holds the convolutions, [`resample`] the FIR, [`filtered`] the activation between two of them, [`pointwise`] what is left;
-//! - [`attention`], [`layer_norm`] and [`gelu`] are for transformers; [`product`] and [`exponential`] are what they share;
+//! - [`linear`], [`attention`], [`layer_norm`] and [`gelu`] are for transformers; [`product`] and [`exponential`] are what they share;
 //! - [`vector`] is for flat vectors of parameters.
 
 mod attention;
@@ -14,6 +14,7 @@ mod exponential;
 mod filtered;
 mod gelu;
 mod layer_norm;
+mod linear;
 mod memory;
 mod pointwise;
 mod product;
@@ -102,6 +103,10 @@ impl GanOps for Flex {
         filtered: FilteredActivation,
     ) -> (Image, Image, Image) {
         filtered::filtered_act_grad(&x, &scale, &bias, &grad, &filtered)
+    }
+
+    fn affine(x: Image, weight: Image, bias: Image) -> Image {
+        linear::linear(&x, &weight, &bias)
     }
 
     fn exact_gelu(x: Image) -> Image {

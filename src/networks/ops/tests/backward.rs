@@ -129,6 +129,14 @@ fn gradients_of_transformers_agree_with_those_of_the_composites() {
     );
     let tables = [0, 1].map(|_| inputs.tensor(&[shape[3]]));
     let [x, ..] = qkv;
+    let square = inputs.tensor(&[shape[3], shape[3]]);
+    assert_same_gradients(
+        "linear",
+        &[x.clone(), square, tables[0].clone()],
+        shape,
+        &|t| image(Ad::affine(rows(&t[0]), t[1].clone(), t[2].clone())),
+        &|t| image(transformer::linear::<Ad>(rows(&t[0]), t[1].clone(), t[2].clone())),
+    );
     let [weight, bias] = tables;
     assert_same_gradients(
         "layer_norm",

@@ -248,6 +248,17 @@ fn gelu_and_its_gradient_agree_with_the_composite() {
 }
 
 #[test]
+fn linear_layers_agree_with_the_composite() {
+    let mut inputs = Inputs::new(8);
+    for [rows, from, to] in [[1, 1, 1], [17, 5, 33], [136, 128, 512], [600, 300, 200]] {
+        let [x, weight, bias] = [inputs.tensor(&[rows, from]), inputs.tensor(&[to, from]), inputs.tensor(&[to])];
+        let found = Flex::affine(x.clone(), weight.clone(), bias.clone());
+        let expected = transformer::linear::<Flex>(x, weight, bias);
+        assert_close(&format!("{rows} rows of {from} to {to}"), found, expected, from);
+    }
+}
+
+#[test]
 fn attention_and_layer_normalisation_agree_with_the_composites() {
     let mut inputs = Inputs::new(7);
     for (batch, tokens, heads, head) in [(1, 1, 1, 1), (3, 17, 4, 32), (2, 65, 4, 16), (2, 50, 3, 7), (70, 3, 2, 5)] {
