@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs a package, looks at it as a user would, and removes it again: sudo packaging/try_deb.sh FILE.deb
 #
-# On a screen of its own. Needs root, xvfb, xdotool, xdg-utils, desktop-file-utils and gio; installs what the
-# package depends on. $PICTURE names a file for a picture of the screen (by imagemagick).
+# On a screen of its own. Needs root, xvfb, xdotool, xdg-utils, shared-mime-info, desktop-file-utils and gio; installs what
+# the package depends on. $PICTURE names a file for a picture of the screen (by imagemagick).
 set -eu
 
 package=$(realpath "${1:?usage: packaging/try_deb.sh FILE.deb}")

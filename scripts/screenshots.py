@@ -30,7 +30,7 @@ def likely(window):
     """How likely each sample that is seen whole shows what must go, as the labeler says: [(number, percent)]."""
     window.click("Order")
     window.click("Most likely first")
-    window.wait(r"\d+ of 500 samples looked through show it\.", 300)
+    window.wait(r"\d+ of 500 samples looked through show it\.", 900)
     window.click("As drawn")
     window.key("Escape")
     window.pump(2)

@@ -159,7 +159,7 @@ class Window:
         self.focused = None
         subprocess.run(["xdotool", "key", key], check=True)
         # A second Tab before the answer to the first would lead too far; a busy machine is slow to answer.
-        self.pump(10.0, lambda: self.focused is not None)
+        self.pump(20.0, lambda: self.focused is not None)
         return self.name()
 
     def to(self, name, key="Tab"):

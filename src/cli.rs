@@ -40,7 +40,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use self::{args::DeviceName, output::complain, unusable::Unusable};
 use crate::{app, device::DeviceChoice, engine::panic_sentence};
 
-/// Make a trained GAN stop producing something unwanted and keep everything else.
+/// Make a trained generative model stop producing something unwanted and keep everything else.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, args_override_self = true)]
 struct Cli {

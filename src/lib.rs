@@ -1,4 +1,4 @@
-//! Unlearn Studio: make a trained GAN stop producing something unwanted and keep everything else.
+//! Unlearn Studio: make a trained generative model stop producing something unwanted and keep everything else.
 //!
 //! Imports run one way: `app, cli -> engine -> project, audit, remote -> unlearn -> feedback -> model -> checkpoint, train, metrics, data -> networks`.
 //! `networks` knows nobody. All may use [`sanitize`] and [`atomic_file`], and from `model` on [`device`].

@@ -19,7 +19,8 @@ use crate::{
 pub(super) struct ExportArgs {
     /// Model file.
     model: PathBuf,
-    /// File to write: .safetensors, .pt or .pth, or .pkl if the model came in one.
+    /// File to write: .safetensors, .pt or .pth, or .pkl if the model came in one; a masked autoencoder without an extension becomes a Hugging Face
+    /// folder.
     out: PathBuf,
     /// Round all numbers to 16 bits, half the size (.safetensors only); refused if a pixel changes by more than 1/255.
     #[arg(long)]

@@ -17,10 +17,10 @@ use crate::{
 
 /// Thumbnails of each kind that are shown; the rest is a number.
 const SHOWN: usize = 24;
-const SIDE: f32 = 36.0;
-/// The least width of a suggested sample, how many stand in a row at most, and the room between them.
-const SUGGESTED: f32 = 50.0;
-const COLUMNS: f32 = 4.0;
+/// The least width of a marked sample, and of one that is suggested, and how many stand in a row at most.
+const MARKED: (f32, f32) = (34.0, 8.0);
+const SUGGESTED: (f32, f32) = (50.0, 4.0);
+/// The room between samples.
 const GAP: f32 = 4.0;
 
 pub(crate) fn ui(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, dialogs: &mut Dialogs) {
@@ -113,7 +113,7 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
         proposals.iter().filter(|&&sample| studio.marks.get(sample).is_none()).copied().collect();
     thumbnails.request(studio, SampleKind::Feedback, Source::Original, &proposals);
     let p = palette(ui.style());
-    let side = suggested_side(ui.available_width());
+    let side = side(ui.available_width(), SUGGESTED);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(GAP, GAP);
         for &sample in &proposals {
@@ -152,12 +152,12 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
     }
 }
 
-/// How wide a suggested sample is where rows are so wide: they are full.
-fn suggested_side(width: f32) -> f32 {
+/// How wide a sample is where rows are so wide: they are full.
+fn side(width: f32, (least, columns): (f32, f32)) -> f32 {
     // Half a point less, as a row that is full to a hair is one that wraps.
     let width = width - 0.5 + GAP;
-    let columns = (width / (SUGGESTED + GAP)).floor().clamp(1.0, COLUMNS);
-    (width / columns - GAP).floor().max(SIDE)
+    let columns = (width / (least + GAP)).floor().clamp(1.0, columns);
+    (width / columns - GAP).floor()
 }
 
 fn menu(ui: &mut Ui, studio: &mut Studio, dialogs: &mut Dialogs) {
@@ -192,12 +192,13 @@ fn strip(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, samples:
         Mark::Positive => (p.positive, "may stay"),
     };
     let mut wanted = None;
+    let side = side(ui.available_width(), MARKED);
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        ui.spacing_mut().item_spacing = vec2(GAP, GAP);
         for &sample in samples {
             let address = sample.address();
             let name = format!("Marked sample {} of seed {}, {name}", address.index, address.seed);
-            let response = thumbnails.show(ui, Source::Original, sample, SIDE, &name);
+            let response = thumbnails.show(ui, Source::Original, sample, side, &name);
             if response.hovered() || response.has_focus() {
                 let stroke = Stroke::new(2.0, colour);
                 ui.painter().rect_stroke(response.rect, 4.0, stroke, StrokeKind::Inside);
@@ -297,12 +298,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn suggestions_fill_the_panel() {
-        for width in 150..400 {
-            let width = width as f32;
-            let side = suggested_side(width);
+    fn samples_fill_the_panel() {
+        for (width, (least, most)) in (150..400).flat_map(|width| [MARKED, SUGGESTED].map(|size| (width as f32, size)))
+        {
+            let side = side(width, (least, most));
             let columns = ((width + GAP) / (side + GAP)).floor();
-            assert!(side >= SUGGESTED && columns <= COLUMNS, "{width}: {side}");
+            assert!(side >= least && columns <= most, "{width}: {side}");
             assert!(width - (columns * (side + GAP) - GAP) < columns + 1.0, "{width}: {side}, {columns} in a row");
         }
     }

@@ -1,7 +1,9 @@
 //! The history as a tree: what was made from what, what was asked, what came of it.
 
 use eframe::egui::{
-    self, Align, Align2, Layout, Pos2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, pos2, vec2,
+    self, Align, Layout, Pos2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, pos2,
+    text::{LayoutJob, TextWrapping},
+    vec2,
 };
 
 use super::{
@@ -22,8 +24,8 @@ use crate::{
 };
 
 /// A node's place, and the steps between two.
-const NODE: egui::Vec2 = vec2(216.0, 54.0);
-const STEP: egui::Vec2 = vec2(236.0, 60.0);
+const NODE: egui::Vec2 = vec2(238.0, 54.0);
+const STEP: egui::Vec2 = vec2(256.0, 60.0);
 /// Rows that are seen without scrolling.
 const ROWS: f32 = 3.0;
 
@@ -173,12 +175,14 @@ impl HistoryView {
             }
             thumbnails.paint(ui, picture, source, sample);
         } else {
-            ui.painter().rect_filled(picture, 4.0, p.canvas);
+            nothing_yet(ui, picture);
         }
-        let text = Rect::from_min_max(pos2(picture.right() + 7.0, rect.top()), rect.max - vec2(6.0, 0.0));
-        let painter = ui.painter().with_clip_rect(text.intersect(ui.clip_rect()));
-        let put = |y: f32, text_: &str, style: egui::TextStyle, colour: egui::Color32| {
-            painter.text(pos2(text.left(), y), Align2::LEFT_CENTER, text_, style.resolve(ui.style()), colour);
+        let left = picture.right() + 7.0;
+        let put = |y: f32, text: &str, style: egui::TextStyle, colour: egui::Color32| {
+            let mut job = LayoutJob::simple_singleline(text.to_owned(), style.resolve(ui.style()), colour);
+            job.wrap = TextWrapping::truncate_at_width(rect.right() - 6.0 - left);
+            let words = ui.painter().layout_job(job);
+            ui.painter().galley(pos2(left, y - words.size().y / 2.0), words, colour);
         };
         let outcome = outcome(node);
         // The lines stand in the middle, however many there are.
@@ -349,6 +353,15 @@ pub(crate) fn interrupted(ui: &mut Ui, studio: &mut Studio) {
         });
     });
     widgets::gap(ui);
+}
+
+/// In place of the picture of a model that is being made: three dots.
+fn nothing_yet(ui: &Ui, place: Rect) {
+    let p = palette(ui.style());
+    ui.painter().rect_filled(place, 4.0, p.card);
+    for dot in [-1.0, 0.0, 1.0] {
+        ui.painter().circle_filled(place.center() + vec2(7.0 * dot, 0.0), 1.8, p.weak);
+    }
 }
 
 /// What came of a node: a few words, or what was measured of it, a line each.

@@ -73,7 +73,9 @@ fn content(ui: &mut Ui) -> bool {
     // As much as there is room for, not what egui gives a question by itself.
     let most = screen.y - 180.0;
     ScrollArea::vertical().max_height(most).min_scrolled_height(most).show(ui, |ui| {
-        Grid::new("keys").num_columns(2).spacing(vec2(20.0, 6.0)).show(ui, |ui| {
+        // Rows as high as their words: all of them are seen in the least window.
+        Grid::new("keys").num_columns(2).min_row_height(0.0).spacing(vec2(20.0, 6.0)).show(ui, |ui| {
+            ui.spacing_mut().interact_size.y = 0.0;
             for [action, _, keys] in KEYS {
                 ui.label(with_capital(action));
                 ui.add(Label::new(RichText::new(keys).weak()).wrap());

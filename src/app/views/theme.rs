@@ -102,7 +102,7 @@ pub fn choose(ctx: &Context, theme: prefs::Theme) {
 fn spacing(style: &mut Style) {
     let font = |size| FontId::new(size, FontFamily::Proportional);
     style.text_styles = [
-        (TextStyle::Small, font(11.5)),
+        (TextStyle::Small, font(12.0)),
         (TextStyle::Body, font(13.5)),
         (TextStyle::Button, font(13.5)),
         (TextStyle::Heading, font(15.5)),

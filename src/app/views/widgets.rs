@@ -17,7 +17,7 @@ pub(crate) fn section(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui)) {
 
 /// A line of explanation.
 pub(crate) fn explain(ui: &mut Ui, text: impl Into<String>) -> Response {
-    ui.add(Label::new(RichText::new(text).small().weak().line_height(Some(15.5))).wrap())
+    ui.add(Label::new(RichText::new(text).small().weak().line_height(Some(16.0))).wrap())
 }
 
 /// A button that matters less than those around it.

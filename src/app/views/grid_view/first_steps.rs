@@ -7,6 +7,9 @@ use crate::app::{
     views::{theme::palette, widgets},
 };
 
+/// Width from which on there is room to say what the steps lead to.
+const WIDE: f32 = 700.0;
+
 /// The steps, and which of them are done. Marks that somebody else makes count as well.
 fn steps(studio: &Studio) -> [(&'static str, bool); 3] {
     let (negatives, _) = studio.marks.counts();
@@ -32,6 +35,10 @@ pub(super) fn ui(ui: &mut Ui, studio: &mut Studio) {
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal_wrapped(|ui| {
+            if ui.available_width() > WIDE {
+                ui.label(RichText::new("Make this model forget something:").weak());
+                ui.add_space(4.0);
+            }
             for (number, (step, done)) in steps.into_iter().enumerate() {
                 let words = format!("{}. {step}", number + 1);
                 // In one piece: a tick or a number that ends a line says nothing.

@@ -80,6 +80,7 @@ impl GridView {
         };
         let corner = shown.on_screen.min;
         let mut instances = Vec::with_capacity(samples.len() + 1);
+        let there = |instance: &Instance| instance.slots != [NO_SLOT; 2];
         let zoomed = self.magnifier.zoom(studio.now);
         let mut enlarged = None;
         let mut drawn_as = HashMap::with_capacity(samples.len());
@@ -129,7 +130,8 @@ impl GridView {
                 flags: mark | cursor | in_rectangle,
                 fade: [old.map_or(0.0, |(_, fade)| fade), new.map_or(0.0, |(_, fade)| fade)],
             };
-            if let Some((_, zoom)) = zoomed.filter(|(tile, _)| *tile == index) {
+            // An empty place is not worth a closer look.
+            if let Some((_, zoom)) = zoomed.filter(|(tile, _)| *tile == index && there(&instance)) {
                 enlarged = Some((instance, zoom));
             }
             instances.push(instance);
@@ -152,7 +154,6 @@ impl GridView {
         if moving {
             ui.ctx().request_repaint();
         }
-        let there = |instance: &Instance| instance.slots != [NO_SLOT; 2];
         self.any_drawn = instances.iter().any(there);
         self.filled = !instances.is_empty() && instances.iter().all(there);
         self.drawn = samples.len();

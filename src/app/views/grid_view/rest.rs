@@ -6,7 +6,7 @@ use eframe::egui::{Align2, Area, Button, Id, Margin, Order, Rect, Stroke, Ui, ve
 use super::{page, view::GridView};
 use crate::{
     app::{
-        state::studio::Studio,
+        state::{studio::Studio, view::Compare},
         views::{theme::palette, widgets},
     },
     feedback::Mark,
@@ -24,7 +24,9 @@ pub(super) fn ui(view: &GridView, ui: &Ui, place: Rect, studio: &mut Studio) {
         view.page.clone().filter_map(|index| Some(studio.marks.get(studio.sample(index)?))).collect();
     let unmarked = marks.iter().filter(|mark| mark.is_none()).count();
     let idle = studio.run.in_progress().is_none() && view.drag_start.is_none();
-    if !idle || unmarked < WORTH_ASKING || !marks.contains(&Some(Mark::Negative)) {
+    // Who looks at what changed is not marking.
+    let is_marking = matches!(studio.view.compare, Compare::After | Compare::Before);
+    if !idle || !is_marking || unmarked < WORTH_ASKING || !marks.contains(&Some(Mark::Negative)) {
         return;
     }
     let p = palette(ui.style());
