@@ -28,8 +28,8 @@ const MARGIN: f64 = 2.0;
 const FEWEST_POSITIVES: f64 = 0.8;
 
 /// Part of either side that an encoder learns from, where the probe taught itself: the two meet at the border between what must go and
-/// what may stay, and what lies next to it says where it is. It is no fair draw either: of faces without hats a tenth left out was a
-/// third of those with dark curls, and these were then taken for hats (`benches/README.md`).
+/// what may stay, and what lies next to it says where it is. Nor is it a fair draw: a tenth left out was once a third of the faces with dark
+/// curls, many of which were then taken for hats (`benches/README.md`).
 const BOTH_SIDES: f64 = 0.98;
 
 /// What a probe has looked at: samples, marked ones among them, and their features.
