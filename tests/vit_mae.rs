@@ -249,7 +249,7 @@ fn what_a_few_marks_teach_reaches_nearly_all_pictures() {
         (wrong, taken.len())
     };
     let [(faces, negatives), (hats, positives)] = [wrong(Mark::Negative), wrong(Mark::Positive)];
-    assert!(negatives + positives > LABELLED * 85 / 100, "{negatives} and {positives}");
+    assert!(negatives + positives > LABELLED * 95 / 100, "{negatives} and {positives}");
     assert!(faces * 50 < negatives && hats * 50 < positives, "{faces} of {negatives}, {hats} of {positives}");
     assert_eq!((pools.negatives.len(), pools.positives.len()), (negatives, positives));
 }

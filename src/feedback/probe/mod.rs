@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub use quality::{Confidence, ENOUGH, auc, balanced_accuracy};
 use regression::LogisticRegression;
-pub use self_training::surest;
+pub use self_training::{share_above, surest};
 pub use whitening::Whitening;
 
 use super::marks::Mark;
