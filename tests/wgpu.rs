@@ -3,19 +3,19 @@
 //!
 //! Runs on any Vulkan, Metal or DirectX 12 adapter, and is skipped, aloud, when there is none. One that computes in software needs minutes to
 //! compile the kernels of all of it, so there only images and one step of each network are compared, unless `UNLEARN_GPU=whole`
-//! (`make check-gpu`). Random noise is another on a GPU, which draws its own (`train/draw.rs`), but the same
+//! (`make check-gpu`). In half precision, where the adapter knows it, numbers are near those of the CPU in single precision. Random noise is another on a GPU, which draws its own (`train/draw.rs`), but the same
 //! whenever the seed is the same.
 
 mod common;
 #[path = "common/skip.rs"]
 mod skip;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use common::Golden;
 use unlearn_studio::{
-    device::{self, DeviceChoice},
+    device::{self, ComputeDevice, DeviceChoice},
     networks::{FlatParams, Noise, NormalSource, flat::to_vec},
-    train::{Augment, Draw, Retained, TrainConfig, Trainer},
+    train::{Augment, Draw, Retained, TrainConfig, Trainer, r1::r1_penalty},
     unlearn::adapt::repulsion::{Distance, Repulsion, RepulsionConfig, RepulsionLoss},
 };
 
@@ -147,30 +147,93 @@ fn classes(device: &Device) -> Values {
     values
 }
 
+/// Whether all of a test is computed; what is left out otherwise is said.
+fn is_whole(gpu: &ComputeDevice, test: &str, rest: &str) -> bool {
+    let whole = !gpu.software || std::env::var("UNLEARN_GPU").is_ok_and(|part| part == "whole");
+    if !whole {
+        skip::note(test, &format!("{rest}, in software (make check-gpu)"));
+    }
+    whole
+}
+
+/// Asserts that every value is as it is on the CPU, within its bar.
+fn assert_near(on_gpu: &Values, on_cpu: &Values) {
+    let mut failures = Vec::new();
+    for ((name, bar, cpu), (_, _, gpu)) in on_cpu.iter().zip(on_gpu) {
+        let error = relative_error(gpu, cpu);
+        println!("{name:<44} {error:.2e}  (bar {bar:.0e})");
+        if error.is_nan() || error > f64::from(*bar) {
+            failures.push(format!("{name}: the GPU is off by {error:.1e}, bar {bar:.0e}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 #[test]
 fn a_gpu_computes_what_the_cpu_computes() {
     let Ok(gpu) = DeviceChoice::Gpu.open() else {
         skip::skip!("there is no Vulkan, Metal or DirectX 12 adapter on this machine");
     };
     println!("adapter: {}{}", gpu.name, if gpu.software { " (software)" } else { "" });
-    let whole = !gpu.software || std::env::var("UNLEARN_GPU").is_ok_and(|part| part == "whole");
-    if !whole {
-        skip::note("a_gpu_computes_what_the_cpu_computes", "regularisers and classes, in software (make check-gpu)");
-    }
+    let whole = is_whole(&gpu, "a_gpu_computes_what_the_cpu_computes", "regularisers and classes");
     let compute = |device: &Device| match whole {
         true => [steps(device, true), classes(device)].concat(),
         false => steps(device, false),
     };
-    let (on_cpu, on_gpu) = (compute(&device::cpu().device), compute(&gpu.device));
-    let mut failures = Vec::new();
-    for ((name, bar, cpu), (_, _, gpu)) in on_cpu.iter().zip(&on_gpu) {
-        let error = relative_error(gpu, cpu);
-        println!("{name:<34} {error:.2e}  (bar {bar:.0e})");
-        if error.is_nan() || error > f64::from(*bar) {
-            failures.push(format!("{name}: the GPU is off by {error:.1e}, bar {bar:.0e}"));
-        }
+    assert_near(&compute(&gpu.device), &compute(&device::cpu().device));
+}
+
+/// Rounding of maps that are stored in half precision: of images, and of gradients through both networks.
+const HALF_IMAGE: f32 = 5e-3;
+const HALF_GRADIENT: f32 = 2e-2;
+
+/// What is in half precision where `half` is on: images and gradients of the first iteration; with `whole` also those of the regularisers,
+/// whose tangents are in half precision too.
+fn in_half_precision(device: &Device, half: bool, whole: bool) -> Values {
+    let golden = golden("stylegan2-16.pt", device);
+    let gan = golden.gan();
+    let networks = gan.networks.clone().with_half_precision(half);
+    let z = golden.tensor::<2>("z", device).narrow(0, 0, BATCH);
+    let real = golden.tensor::<4>("real", device).narrow(0, 0, BATCH);
+    let mut values = Vec::new();
+    let image = to_vec(networks.generator.forward(&gan.g.constants(), z.clone(), &Noise::Constant));
+    push(&mut values, "image in half precision", HALF_IMAGE, image);
+    let config = TrainConfig { batch: BATCH, ..TrainConfig::default() };
+    let trainer = Trainer::new(networks, config, gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
+    let draw = Draw::constant(z);
+    let (loss, gradient) = trainer.discriminator_loss_and_gradient(real.clone(), &draw, None);
+    push(&mut values, "discriminator loss in half precision", HALF_IMAGE, to_vec(loss));
+    push(&mut values, "discriminator gradient in half precision", HALF_GRADIENT, to_vec(gradient));
+    let (loss, gradient) = trainer.generator_loss_and_gradient(&draw);
+    push(&mut values, "generator loss in half precision", HALF_IMAGE, to_vec(loss));
+    push(&mut values, "generator gradient in half precision", HALF_GRADIENT, to_vec(gradient));
+    if whole {
+        let r1 = r1_penalty(&trainer.networks.discriminator, &trainer.d, real, None);
+        push(&mut values, "R1 in half precision", HALF_GRADIENT, to_vec(r1.value));
+        push(&mut values, "gradient of R1 in half precision", HALF_GRADIENT, to_vec(r1.gradient));
+        let noise = golden.tensor::<4>("pl_noise", device).narrow(0, 0, BATCH);
+        let (penalty, gradient) = trainer.path_length_penalty_and_gradient(&draw, noise);
+        push(&mut values, "path length in half precision", HALF_GRADIENT, vec![penalty.value]);
+        push(&mut values, "gradient of path length in half precision", HALF_GRADIENT, to_vec(gradient));
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    values
+}
+
+#[test]
+fn half_precision_differs_by_rounding() {
+    let Ok(gpu) = DeviceChoice::Gpu.open() else {
+        skip::skip!("there is no Vulkan, Metal or DirectX 12 adapter on this machine");
+    };
+    if !gpu.device.supports_dtype(FloatDType::F16) {
+        skip::skip!("{} knows no half precision", gpu.name);
+    }
+    let whole = is_whole(&gpu, "half_precision_differs_by_rounding", "regularisers in half precision");
+    let (single, half) =
+        (in_half_precision(&device::cpu().device, false, whole), in_half_precision(&gpu.device, true, whole));
+    assert_near(&half, &single);
+    // It is in use: rounding is seen.
+    let error = relative_error(&half[0].2, &single[0].2);
+    assert!(error > 1e-5, "images differ by {error:.1e} only");
 }
 
 #[test]
