@@ -69,8 +69,8 @@ step() {
     printf '%s  %s\n' "$(date +%H:%M:%S)" "$1" >&2
 }
 
-# The median of a row of the bench's table, with its unit: $1 the bench, $2 the size, $3 the table (iteration.txt unless given). A row is "│  ├─ size  fastest │ slowest │ median │ ...", that of a
-# bench itself has no numbers. Works where awk knows bytes only.
+# The median of a row of the bench's table, with its unit: $1 the bench, $2 the size, $3 the table (iteration.txt unless given). A row is
+# "│  ├─ size  fastest │ slowest │ median │ ...", that of a bench itself has no numbers. Works where awk knows bytes only.
 median() {
     awk -v bench="$1" -v size="$2" '
         { sub(/^(│  |   )*(├─ |╰─ )/, ""); cells = split($0, cell, "│") }

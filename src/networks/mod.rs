@@ -41,4 +41,3 @@ pub use ops::vector_instructions;
 pub use params::{ArchitectureError, HostTensor, Params};
 pub use patch_order::PatchOrder;
 pub use pictures::{Hidden, Masking, Pictures, Purpose};
-pub use precision::HALF_SIDES;

@@ -9,7 +9,7 @@ use burn::tensor::{DType, FloatDType, Tensor};
 use super::dual::Dual;
 
 /// Sides, from the largest down, whose blocks are in half precision where it is on: `num_fp16_res`. The maps of 4x4 never are.
-pub const HALF_SIDES: usize = 4;
+const HALF_SIDES: usize = 4;
 
 /// What the maps of a block are stored in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -140,7 +140,8 @@ struct Block {
 }
 
 impl Block {
-    /// Maps and image so far, at half the side, to those at this side, of which the maps are stored in `precision`; `watch` sees what each convolution (0 and 1) gives.
+    /// Maps and image so far, at half the side, to those at this side, of which the maps are stored in `precision`; `watch` sees what
+    /// each convolution (0 and 1) gives.
     fn forward(
         &self,
         p: &Leaves,
