@@ -1,7 +1,8 @@
 //! One stage-2 iteration and its parts, batch 16, two adapted generators, the authors' settings.
 //!
 //! `cargo bench --bench iteration`; `UNLEARN_DEVICE=gpu` measures the GPU instead of the CPU, `UNLEARN_VECTOR=avx2` leaves AVX-512
-//! out of our kernels. What was measured is written down in `benches/README.md`.
+//! out of our kernels, `UNLEARN_HALF_PRECISION=on` stores the largest maps in half precision. What was measured is written down in
+//! `benches/README.md`.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -63,6 +64,8 @@ impl Setup {
             generator: read_generator(&g, &device).expect("a generator"),
             discriminator: read_discriminator(&d, &device).expect("a discriminator"),
         };
+        let half = std::env::var("UNLEARN_HALF_PRECISION").is_ok_and(|half| half == "on");
+        let networks = networks.with_half_precision(half);
         let g = FlatParams::from_host(networks.generator.layout(), &g, &device);
         let d = FlatParams::from_host(networks.discriminator.layout(), &d, &device);
         let config = TrainConfig::default();

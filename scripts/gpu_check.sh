@@ -69,15 +69,15 @@ step() {
     printf '%s  %s\n' "$(date +%H:%M:%S)" "$1" >&2
 }
 
-# The median of a row of the bench's table, with its unit: $1 the bench, $2 the size. A row is "│  ├─ size  fastest │ slowest │ median │ ...", that of a
-# bench itself has no numbers. Works where awk knows bytes only.
+# The median of a row of the bench's table, with its unit: $1 the bench, $2 the size, $3 the table (iteration.txt unless given). A row is
+# "│  ├─ size  fastest │ slowest │ median │ ...", that of a bench itself has no numbers. Works where awk knows bytes only.
 median() {
     awk -v bench="$1" -v size="$2" '
         { sub(/^(│  |   )*(├─ |╰─ )/, ""); cells = split($0, cell, "│") }
         cells > 3 && cell[3] ~ /^ *$/ { split(cell[1], word, " "); current = word[1] }
         current == bench && index(cell[1], size " ") == 1 && cell[3] ~ /^ *[0-9]/ { gsub(/^ +| +$/, "", cell[3]); found = cell[3]; exit }
         END { print found == "" ? "not measured" : found }
-    ' "$out/iteration.txt"
+    ' "$out/${3:-iteration.txt}"
 }
 
 # A part of PyTorch's output for a size: $1 the part, $2 the size's file.
@@ -110,6 +110,16 @@ run() {
         echo
     done >"$out/iteration.txt" 2>"$out/iteration.err"
     with_peak "$out/large.peak" "$here/iteration" --bench "^iteration::large_" >>"$out/iteration.txt" 2>>"$out/iteration.err" || failed=1
+
+    if [ "$device" = gpu ]; then
+        step "the same in half precision"
+        export UNLEARN_HALF_PRECISION=on
+        with_peak "$out/half-iteration.peak" "$here/iteration" --bench "^iteration::iteration::" --sample-count "${SAMPLES:-3}" ${ITERATION_OPTIONS:-} \
+            >"$out/half.txt" 2>"$out/half.err" || failed=1
+        echo >>"$out/half.txt"
+        with_peak "$out/half-large.peak" "$here/iteration" --bench "^iteration::large_" >>"$out/half.txt" 2>>"$out/half.err" || failed=1
+        unset UNLEARN_HALF_PRECISION
+    fi
 
     if [ -d "$here/authors" ] && "$python" -c 'import torch' 2>/dev/null; then
         where=cuda
@@ -153,6 +163,20 @@ run() {
             row large_d_step "${size%=*}" "discriminator step" d_step "${size#*=}" large
             row large_g_step "${size%=*}" "generator step" g_step "${size#*=}" large
         done
+        if [ "$device" = gpu ]; then
+            echo
+            echo "| | single precision | half precision | peaks of the GPU, MiB |"
+            echo "|---|---|---|---|"
+            both() {
+                echo "| $3, $2 | $(median "$1" "$2") | $(median "$1" "$2" half.txt) | $(cat "$out/$4.peak" 2>/dev/null), $(cat "$out/half-$4.peak" 2>/dev/null) |"
+            }
+            both iteration "32x32, 32 channels" iteration iteration
+            both iteration "64x64, 64 channels" iteration iteration
+            for size in "32x32, 512 channels" "128x128, 256 to 64 channels" "256x256, configuration F"; do
+                both large_d_step "$size" "discriminator step" large
+                both large_g_step "$size" "generator step" large
+            done
+        fi
         echo
         echo "Main job (peak $(cat "$out/job.peak") MiB):"
         tail -n 12 "$out/job.txt"

@@ -4,7 +4,7 @@
 //! times slower than the CPU backend.
 
 use burn::tensor::{
-    Device, DeviceKind,
+    Device, DeviceKind, FloatDType,
     wgpu::wgpu::{Backend, Backends, DeviceType, Instance, InstanceDescriptor},
 };
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,17 @@ impl ComputeDevice {
         DeviceCard { name: self.name.clone(), kind: self.kind, api: self.api, memory: self.memory }
     }
 
+    /// Whether it can store maps in half precision; the error says why not.
+    pub fn half_precision(&self) -> Result<(), NoHalfPrecision> {
+        if self.device == Device::flex() {
+            return Err(NoHalfPrecision::Processor);
+        }
+        match self.device.supports_dtype(FloatDType::F16) {
+            true => Ok(()),
+            false => Err(NoHalfPrecision::Missing(self.name.clone())),
+        }
+    }
+
     /// Bytes that a run may take, as far as they are known: what is free in the machine, or all that a graphics card has.
     pub fn usable_memory(&self) -> Option<u64> {
         match self.kind {
@@ -120,6 +131,17 @@ pub fn free_beside(kind: Kind, usable: u64, held: u64) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no GPU was found: no Vulkan, Metal or DirectX 12 adapter; choose the CPU instead")]
 pub struct NoGpu;
+
+/// Maps cannot be stored in half precision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoHalfPrecision {
+    /// It is no GPU.
+    #[error("half precision is for GPUs, and this computes on the processor: set it to off or auto")]
+    Processor,
+    /// The GPU of this name does not compute with such numbers.
+    #[error("{0} knows no 16-bit floating-point numbers: set half precision to off or auto")]
+    Missing(String),
+}
 
 impl DeviceChoice {
     /// Finds the device. Looking for GPUs opens the graphics drivers, which takes a moment.
@@ -237,6 +259,7 @@ mod tests {
             assert!(memory.available <= memory.total && memory.total > 1 << 28, "{memory:?}");
             assert_eq!(card.memory, Some(memory.total));
         }
+        assert_eq!(cpu().half_precision(), Err(NoHalfPrecision::Processor));
         assert_eq!(open(DeviceChoice::Cpu, Some("a card that was taken out")).unwrap().kind, Kind::Cpu);
     }
 

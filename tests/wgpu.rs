@@ -2,20 +2,21 @@
 //! CPU, one by one.
 //!
 //! Runs on any Vulkan, Metal or DirectX 12 adapter, and is skipped, aloud, when there is none. One that computes in software needs minutes to
-//! compile the kernels of all of it, so there only images and one step of each network are compared, unless `UNLEARN_GPU=whole`
-//! (`make check-gpu`). Random noise is another on a GPU, which draws its own (`train/draw.rs`), but the same
+//! compile the kernels of all of it, so there only the smallest network is compared (8x8, with classes: images, and the gradients of both
+//! networks), unless `UNLEARN_GPU=whole` (`make check-gpu`). In half precision, where the adapter knows it, numbers are near those of
+//! the CPU in single precision. Random noise is another on a GPU, which draws its own (`train/draw.rs`), but the same
 //! whenever the seed is the same.
 
 mod common;
 #[path = "common/skip.rs"]
 mod skip;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use common::Golden;
 use unlearn_studio::{
-    device::{self, DeviceChoice},
+    device::{self, ComputeDevice, DeviceChoice},
     networks::{FlatParams, Noise, NormalSource, flat::to_vec},
-    train::{Augment, Draw, Retained, TrainConfig, Trainer},
+    train::{Augment, Draw, Retained, TrainConfig, Trainer, r1::r1_penalty},
     unlearn::adapt::repulsion::{Distance, Repulsion, RepulsionConfig, RepulsionLoss},
 };
 
@@ -25,6 +26,9 @@ const LOSS: f32 = 1e-5;
 const IMAGE: f32 = 1e-5;
 /// Of a gradient.
 const GRADIENT: f32 = 1e-4;
+/// Rounding of maps that are stored in half precision: of images, and of gradients through both networks.
+const HALF_IMAGE: f32 = 5e-3;
+const HALF_GRADIENT: f32 = 2e-2;
 /// Of parameters after one step: Adam's first step is the sign of the gradient, so that a value that is zero but for
 /// rounding moves by the whole learning rate, either way.
 const PARAMETERS: f32 = 1e-2;
@@ -52,9 +56,8 @@ fn push(values: &mut Values, name: &'static str, bar: f32, found: Vec<f32>) {
     values.push((name, bar, found));
 }
 
-/// Each step of an iteration from the same state, so that no step hides or magnifies the difference of another; without `whole` only the
-/// adversarial steps.
-fn steps(device: &Device, whole: bool) -> Values {
+/// Each step of an iteration from the same state, so that no step hides or magnifies the difference of another.
+fn steps(device: &Device) -> Values {
     let golden = golden("stylegan2-16.pt", device);
     let gan = golden.gan();
     let z = golden.tensor::<2>("z", device).narrow(0, 0, BATCH);
@@ -72,28 +75,17 @@ fn steps(device: &Device, whole: bool) -> Values {
     };
     let draw = Draw::constant(z.clone());
 
-    let (mut shown, mut fakes) = (real.clone(), draw.clone());
-    if whole {
-        // The discriminator sees everything augmented.
-        let augment = Augment { p: 0.8, ..Augment::default() };
-        let mut rng = NormalSource::new(4, 0);
-        let mut transform = || augment.draw(BATCH, 16, &mut rng, device).expect("a transformation");
-        shown = transform().apply(real.clone());
-        fakes = Draw { augment: Some(transform()), ..draw.clone() };
-        push(&mut values, "augmented images", IMAGE, to_vec(shown.clone()));
-    }
+    // The discriminator sees everything augmented.
+    let augment = Augment { p: 0.8, ..Augment::default() };
+    let mut rng = NormalSource::new(4, 0);
+    let mut transform = || augment.draw(BATCH, 16, &mut rng, device).expect("a transformation");
+    let shown = transform().apply(real.clone());
+    let fakes = Draw { augment: Some(transform()), ..draw.clone() };
+    push(&mut values, "augmented images", IMAGE, to_vec(shown.clone()));
     let mut trainer = fresh();
     let loss = trainer.discriminator_step(shown, &fakes, None);
     push(&mut values, "discriminator loss", LOSS, to_vec(loss));
     push(&mut values, "discriminator", PARAMETERS, to_vec(trainer.d.values));
-    if !whole {
-        let mut trainer = fresh();
-        let (loss, ..) = trainer.generator_step(&draw, None, None);
-        push(&mut values, "generator loss", LOSS, to_vec(loss));
-        push(&mut values, "generator", PARAMETERS, to_vec(trainer.g.values));
-        return values;
-    }
-
     let mut trainer = fresh();
     push(&mut values, "R1", LOSS, to_vec(trainer.r1_step(real.clone())));
     push(&mut values, "discriminator after R1", PARAMETERS, to_vec(trainer.d.values));
@@ -120,31 +112,59 @@ fn steps(device: &Device, whole: bool) -> Values {
     values
 }
 
-/// What classes add: their embedding in both networks.
-fn classes(device: &Device) -> Values {
+/// What an iteration of the smallest network begins with, one with classes: their embedding is in both networks. Its block above 4x4 may be
+/// in half precision.
+fn classes(device: &Device, half: bool) -> Values {
     let golden = golden("ada-8-conditional.pkl", device);
     let gan = golden.gan();
+    let networks = gan.networks.clone().with_half_precision(half);
+    let [image_bar, loss_bar, gradient_bar] =
+        if half { [HALF_IMAGE, HALF_IMAGE, HALF_GRADIENT] } else { [IMAGE, LOSS, GRADIENT] };
     let labels: Tensor<2> = golden.tensor("c", device);
     let z = Tensor::cat(vec![golden.tensor("z", device), labels.clone()], 1);
     let [batch, _] = z.dims();
     // The maps of constant noise are the averaged generator's.
     let draw = Draw { noise: Noise::None, ..Draw::constant(z) };
-    let image = draw.images(&gan.networks.generator, &gan.g.constants());
-    let error = relative_error(&to_vec(image.clone()), &golden.expected("image_none").data);
-    assert!(error < 1e-4, "images of classes: off by {error:.1e} from the published code on {device:?}");
+    let image = draw.images(&networks.generator, &gan.g.constants());
+    let expected = golden.expected("image_none");
+    let error = relative_error(&to_vec(image.clone()), &expected.data);
+    assert!(half || error < 1e-4, "images of classes: off by {error:.1e} from the published code on {device:?}");
     let config = TrainConfig { batch, ..TrainConfig::default() };
-    let mut trainer = Trainer::new(gan.networks.clone(), config, gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
+    let mut trainer = Trainer::new(networks, config, gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
     trainer.labels.real = Some(labels);
-    let real = image.clone() * 0.5 + 0.1;
+    // Not what this device drew, so that nothing differs but what is computed of it.
+    let real = Tensor::from_data(TensorData::new(expected.data.clone(), image.dims()), device) * 0.5 + 0.1;
     let (d_loss, d_gradient) = trainer.discriminator_loss_and_gradient(real, &draw, None);
     let (g_loss, g_gradient) = trainer.generator_loss_and_gradient(&draw);
     let mut values = Vec::new();
-    push(&mut values, "images of classes", IMAGE, to_vec(image));
-    push(&mut values, "discriminator loss of classes", LOSS, to_vec(d_loss));
-    push(&mut values, "discriminator gradient of classes", GRADIENT, to_vec(d_gradient));
-    push(&mut values, "generator loss of classes", LOSS, to_vec(g_loss));
-    push(&mut values, "generator gradient of classes", GRADIENT, to_vec(g_gradient));
+    push(&mut values, "images of classes", image_bar, to_vec(image));
+    push(&mut values, "discriminator loss of classes", loss_bar, to_vec(d_loss));
+    push(&mut values, "discriminator gradient of classes", gradient_bar, to_vec(d_gradient));
+    push(&mut values, "generator loss of classes", loss_bar, to_vec(g_loss));
+    push(&mut values, "generator gradient of classes", gradient_bar, to_vec(g_gradient));
     values
+}
+
+/// Whether all of a test is computed; what is left out otherwise is said.
+fn is_whole(gpu: &ComputeDevice, test: &str, rest: &str) -> bool {
+    let whole = !gpu.software || std::env::var("UNLEARN_GPU").is_ok_and(|part| part == "whole");
+    if !whole {
+        skip::note(test, &format!("{rest}, in software (make check-gpu)"));
+    }
+    whole
+}
+
+/// Asserts that every value is as it is on the CPU, within its bar on the GPU.
+fn assert_near(on_gpu: &Values, on_cpu: &Values) {
+    let mut failures = Vec::new();
+    for ((_, _, cpu), (name, bar, gpu)) in on_cpu.iter().zip(on_gpu) {
+        let error = relative_error(gpu, cpu);
+        println!("{name:<44} {error:.2e}  (bar {bar:.0e})");
+        if error.is_nan() || error > f64::from(*bar) {
+            failures.push(format!("{name}: the GPU is off by {error:.1e}, bar {bar:.0e}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
@@ -153,24 +173,63 @@ fn a_gpu_computes_what_the_cpu_computes() {
         skip::skip!("there is no Vulkan, Metal or DirectX 12 adapter on this machine");
     };
     println!("adapter: {}{}", gpu.name, if gpu.software { " (software)" } else { "" });
-    let whole = !gpu.software || std::env::var("UNLEARN_GPU").is_ok_and(|part| part == "whole");
-    if !whole {
-        skip::note("a_gpu_computes_what_the_cpu_computes", "regularisers and classes, in software (make check-gpu)");
-    }
+    let whole = is_whole(&gpu, "a_gpu_computes_what_the_cpu_computes", "16x16, steps, regularisers");
     let compute = |device: &Device| match whole {
-        true => [steps(device, true), classes(device)].concat(),
-        false => steps(device, false),
+        true => [steps(device), classes(device, false)].concat(),
+        false => classes(device, false),
     };
-    let (on_cpu, on_gpu) = (compute(&device::cpu().device), compute(&gpu.device));
-    let mut failures = Vec::new();
-    for ((name, bar, cpu), (_, _, gpu)) in on_cpu.iter().zip(&on_gpu) {
-        let error = relative_error(gpu, cpu);
-        println!("{name:<34} {error:.2e}  (bar {bar:.0e})");
-        if error.is_nan() || error > f64::from(*bar) {
-            failures.push(format!("{name}: the GPU is off by {error:.1e}, bar {bar:.0e}"));
-        }
+    assert_near(&compute(&gpu.device), &compute(&device::cpu().device));
+}
+
+/// An iteration of a larger network, in half precision where `half` is on: images, and the gradients of all steps, of which those of the
+/// regularisers have their tangents in half precision too.
+fn all_steps(device: &Device, half: bool) -> Values {
+    let golden = golden("stylegan2-16.pt", device);
+    let gan = golden.gan();
+    let networks = gan.networks.clone().with_half_precision(half);
+    let z = golden.tensor::<2>("z", device).narrow(0, 0, BATCH);
+    let real = golden.tensor::<4>("real", device).narrow(0, 0, BATCH);
+    let mut values = Vec::new();
+    let image = to_vec(networks.generator.forward(&gan.g.constants(), z.clone(), &Noise::Constant));
+    push(&mut values, "image in half precision", HALF_IMAGE, image);
+    let config = TrainConfig { batch: BATCH, ..TrainConfig::default() };
+    let trainer = Trainer::new(networks, config, gan.g.clone(), gan.d.clone(), gan.g_ema.clone());
+    let draw = Draw::constant(z);
+    let (loss, gradient) = trainer.discriminator_loss_and_gradient(real.clone(), &draw, None);
+    push(&mut values, "discriminator loss in half precision", HALF_IMAGE, to_vec(loss));
+    push(&mut values, "discriminator gradient in half precision", HALF_GRADIENT, to_vec(gradient));
+    let (loss, gradient) = trainer.generator_loss_and_gradient(&draw);
+    push(&mut values, "generator loss in half precision", HALF_IMAGE, to_vec(loss));
+    push(&mut values, "generator gradient in half precision", HALF_GRADIENT, to_vec(gradient));
+    let r1 = r1_penalty(&trainer.networks.discriminator, &trainer.d, real, None);
+    push(&mut values, "R1 in half precision", HALF_GRADIENT, to_vec(r1.value));
+    push(&mut values, "gradient of R1 in half precision", HALF_GRADIENT, to_vec(r1.gradient));
+    let noise = golden.tensor::<4>("pl_noise", device).narrow(0, 0, BATCH);
+    let (penalty, gradient) = trainer.path_length_penalty_and_gradient(&draw, noise);
+    push(&mut values, "path length in half precision", HALF_GRADIENT, vec![penalty.value]);
+    push(&mut values, "gradient of path length in half precision", HALF_GRADIENT, to_vec(gradient));
+    values
+}
+
+#[test]
+fn half_precision_differs_by_rounding() {
+    let Ok(gpu) = DeviceChoice::Gpu.open() else {
+        skip::skip!("there is no Vulkan, Metal or DirectX 12 adapter on this machine");
+    };
+    if !gpu.device.supports_dtype(FloatDType::F16) {
+        skip::skip!("{} knows no half precision", gpu.name);
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let whole = is_whole(&gpu, "half_precision_differs_by_rounding", "16x16, regularisers");
+    let compute = |device: &Device, half: bool| match whole {
+        true => [classes(device, half), all_steps(device, half)].concat(),
+        false => classes(device, half),
+    };
+    let half = compute(&gpu.device, true);
+    let single = compute(&device::cpu().device, false);
+    assert_near(&half, &single);
+    // It is in use: rounding is seen.
+    let error = relative_error(&half[0].2, &single[0].2);
+    assert!(error > 1e-5, "images differ by {error:.1e} only");
 }
 
 #[test]

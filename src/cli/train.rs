@@ -19,7 +19,7 @@ use crate::{
         training::{Augmentation, Card, Choices, ChosenChoices, CompletionChoices, TrainReport},
     },
     networks::{CompletionArchitecture, FreshFamily},
-    train::Checkpointing,
+    train::{Checkpointing, HalfPrecision},
 };
 
 #[derive(Debug, Args)]
@@ -81,6 +81,9 @@ pub(super) struct TrainArgs {
     /// fraction of the memory, the same weights [default: auto].
     #[arg(long, value_enum)]
     checkpointing: Option<CheckpointingName>,
+    /// On a graphics card, store the maps of the four largest sides as 16-bit numbers: about half of their memory [default: off].
+    #[arg(long, value_enum)]
+    half_precision: Option<HalfPrecisionName>,
     /// Learning rate.
     #[arg(long)]
     lr: Option<f64>,
@@ -200,6 +203,27 @@ impl From<CheckpointingName> for Checkpointing {
     }
 }
 
+/// A [`HalfPrecision`] as it is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HalfPrecisionName {
+    /// On graphics cards that know it.
+    Auto,
+    /// Always; a device that does not know it is refused.
+    On,
+    /// Never.
+    Off,
+}
+
+impl From<HalfPrecisionName> for HalfPrecision {
+    fn from(name: HalfPrecisionName) -> Self {
+        match name {
+            HalfPrecisionName::Auto => Self::Auto,
+            HalfPrecisionName::On => Self::On,
+            HalfPrecisionName::Off => Self::Off,
+        }
+    }
+}
+
 impl TrainArgs {
     fn data(&self) -> ImageSource {
         ImageSource::of(self.data.clone())
@@ -216,6 +240,7 @@ impl TrainArgs {
             no_noise: self.no_noise,
             augment: self.augment.map(Augmentation::from),
             checkpointing: self.checkpointing.map(Checkpointing::from),
+            half_precision: self.half_precision.map(HalfPrecision::from),
         };
         let unusable = |(name, reason): (&str, String)| Unusable(format!("--{} {reason}", name.replace('_', "-")));
         chosen.apply(Choices::default()).check().map_err(unusable)?;

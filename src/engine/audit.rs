@@ -215,7 +215,8 @@ pub(super) fn audit(
     if train.steps > 0 && !completes {
         for model in [Some(&mut result), retrained.as_mut()].into_iter().flatten().filter(|model| model.gan.is_none()) {
             let mut progress = |done, of| control.progress(None, done, of);
-            let passes = Passes { batch: train.batch, micro_batch: train.micro_batch, checkpointing: false };
+            let (batch, micro_batch) = (train.batch, train.micro_batch);
+            let passes = Passes { batch, micro_batch, checkpointing: false, half: false };
             match warm_up(model, passes, request.seed, &mut progress)? {
                 ControlFlow::Break(()) => return Ok(None),
                 ControlFlow::Continue((params, _)) => model.adopt_discriminator(params)?,

@@ -1,8 +1,10 @@
 //! Where an engine computes.
 
+use super::error::EngineError;
 use crate::{
     device::{ComputeDevice, DeviceCard, cpu, free_beside},
     remote::Remote,
+    unlearn::{Settings, uses_half_precision},
 };
 
 /// What an engine computes with: a device of this machine, and for its runs perhaps one of another.
@@ -18,6 +20,13 @@ impl Devices {
     /// What a person wants to know of what methods run on.
     pub fn card(&self) -> DeviceCard {
         self.remote.as_ref().map_or_else(|| self.local.card(), Remote::card)
+    }
+
+    /// Whether what a run with these settings trains on this machine is in half precision. What another machine can, it knows itself.
+    pub(super) fn half_precision(&self, settings: &Settings) -> Result<bool, EngineError> {
+        let chosen = settings.compute().map_err(EngineError::Settings)?.half_precision;
+        let is_here = self.remote.is_none();
+        Ok(is_here && uses_half_precision(chosen, &self.local).map_err(EngineError::Settings)?)
     }
 
     /// Bytes that a run may take beside so many that are held already.

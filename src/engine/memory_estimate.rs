@@ -9,7 +9,7 @@ use crate::{
     feedback::ImagePool,
     model::{MapBytes, ModelCard},
     networks::{CheckpointedBytes, discriminator::BATCH_GROUP, ops},
-    train::Checkpointing,
+    train::{Checkpointing, HalfPrecision},
     unlearn::Settings,
 };
 
@@ -128,8 +128,11 @@ impl MemoryEstimate {
             (false, false) => (3.0 * g, 3.0 * g, g),
         };
 
-        let checkpointing = settings.compute().ok()?.checkpointing == Checkpointing::On;
-        let per_sample = PassMaps::of(&card.maps, checkpointing).of_a_sample(method.trains() && judged);
+        let compute = settings.compute().ok()?;
+        let checkpointing = compute.checkpointing == Checkpointing::On;
+        // What a device decides itself is counted as `f32`.
+        let maps = if compute.half_precision == HalfPrecision::On { &card.half_maps } else { &card.maps };
+        let per_sample = PassMaps::of(maps, checkpointing).of_a_sample(method.trains() && judged);
         let least = if judged { BATCH_GROUP.min(plan.batch) } else { 1 };
         let at_once = card.maps.at_once.filter(|_| plan.micro_batch == 0).unwrap_or(plan.pass);
         let samples = plan.pass.min(at_once).max(least);
@@ -204,6 +207,7 @@ pub(super) fn card_of(generator: usize, discriminator: usize) -> ModelCard {
             looking: 0,
             at_once: None,
         },
+        half_maps: MapBytes::default(),
         contents: vec!["g_ema", "g", "d"],
         args: serde_json::Map::new(),
         metadata: std::collections::BTreeMap::new(),
@@ -301,16 +305,26 @@ mod tests {
         let generator = read_generator(&architecture.generator(&mut rng), &device).unwrap();
         let discriminator = read_discriminator(&architecture.discriminator(&mut rng), &device).unwrap();
         let parameters = [generator.layout().total(), discriminator.layout().total()];
-        let maps = MapBytes {
-            drawn: generator.drawing_bytes(&device),
-            generator: generator.training_bytes(),
-            discriminator: Some(discriminator.training_bytes()),
-            checkpointed: [generator.checkpointed_bytes(), discriminator.checkpointed_bytes()],
-            looking: 0,
-            at_once: None,
-        };
         let resolution = generator.resolution();
-        ModelCard { resolution, latent: 512, maps, ..card_of(parameters[0], parameters[1]) }
+        let maps = |half: bool| {
+            let generator = generator.clone().with_half_precision(half);
+            let discriminator = discriminator.clone().with_half_precision(half);
+            MapBytes {
+                drawn: generator.drawing_bytes(&device),
+                generator: generator.training_bytes(),
+                discriminator: Some(discriminator.training_bytes()),
+                checkpointed: [generator.checkpointed_bytes(), discriminator.checkpointed_bytes()],
+                looking: 0,
+                at_once: None,
+            }
+        };
+        ModelCard {
+            resolution,
+            latent: 512,
+            maps: maps(false),
+            half_maps: maps(true),
+            ..card_of(parameters[0], parameters[1])
+        }
     }
 
     #[test]
@@ -338,6 +352,31 @@ mod tests {
         println!("kept {kept}; {found}\nblocks again {small}; {large}");
         assert!(small.total() < 8e9 && small.passes < 0.75 * kept.passes, "{small}");
         assert!(large.total() < 12e9 && large.passes < 0.65 * found.passes, "{large}");
+    }
+
+    #[test]
+    fn half_precision_takes_half_of_the_largest_maps() {
+        let large = stylegan2(&[512, 512, 512, 512, 512, 256, 128, 64, 32]);
+        let passes = |half: &str| {
+            let mut settings = settings("reject", &[("batch", 4)]);
+            settings.set("half-precision", half).unwrap();
+            MemoryEstimate::of(&large, &settings, 0).unwrap().passes
+        };
+        assert_eq!(passes("auto"), passes("off"));
+        // Sides of 128 to 1024 have nine tenths of the maps; images, and what is drawn with, stay what they are.
+        let share = passes("on") / passes("off");
+        assert!((0.5..0.65).contains(&share), "{share}");
+        let [maps, half] = [&large.maps, &large.half_maps];
+        let share = half.generator as f64 / maps.generator as f64;
+        assert!((0.5..0.56).contains(&share), "{share}");
+        let checkpointed = |maps: &MapBytes| maps.checkpointed.map(|bytes| bytes.unwrap());
+        for (half, whole) in checkpointed(half).into_iter().zip(checkpointed(maps)) {
+            assert_eq!(2 * half.block, whole.block);
+            assert!(half.kept < whole.kept, "{half:?} of {whole:?}");
+        }
+        // Of 8x8 and smaller images nothing is in half precision but the last block.
+        let small = stylegan2(&[16, 16]);
+        assert!(small.half_maps.generator > small.maps.generator / 2);
     }
 
     #[test]

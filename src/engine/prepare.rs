@@ -72,9 +72,10 @@ pub(super) fn ensure_discriminator(
             model.path.display()
         )));
         let seed = settings.collect().map_err(EngineError::Settings)?.seed;
+        let half = control.session.devices.half_precision(settings)?;
         let mut progress = |done, of| control.step(Phase::WarmUp, done, of);
         let checkpointing = settings.compute().map_err(EngineError::Settings)?.checkpointing == Checkpointing::On;
-        let passes = Passes { batch: plan.batch, micro_batch: plan.micro_batch, checkpointing };
+        let passes = Passes { batch: plan.batch, micro_batch: plan.micro_batch, checkpointing, half };
         let (params, warm_up) = match warm_up(&model, passes, seed, &mut progress)? {
             ControlFlow::Continue(made) => made,
             ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),

@@ -98,6 +98,7 @@ pub(super) fn run(
     if request.retain.is_some() && !completes {
         return Err(EngineError::State("pictures that may stay are for models that complete pictures"));
     }
+    session.devices.half_precision(&request.settings)?;
     session.model()?.check_samples()?;
     let has_node = matches!(beginning, Beginning::Node(_));
     if !has_node && session.project.as_ref().is_some_and(|project| project.unfinished().is_some()) {
@@ -196,7 +197,10 @@ fn unended(session: &mut Session) -> Result<(Beginning, RunRequest), EngineError
 fn fit_into_memory(session: &Session, request: &mut RunRequest) -> Result<Option<String>, EngineError> {
     // What is kept of a run that has a node is on the disk.
     let snapshots = if session.project.is_some() { 0 } else { session.auto_snapshots };
-    let card = session.model()?.card();
+    let mut card = session.model()?.card();
+    if session.devices.half_precision(&request.settings)? {
+        card.maps = card.half_maps;
+    }
     let Some(estimate) = MemoryEstimate::of(&card, &request.settings, snapshots) else { return Ok(None) };
     let Some(free) = session.devices.free_beside(estimate.model as u64) else { return Ok(None) };
     let Some(fit) = fit(&card, &request.settings, snapshots, free) else { return Ok(None) };
@@ -230,6 +234,7 @@ fn run_request(
     };
     let label = clock.elapsed().as_secs_f64();
     let checkpointing = settings.compute().map_err(EngineError::Settings)?.checkpointing == Checkpointing::On;
+    let half = control.session.devices.half_precision(settings)?;
     *control.pass = Some(Way { samples: plan.pass, checkpointing });
     let feedback = FeedbackSummary {
         negatives: marks.negatives().count(),
@@ -246,7 +251,7 @@ fn run_request(
         false => None,
     };
     let model = control.session.model()?;
-    let base = Base::of(&model).with_checkpointing(checkpointing);
+    let base = Base::of(&model).with_checkpointing(checkpointing).with_half_precision(half);
     let (path, sha256, original) = (model.path.clone(), model.sha256.clone(), model.g_ema.clone());
     drop(model);
     let (resumed, kept) = match beginning {

@@ -19,6 +19,7 @@ use crate::{
     device::ComputeDevice,
     model::{Model, Sampler},
     networks::{Architecture, CompletionArchitecture},
+    unlearn::uses_half_precision,
 };
 
 /// Channels at 4x4, 8x8, ... unless others are asked for.
@@ -86,12 +87,18 @@ fn images_of(kimg: usize) -> Result<usize, EngineError> {
     })
 }
 
-/// A training that fits into the device's memory, as far as it can be made to.
-fn fitted(mut training: Scratch, compute: &ComputeDevice, control: &JobControl) -> Box<dyn Training> {
+/// A training in the precision that was chosen, that fits into the device's memory, as far as it can be made to.
+fn fitted(
+    mut training: Scratch,
+    compute: &ComputeDevice,
+    control: &JobControl,
+) -> Result<Box<dyn Training>, EngineError> {
+    let half = uses_half_precision(training.half_precision(), compute).map_err(EngineError::Settings)?;
+    training.set_half_precision(half);
     if let Some(sentence) = training.fit_into_memory(|held| compute.free_beside(held)) {
         control.warn(sentence);
     }
-    Box::new(training)
+    Ok(Box::new(training))
 }
 
 /// The training before its first iteration.
@@ -126,7 +133,7 @@ fn open(
             let card = request.card.clone();
             let new = (*family, &architecture);
             let training = Scratch::fresh(new, (choices, *seed), images, card, small.as_ref(), device)?;
-            Ok(fitted(training, compute, control))
+            fitted(training, compute, control)
         }
         TrainingStart::FreshCompletion { architecture, resolution, choices, seed } => {
             let images = images(request, *resolution, control)?;
@@ -165,7 +172,7 @@ fn open(
                     images.len()
                 )));
             }
-            Ok(fitted(Scratch::resume(model, state, images, request.card.clone())?, compute, control))
+            fitted(Scratch::resume(model, state, images, request.card.clone())?, compute, control)
         }
     }
 }

@@ -47,12 +47,14 @@ pub(super) struct Passes {
     pub(super) micro_batch: usize,
     /// Whether blocks are computed again in the backward pass.
     pub(super) checkpointing: bool,
+    /// Whether the largest maps are in half precision.
+    pub(super) half: bool,
 }
 
 /// A new discriminator for a model's generator, trained; `progress` is told the iterations done and to do, and may stop.
 pub(super) fn warm_up(
     model: &Model,
-    Passes { batch, micro_batch, checkpointing }: Passes,
+    Passes { batch, micro_batch, checkpointing, half }: Passes,
     seed: u64,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<ControlFlow<(), (Params, WarmUp)>, EngineError> {
@@ -69,7 +71,8 @@ pub(super) fn warm_up(
     let device = model.g_ema.device();
     let discriminator = read_discriminator(&fresh, &device)
         .map_err(|source| ModelError::Architecture { file: model.path.clone(), source })?;
-    let networks = Networks { generator: generator.clone(), discriminator }.with_checkpointing(checkpointing);
+    let networks = Networks { generator: generator.clone(), discriminator };
+    let networks = networks.with_checkpointing(checkpointing).with_half_precision(half);
     let config = TrainConfig { batch, micro_batch, ..TrainConfig::default() };
     let (own, scale) = (model.g_ema.clone(), scales(&model.g_ema));
     let d = FlatParams::from_host(networks.discriminator.layout(), &fresh, &device);

@@ -73,6 +73,9 @@ pub struct ModelCard {
     /// What passes through the networks take.
     #[serde(skip)]
     pub maps: MapBytes,
+    /// The same in half precision, in families that know it.
+    #[serde(skip)]
+    pub half_maps: MapBytes,
     /// Which networks and optimizer states are in the file.
     pub contents: Vec<&'static str>,
     /// The training script's arguments.

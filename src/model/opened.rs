@@ -205,17 +205,8 @@ impl Model {
             sides: self.generator.sides(),
             generator_parameters: self.g_ema.layout.total(),
             discriminator_parameters: self.gan.as_ref().map(|gan| gan.d.layout.total()),
-            maps: MapBytes {
-                drawn: self.generator.drawing_bytes(&self.g_ema.device()),
-                generator: self.generator.training_bytes(),
-                discriminator: self.gan.as_ref().map(|gan| gan.networks.discriminator.training_bytes()),
-                checkpointed: [
-                    self.generator.checkpointed_bytes(),
-                    self.gan.as_ref().and_then(|gan| gan.networks.discriminator.checkpointed_bytes()),
-                ],
-                looking: looking_bytes(&self.generator, &self.g_ema.device()),
-                at_once: at_once(self.generator.completion().is_some(), &self.g_ema.device()),
-            },
+            maps: self.map_bytes(false),
+            half_maps: self.map_bytes(true),
             contents: [
                 has(c.g_ema.is_some(), "g_ema"),
                 has(c.g.is_some(), "g"),
@@ -228,6 +219,24 @@ impl Model {
             .collect(),
             args: c.args.clone(),
             metadata: c.metadata.clone(),
+        }
+    }
+
+    /// What passes through the networks take, with half precision on or off while they are trained.
+    fn map_bytes(&self, half: bool) -> MapBytes {
+        let device = self.g_ema.device();
+        let generator = self.generator.clone().with_half_precision(half);
+        let discriminator = self.gan.as_ref().map(|gan| gan.networks.discriminator.clone().with_half_precision(half));
+        MapBytes {
+            drawn: generator.drawing_bytes(&device),
+            generator: generator.training_bytes(),
+            discriminator: discriminator.as_ref().map(|discriminator| discriminator.training_bytes()),
+            checkpointed: [
+                generator.checkpointed_bytes(),
+                discriminator.and_then(|discriminator| discriminator.checkpointed_bytes()),
+            ],
+            looking: looking_bytes(&generator, &device),
+            at_once: at_once(generator.completion().is_some(), &device),
         }
     }
 

@@ -53,6 +53,17 @@ pub trait DiscriminatorNetwork: Debug + Send + Sync {
         None
     }
 
+    /// The network with half precision on or off: its largest maps are then stored as `f16`, on devices that know it. `None` in families
+    /// that do not.
+    fn with_half_precision(&self, _half: bool) -> Option<Arc<dyn DiscriminatorNetwork>> {
+        None
+    }
+
+    /// Whether half precision is on.
+    fn is_half_precision(&self) -> bool {
+        false
+    }
+
     /// Factor on the learning rate that suits its parameters: 1 for those of equalised layers (Karras et al. 2018), which have
     /// deviation 1 whatever the layer's size. An Adam step moves every parameter by about the learning rate, so smaller
     /// ones need smaller steps.
@@ -86,6 +97,11 @@ impl Discriminator {
     /// The same network with activation checkpointing on or off, if its family knows it.
     pub fn with_checkpointing(self, checkpointing: bool) -> Self {
         self.0.with_checkpointing(checkpointing).map_or(self, Self)
+    }
+
+    /// The same network with half precision on or off, if its family knows it.
+    pub fn with_half_precision(self, half: bool) -> Self {
+        self.0.with_half_precision(half).map_or(self, Self)
     }
 
     /// Scores `[batch, 1]` without classes.

@@ -6,7 +6,10 @@
 
 use burn::tensor::{Tensor, activation::leaky_relu};
 
-use super::ops::{self, Activation};
+use super::{
+    ops::{self, Activation, HALF_LIMIT},
+    precision::Precision,
+};
 
 /// Slope of the leaky ReLU for negative inputs.
 const LEAKY_SLOPE: f64 = Activation::LEAKY.negative_slope as f64;
@@ -102,9 +105,11 @@ impl Dual<4> {
         Self { value, tangent }
     }
 
-    /// Values clamped to `-limit..=limit`; where they were, nothing moves. No limit leaves everything as it is.
+    /// Values clamped to `-limit..=limit`; where they were, nothing moves. No limit leaves everything as it is, and so does one that
+    /// activations in half precision are within anyway.
     pub fn clamp(self, limit: Option<f32>) -> Self {
-        let Some(limit) = limit else { return self };
+        let is_held = Precision::of(&self.value) == Precision::Half;
+        let Some(limit) = limit.filter(|limit| !is_held || *limit < HALF_LIMIT) else { return self };
         let tangent = self.tangent.map(|t| {
             let outside = self.value.clone().inner().abs().greater_elem(limit);
             t * self.value.clone().inner().ones_like().mask_fill(outside, 0.0)

@@ -108,6 +108,17 @@ pub trait GeneratorNetwork: Debug + Send + Sync {
         None
     }
 
+    /// The network with half precision on or off: its largest maps are then stored as `f16`, on devices that know it. `None` in families
+    /// that do not.
+    fn with_half_precision(&self, _half: bool) -> Option<Arc<dyn GeneratorNetwork>> {
+        None
+    }
+
+    /// Whether half precision is on.
+    fn is_half_precision(&self) -> bool {
+        false
+    }
+
     /// What else a person wants to know of the architecture.
     fn details(&self) -> Details {
         Details::new()
@@ -284,6 +295,14 @@ impl Generator {
     /// The same network with activation checkpointing on or off, if its family knows it.
     pub fn with_checkpointing(self, checkpointing: bool) -> Self {
         match self.network.with_checkpointing(checkpointing) {
+            Some(network) => Self { network, ..self },
+            None => self,
+        }
+    }
+
+    /// The same network with half precision on or off, if its family knows it.
+    pub fn with_half_precision(self, half: bool) -> Self {
+        match self.network.with_half_precision(half) {
             Some(network) => Self { network, ..self },
             None => self,
         }

@@ -19,6 +19,7 @@ pub mod ops;
 pub mod params;
 mod patch_order;
 mod pictures;
+mod precision;
 mod prepared;
 mod style;
 pub mod stylegan2;

@@ -25,7 +25,8 @@ use super::{
 use crate::{
     device::ComputeDevice,
     unlearn::{
-        Auxiliary, Base, Flow, Iteration, LayerShare, Method, Monitor, Outcome, Request, ResumePoint, StateRef, method,
+        Auxiliary, Base, ComputeSettings, Flow, Iteration, LayerShare, Method, Monitor, Outcome, Request, ResumePoint,
+        StateRef, method,
     },
 };
 
@@ -178,7 +179,11 @@ fn compute(
         Ok(job) => job,
         Err(sentence) => return Ok(Err(sentence)),
     };
-    let base = Base::of(&model);
+    let settings = head.values.read::<ComputeSettings>();
+    let base = match settings.and_then(|settings| Base::of(&model).computed(&settings, device)) {
+        Ok(base) => base,
+        Err(sentence) => return Ok(Err(sentence)),
+    };
     let asked =
         Request { base: &base, negatives: &mut negatives, positives: &mut positives, values: &head.values, resume };
     let mut reporter = Reporter { line, broken: None };

@@ -16,6 +16,20 @@ pub enum Checkpointing {
     Off,
 }
 
+/// Whether training stores the maps of the largest sides in half precision, on GPUs that know it: `num_fp16_res` 4 and `conv_clamp` 256 of
+/// NVlabs' stylegan2-ada-pytorch. Half of the memory of most maps; weights, sums and all that is shown are in `f32`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HalfPrecision {
+    /// On graphics cards that know it, and nowhere else.
+    Auto,
+    /// Always; a device that does not know it is refused.
+    On,
+    /// Never: no card was at hand yet to measure what it brings.
+    #[default]
+    Off,
+}
+
 /// Hyperparameters of the adversarial iteration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {

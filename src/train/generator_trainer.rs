@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     adam::{Adam, AdamConfig},
+    finite::finite,
     movable::Movable,
 };
 use crate::networks::{FlatParams, Generator};
@@ -55,6 +56,7 @@ impl GeneratorTrainer {
 
     /// One step along `-gradient` `[parameters]`, `lr_factor` times as long as usual.
     pub fn step(&mut self, gradient: Tensor<1>, lr_factor: f64) {
+        let gradient = finite(gradient, self.generator.is_half_precision());
         let gradient = self.movable.restrict(gradient, &self.g.values);
         self.optim.config.lr = self.lr * lr_factor * self.generator.learning_rate_factor();
         // Decay moves what no gradient does.

@@ -7,6 +7,7 @@ pub mod adam;
 pub mod augment;
 pub mod config;
 pub mod draw;
+mod finite;
 mod generator_trainer;
 pub mod losses;
 pub mod micro_batch;
@@ -23,7 +24,7 @@ pub mod trainer;
 
 pub use adam::Adam;
 pub use augment::Augment;
-pub use config::{Checkpointing, TrainConfig};
+pub use config::{Checkpointing, HalfPrecision, TrainConfig};
 pub use draw::Draw;
 pub use generator_trainer::{GeneratorTrainer, GeneratorTrainerNumbers};
 pub use losses::Losses;

@@ -7,6 +7,7 @@ use super::{
     augment::{Augment, Transform},
     config::TrainConfig,
     draw::Draw,
+    finite::finite,
     losses::Losses,
     movable::Movable,
 };
@@ -66,6 +67,17 @@ impl Networks {
     pub fn with_checkpointing(self, on: bool) -> Self {
         let Self { generator, discriminator } = self;
         Self { generator: generator.with_checkpointing(on), discriminator: discriminator.with_checkpointing(on) }
+    }
+
+    /// The same with half precision on or off, in families that know it.
+    pub fn with_half_precision(self, half: bool) -> Self {
+        let Self { generator, discriminator } = self;
+        Self { generator: generator.with_half_precision(half), discriminator: discriminator.with_half_precision(half) }
+    }
+
+    /// Whether one of them is in half precision.
+    pub fn are_half_precision(&self) -> bool {
+        self.generator.is_half_precision() || self.discriminator.is_half_precision()
     }
 }
 
@@ -202,13 +214,13 @@ impl Trainer {
     pub(super) fn update_discriminator(&mut self, gradient: Tensor<1>) {
         let lr = self.config.lr * self.lr_factor * self.networks.discriminator.learning_rate_factor();
         self.d_optim.config.lr = AdamConfig::lazy(lr, self.config.d_reg_every).lr;
-        self.d_optim.update(&mut self.d.values, gradient);
+        self.d_optim.update(&mut self.d.values, finite(gradient, self.networks.are_half_precision()));
     }
 
     pub(super) fn update_generator(&mut self, gradient: Tensor<1>) {
         let lr = self.config.lr * self.lr_factor * self.networks.generator.learning_rate_factor();
         self.g_optim.config.lr = AdamConfig::lazy(lr, self.config.g_reg_every).lr;
-        let gradient = self.movable.masked(gradient);
+        let gradient = self.movable.masked(finite(gradient, self.networks.are_half_precision()));
         self.g_optim.update(&mut self.g.values, gradient);
     }
 }

@@ -5,16 +5,18 @@ use serde_json::{Map, Value};
 
 use super::{
     chart::Chart,
-    compute::ComputeSettings,
+    compute::{ComputeSettings, uses_half_precision},
     field::Field,
     monitor::{Monitor, Stage, StageRound, State},
     resume::ResumePoint,
     values::Values,
 };
 use crate::{
+    device::ComputeDevice,
     feedback::{CollectSettings, ImagePool},
     model::{Gan, Model},
     networks::{FlatParams, Generator},
+    train::Checkpointing,
 };
 
 /// A way to make a generator forget.
@@ -175,6 +177,18 @@ impl Base {
     pub fn with_checkpointing(self, on: bool) -> Self {
         let gan = self.gan.map(|gan| Gan { networks: gan.networks.with_checkpointing(on), ..gan });
         Self { generator: self.generator.with_checkpointing(on), gan, ..self }
+    }
+
+    /// The same with half precision on or off, in families that know it.
+    pub fn with_half_precision(self, half: bool) -> Self {
+        let gan = self.gan.map(|gan| Gan { networks: gan.networks.with_half_precision(half), ..gan });
+        Self { generator: self.generator.with_half_precision(half), gan, ..self }
+    }
+
+    /// The same as it is computed on a device with these settings; the error is one sentence.
+    pub fn computed(self, settings: &ComputeSettings, device: &ComputeDevice) -> Result<Self, String> {
+        let half = uses_half_precision(settings.half_precision, device)?;
+        Ok(self.with_checkpointing(settings.checkpointing == Checkpointing::On).with_half_precision(half))
     }
 
     /// All that adversarial training needs.

@@ -28,7 +28,7 @@ mod settings;
 mod values;
 
 pub use chart::{Chart, Curve, Meaning};
-pub use compute::{CHECKPOINTING, ComputeSettings};
+pub use compute::{CHECKPOINTING, ComputeSettings, HALF_PRECISION, uses_half_precision};
 pub use field::{Choice, Field, FieldKind};
 pub use mask::LayerShare;
 pub use method::{Base, Ended, Method, MethodError, Needs, Outcome, Plan, Preset, Request, SampleSource, Slider};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     networks::discriminator::BATCH_GROUP,
-    train::{Checkpointing, TrainConfig},
+    train::{Checkpointing, HalfPrecision, TrainConfig},
 };
 
 /// What a person chooses of the [`TrainConfig`].
@@ -32,6 +32,9 @@ pub struct Choices {
     /// Whether blocks are computed again in the backward pass.
     #[serde(default)]
     pub checkpointing: Checkpointing,
+    /// Whether the largest maps are in half precision.
+    #[serde(default)]
+    pub half_precision: HalfPrecision,
 }
 
 /// Which adaptive augmentation a training uses.
@@ -70,6 +73,7 @@ impl Default for Choices {
             noise: true,
             augment: Augmentation::None,
             checkpointing: Checkpointing::Auto,
+            half_precision: HalfPrecision::default(),
         }
     }
 }
@@ -122,6 +126,8 @@ pub struct ChosenChoices {
     pub augment: Option<Augmentation>,
     /// See [`Choices::checkpointing`].
     pub checkpointing: Option<Checkpointing>,
+    /// See [`Choices::half_precision`].
+    pub half_precision: Option<HalfPrecision>,
 }
 
 impl ChosenChoices {
@@ -137,6 +143,7 @@ impl ChosenChoices {
             noise: choices.noise && !self.no_noise,
             augment: self.augment.unwrap_or(choices.augment),
             checkpointing: self.checkpointing.unwrap_or(choices.checkpointing),
+            half_precision: self.half_precision.unwrap_or(choices.half_precision),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     metrics::Labeler,
     model::{Model, ModelError},
     networks::{Architecture, FlatParams, FreshFamily, Generator, NormalSource, Params},
-    train::{Adam, Augment, BatchInputs, Checkpointing, Losses, TrainConfig, Trainer},
+    train::{Adam, Augment, BatchInputs, Checkpointing, HalfPrecision, Losses, TrainConfig, Trainer},
 };
 
 /// Streams of the training's seed.
@@ -137,11 +137,24 @@ impl Scratch {
         Ok(Self { model, trainer, state, card, grown_from, images, order, rng, fidelity: None, last_good: None })
     }
 
+    /// What was chosen of half precision.
+    pub fn half_precision(&self) -> HalfPrecision {
+        self.state.choices.half_precision
+    }
+
+    /// Whether it computes in half precision from now on.
+    pub fn set_half_precision(&mut self, half: bool) {
+        self.trainer.networks = self.trainer.networks.clone().with_half_precision(half);
+    }
+
     /// Lets it compute a batch in parts, and blocks again, where it does not fit into the memory that is free (`free` says how much
     /// that is beside the bytes that it holds already); what is to be said of it, in a sentence. Parts stay what they are when it
     /// is resumed, so that it comes to the same weights.
     pub fn fit_into_memory(&mut self, free: impl FnOnce(u64) -> Option<u64>) -> Option<String> {
-        let (card, choices) = (self.model.card(), &mut self.state.choices);
+        let (mut card, choices) = (self.model.card(), &mut self.state.choices);
+        if self.trainer.networks.are_half_precision() {
+            card.maps = card.half_maps;
+        }
         let parameters = 2 * card.generator_parameters + card.discriminator_parameters.unwrap_or_default();
         let free = free((parameters * size_of::<f32>()) as u64)?;
         let fit = fit(&card, choices, free)?;
@@ -197,11 +210,11 @@ impl Training for Scratch {
     }
 
     fn shown(&self) -> (&Generator, &FlatParams) {
-        (&self.trainer.networks.generator, &self.trainer.g_ema)
+        (&self.model.generator, &self.trainer.g_ema)
     }
 
     fn measure(&mut self, labeler: &Labeler, samples: usize) -> Result<Fidelity, EngineError> {
-        let (generator, weights) = (&self.trainer.networks.generator, &self.trainer.g_ema);
+        let (generator, weights) = (&self.model.generator, &self.trainer.g_ema);
         let fidelity = Fidelity::measure(generator, weights, &self.images, labeler, samples)?;
         Ok(self.fidelity.insert(fidelity).clone())
     }

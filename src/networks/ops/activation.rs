@@ -1,5 +1,9 @@
 //! Which leaky ReLU.
 
+/// What activations stored in half precision are held within, plus and minus, so that no sum overflows: `conv_clamp` of NVlabs'
+/// stylegan2-ada-pytorch.
+pub const HALF_LIMIT: f32 = 256.0;
+
 /// `max(x, negative_slope * x) * gain`: a leaky ReLU and the gain after it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Activation {

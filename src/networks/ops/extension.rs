@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, ExtensionType, Shape, backend_extension};
+use burn::backend::{Backend, DType, ExtensionType, Shape, backend_extension};
 
 use super::activation::Activation;
 use super::adam::AdamStep;
@@ -52,7 +52,7 @@ impl<B: Backend> Twelve<B> {
 #[backend_extension(Cube, Flex, Autodiff, Fusion)]
 pub trait GanOps: Backend {
     /// `conv2d(x, weight)`, `weight: [out, in, kh, kw]`.
-    #[fusion(default)]
+    #[fusion(dtype = x, shape = convolved(x, weight, *stride, *padding))]
     fn conv_forward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -76,8 +76,8 @@ pub trait GanOps: Backend {
     }
 
     /// The gradient of `conv_forward` for a weight of `kernel` (`[kh, kw]`), from its input and
-    /// the gradient of its output.
-    #[fusion(dtype = x, shape = Shape::from([grad[1], x[1], kernel[0], kernel[1]]))]
+    /// the gradient of its output: in `f32`, whatever these are stored in.
+    #[fusion(dtype = DType::F32, shape = Shape::from([grad[1], x[1], kernel[0], kernel[1]]))]
     fn conv_weight_grad(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -146,7 +146,7 @@ pub trait GanOps: Backend {
 
     /// The gradients of `noise_act` for `x`, `scale`, `strength` and `bias`, from its output `y`.
     #[allow(clippy::type_complexity)] // The macro reads the return type; an alias would hide it.
-    #[fusion(meta = |y, _, scale, _, _| (y.clone(), scale.clone(), single(y), channels(y)))]
+    #[fusion(meta = |y, _, scale, _, _| (y.clone(), scale.clone(), single(), channels(y)))]
     fn noise_act_grad(
         y: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -310,12 +310,18 @@ fn resized(images: &Shape, [h, w]: [usize; 2]) -> Shape {
     Shape::from([images[0], images[1], h, w])
 }
 
-/// One value for each channel of these images.
-fn channels(images: &TensorSpec) -> TensorSpec {
-    TensorSpec::new(Shape::from([images.shape[1]]), images.dtype)
+/// The shape of what a convolution makes of these images.
+fn convolved(images: &Shape, weight: &Shape, stride: usize, padding: usize) -> Shape {
+    let side = |axis: usize| (images[axis] + 2 * padding - weight[axis]) / stride + 1;
+    Shape::from([images[0], weight[0], side(2), side(3)])
 }
 
-/// One value of the same kind.
-fn single(images: &TensorSpec) -> TensorSpec {
-    TensorSpec::new(Shape::from([1]), images.dtype)
+/// One value for each channel of these images, in `f32`.
+fn channels(images: &TensorSpec) -> TensorSpec {
+    TensorSpec::new(Shape::from([images.shape[1]]), DType::F32)
+}
+
+/// One value, in `f32`.
+fn single() -> TensorSpec {
+    TensorSpec::new(Shape::from([1]), DType::F32)
 }

@@ -16,8 +16,8 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Autodiff, Backend, BackendTensor, Cube, DispatchKindConversion, DispatchTensor, DispatchTensorKind, Flex, Shape,
-    TensorMetadata,
+    Autodiff, Backend, BackendTensor, Cube, DType, DispatchKindConversion, DispatchTensor, DispatchTensorKind, Flex,
+    Shape, TensorMetadata,
 };
 use burn::tensor::Tensor;
 
@@ -167,10 +167,10 @@ where
     let token = B::float_empty(Shape::from([1]), &first.device(), first.dtype().into());
     let start = FloatTensor::<Graph<B>>::new(token.clone());
     Some(inputs.fold(start, |previous, (place, input)| {
-        let shape = input.shape();
+        let like = (input.shape(), input.dtype());
         let prep = Backward::<B, 2>::prepare::<NoCheckpointing>(Gate, [previous.node(), input.node()]);
         match prep.compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((call.clone(), place, shape), token.clone()),
+            OpsKind::Tracked(prep) => prep.finish((call.clone(), place, like), token.clone()),
             OpsKind::UnTracked(prep) => prep.finish(token.clone()),
         }
     }))
@@ -184,16 +184,16 @@ impl<B: Backend> Backward<B, 2> for Gate
 where
     AnyTensor: DispatchKindConversion<B>,
 {
-    /// The call, the input's place and shape.
-    type State = (Arc<Call>, usize, Shape);
+    /// The call, the input's place, its shape and what it is stored in.
+    type State = (Arc<Call>, usize, (Shape, DType));
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (call, place, shape) = ops.state;
+        let (call, place, (shape, dtype)) = ops.state;
         let token = grads.consume::<B>(&ops.node);
         let [previous, input] = ops.parents;
         if let Some(node) = input {
             let gradient = call.take(place).and_then(from_any::<B>);
-            let gradient = gradient.unwrap_or_else(|| B::float_zeros(shape, &token.device(), token.dtype().into()));
+            let gradient = gradient.unwrap_or_else(|| B::float_zeros(shape, &token.device(), dtype.into()));
             grads.register::<B>(node.id, gradient);
         }
         if let Some(node) = previous {

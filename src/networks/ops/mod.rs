@@ -1,11 +1,13 @@
 //! The tensor operations GANs spend their time in, as one Burn backend extension.
 //!
-//! In: `f32` tensors `[batch, channels, height, width]` on any device of the crate. Out: the same.
+//! In: images `[batch, channels, height, width]` on any device of the crate, in `f32`, on GPUs also in `f16`, and parameters in `f32`. Out: images
+//! stored as those that came in; gradients of parameters in `f32`. Everything is computed in `f32`. Activations that are stored in
+//! `f16` are held within [`HALF_LIMIT`].
 //! Every function works on plain and on autodiff devices; gradients are first order, and each is
 //! computed only for the inputs that ask for it.
 //!
 //! - `extension` declares the operations and where each backend finds its implementation;
-//! - `composite` spells them with ordinary Burn operations: what tests compare with, and what GPUs do with other numbers than `f32`;
+//! - `composite` spells them with ordinary Burn operations: what tests compare with, and what GPUs do with tensors that have no values;
 //! - `autodiff` holds the backward passes, the same for every backend;
 //! - `function` makes nodes of that graph out of functions of several tensors with a backward pass of their own;
 //! - `flex` holds the CPU kernels, `cube` those of GPUs;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Int, Tensor};
 
-pub use activation::Activation;
+pub use activation::{Activation, HALF_LIMIT};
 pub use adam::AdamStep;
 pub use extension::{GanOps, Twelve};
 pub use filtered::{FilteredActivation, Fir2d, Lowpass};

@@ -15,6 +15,7 @@ use crate::networks::{
     block::{self, Entering},
     flat::ParamId,
     params::ShapeReader,
+    precision::Precision,
     style::{EqualLinear, Mapping, id},
 };
 
@@ -112,6 +113,8 @@ pub struct Discriminator {
     mapping: Option<Mapping>,
     /// Whether blocks are computed again in the backward pass.
     checkpointing: bool,
+    /// Whether the largest blocks are in half precision.
+    half: bool,
 }
 
 impl Discriminator {
@@ -151,34 +154,49 @@ impl Discriminator {
             return Err(shapes.misfit("final_linear.1.weight", fits));
         }
         shapes.finish()?;
-        let checkpointing = false;
-        Ok(Self { layout, from_rgb, blocks, stddev, final_conv, final_linear, score, mapping, checkpointing })
+        let [checkpointing, half] = [false; 2];
+        Ok(Self { layout, from_rgb, blocks, stddev, final_conv, final_linear, score, mapping, checkpointing, half })
     }
 }
 
 impl Discriminator {
-    /// Values of an image and what becomes of its colours.
+    /// Bytes of an image and of what becomes of its colours.
     fn colours(&self) -> usize {
-        (self.from_rgb.conv.inputs + self.from_rgb.conv.outputs) * self.resolution() * self.resolution()
+        let channels = self.from_rgb.conv.inputs + self.from_rgb.conv.outputs;
+        channels * self.resolution() * self.resolution() * self.precision(0).bytes()
     }
 
-    /// Of each block, how many values of one image enter it, and how many it keeps: what its first convolution gives, that blurred, and
+    /// What a block, counted from the largest, stores maps in.
+    fn precision(&self, block: usize) -> Precision {
+        Precision::of_block(self.half && block < self.blocks.len(), block)
+    }
+
+    /// Of each block, how many bytes of one image enter it, and how many it keeps: what its first convolution gives, that blurred, and
     /// at half the side what the shortcut takes, what the second convolution gives, and the sum, which the next block takes.
     fn maps_of_blocks(&self) -> impl Iterator<Item = (usize, usize)> {
         let mut side = self.resolution();
-        self.blocks.iter().map(move |block| {
+        self.blocks.iter().enumerate().map(move |(n, block)| {
             let (plane, inputs) = (side * side, block.conv1.conv.inputs);
             side /= 2;
             let within =
                 (block.conv1.conv.outputs + inputs) * plane + (inputs + 2 * block.conv2.conv.outputs) * plane / 4;
-            (inputs * plane, within)
+            // What enters comes from the block before.
+            let before = self.precision(n.saturating_sub(1));
+            (inputs * plane * before.bytes(), within * self.precision(n).bytes())
         })
     }
 
-    /// A block's result.
-    fn through(&self, p: &Leaves, x: Dual<4>, f: impl Fn(&Leaves, Dual<4>) -> Dual<4> + Send + 'static) -> Dual<4> {
-        let entering = Entering { maps: [x], latents: [] };
-        let [x] = block::run(p, entering, self.checkpointing, move |p, Entering { maps: [x], .. }| [f(p, x)]);
+    /// The result of a block, counted from the largest, of what is stored in its precision.
+    fn through(
+        &self,
+        (p, block): (&Leaves, usize),
+        x: Dual<4>,
+        f: impl Fn(&Leaves, Dual<4>) -> Dual<4> + Send + 'static,
+    ) -> Dual<4> {
+        let (entering, precision) = (Entering { maps: [x], latents: [] }, self.precision(block));
+        let [x] = block::run(p, entering, self.checkpointing, move |p, Entering { maps: [x], .. }| {
+            [f(p, precision.store(x))]
+        });
         x
     }
 }
@@ -205,13 +223,13 @@ impl DiscriminatorNetwork for Discriminator {
     }
 
     fn training_bytes(&self) -> usize {
-        (self.colours() + self.maps_of_blocks().map(|(_, within)| within).sum::<usize>()) * size_of::<f32>()
+        self.colours() + self.maps_of_blocks().map(|(_, within)| within).sum::<usize>()
     }
 
     /// The colours are part of the first block, which only the image enters.
     fn checkpointed_bytes(&self) -> Option<CheckpointedBytes> {
         let plane = self.resolution() * self.resolution();
-        let mut kept = self.from_rgb.conv.inputs * plane;
+        let mut kept = self.from_rgb.conv.inputs * plane * size_of::<f32>();
         let mut block = 0;
         for (n, (entering, within)) in self.maps_of_blocks().enumerate() {
             match n {
@@ -219,7 +237,7 @@ impl DiscriminatorNetwork for Discriminator {
                 _ => (kept, block) = (kept + entering, block.max(within)),
             }
         }
-        Some(CheckpointedBytes { kept: kept * size_of::<f32>(), block: block * size_of::<f32>() })
+        Some(CheckpointedBytes { kept, block })
     }
 
     fn batch_group(&self, batch: usize) -> usize {
@@ -242,12 +260,22 @@ impl DiscriminatorNetwork for Discriminator {
     fn trunk(&self, p: &Leaves, images: Dual<4>) -> Dual<4> {
         let Some((first, blocks)) = self.blocks.split_first() else { return self.from_rgb.forward(p, images) };
         let (from_rgb, first) = (self.from_rgb.clone(), first.clone());
-        let x = self.through(p, images, move |p, images| first.forward(p, from_rgb.forward(p, images)));
-        blocks.iter().cloned().fold(x, |x, block| self.through(p, x, move |p, x| block.forward(p, x)))
+        let x = self.through((p, 0), images, move |p, images| first.forward(p, from_rgb.forward(p, images)));
+        let blocks = blocks.iter().cloned().enumerate();
+        let x = blocks.fold(x, |x, (n, block)| self.through((p, n + 1), x, move |p, x| block.forward(p, x)));
+        Precision::Single.store(x)
     }
 
     fn with_checkpointing(&self, checkpointing: bool) -> Option<Arc<dyn DiscriminatorNetwork>> {
         Some(Arc::new(Self { checkpointing, ..self.clone() }))
+    }
+
+    fn with_half_precision(&self, half: bool) -> Option<Arc<dyn DiscriminatorNetwork>> {
+        Some(Arc::new(Self { half, ..self.clone() }))
+    }
+
+    fn is_half_precision(&self) -> bool {
+        self.half
     }
 
     fn maps(&self, p: &Leaves, images: Dual<4>, sides: &[usize]) -> Vec<Tensor<4>> {

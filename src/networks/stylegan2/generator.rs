@@ -20,7 +20,9 @@ use crate::networks::{
     Params,
     block::{self, Entering},
     flat::{ParamId, to_vec},
+    ops::HALF_LIMIT,
     params::ShapeReader,
+    precision::Precision,
     style::{self, Mapping, WAvg, id},
 };
 
@@ -117,7 +119,11 @@ impl ToRgb {
 
     fn forward(&self, p: &Leaves, x: Dual<4>, w: Dual<2>, skip: Option<Dual<4>>) -> Dual<4> {
         let bias = p.get(self.bias, [1, self.conv.outputs, 1, 1]);
-        let rgb = self.conv.forward(p, x, w).0.plus_constant(bias).clamp(self.clamp);
+        let limit = match Precision::of(&x.value) {
+            Precision::Half => Some(self.clamp.map_or(HALF_LIMIT, |clamp| clamp.min(HALF_LIMIT))),
+            Precision::Single => self.clamp,
+        };
+        let rgb = Precision::Single.store(self.conv.forward(p, x, w).0).plus_constant(bias).clamp(limit);
         match (&self.upsample, skip) {
             (Some(up), Some(skip)) => rgb.plus(up.forward(skip)),
             _ => rgb,
@@ -134,16 +140,17 @@ struct Block {
 }
 
 impl Block {
-    /// Maps and image so far, at half the side, to those at this side; `watch` sees what each convolution (0 and 1) gives.
+    /// Maps and image so far, at half the side, to those at this side, of which the maps are stored in `precision`; `watch` sees what
+    /// each convolution (0 and 1) gives.
     fn forward(
         &self,
         p: &Leaves,
         [x, image]: [Dual<4>; 2],
         [first, second, colours]: [Dual<2>; 3],
         [first_noise, second_noise]: [Option<Tensor<4>>; 2],
-        mut watch: impl FnMut(usize, &Dual<4>),
+        (precision, mut watch): (Precision, impl FnMut(usize, &Dual<4>)),
     ) -> [Dual<4>; 2] {
-        let x = self.up.forward(p, x, first, first_noise);
+        let x = self.up.forward(p, precision.store(x), first, first_noise);
         watch(0, &x);
         let x = self.second.forward(p, x, second, second_noise);
         watch(1, &x);
@@ -167,6 +174,8 @@ pub struct Generator {
     noises: Vec<Tensor<4>>,
     /// Whether blocks are computed again in the backward pass.
     checkpointing: bool,
+    /// Whether the largest blocks are in half precision.
+    half: bool,
 }
 
 impl Generator {
@@ -230,6 +239,7 @@ impl Generator {
             blocks,
             noises,
             checkpointing: false,
+            half: false,
         })
     }
 
@@ -250,18 +260,25 @@ impl Generator {
         (latents, [0, 1].map(|layer| self.noise_of(noise, first + layer)))
     }
 
-    /// Of each side, how many values of one sample enter its layers (maps and image so far), and how many they keep: two convolutions and
+    /// What a block (from 0) stores maps in.
+    fn precision(&self, block: usize) -> Precision {
+        Precision::of_block(self.half, self.blocks.len() - 1 - block)
+    }
+
+    /// Of each side, how many bytes of one sample enter its layers (maps and image so far), and how many they keep: two convolutions and
     /// the colours, the first of which takes maps of half the side. They keep what they take, scaled, and what the convolutions give,
     /// before and after the noise and the activation.
     fn maps_of_sides(&self) -> impl Iterator<Item = (usize, usize)> {
         let (mut inputs, colours) = (self.input_channels, self.to_rgb1.conv.outputs);
-        self.channels().into_iter().zip(self.sides()).map(move |(channels, side)| {
-            let (from, first) = (std::mem::replace(&mut inputs, channels), side == 4);
+        let mut entering = Precision::Single;
+        self.channels().into_iter().zip(self.sides()).enumerate().map(move |(n, (channels, side))| {
+            let from = std::mem::replace(&mut inputs, channels);
             let plane = side * side;
-            match first {
-                true => (0, (from + 3 * channels) * plane),
-                false => ((from + colours) * plane / 4, from * plane / 4 + 6 * channels * plane),
-            }
+            let Some(block) = n.checked_sub(1) else { return (0, (from + 3 * channels) * plane * size_of::<f32>()) };
+            let precision = self.precision(block);
+            let before = std::mem::replace(&mut entering, precision);
+            let enters = from * before.bytes() + colours * size_of::<f32>();
+            (enters * plane / 4, (from * plane / 4 + 6 * channels * plane) * precision.bytes())
         })
     }
 
@@ -315,7 +332,7 @@ impl GeneratorNetwork for Generator {
     }
 
     fn training_bytes(&self) -> usize {
-        self.maps_of_sides().map(|(_, within)| within).sum::<usize>() * size_of::<f32>()
+        self.maps_of_sides().map(|(_, within)| within).sum()
     }
 
     fn checkpointed_bytes(&self) -> Option<CheckpointedBytes> {
@@ -326,7 +343,7 @@ impl GeneratorNetwork for Generator {
                 _ => (kept, block) = (kept + entering, block.max(within)),
             }
         }
-        Some(CheckpointedBytes { kept: kept * size_of::<f32>(), block: block * size_of::<f32>() })
+        Some(CheckpointedBytes { kept, block })
     }
 
     /// Depth of the mapping network; whether truncation is centred on a running mean of `w` from the training; what
@@ -378,9 +395,10 @@ impl GeneratorNetwork for Generator {
         let [mut x, mut image] = self.start(p, ws, noise);
         for (n, block) in self.blocks.iter().enumerate() {
             let ((latents, noises), block) = (self.beside(n, ws, noise), block.clone());
+            let precision = self.precision(n);
             let entering = Entering { maps: [x, image], latents };
             [x, image] = block::run(p, entering, self.checkpointing, move |p, Entering { maps, latents }| {
-                block.forward(p, maps, latents, noises.clone(), |_, _| {})
+                block.forward(p, maps, latents, noises.clone(), (precision, |_, _| {}))
             });
         }
         image
@@ -390,14 +408,23 @@ impl GeneratorNetwork for Generator {
         Some(Arc::new(Self { checkpointing, ..self.clone() }))
     }
 
+    fn with_half_precision(&self, half: bool) -> Option<Arc<dyn GeneratorNetwork>> {
+        Some(Arc::new(Self { half, ..self.clone() }))
+    }
+
+    fn is_half_precision(&self) -> bool {
+        self.half
+    }
+
     fn maps(&self, p: &Leaves, ws: &[Dual<2>]) -> Vec<(String, Tensor<4>)> {
         let [mut x, mut image] = self.start(p, ws, &Noise::Constant);
         let mut maps = vec![("conv1".to_owned(), x.value.clone())];
         for (n, block) in self.blocks.iter().enumerate() {
             let (latents, noises) = self.beside(n, ws, &Noise::Constant);
-            [x, image] = block.forward(p, [x, image], latents, noises, |layer, x| {
+            let watch = |layer: usize, x: &Dual<4>| {
                 maps.push((format!("convs.{}", 2 * n + layer), x.value.clone()));
-            });
+            };
+            [x, image] = block.forward(p, [x, image], latents, noises, (Precision::Single, watch));
         }
         maps
     }

@@ -2,6 +2,10 @@
 //!
 //! The style scales the activations instead of the weights and the demodulation scales the output: equal to
 //! modulated weights, and one ordinary convolution for the whole batch instead of a grouped one.
+//!
+//! Where maps are in half precision, weights and styles are first divided by their largest values, so that nothing overflows before the
+//! demodulation: that takes any factor out again, so neither result nor gradients depend on these, which are constants therefore
+//! (stylegan2-ada-pytorch differentiates them, to the same effect).
 
 use burn::tensor::Tensor;
 
@@ -11,10 +15,13 @@ use crate::networks::{
     flat::WeightId,
     ops::{self, MemoryOrder},
     params::ShapeReader,
+    precision::Precision,
     style::{EqualLinear, weight_id},
 };
 
 const DEMODULATION_EPS: f64 = 1e-8;
+/// What largest values are at least, before something is divided by them.
+const LEAST: f64 = 1e-12;
 
 /// Convolution whose input channels are scaled by an affine map of the latent, with optional demodulation and 2x
 /// upsampling (transposed convolution, then blur).
@@ -73,6 +80,8 @@ impl ModulatedConv2d {
         let shape = [self.outputs, self.inputs, self.kernel, self.kernel];
         let weight = p.derived(self.weight.id(), 0, || p.weight(self.weight, shape, |weight: Tensor<4>| weight));
         let style = self.modulation.forward(p, w);
+        let normalises = self.demodulate && Precision::of(&x.value) == Precision::Half;
+        let (weight, style) = if normalises { (self.normalised(weight), normalised(style)) } else { (weight, style) };
         let x = x.scale_channels(style.clone());
         let out = match &self.blur {
             Some(blur) => {
@@ -85,7 +94,20 @@ impl ModulatedConv2d {
             true => self.energy_in_order(weight),
             false => energy(weight),
         };
-        (out, self.demodulate.then(|| demodulation(p.derived(self.weight.id(), 1, energy), style)))
+        let energy = || if normalises { energy() } else { p.derived(self.weight.id(), 1, energy) };
+        (out, self.demodulate.then(|| demodulation(energy(), style)))
+    }
+
+    /// The weight, each output's divided by its largest value and by the root of how many there are.
+    fn normalised(&self, weight: Tensor<4>) -> Tensor<4> {
+        let taps = self.inputs * self.kernel * self.kernel;
+        let constant = weight.clone().detach();
+        // Views that follow the order in memory.
+        let largest = match self.blur {
+            Some(_) => constant.permute([1, 2, 3, 0]).reshape([taps, self.outputs]).max_abs_dim(0),
+            None => constant.permute([0, 2, 3, 1]).reshape([self.outputs, taps]).max_abs_dim(1),
+        };
+        weight / (largest.clamp_min(LEAST) * (taps as f64).sqrt()).reshape([self.outputs, 1, 1, 1])
     }
 
     /// [`energy`], with views of the weight that follow its order in memory.
@@ -102,6 +124,12 @@ impl ModulatedConv2d {
             }
         }
     }
+}
+
+/// Styles, each sample's divided by its largest value.
+fn normalised(style: Dual<2>) -> Dual<2> {
+    let largest = style.value.clone().detach().max_abs_dim(1).clamp_min(LEAST);
+    style.linear(|style| style / largest.clone())
 }
 
 /// The sum over taps of `weight^2`, `[inputs, outputs]`.

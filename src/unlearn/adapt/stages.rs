@@ -47,7 +47,9 @@ fn ewc(gan: &Gan, settings: &AdaptSettings, rng: &mut NormalSource) -> Option<Ew
     let TrainConfig { mixing, random_noise, .. } = settings.adapt.train;
     let samples = settings.fisher_samples;
     let draw = Draw::random(&gan.networks.generator, samples, mixing, random_noise, rng, &device);
-    let fisher = fisher_diagonal(&gan.networks, &gan.g_ema, &gan.d, &draw);
+    // Squares of small gradients would vanish in half precision.
+    let networks = gan.networks.clone().with_half_precision(false);
+    let fisher = fisher_diagonal(&networks, &gan.g_ema, &gan.d, &draw);
     Some(Ewc { lambda: settings.ewc_lambda, fisher, anchor: gan.g_ema.values.clone() })
 }
 

@@ -1,4 +1,4 @@
-//! Resampling of planes, in one launch, with what stands before and after it in a filtered activation.
+//! Resampling of planes, in one launch, with what stands before and after it in a filtered activation: in `f32`, whatever planes are stored in.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::TensorData;
@@ -7,7 +7,7 @@ use burn_cubecl::cubecl::{self, prelude::*, std::FastDivmod};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::image::{Image, address_type, elementwise, spread};
+use super::image::{Image, address_type, element, elementwise, spread};
 use super::pointwise::by_slope;
 use crate::networks::ops::filtered::{Fir2d, Lowpass};
 use crate::networks::ops::{Activation, Fir};
@@ -95,14 +95,14 @@ impl Axis {
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)] // A launch has no other way to take them.
-fn fir_kernel<N: Size>(
-    x: &[Vector<f32, N>],
-    y: &mut [Vector<f32, N>],
+fn fir_kernel<F: Float, N: Size>(
+    x: &[Vector<F, N>],
+    y: &mut [Vector<F, N>],
     taps: Sequence<f32>,
     table: ComptimeOption<&[f32]>,
     scale: ComptimeOption<&[f32]>,
     bias: ComptimeOption<&[f32]>,
-    gate: ComptimeOption<&[Vector<f32, N>]>,
+    gate: ComptimeOption<&[Vector<F, N>]>,
     results: Results,
     axis_y: Axis,
     axis_x: Axis,
@@ -115,6 +115,7 @@ fn fir_kernel<N: Size>(
     #[comptime] affine: bool,
     #[comptime] tabled: bool,
     #[comptime] ending: Ending,
+    #[define(F)] _element: ElemType,
 ) {
     // Which tap meets which pixel is known late, so taps must be found by their number.
     let mut shared = Shared::<[f32]>::new_slice(comptime!(taps.len()));
@@ -155,7 +156,7 @@ fn fir_kernel<N: Size>(
                 let tap_x = first_x.tap + met_x * comptime!(steps.up[1] as u32);
                 let pixel_x = first_x.pixel + met_x as i32;
                 if tap_x < comptime!(steps.taps[1] as u32) && pixel_x >= 0 && pixel_x < axis_x.len {
-                    let value = x[(line + pixel_x as usize) * across + inner];
+                    let value = Vector::<f32, N>::cast_from(x[(line + pixel_x as usize) * across + inner]);
                     let value = if comptime!(affine) { value * factor + offset } else { value };
                     let tap = if comptime!(tabled) {
                         table.unwrap()[(tap_y * comptime!(steps.taps[1] as u32) + tap_x) as usize]
@@ -173,18 +174,21 @@ fn fir_kernel<N: Size>(
         }
     }
     match comptime!(ending) {
-        Ending::Nothing => y[ABSOLUTE_POS] = sum,
+        Ending::Nothing => y[ABSOLUTE_POS] = Vector::cast_from(sum),
         Ending::Activate => {
             let z = by_slope::<N>(sum, sum, negative, positive);
             let (low, high) = (Vector::<f32, N>::new(-clamp), Vector::<f32, N>::new(clamp));
-            y[ABSOLUTE_POS] = select_many(z.less_than(&low), low, select_many(z.greater_than(&high), high, z));
+            let held = select_many(z.less_than(&low), low, select_many(z.greater_than(&high), high, z));
+            y[ABSOLUTE_POS] = Vector::cast_from(held);
         }
         Ending::Gate => {
             let z = by_slope::<N>(sum, sum, negative, positive);
-            let slope = by_slope::<N>(sum, gate.unwrap()[ABSOLUTE_POS], negative, positive);
+            let gate = Vector::<f32, N>::cast_from(gate.unwrap()[ABSOLUTE_POS]);
+            let slope = by_slope::<N>(sum, gate, negative, positive);
             let zero = Vector::<f32, N>::zeroed();
             let below = select_many(z.greater_than(&Vector::<f32, N>::new(clamp)), zero, slope);
-            y[ABSOLUTE_POS] = select_many(z.less_than(&Vector::<f32, N>::new(-clamp)), zero, below);
+            let moved = select_many(z.less_than(&Vector::<f32, N>::new(-clamp)), zero, below);
+            y[ABSOLUTE_POS] = Vector::cast_from(moved);
         }
     }
 }
@@ -256,6 +260,7 @@ impl Pass {
                 is_affine,
                 tabled,
                 ending,
+                element(&x.tensor),
             );
         }
         y

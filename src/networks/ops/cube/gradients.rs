@@ -1,27 +1,29 @@
 //! Gradients of the pointwise operations: one launch writes the image's gradient and what the parts of each plane add up to, a second one
-//! the sums. Nothing as large as an image lies in between.
+//! the sums. Nothing as large as an image lies in between, and sums are in `f32`, whatever images are stored in.
 
 use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::image::{Image, address_type, empty, over, spread};
-use super::pointwise::{by_slope, noise_step};
+use super::image::{Image, address_type, element, empty, over, spread};
+use super::pointwise::{by_slope_held, noise_step};
 use super::sums::{Columns, Plan, Work, layer_sums, sum_to};
 use crate::networks::ops::Activation;
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)] // A launch has no other way to take them.
-fn bias_act_grad_kernel<N: Size>(
-    y: &[Vector<f32, N>],
-    grad: &[Vector<f32, N>],
-    dx: &mut [Vector<f32, N>],
+fn bias_act_grad_kernel<F: Float, N: Size>(
+    y: &[Vector<F, N>],
+    grad: &[Vector<F, N>],
+    dx: &mut [Vector<F, N>],
     partial: &mut [f32],
     work: Work,
     negative: f32,
     positive: f32,
     #[comptime] columns: Columns,
     #[comptime] channels_last: bool,
+    #[comptime] half: bool,
+    #[define(F)] _element: ElemType,
 ) {
     if CUBE_POS >= work.cubes {
         terminate!();
@@ -31,8 +33,9 @@ fn bias_act_grad_kernel<N: Size>(
     let mut row = share.start;
     while row < share.end {
         let at = work.position(&share, row);
-        let dz = by_slope::<N>(y[at], grad[at], negative, positive);
-        dx[at] = dz;
+        let (y, grad) = (Vector::<f32, N>::cast_from(y[at]), Vector::<f32, N>::cast_from(grad[at]));
+        let dz = by_slope_held::<N>(y, grad, negative, positive, half);
+        dx[at] = Vector::cast_from(dz);
         sum += dz;
         row += share.high;
     }
@@ -65,6 +68,8 @@ pub fn bias_act_grad(y: CubeTensor, grad: CubeTensor, act: Activation) -> (CubeT
             act.factor(true),
             plan.columns,
             y.channels_last(),
+            y.is_half(),
+            element(&y.tensor),
         );
     }
     (dx, sum_to(partial, &[c]))
@@ -72,17 +77,18 @@ pub fn bias_act_grad(y: CubeTensor, grad: CubeTensor, act: Activation) -> (CubeT
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)] // As above.
-fn scale_grad_kernel<N: Size>(
-    x: &[Vector<f32, N>],
+fn scale_grad_kernel<F: Float, N: Size>(
+    x: &[Vector<F, N>],
     s: &[f32],
-    grad: &[Vector<f32, N>],
-    dx: &mut [Vector<f32, N>],
+    grad: &[Vector<F, N>],
+    dx: &mut [Vector<F, N>],
     partial: &mut [f32],
     work: Work,
     region: usize,
     #[comptime] columns: Columns,
     #[comptime] channels_last: bool,
     #[comptime] with_bias: bool,
+    #[define(F)] _element: ElemType,
 ) {
     if CUBE_POS >= work.cubes {
         terminate!();
@@ -95,9 +101,9 @@ fn scale_grad_kernel<N: Size>(
         let mut row = share.start;
         while row < share.end {
             let at = work.position(&share, row);
-            let dz = grad[at];
-            dx[at] = dz * s;
-            sum += dz * x[at];
+            let dz = Vector::<f32, N>::cast_from(grad[at]);
+            sum += dz * Vector::<f32, N>::cast_from(x[at]);
+            dx[at] = Vector::cast_from(dz * s);
             bias += dz;
             row += share.high;
         }
@@ -143,6 +149,7 @@ pub fn scaled(x: CubeTensor, s: CubeTensor, grad: CubeTensor, with_bias: bool) -
             plan.columns,
             x.channels_last(),
             with_bias,
+            element(&x.tensor),
         );
     }
     (dx, partial)
@@ -150,13 +157,13 @@ pub fn scaled(x: CubeTensor, s: CubeTensor, grad: CubeTensor, with_bias: bool) -
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)] // As above.
-fn noise_act_grad_kernel<N: Size>(
-    y: &[Vector<f32, N>],
-    x: &[Vector<f32, N>],
+fn noise_act_grad_kernel<F: Float, N: Size>(
+    y: &[Vector<F, N>],
+    x: &[Vector<F, N>],
     s: &[f32],
     noise: &[f32],
-    grad: &[Vector<f32, N>],
-    dx: &mut [Vector<f32, N>],
+    grad: &[Vector<F, N>],
+    dx: &mut [Vector<F, N>],
     partial: &mut [f32],
     work: Work,
     region: usize,
@@ -166,6 +173,8 @@ fn noise_act_grad_kernel<N: Size>(
     positive: f32,
     #[comptime] columns: Columns,
     #[comptime] channels_last: bool,
+    #[comptime] half: bool,
+    #[define(F)] _element: ElemType,
 ) {
     if CUBE_POS >= work.cubes {
         terminate!();
@@ -181,9 +190,10 @@ fn noise_act_grad_kernel<N: Size>(
         let mut row = share.start;
         while row < share.end {
             let at = work.position(&share, row);
-            let dz = by_slope::<N>(y[at], grad[at], negative, positive);
-            dx[at] = dz * s;
-            to_scale += dz * x[at];
+            let (y, grad) = (Vector::<f32, N>::cast_from(y[at]), Vector::<f32, N>::cast_from(grad[at]));
+            let dz = by_slope_held::<N>(y, grad, negative, positive, half);
+            dx[at] = Vector::cast_from(dz * s);
+            to_scale += dz * Vector::<f32, N>::cast_from(x[at]);
             to_bias += dz;
             let pixel = if comptime!(channels_last) { row } else { row * N::value() };
             to_strength += dz * spread::<N>(noise, first + pixel, comptime!(!channels_last));
@@ -238,6 +248,8 @@ pub fn noise_act_grad(
             act.factor(true),
             plan.columns,
             y.channels_last(),
+            y.is_half(),
+            element(&y.tensor),
         );
     }
     let [dscale, dbias, dstrength] = layer_sums(partial, [n, c]);

@@ -1,7 +1,7 @@
 //! How an image tensor lies in memory. Burn's convolutions give channels last, everything else channels first; the kernels take both, so
 //! that nothing is copied merely to be in the other order.
 
-use burn::backend::{Shape, TensorMetadata};
+use burn::backend::{DType, Shape, TensorMetadata};
 use burn_cubecl::cubecl::{self, calculate_cube_count_elemwise, prelude::*, std::FastDivmod};
 use burn_cubecl::kernel::{into_contiguous, untile};
 use burn_cubecl::ops::{permute_nchw_to_nhwc, permute_nhwc_to_nchw};
@@ -43,7 +43,7 @@ impl Image {
             Order::ChannelsFirst => [n, c, h, w],
             Order::ChannelsLast => [n, h, w, c],
         };
-        let tensor = empty(x, &shape);
+        let tensor = empty_of(x, &shape, x.dtype);
         match self.order {
             Order::ChannelsFirst => tensor,
             Order::ChannelsLast => permute_nhwc_to_nchw(tensor),
@@ -58,6 +58,11 @@ impl Image {
 
     pub fn channels_last(&self) -> bool {
         self.order == Order::ChannelsLast
+    }
+
+    /// Whether it is stored in half precision.
+    pub fn is_half(&self) -> bool {
+        self.tensor.dtype == DType::F16
     }
 
     /// How many values a unit takes at a time: neighbours in memory that are of one plane, or of one pixel.
@@ -94,11 +99,20 @@ pub fn over(input: &CubeTensor, position: usize, new: impl FnOnce() -> CubeTenso
     (output.clone(), output.into_buffer_arg())
 }
 
-/// An uninitialised tensor of `shape` on the device of `x`.
+/// An uninitialised tensor of `shape`, in `f32`, on the device of `x`.
 pub fn empty(x: &CubeTensor, shape: &[usize]) -> CubeTensor {
+    empty_of(x, shape, DType::F32)
+}
+
+fn empty_of(x: &CubeTensor, shape: &[usize], dtype: DType) -> CubeTensor {
     let shape = Shape::from(shape);
-    let handle = x.client.empty(shape.num_elements() * x.dtype.size());
-    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), shape, handle, x.dtype)
+    let handle = x.client.empty(shape.num_elements() * dtype.size());
+    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), shape, handle, dtype)
+}
+
+/// What the values of an image are, for kernels that take both.
+pub fn element(x: &CubeTensor) -> ElemType {
+    if x.dtype == DType::F16 { half::f16::elem_type_native() } else { f32::elem_type_native() }
 }
 
 /// The largest vector of `f32` that the device likes to read and that divides `len`.

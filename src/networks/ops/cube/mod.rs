@@ -1,13 +1,15 @@
 //! The operations as kernels for every GPU that Burn knows (CubeCL compiles them for Vulkan, Metal, DirectX 12, WebGPU and CUDA).
 //!
-//! In and out: tensors of a cube backend. Each operation is one launch, or two where there are sums; what has no values, or others than
-//! `f32`, goes to the composites. Convolutions are Burn's own, which measures several ways of computing each and takes the quickest.
+//! In and out: tensors of a cube backend, images in `f32` or `f16`, parameters and their gradients in `f32`. Each operation is one launch, or
+//! two where there are sums; what has no values, or others, goes to the composites.
 //!
 //! - `image`: how tensors lie in memory; `sums`: sums over planes, always in one order;
+//! - `convolution`: which of Burn's convolutions;
 //! - `fir`, `pointwise`, `gradients`, `filtered`, `vectors`, `parameters`: the kernels.
 //!
 //! Imports Burn, CubeCL, and the plain data and composites of `ops`.
 
+mod convolution;
 mod filtered;
 mod fir;
 mod gradients;
@@ -19,11 +21,9 @@ mod vectors;
 
 use std::sync::Arc;
 
+use burn::backend::DType;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{DType, Shape};
-use burn::tensor::ops::ConvOptions;
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_weight_backward};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
@@ -34,53 +34,55 @@ use super::extension::{GanOps, Twelve};
 use super::filtered::FilteredActivation;
 use super::fir::Fir;
 use super::parameters::{Parts, Run};
+use convolution::Steps;
 
-/// Whether the kernels can compute with all of these.
-fn fit(tensors: &[&CubeTensor]) -> bool {
-    tensors.iter().all(|x| x.dtype == DType::F32 && x.meta.num_elements() > 0)
-}
-
-/// How to compute a convolution's input gradient. Where there are matrix units, implicit matrix products are among the ways that are
-/// measured; where there are none, measuring them would find nothing.
-fn input_grad_strategy(grad: &CubeTensor) -> ConvStrategy {
-    let units = &grad.client.properties().features.matmul;
-    if units.cmma.is_empty() && units.mma.is_empty() { ConvStrategy::Direct } else { ConvStrategy::default() }
+/// Whether the kernels can compute with all of these: images, which may be stored in half precision, all or none of them, and parameters
+/// or what is computed of them.
+fn fit(images: &[&CubeTensor], parameters: &[&CubeTensor]) -> bool {
+    let stored = images.first().map_or(DType::F32, |image| image.dtype);
+    let filled = |x: &&CubeTensor| x.meta.num_elements() > 0;
+    matches!(stored, DType::F32 | DType::F16)
+        && images.iter().all(|x| x.dtype == stored)
+        && parameters.iter().all(|x| x.dtype == DType::F32)
+        && images.iter().chain(parameters).all(filled)
 }
 
 impl GanOps for CubeBackend {
-    fn conv_input_grad(
+    fn conv_forward(
+        x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        [h, w]: [usize; 2],
         stride: usize,
         padding: usize,
     ) -> FloatTensor<Self> {
-        let shape = Shape::from([grad.meta.shape()[0], weight.meta.shape()[1], h, w]);
-        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-        let strategy = input_grad_strategy(&grad);
-        conv_data_backward::<2>(grad.clone(), weight.clone(), shape, options, strategy)
-            .unwrap_or_else(|_| composite::conv_input_grad::<Self>(weight, grad, [h, w], stride, padding))
+        convolution::forward(x, weight, Steps { stride, padding })
+    }
+
+    fn conv_input_grad(
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        size: [usize; 2],
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        convolution::input_grad(weight, grad, size, Steps { stride, padding })
     }
 
     fn conv_weight_grad(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        [kh, kw]: [usize; 2],
+        kernel: [usize; 2],
         stride: usize,
         padding: usize,
     ) -> FloatTensor<Self> {
-        let shape = Shape::from([grad.meta.shape()[1], x.meta.shape()[1], kh, kw]);
-        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-        conv_weight_backward::<2>(x.clone(), grad.clone(), shape, options, ConvStrategy::default())
-            .unwrap_or_else(|_| composite::conv_weight_grad::<Self>(x, grad, [kh, kw], stride, padding))
+        convolution::weight_grad(x, grad, kernel, Steps { stride, padding })
     }
 
     fn fir(x: FloatTensor<Self>, fir: Fir) -> FloatTensor<Self> {
-        if fit(&[&x]) { fir::fir(x, &fir) } else { composite::fir::<Self>(x, fir) }
+        if fit(&[&x], &[]) { fir::fir(x, &fir) } else { composite::fir::<Self>(x, fir) }
     }
 
     fn bias_act(x: FloatTensor<Self>, bias: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
-        match fit(&[&x, &bias]) {
+        match fit(&[&x], &[&bias]) {
             true => pointwise::bias_act(x, bias, act),
             false => composite::bias_act::<Self>(x, bias, act),
         }
@@ -91,21 +93,21 @@ impl GanOps for CubeBackend {
         grad: FloatTensor<Self>,
         act: Activation,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        match fit(&[&y, &grad]) {
+        match fit(&[&y, &grad], &[]) {
             true => gradients::bias_act_grad(y, grad, act),
             false => composite::bias_act_grad::<Self>(y, grad, act),
         }
     }
 
     fn slope_mul(y: FloatTensor<Self>, t: FloatTensor<Self>, act: Activation) -> FloatTensor<Self> {
-        match fit(&[&y, &t]) {
+        match fit(&[&y, &t], &[]) {
             true => pointwise::slope_mul(y, t, act),
             false => composite::slope_mul::<Self>(y, t, act),
         }
     }
 
     fn scale(x: FloatTensor<Self>, s: FloatTensor<Self>) -> FloatTensor<Self> {
-        if fit(&[&x, &s]) { pointwise::scale(x, s) } else { composite::scale::<Self>(x, s) }
+        if fit(&[&x], &[&s]) { pointwise::scale(x, s) } else { composite::scale::<Self>(x, s) }
     }
 
     fn scale_grad(
@@ -113,7 +115,7 @@ impl GanOps for CubeBackend {
         s: FloatTensor<Self>,
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        match fit(&[&x, &s, &grad]) {
+        match fit(&[&x, &grad], &[&s]) {
             true => gradients::scale_grad(x, s, grad),
             false => composite::scale_grad::<Self>(x, s, grad),
         }
@@ -126,7 +128,7 @@ impl GanOps for CubeBackend {
         strength: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        match fit(&[&x, &scale, &noise, &strength, &bias]) {
+        match fit(&[&x], &[&scale, &noise, &strength, &bias]) {
             true => pointwise::noise_act(x, scale, noise, strength, bias),
             false => composite::noise_act::<Self>(x, scale, noise, strength, bias),
         }
@@ -139,7 +141,7 @@ impl GanOps for CubeBackend {
         noise: FloatTensor<Self>,
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        match fit(&[&y, &x, &scale, &noise, &grad]) {
+        match fit(&[&y, &x, &grad], &[&scale, &noise]) {
             true => gradients::noise_act_grad(y, x, scale, noise, grad),
             false => composite::noise_act_grad::<Self>(y, x, scale, noise, grad),
         }
@@ -151,7 +153,7 @@ impl GanOps for CubeBackend {
         bias: FloatTensor<Self>,
         filtered: FilteredActivation,
     ) -> FloatTensor<Self> {
-        match fit(&[&x, &scale, &bias]) {
+        match fit(&[&x], &[&scale, &bias]) {
             true => filtered::filtered_act(x, scale, bias, &filtered),
             false => composite::filtered::filtered_act::<Self>(x, scale, bias, filtered),
         }
@@ -164,18 +166,18 @@ impl GanOps for CubeBackend {
         grad: FloatTensor<Self>,
         filtered: FilteredActivation,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        match fit(&[&x, &scale, &bias, &grad]) {
+        match fit(&[&x, &grad], &[&scale, &bias]) {
             true => filtered::filtered_act_grad(x, scale, bias, grad, &filtered),
             false => composite::filtered::filtered_act_grad::<Self>(x, scale, bias, grad, filtered),
         }
     }
 
     fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        if fit(&[&x]) { vectors::gelu(x) } else { composite::gelu::<Self>(x) }
+        if fit(&[], &[&x]) { vectors::gelu(x) } else { composite::gelu::<Self>(x) }
     }
 
     fn exact_gelu_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-        match fit(&[&x, &grad]) {
+        match fit(&[], &[&x, &grad]) {
             true => vectors::gelu_grad(x, grad),
             false => composite::gelu_grad::<Self>(x, grad),
         }
@@ -188,14 +190,14 @@ impl GanOps for CubeBackend {
         second: FloatTensor<Self>,
         step: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        match fit(&[&theta, &gradient, &first, &second]) {
+        match fit(&[], &[&theta, &gradient, &first, &second]) {
             true => vectors::adam(theta, gradient, first, second, step),
             false => composite::adam::<Self>(theta, gradient, first, second, step),
         }
     }
 
     fn lerp(from: FloatTensor<Self>, to: FloatTensor<Self>, weight: f32) -> FloatTensor<Self> {
-        match fit(&[&from, &to]) {
+        match fit(&[], &[&from, &to]) {
             true => vectors::lerp(from, to, weight),
             false => composite::lerp::<Self>(from, to, weight),
         }
@@ -207,7 +209,7 @@ impl GanOps for CubeBackend {
         scales: FloatTensor<Self>,
         parts: Arc<Parts>,
     ) -> FloatTensor<Self> {
-        match fit(&[&flat, &scales]) && table.dtype == DType::I32 {
+        match fit(&[], &[&flat, &scales]) && table.dtype == DType::I32 {
             true => parameters::prepare(flat, table, scales, &parts),
             false => composite::parameters::prepare::<Self>(flat, &parts),
         }
@@ -224,7 +226,7 @@ impl GanOps for CubeBackend {
         run: Run,
     ) -> FloatTensor<Self> {
         let all = gradients.into_array();
-        match all.iter().all(|gradient| fit(&[gradient])) && fit(&[&into]) {
+        match all.iter().all(|gradient| fit(&[], &[gradient])) && fit(&[], &[&into]) {
             true => parameters::put_together(into, all, run.parts(&parts), &run.present),
             false => composite::parameters::put_together::<Self>(into, all, run.parts(&parts), &run.present),
         }

@@ -1,11 +1,11 @@
-//! What is computed value by value, each in one launch.
+//! What is computed value by value, each in one launch: in `f32`, whatever images are stored in.
 
 use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::image::{Image, Places, address_type, elementwise, over, spread};
-use crate::networks::ops::Activation;
+use super::image::{Image, Places, address_type, element, elementwise, over, spread};
+use crate::networks::ops::{Activation, HALF_LIMIT};
 
 /// `t` times the slope, gain included, at an output (or input) `y`.
 #[cube]
@@ -18,22 +18,54 @@ pub fn by_slope<N: Size>(y: Vector<f32, N>, t: Vector<f32, N>, negative: f32, po
     t * slope
 }
 
+/// An activation's result as an image holds it: half precision within plus and minus [`HALF_LIMIT`].
+#[cube]
+pub fn held<N: Size>(y: Vector<f32, N>, #[comptime] half: bool) -> Vector<f32, N> {
+    if comptime!(half) {
+        let (low, high) = (Vector::<f32, N>::new(-HALF_LIMIT), Vector::<f32, N>::new(HALF_LIMIT));
+        select_many(y.less_than(&low), low, select_many(y.greater_than(&high), high, y))
+    } else {
+        y
+    }
+}
+
+/// What moves with the result `y` of an activation: `t`, times the slope, and nothing where half precision holds `y` at its limit.
+#[cube]
+pub fn by_slope_held<N: Size>(
+    y: Vector<f32, N>,
+    t: Vector<f32, N>,
+    negative: f32,
+    positive: f32,
+    #[comptime] half: bool,
+) -> Vector<f32, N> {
+    let moved = by_slope::<N>(y, t, negative, positive);
+    if comptime!(half) {
+        let zero = Vector::<f32, N>::zeroed();
+        let below = select_many(y.greater_equal(&Vector::<f32, N>::new(HALF_LIMIT)), zero, moved);
+        select_many(y.less_equal(&Vector::<f32, N>::new(-HALF_LIMIT)), zero, below)
+    } else {
+        moved
+    }
+}
+
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn bias_act_kernel<N: Size>(
-    x: &[Vector<f32, N>],
+fn bias_act_kernel<F: Float, N: Size>(
+    x: &[Vector<F, N>],
     bias: &[f32],
-    y: &mut [Vector<f32, N>],
+    y: &mut [Vector<F, N>],
     places: Places,
     negative: f32,
     positive: f32,
     #[comptime] channels_last: bool,
+    #[comptime] half: bool,
+    #[define(F)] _element: ElemType,
 ) {
     if ABSOLUTE_POS >= places.vectors {
         terminate!();
     }
     let place = places.of::<N>(ABSOLUTE_POS, channels_last);
-    let z = x[ABSOLUTE_POS] + spread::<N>(bias, place.channel, channels_last);
-    y[ABSOLUTE_POS] = by_slope::<N>(z, z, negative, positive);
+    let z = Vector::<f32, N>::cast_from(x[ABSOLUTE_POS]) + spread::<N>(bias, place.channel, channels_last);
+    y[ABSOLUTE_POS] = Vector::cast_from(held::<N>(by_slope::<N>(z, z, negative, positive), half));
 }
 
 pub fn bias_act(x: CubeTensor, bias: CubeTensor, act: Activation) -> CubeTensor {
@@ -58,24 +90,29 @@ pub fn bias_act(x: CubeTensor, bias: CubeTensor, act: Activation) -> CubeTensor 
             act.factor(false),
             act.factor(true),
             x.channels_last(),
+            x.is_half(),
+            element(&x.tensor),
         );
     }
     y
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn slope_mul_kernel<N: Size>(
-    y: &[Vector<f32, N>],
-    t: &[Vector<f32, N>],
-    product: &mut [Vector<f32, N>],
+fn slope_mul_kernel<F: Float, N: Size>(
+    y: &[Vector<F, N>],
+    t: &[Vector<F, N>],
+    product: &mut [Vector<F, N>],
     vectors: usize,
     negative: f32,
     positive: f32,
+    #[comptime] half: bool,
+    #[define(F)] _element: ElemType,
 ) {
     if ABSOLUTE_POS >= vectors {
         terminate!();
     }
-    product[ABSOLUTE_POS] = by_slope::<N>(y[ABSOLUTE_POS], t[ABSOLUTE_POS], negative, positive);
+    let (y, t) = (Vector::<f32, N>::cast_from(y[ABSOLUTE_POS]), Vector::<f32, N>::cast_from(t[ABSOLUTE_POS]));
+    product[ABSOLUTE_POS] = Vector::cast_from(by_slope_held::<N>(y, t, negative, positive, half));
 }
 
 pub fn slope_mul(y: CubeTensor, t: CubeTensor, act: Activation) -> CubeTensor {
@@ -94,31 +131,35 @@ pub fn slope_mul(y: CubeTensor, t: CubeTensor, act: Activation) -> CubeTensor {
             dim,
             address_type(&[&y.tensor, &t, &product]),
             vector,
-            y.tensor.into_buffer_arg(),
+            y.tensor.clone().into_buffer_arg(),
             t.into_buffer_arg(),
             product_buffer,
             vectors,
             act.factor(false),
             act.factor(true),
+            y.is_half(),
+            element(&y.tensor),
         );
     }
     product
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn scale_kernel<N: Size>(
-    x: &[Vector<f32, N>],
+fn scale_kernel<F: Float, N: Size>(
+    x: &[Vector<F, N>],
     s: &[f32],
-    y: &mut [Vector<f32, N>],
+    y: &mut [Vector<F, N>],
     places: Places,
     channels: usize,
     #[comptime] channels_last: bool,
+    #[define(F)] _element: ElemType,
 ) {
     if ABSOLUTE_POS >= places.vectors {
         terminate!();
     }
     let place = places.of::<N>(ABSOLUTE_POS, channels_last);
-    y[ABSOLUTE_POS] = x[ABSOLUTE_POS] * spread::<N>(s, place.sample * channels + place.channel, channels_last);
+    let s = spread::<N>(s, place.sample * channels + place.channel, channels_last);
+    y[ABSOLUTE_POS] = Vector::cast_from(Vector::<f32, N>::cast_from(x[ABSOLUTE_POS]) * s);
 }
 
 pub fn scale(x: CubeTensor, s: CubeTensor) -> CubeTensor {
@@ -142,6 +183,7 @@ pub fn scale(x: CubeTensor, s: CubeTensor) -> CubeTensor {
             x.places(vector),
             c,
             x.channels_last(),
+            element(&x.tensor),
         );
     }
     y
@@ -149,19 +191,21 @@ pub fn scale(x: CubeTensor, s: CubeTensor) -> CubeTensor {
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments)] // A launch has no other way to take them.
-fn noise_act_kernel<N: Size>(
-    x: &[Vector<f32, N>],
+fn noise_act_kernel<F: Float, N: Size>(
+    x: &[Vector<F, N>],
     s: &[f32],
     noise: &[f32],
     strength: &[f32],
     bias: &[f32],
-    y: &mut [Vector<f32, N>],
+    y: &mut [Vector<F, N>],
     places: Places,
     channels: usize,
     noise_step: usize,
     negative: f32,
     positive: f32,
     #[comptime] channels_last: bool,
+    #[comptime] half: bool,
+    #[define(F)] _element: ElemType,
 ) {
     if ABSOLUTE_POS >= places.vectors {
         terminate!();
@@ -170,8 +214,8 @@ fn noise_act_kernel<N: Size>(
     let s = spread::<N>(s, place.sample * channels + place.channel, channels_last);
     let noise = spread::<N>(noise, place.sample * noise_step + place.pixel, comptime!(!channels_last));
     let bias = spread::<N>(bias, place.channel, channels_last);
-    let z = x[ABSOLUTE_POS] * s + noise * Vector::<f32, N>::new(strength[0]) + bias;
-    y[ABSOLUTE_POS] = by_slope::<N>(z, z, negative, positive);
+    let z = Vector::<f32, N>::cast_from(x[ABSOLUTE_POS]) * s + noise * Vector::<f32, N>::new(strength[0]) + bias;
+    y[ABSOLUTE_POS] = Vector::cast_from(held::<N>(by_slope::<N>(z, z, negative, positive), half));
 }
 
 /// How far the noise of the next sample is: nothing, where all samples share theirs.
@@ -216,6 +260,8 @@ pub fn noise_act(
             act.factor(false),
             act.factor(true),
             x.channels_last(),
+            x.is_half(),
+            element(&x.tensor),
         );
     }
     y

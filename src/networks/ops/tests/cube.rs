@@ -33,7 +33,7 @@ impl Gpu {
     }
 
     /// An image tensor.
-    fn image(&self, x: &FlexTensor) -> DispatchTensor {
+    pub fn image(&self, x: &FlexTensor) -> DispatchTensor {
         let x = Tensor::<4>::from_data(x.clone().into_data(), &Device::flex());
         let put = |x: Tensor<4>| Tensor::<4>::from_data(x.into_data(), &self.device);
         match self.channels_last {
@@ -67,12 +67,17 @@ impl Gpu {
 
 /// The same shape and values, but for 1e-5 of the largest.
 pub fn assert_same<const D: usize>(name: &str, found: DispatchTensor, expected: FlexTensor) {
+    assert_within::<D>(name, found, expected, 1e-5);
+}
+
+/// The same shape and values, but for this share of the largest.
+pub fn assert_within<const D: usize>(name: &str, found: DispatchTensor, expected: FlexTensor, share: f32) {
     let found = Tensor::<D>::from_dispatch(found);
     assert_eq!(found.dims(), expected.layout().shape().dims::<D>(), "{name}: shapes");
     let (found, expected) = (found.into_data().try_to_vec::<f32>().expect("f32"), values(expected));
     let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
     for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
-        assert!((a - b).abs() <= 1e-5 * largest, "{name}: {a} instead of {b} at {i}, where the largest is {largest}");
+        assert!((a - b).abs() <= share * largest, "{name}: {a} instead of {b} at {i}, where the largest is {largest}");
     }
 }
 

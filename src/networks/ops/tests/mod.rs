@@ -1,10 +1,11 @@
-//! The CPU kernels, and in `cube` the GPU kernels, against the composite definitions, forward and backward.
+//! The CPU kernels, and in `cube` and `half` the GPU kernels, against the composite definitions, forward and backward.
 
 mod backward;
 mod cube;
 mod filtered;
 mod forward;
 mod function;
+mod half;
 mod parameters;
 
 use burn::backend::Flex;
