@@ -64,7 +64,7 @@ def tell(story, method):
 
     story.press("Order")
     story.press("Most likely first", "space")
-    story.wait(r"\d+ of 500 samples looked through show it\.", 180)
+    story.wait(r"\d+ of 500 samples looked through show it\.", 900)
     story.shoot("ordered", 2)
     story.key("Escape")
 

@@ -169,6 +169,8 @@ class Window:
             here = self.tab(key)
             seen.append(here)
             if here == name:
+                # The grid keeps arrow keys to itself only from the frame after that in which it got the keyboard.
+                self.pump(1.5)
                 self.say(f"  {name}: {tabs + 1} x {key}")
                 return
         raise Failed(f"{key} does not lead to {name!r}, but to {list(dict.fromkeys(seen))}")

@@ -71,7 +71,9 @@ fn bundled(name: &str) -> Option<PathBuf> {
 /// The file as it is installed with a program in `folder`: beside it (Windows), in `Contents/Resources` (macOS), or where
 /// systems keep what programs share (Linux).
 fn installed(folder: &Path, name: &str) -> Option<PathBuf> {
-    let places = [folder.to_owned(), folder.join("../Resources"), folder.join("../share/unlearn-studio")];
+    // Paths are shown to the user, so none has `..` in it.
+    let above = folder.parent().unwrap_or(folder);
+    let places = [folder.to_owned(), above.join("Resources"), above.join("share/unlearn-studio")];
     places.into_iter().map(|place| place.join(name)).find(|path| path.is_file())
 }
 

@@ -86,6 +86,10 @@ impl GridView {
         background.widget_info(|| WidgetInfo::labeled(Role::Group, true, "Samples"));
         let arrows = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
+        if background.gained_focus() {
+            // egui takes this only from the next frame on, and until then arrow keys would lead away from the grid.
+            ui.ctx().request_repaint();
+        }
 
         let samples: Vec<(usize, Sample)> = seen.filter_map(|i| Some((i, studio.sample(i)?))).collect();
         let mut hovered = None;
