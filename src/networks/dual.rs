@@ -6,10 +6,7 @@
 
 use burn::tensor::{Tensor, activation::leaky_relu};
 
-use super::{
-    ops::{self, Activation, HALF_LIMIT},
-    precision::Precision,
-};
+use super::ops::{self, Activation, HALF_LIMIT};
 
 /// Slope of the leaky ReLU for negative inputs.
 const LEAKY_SLOPE: f64 = Activation::LEAKY.negative_slope as f64;
@@ -108,7 +105,7 @@ impl Dual<4> {
     /// Values clamped to `-limit..=limit`; where they were, nothing moves. No limit leaves everything as it is, and so does one that
     /// activations in half precision are within anyway.
     pub fn clamp(self, limit: Option<f32>) -> Self {
-        let is_held = Precision::of(&self.value) == Precision::Half;
+        let is_held = ops::is_half(&self.value);
         let Some(limit) = limit.filter(|limit| !is_held || *limit < HALF_LIMIT) else { return self };
         let tangent = self.tangent.map(|t| {
             let outside = self.value.clone().inner().abs().greater_elem(limit);

@@ -4,9 +4,9 @@
 //! Parameters, latents, noise, images and gradients of parameters are in `f32` either way, and everything is computed in `f32`
 //! ([`ops`](super::ops)): half precision takes half of the memory and of the reads. A block converts what enters it, and nothing else does.
 
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{FloatDType, Tensor};
 
-use super::dual::Dual;
+use super::{dual::Dual, ops};
 
 /// Sides, from the largest down, whose blocks are in half precision where it is on: `num_fp16_res`. The maps of 4x4 never are.
 const HALF_SIDES: usize = 4;
@@ -29,7 +29,7 @@ impl Precision {
 
     /// Of these maps.
     pub(super) fn of(maps: &Tensor<4>) -> Self {
-        if maps.dtype() == DType::F16 { Self::Half } else { Self::Single }
+        if ops::is_half(maps) { Self::Half } else { Self::Single }
     }
 
     /// Maps as they are stored in this precision; nothing happens where they are.

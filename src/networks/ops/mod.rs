@@ -33,7 +33,7 @@ mod tests;
 use std::sync::Arc;
 
 use burn::backend::{Dispatch, DispatchTensor};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
 pub use activation::{Activation, HALF_LIMIT};
 pub use adam::AdamStep;
@@ -43,6 +43,11 @@ pub use fir::Fir;
 pub use flex::{leave_out_avx512, vector_instructions, workspace_bytes};
 pub(super) use function::{AnyTensor, Gradient, is_tracked, pull, with_backward};
 pub use parameters::{MemoryOrder, Part, Parts, Run, Usage};
+
+/// Whether an image tensor is stored in half precision.
+pub fn is_half(x: &Tensor<4>) -> bool {
+    x.dtype() == DType::F16
+}
 
 /// Two-dimensional convolution (correlation) without bias.
 ///
