@@ -3,8 +3,8 @@
 //!
 //! Runs on any Vulkan, Metal or DirectX 12 adapter, and is skipped, aloud, when there is none. One that computes in software needs minutes to
 //! compile the kernels of all of it, so there only the smallest network is compared (8x8, with classes: images, and the gradients of both
-//! networks), unless `UNLEARN_GPU=whole` (`make check-gpu`). In half precision, where the adapter knows it, numbers are near those of
-//! the CPU in single precision. Random noise is another on a GPU, which draws its own (`train/draw.rs`), but the same
+//! networks), unless `UNLEARN_GPU=whole` (`make check-gpu`); then also in half precision, where the adapter knows it, with numbers near
+//! those of the CPU in single precision. Random noise is another on a GPU, which draws its own (`train/draw.rs`), but the same
 //! whenever the seed is the same.
 
 mod common;
@@ -219,11 +219,10 @@ fn half_precision_differs_by_rounding() {
     if !gpu.device.supports_dtype(FloatDType::F16) {
         skip::skip!("{} knows no half precision", gpu.name);
     }
-    let whole = is_whole(&gpu, "half_precision_differs_by_rounding", "16x16, regularisers");
-    let compute = |device: &Device, half: bool| match whole {
-        true => [classes(device, half), all_steps(device, half)].concat(),
-        false => classes(device, half),
-    };
+    if !is_whole(&gpu, "half_precision_differs_by_rounding", "all of it") {
+        return;
+    }
+    let compute = |device: &Device, half: bool| -> Values { [classes(device, half), all_steps(device, half)].concat() };
     let half = compute(&gpu.device, true);
     let single = compute(&device::cpu().device, false);
     assert_near(&half, &single);
