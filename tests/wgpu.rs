@@ -2,8 +2,8 @@
 //! CPU, one by one.
 //!
 //! Runs on any Vulkan, Metal or DirectX 12 adapter, and is skipped, aloud, when there is none. One that computes in software needs minutes to
-//! compile the kernels of all of it, so there only the smallest network is compared (8x8, with classes: images, and the gradients of both
-//! networks), unless `UNLEARN_GPU=whole` (`make check-gpu`); then also in half precision, where the adapter knows it, with numbers near
+//! compile the kernels of all of it, so there only one step of each network is compared, unless `UNLEARN_GPU=whole` (`make check-gpu`); then
+//! also in half precision, where the adapter knows it, with numbers near
 //! those of the CPU in single precision. Random noise is another on a GPU, which draws its own (`train/draw.rs`), but the same
 //! whenever the seed is the same.
 
@@ -56,8 +56,9 @@ fn push(values: &mut Values, name: &'static str, bar: f32, found: Vec<f32>) {
     values.push((name, bar, found));
 }
 
-/// Each step of an iteration from the same state, so that no step hides or magnifies the difference of another.
-fn steps(device: &Device) -> Values {
+/// Each step of an iteration from the same state, so that no step hides or magnifies the difference of another; without `whole` only the
+/// adversarial steps.
+fn steps(device: &Device, whole: bool) -> Values {
     let golden = golden("stylegan2-16.pt", device);
     let gan = golden.gan();
     let z = golden.tensor::<2>("z", device).narrow(0, 0, BATCH);
@@ -75,17 +76,28 @@ fn steps(device: &Device) -> Values {
     };
     let draw = Draw::constant(z.clone());
 
-    // The discriminator sees everything augmented.
-    let augment = Augment { p: 0.8, ..Augment::default() };
-    let mut rng = NormalSource::new(4, 0);
-    let mut transform = || augment.draw(BATCH, 16, &mut rng, device).expect("a transformation");
-    let shown = transform().apply(real.clone());
-    let fakes = Draw { augment: Some(transform()), ..draw.clone() };
-    push(&mut values, "augmented images", IMAGE, to_vec(shown.clone()));
+    let (mut shown, mut fakes) = (real.clone(), draw.clone());
+    if whole {
+        // The discriminator sees everything augmented.
+        let augment = Augment { p: 0.8, ..Augment::default() };
+        let mut rng = NormalSource::new(4, 0);
+        let mut transform = || augment.draw(BATCH, 16, &mut rng, device).expect("a transformation");
+        shown = transform().apply(real.clone());
+        fakes = Draw { augment: Some(transform()), ..draw.clone() };
+        push(&mut values, "augmented images", IMAGE, to_vec(shown.clone()));
+    }
     let mut trainer = fresh();
     let loss = trainer.discriminator_step(shown, &fakes, None);
     push(&mut values, "discriminator loss", LOSS, to_vec(loss));
     push(&mut values, "discriminator", PARAMETERS, to_vec(trainer.d.values));
+    if !whole {
+        let mut trainer = fresh();
+        let (loss, ..) = trainer.generator_step(&draw, None, None);
+        push(&mut values, "generator loss", LOSS, to_vec(loss));
+        push(&mut values, "generator", PARAMETERS, to_vec(trainer.g.values));
+        return values;
+    }
+
     let mut trainer = fresh();
     push(&mut values, "R1", LOSS, to_vec(trainer.r1_step(real.clone())));
     push(&mut values, "discriminator after R1", PARAMETERS, to_vec(trainer.d.values));
@@ -173,10 +185,10 @@ fn a_gpu_computes_what_the_cpu_computes() {
         skip::skip!("there is no Vulkan, Metal or DirectX 12 adapter on this machine");
     };
     println!("adapter: {}{}", gpu.name, if gpu.software { " (software)" } else { "" });
-    let whole = is_whole(&gpu, "a_gpu_computes_what_the_cpu_computes", "16x16, steps, regularisers");
+    let whole = is_whole(&gpu, "a_gpu_computes_what_the_cpu_computes", "regularisers and classes");
     let compute = |device: &Device| match whole {
-        true => [steps(device), classes(device, false)].concat(),
-        false => classes(device, false),
+        true => [steps(device, true), classes(device, false)].concat(),
+        false => steps(device, false),
     };
     assert_near(&compute(&gpu.device), &compute(&device::cpu().device));
 }
