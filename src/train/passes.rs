@@ -30,9 +30,18 @@ pub fn at_once(completes: bool, device: &Device) -> Option<usize> {
 
 /// `f` of every pass, in their order; side by side on a processor, one after the other elsewhere.
 pub fn side_by_side<T: Send, R: Send>(passes: Vec<T>, device: &Device, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-    match *device == Device::flex() {
-        true => passes.into_par_iter().map(f).collect(),
-        false => passes.into_iter().map(f).collect(),
+    each(passes, *device == Device::flex(), f).collect()
+}
+
+/// `f` of every part, in their order: side by side, or one after the other as each is asked for.
+pub fn each<'a, T: Send + 'a, R: Send + 'a>(
+    parts: Vec<T>,
+    beside: bool,
+    f: impl Fn(T) -> R + Sync + Send + 'a,
+) -> Box<dyn Iterator<Item = R> + 'a> {
+    match beside {
+        true => Box::new(parts.into_par_iter().map(f).collect::<Vec<_>>().into_iter()),
+        false => Box::new(parts.into_iter().map(f)),
     }
 }
 

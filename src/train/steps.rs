@@ -6,7 +6,7 @@ use super::{
     draw::Draw,
     losses::{discriminator_loss, generator_loss},
     micro_batch::micro_batches,
-    passes::{parts_of, side_by_side},
+    passes::{each, parts_of, sum},
     path_length::{Penalty, length_gradient, path_lengths, penalty},
     r1::r1_penalty,
     rows::index_tensor,
@@ -198,9 +198,10 @@ impl Trainer {
             (draw, y, lengths, Tensor::from_data(TensorData::new(own.to_vec(), [own.len()]), &device))
         };
         let found = found.into_iter().map(with_weights).collect();
-        let gradient = parts.sum_of(found, |(draw, y, lengths, weights)| {
+        let gradients = each(found, parts.beside, |(draw, y, lengths, weights)| {
             length_gradient(generator, &self.g, &draw, &y, lengths, weights)
         });
+        let gradient = sum(gradients);
         (penalty, gradient.unwrap_or_else(|| self.g.values.zeros_like()))
     }
 
@@ -223,7 +224,6 @@ struct Parts {
     rows: Vec<Vec<usize>>,
     /// Whether they are computed side by side, which takes the memory of the whole batch.
     beside: bool,
-    device: Device,
 }
 
 impl Parts {
@@ -232,30 +232,12 @@ impl Parts {
     fn new(batch: usize, micro: usize, (maps, group): (usize, usize), device: &Device) -> Self {
         let (micro, beside) = parts_of(micro, device);
         let micro = if micro == 0 { 0 } else { (micro / maps).max(1) };
-        Self { rows: micro_batches(batch, micro, group), beside, device: device.clone() }
+        Self { rows: micro_batches(batch, micro, group), beside }
     }
 
     /// `f` of every part, in their order.
     fn map<R: Send>(&self, f: impl Fn(&[usize]) -> R + Sync + Send) -> Vec<R> {
-        let rows = self.rows.iter().map(Vec::as_slice).collect();
-        self.each(rows, f).collect()
-    }
-
-    /// The sum of gradients `[parameters]` of what the parts gave before, in their order.
-    fn sum_of<T: Send>(&self, found: Vec<T>, f: impl Fn(T) -> Tensor<1> + Sync + Send) -> Option<Tensor<1>> {
-        self.each(found, f).reduce(|sum, next| sum + next)
-    }
-
-    /// `f` of every item; one is computed when it is asked for, unless they are computed side by side.
-    fn each<'a, T: Send + 'a, R: Send + 'a>(
-        &self,
-        items: Vec<T>,
-        f: impl Fn(T) -> R + Sync + Send + 'a,
-    ) -> Box<dyn Iterator<Item = R> + 'a> {
-        match self.beside {
-            true => Box::new(side_by_side(items, &self.device, f).into_iter()),
-            false => Box::new(items.into_iter().map(f)),
-        }
+        each(self.rows.iter().map(Vec::as_slice).collect(), self.beside, f).collect()
     }
 }
 
@@ -272,6 +254,6 @@ fn accumulate(
         (loss * share, gradient * share)
     };
     let rows = parts.rows.iter().map(Vec::as_slice).collect();
-    let sum = parts.each(rows, weighed).reduce(|(loss, gradient), (l, g)| (loss + l, gradient + g));
+    let sum = each(rows, parts.beside, weighed).reduce(|(loss, gradient), (l, g)| (loss + l, gradient + g));
     sum.unwrap_or_else(|| f(None))
 }

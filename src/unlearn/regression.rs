@@ -17,7 +17,7 @@ use crate::{
     train::{
         GeneratorTrainer, GeneratorTrainerNumbers,
         ms_ssim::ms_ssim,
-        passes::{parts_of, side_by_side},
+        passes::{each, parts_of},
         schedule::half_cosine,
     },
 };
@@ -318,13 +318,9 @@ pub(crate) fn loss_and_gradient(
         }
         (losses, sum.map(|sum| p.gradient(&mut sum.backward())))
     };
-    let found: Box<dyn Iterator<Item = _>> = match beside {
-        true => Box::new(side_by_side(all, &device, pass).into_iter()),
-        false => Box::new(all.into_iter().map(pass)),
-    };
     let mut losses: Vec<Option<Tensor<1>>> = vec![None; parts.len()];
     let mut gradient: Option<Tensor<1>> = None;
-    for (seen, part) in found {
+    for (seen, part) in each(all, beside, pass) {
         for (number, loss) in seen {
             losses[number] = Some(losses[number].take().map_or(loss.clone(), |sum| sum + loss));
         }
