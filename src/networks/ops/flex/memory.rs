@@ -67,6 +67,11 @@ impl Output {
 }
 
 impl Writer {
+    /// A way to write into `values`, which must be there, and nobody else's, as long as it is in use.
+    pub fn of(values: &mut [f32]) -> Self {
+        Self { start: values.as_mut_ptr(), len: values.len() }
+    }
+
     /// The part `[start, start + len)`.
     ///
     /// # Safety

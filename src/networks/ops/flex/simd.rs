@@ -33,6 +33,14 @@ pub trait Vector: Copy {
     /// See the trait; `LANES` floats must be writable at `to`, which may be unaligned.
     unsafe fn store(self, to: *mut f32);
 
+    /// # Safety
+    /// See the trait.
+    unsafe fn add(self, other: Self) -> Self;
+
+    /// # Safety
+    /// See the trait.
+    unsafe fn sub(self, other: Self) -> Self;
+
     /// `self * factor + sum`, rounded once where the CPU can.
     ///
     /// # Safety
@@ -213,6 +221,16 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+
+    #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
         // Not `f32::mul_add`: without the instruction that is a slow library call.
         Self(std::array::from_fn(|i| self.0[i] * factor.0[i] + sum.0[i]))
@@ -287,6 +305,16 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            unsafe { _mm512_add_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            unsafe { _mm512_sub_ps(self, other) }
+        }
+
+        #[inline(always)]
         unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
             unsafe { _mm512_fmadd_ps(self, factor, sum) }
         }
@@ -316,6 +344,16 @@ mod x86 {
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
             unsafe { _mm256_storeu_ps(to, self) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            unsafe { _mm256_add_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            unsafe { _mm256_sub_ps(self, other) }
         }
 
         #[inline(always)]
@@ -349,6 +387,16 @@ mod x86 {
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
             unsafe { _mm_storeu_ps(to, self) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            unsafe { _mm_add_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            unsafe { _mm_sub_ps(self, other) }
         }
 
         #[inline(always)]

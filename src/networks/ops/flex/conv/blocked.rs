@@ -13,28 +13,28 @@ use super::product::{Block, Item, Lines, Product};
 use super::tile::Sums;
 
 /// Floats of a panel: half a first-level cache.
-const PANEL_FLOATS: usize = 6 * 1024;
+pub const PANEL_FLOATS: usize = 6 * 1024;
 
 /// Output pixels of a strip.
 pub const STRIP_PIXELS: usize = 256;
 
 /// Floats past the planes that a panel's last columns may read.
-const SLACK: usize = 64;
+pub const SLACK: usize = 64;
 
 /// The columns of a strip's product, as short runs of places on the grid.
-struct Columns {
+pub struct Columns {
     /// Columns of a run: a vector, four or (where rows are cut anywhere) a vector again.
-    run: usize,
+    pub run: usize,
     /// Where on the grid each run begins.
-    starts: Vec<usize>,
+    pub starts: Vec<usize>,
     /// Columns from a sample to the next, from a row to the next.
-    steps: [usize; 2],
+    pub steps: [usize; 2],
     /// Vectors in all.
-    vectors: usize,
+    pub vectors: usize,
 }
 
 impl Columns {
-    fn new(grid: &Grid, strip: &Strip, lanes: usize) -> Self {
+    pub fn new(grid: &Grid, strip: &Strip, lanes: usize) -> Self {
         let width = grid.output[1];
         let dense = [lanes, 4].into_iter().find(|run| width.is_multiple_of(*run) && lanes.is_multiple_of(*run));
         let (run, steps, mut starts) = match dense {
@@ -57,7 +57,7 @@ impl Columns {
     }
 
     /// Floats of a line of results.
-    fn line(&self, lanes: usize) -> usize {
+    pub fn line(&self, lanes: usize) -> usize {
         self.vectors.next_multiple_of(TILE_VECTORS) * lanes
     }
 }
@@ -85,7 +85,7 @@ pub fn scratch(product: &Product, isa: Isa, item: &Item) -> [usize; 3] {
 }
 
 /// Rows of a part's tiles.
-fn rows(item: &Item) -> usize {
+pub fn rows(item: &Item) -> usize {
     item.blocks.iter().map(|block| block.rows.tile).sum()
 }
 
@@ -225,21 +225,21 @@ impl Step<'_> {
 }
 
 /// A register tile of results: `k` steps, each of which adds `rows` weights times some vectors of the panel.
-struct Tile {
-    k: usize,
-    weights: *const f32,
-    panel: *const f32,
-    to: *mut f32,
-    line: usize,
+pub struct Tile {
+    pub k: usize,
+    pub weights: *const f32,
+    pub panel: *const f32,
+    pub to: *mut f32,
+    pub line: usize,
     /// Whether to add to what is there.
-    adds: bool,
+    pub adds: bool,
 }
 
 impl Tile {
     /// # Safety
     /// As [`Self::compute`], for so many rows.
     #[inline(always)]
-    unsafe fn of_rows<V: Vector, const ROWS: usize, const C: usize>(&self, rows: usize) {
+    pub unsafe fn of_rows<V: Vector, const ROWS: usize, const C: usize>(&self, rows: usize) {
         // SAFETY: by contract.
         unsafe {
             match rows {

@@ -9,6 +9,7 @@
 //! - [`product`] is the product for outputs (`conv_forward`, `conv_input_grad`), [`ways`] computes it in one of two orders of work:
 //!   [`gather`] for few channels, [`blocked`] for many;
 //! - [`outer`] is the product for weight gradients;
+//! - [`winograd`] takes the place of all three where 3x3 kernels have many channels;
 //! - [`tile`] is what all of them keep in registers.
 //!
 //! A stride never costs a wasted product: a strided convolution reads the input as `stride²`
@@ -22,10 +23,12 @@ mod pack;
 mod product;
 mod tile;
 mod ways;
+mod winograd;
 
 use burn::backend::flex::FlexTensor;
 
 use super::memory::{Values, tensor};
+use super::simd::Isa;
 use layout::{Geometry, Phased};
 use pack::WeightOrder;
 
@@ -35,7 +38,12 @@ pub fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usiz
     let [out, weight_channels, kh, kw] = weight.dims::<4>();
     assert_eq!(channels, weight_channels, "conv2d: channels of input and weight");
     let geometry = Geometry::new([h, w], [kh, kw], stride, padding);
-    let [oh, ow] = geometry.output;
+    let size = geometry.output;
+    let transforms = winograd::pays(channels.min(out), winograd::OUTPUTS, &geometry, size);
+    let phased = match transforms {
+        true => winograd::phased([h, w], size, padding),
+        false => Phased::forward(&geometry),
+    };
     let product = product::Product {
         batch: n,
         source: x.as_slice(),
@@ -45,10 +53,10 @@ pub fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usiz
         order: WeightOrder::OutputFirst,
         kernel: [kh, kw],
         channels: out,
-        size: [oh, ow],
-        phased: &Phased::forward(&geometry),
+        size,
+        phased: &phased,
     };
-    tensor(product.compute(), [n, out, oh, ow])
+    tensor(compute(&product, transforms), [n, out, size[0], size[1]])
 }
 
 pub fn input_grad(
@@ -64,6 +72,12 @@ pub fn input_grad(
     assert_eq!(channels, weight_channels, "conv2d: channels of gradient and weight");
     let geometry = Geometry::new(size, [kh, kw], stride, padding);
     assert_eq!(geometry.output, [gh, gw], "conv2d: size of the gradient");
+    let transforms = winograd::pays(channels.min(out), winograd::OUTPUTS, &geometry, size);
+    let phased = match transforms {
+        // The kernel turned around, with what is left of its reach as the padding.
+        true => winograd::phased([gh, gw], size, 2 - padding),
+        false => Phased::input_grad(&geometry),
+    };
     let product = product::Product {
         batch: n,
         source: grad.as_slice(),
@@ -74,9 +88,13 @@ pub fn input_grad(
         kernel: [kh, kw],
         channels: out,
         size,
-        phased: &Phased::input_grad(&geometry),
+        phased: &phased,
     };
-    tensor(product.compute(), [n, out, size[0], size[1]])
+    tensor(compute(&product, transforms), [n, out, size[0], size[1]])
+}
+
+fn compute(product: &product::Product, transforms: bool) -> Vec<f32> {
+    if transforms { winograd::outputs::compute(product, Isa::detect()) } else { product.compute() }
 }
 
 pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride: usize, padding: usize) -> FlexTensor {
@@ -85,25 +103,25 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
     let [grad_n, out, gh, gw] = grad.dims::<4>();
     let geometry = Geometry::new([h, w], kernel, stride, padding);
     assert_eq!((n, geometry.output), (grad_n, [gh, gw]), "conv2d: shape of the gradient");
-    let product = outer::Product {
-        batch: n,
-        x: x.as_slice(),
-        channels,
-        grad: grad.as_slice(),
-        out,
-        geometry: &geometry,
-        phased: &Phased::forward(&geometry),
+    let (x, grad) = (x.as_slice(), grad.as_slice());
+    let values = if winograd::pays(channels.min(out), winograd::WEIGHTS, &geometry, geometry.output) {
+        let phased = &winograd::phased(geometry.input, geometry.output, padding);
+        winograd::weights::Product { batch: n, x, channels, grad, out, geometry: &geometry, phased }.compute()
+    } else {
+        let phased = &Phased::forward(&geometry);
+        outer::Product { batch: n, x, channels, grad, out, geometry: &geometry, phased }.compute()
     };
-    tensor(product.compute(), [out, channels, kernel[0], kernel[1]])
+    tensor(values, [out, channels, kernel[0], kernel[1]])
 }
 
 /// Bytes that the kernels take beside tensors for a convolution of `batch` samples with as many channels out as in, 3x3 taps and
 /// planes of `side`, forward and for its gradients: what threads pack, and sums of parts of the batch.
 pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
     let (batch, channels, size, kernel) = (batch.max(1), channels.max(1), [side.max(1); 2], [3, 3]);
-    let geometry = Geometry::new(size, kernel, 1, 1);
-    let phased = Phased::forward(&geometry);
-    let outputs = product::Product {
+    let geometry = &Geometry::new(size, kernel, 1, 1);
+    let (tiles, direct) = (winograd::phased(size, size, 1), Phased::forward(geometry));
+    let transforms = |least| winograd::pays(channels, least, geometry, size);
+    let outputs = |phased| product::Product {
         batch,
         source: &[],
         source_channels: channels,
@@ -113,22 +131,28 @@ pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
         kernel,
         channels,
         size,
-        phased: &phased,
+        phased,
     };
-    let weights =
-        outer::Product { batch, x: &[], channels, grad: &[], out: channels, geometry: &geometry, phased: &phased };
-    outputs.workspace().max(weights.workspace()) * size_of::<f32>()
+    let outputs = match transforms(winograd::OUTPUTS) {
+        true => winograd::outputs::workspace(&outputs(&tiles)),
+        false => outputs(&direct).workspace(),
+    };
+    let (x, grad, out) = (&[], &[], channels);
+    let weights = match transforms(winograd::WEIGHTS) {
+        true => winograd::weights::Product { batch, x, channels, grad, out, geometry, phased: &tiles }.workspace(),
+        false => outer::Product { batch, x, channels, grad, out, geometry, phased: &direct }.workspace(),
+    };
+    outputs.max(weights) * size_of::<f32>()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::Isa;
     use super::layout::positions;
     use super::ways::Way;
     use super::*;
 
     /// Small integers, so that every order of summation is exact.
-    fn integers(len: usize) -> Vec<f32> {
+    pub fn integers(len: usize) -> Vec<f32> {
         (0..len).map(|i| (i * i % 11) as f32 - 5.0).collect()
     }
 
@@ -188,7 +212,7 @@ mod tests {
     }
 
     /// Outputs, input and weight gradients by the definition.
-    fn naive(
+    pub fn naive(
         n: usize,
         channels: usize,
         out: usize,

@@ -14,7 +14,7 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// A row of an image.
-    fn row(&self, sample: usize, channel: usize, y: usize) -> &'a [f32] {
+    pub fn row(&self, sample: usize, channel: usize, y: usize) -> &'a [f32] {
         let [h, w] = self.size;
         &self.values[((sample * self.channels + channel) * h + y) * w..][..w]
     }

@@ -66,15 +66,19 @@ impl Product<'_> {
         (rows_of(self.channels, tile).into_iter().map(block).collect(), len)
     }
 
-    /// The weights in tile order.
-    pub fn pack_weights(&self, blocks: &[Block], packed: &mut [f32]) {
-        let weight = Weight {
+    pub fn weight(&self) -> Weight<'_> {
+        Weight {
             values: self.weight,
             order: self.order,
             kernel: self.kernel,
             outputs: self.channels,
             sources: self.source_channels,
-        };
+        }
+    }
+
+    /// The weights in tile order.
+    pub fn pack_weights(&self, blocks: &[Block], packed: &mut [f32]) {
+        let weight = self.weight();
         let few = packed.len() < 1 << 16;
         let mut parts = Vec::new();
         let mut rest = packed;

@@ -1,0 +1,346 @@
+//! Gradients of weights: the products of [`super::outputs`] transposed. For each place a matrix product over tiles, whose result is
+//! `G' u G`-transformed to the kernel's gradient.
+
+use rayon::prelude::*;
+
+use super::super::super::memory::with_scratch;
+use super::super::super::simd::{Isa, Kernel, TILE_VECTORS, Vector};
+use super::super::blocked::Tile;
+use super::super::layout::{Geometry, Phased, Strip};
+use super::super::pack::{self, Rows, Source, rows_of};
+use super::{APART, PLACES, WIDEST, of_gradients, of_inputs, to_kernel};
+
+/// Tiles of a strip: enough to be worth loading and storing the sums.
+const STRIP_TILES: usize = 128;
+
+/// A weight gradient to compute.
+pub struct Product<'a> {
+    pub batch: usize,
+    pub x: &'a [f32],
+    pub channels: usize,
+    pub grad: &'a [f32],
+    pub out: usize,
+    pub geometry: &'a Geometry,
+    /// As [`super::phased`] has it.
+    pub phased: &'a Phased,
+}
+
+/// Floats that a thread takes for a strip.
+struct Lens {
+    /// Packed planes of a vector of channels.
+    planes: usize,
+    /// From a place to the next among transformed inputs, and among transformed gradients.
+    inputs: usize,
+    gradients: usize,
+}
+
+impl Lens {
+    fn all(&self) -> usize {
+        self.planes + PLACES * (self.inputs + self.gradients)
+    }
+}
+
+/// Some rows: output channels, and where their sums go.
+struct Item<'a> {
+    rows: &'a [Rows],
+    sums: &'a mut [f32],
+}
+
+impl Product<'_> {
+    pub fn compute(&self) -> Vec<f32> {
+        self.compute_on(Isa::detect())
+    }
+
+    /// The same with a given instruction set.
+    pub fn compute_on(&self, isa: Isa) -> Vec<f32> {
+        let (rows, line) = (rows_of(self.out, isa.rows()), self.line(isa));
+        let share = rows.len().div_ceil(rayon::current_num_threads()).max(1);
+        let floats = |rows: &[Rows]| PLACES * tiles(rows) * line;
+        with_scratch(floats(&rows), |sums| {
+            let mut items = Vec::new();
+            let mut rest = &mut *sums;
+            for rows in rows.chunks(share) {
+                let (sums, tail) = rest.split_at_mut(floats(rows));
+                rest = tail;
+                items.push(Item { rows, sums });
+            }
+            items.par_iter_mut().for_each(|item| self.compute_item(isa, item));
+            let mut weights = vec![0.0; self.out * self.channels * 9];
+            for Item { rows, sums } in items {
+                let Some(Rows { first, .. }) = rows.first() else { continue };
+                let used: usize = rows.iter().map(|rows| rows.used).sum();
+                let weights = &mut weights[first * self.channels * 9..][..used * self.channels * 9];
+                let step = tiles(rows) * line;
+                weights.par_chunks_mut(self.channels * 9).enumerate().for_each(|(row, to)| {
+                    isa.run(Kernels { sums: &sums[row * line..], step, to });
+                });
+            }
+            weights
+        })
+    }
+
+    /// Floats that computing it takes beside `x`, the gradient and the result.
+    pub fn workspace(&self) -> usize {
+        let isa = Isa::detect();
+        let rows = rows_of(self.out, isa.rows());
+        let strips = Strip::cut(0..self.batch, &self.phased.grid, STRIP_TILES);
+        let strip = strips.iter().map(|strip| self.lens(isa, strip, tiles(&rows)).all()).max();
+        rayon::current_num_threads() * strip.unwrap_or_default() + PLACES * tiles(&rows) * self.line(isa)
+    }
+
+    /// The sums of an output channel at a place: all channels of `x`, in whole vectors.
+    fn line(&self, isa: Isa) -> usize {
+        self.channels.next_multiple_of(isa.lanes())
+    }
+
+    fn lens(&self, isa: Isa, strip: &Strip, rows: usize) -> Lens {
+        let grid = &self.phased.grid;
+        let tiles = strip.samples * strip.rows * grid.output[1];
+        Lens {
+            planes: self.phased.source_phases.len() * grid.plane(strip) * isa.lanes(),
+            inputs: tiles * self.line(isa) + APART,
+            gradients: tiles * rows + APART,
+        }
+    }
+
+    fn compute_item(&self, isa: Isa, item: &mut Item) {
+        let grid = &self.phased.grid;
+        let x = Source {
+            values: self.x,
+            channels: self.channels,
+            size: self.geometry.input,
+            step: self.phased.source_step,
+        };
+        if self.batch == 0 {
+            item.sums.fill(0.0);
+        }
+        let rows = tiles(item.rows);
+        for strip in Strip::cut(0..self.batch, grid, STRIP_TILES) {
+            let (plane, lens) = (grid.plane(&strip) * isa.lanes(), self.lens(isa, &strip, rows));
+            let taps: [usize; PLACES] = std::array::from_fn(|i| {
+                let tap = &self.phased.taps[0][i];
+                tap.phase * plane + grid.offset(tap) * isa.lanes()
+            });
+            let starts = self.starts(&strip, isa.lanes());
+            with_scratch(lens.all(), |scratch| {
+                let (planes, scratch) = scratch.split_at_mut(lens.planes);
+                let (inputs, gradients) = scratch.split_at_mut(PLACES * lens.inputs);
+                for first in (0..self.line(isa)).step_by(isa.lanes()) {
+                    let channels = first.min(self.channels)..self.channels.min(first + isa.lanes());
+                    for (phase, to) in self.phased.source_phases.iter().zip(planes.chunks_exact_mut(plane)) {
+                        pack::channels_last(&x, channels.clone(), *phase, grid, &strip, isa.lanes(), to);
+                    }
+                    let (taps, starts, planes, step) = (&taps, &starts[..], &*planes, lens.inputs);
+                    let line = self.line(isa);
+                    isa.run(Inputs { taps, starts, planes, first, line, to: inputs, step });
+                }
+                let grad = Source { values: self.grad, channels: self.out, size: self.geometry.output, step: 1 };
+                let (rows, step) = (item.rows, lens.gradients);
+                isa.run(Gradients { grad: &grad, strip: &strip, rows, to: gradients, step });
+                let (line, tiles, steps) = (self.line(isa), starts.len(), [lens.inputs, lens.gradients]);
+                let adds = (strip.first_sample, strip.first_row) != (0, 0);
+                let (rows, sums) = (item.rows, &mut *item.sums);
+                isa.run(Products { rows, tiles, line, inputs, gradients, steps, sums, adds });
+            });
+        }
+    }
+
+    /// Where each tile of a strip begins in a plane of vectors.
+    fn starts(&self, strip: &Strip, lanes: usize) -> Vec<usize> {
+        let grid = &self.phased.grid;
+        let lines = (0..strip.samples).flat_map(|n| (0..strip.rows).map(move |row| grid.start(n, row)));
+        lines.flat_map(|start| start..start + grid.output[1]).map(|place| place * lanes).collect()
+    }
+}
+
+/// Channels of the register tile that begins with `first` of `line`.
+#[inline(always)]
+fn width<V: Vector>(line: usize, first: usize) -> usize {
+    (line - first).min(TILE_VECTORS * V::LANES)
+}
+
+/// Rows of all tiles.
+fn tiles(rows: &[Rows]) -> usize {
+    rows.iter().map(|rows| rows.tile).sum()
+}
+
+/// Transforms the tiles of a vector of channels.
+struct Inputs<'a> {
+    taps: &'a [usize; PLACES],
+    starts: &'a [usize],
+    planes: &'a [f32],
+    /// The first of the channels, and how many there are of all, in whole vectors.
+    first: usize,
+    line: usize,
+    /// For each place, `step` floats apart: for each register tile's channels and each tile these channels.
+    to: &'a mut [f32],
+    step: usize,
+}
+
+impl Kernel for Inputs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector, const ROWS: usize>(self) {
+        let panel = self.first / (TILE_VECTORS * V::LANES) * TILE_VECTORS * V::LANES;
+        let width = width::<V>(self.line, panel);
+        let furthest = self.starts.iter().max().copied().unwrap_or(0) + self.taps.iter().max().copied().unwrap_or(0);
+        let first = panel * self.starts.len() + self.first - panel;
+        let last = first + self.starts.len().saturating_sub(1) * width + (PLACES - 1) * self.step;
+        assert!(furthest + V::LANES <= self.planes.len() && last + V::LANES <= self.to.len());
+        let mut to = self.to[first..].as_mut_ptr();
+        for start in self.starts {
+            // SAFETY: the assert above; `V` exists by contract.
+            unsafe {
+                let from = self.planes.as_ptr().add(*start);
+                let read = |y: usize, x: usize| V::load(from.add(self.taps[4 * y + x]));
+                of_inputs(read, |place, value: V| value.store(to.add(place * self.step)));
+                to = to.wrapping_add(width);
+            }
+        }
+    }
+}
+
+/// Transforms the gradients of the outputs.
+struct Gradients<'a, 'b> {
+    grad: &'a Source<'b>,
+    strip: &'a Strip,
+    rows: &'a [Rows],
+    /// For each place, `step` floats apart: for each block of rows and each tile one float a row.
+    to: &'a mut [f32],
+    step: usize,
+}
+
+impl Kernel for Gradients<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector, const ROWS: usize>(self) {
+        // SAFETY: by contract, and `V::Four` comes with `V`.
+        unsafe { if ROWS <= V::Four::LANES { self.transform::<V::Four>() } else { self.transform::<V>() } }
+    }
+}
+
+impl Gradients<'_, '_> {
+    /// Rows are the first lanes of a vector. What is stored beyond them the next tile's take, or the next block's.
+    ///
+    /// # Safety
+    /// `V` must exist on this CPU.
+    #[inline(always)]
+    unsafe fn transform<V: Vector>(self) {
+        let Self { grad, strip, rows: blocks, to, step } = self;
+        let [h, w] = grad.size;
+        let (first, width) = (2 * strip.first_row, w.div_ceil(2));
+        let pixels = Strip { first_row: first, rows: (2 * strip.rows).min(h - first), ..*strip };
+        let all: usize = tiles(blocks);
+        assert!(to.len() >= (PLACES - 1) * step + strip.samples * strip.rows * width * all + WIDEST);
+        let mut to = to.as_mut_ptr();
+        for rows in blocks {
+            let tile = rows.tile;
+            assert!(tile <= V::LANES && V::LANES <= WIDEST);
+            let len = pixels.samples * pixels.rows * w * tile;
+            with_scratch(len + WIDEST, |packed| {
+                pack::pixels(grad, rows, &pixels, &mut packed[..len]);
+                let packed = packed.as_ptr();
+                for n in 0..pixels.samples {
+                    for y in (0..pixels.rows).step_by(2) {
+                        for x in (0..w).step_by(2) {
+                            // SAFETY: pixels below the sizes are there, and a vector behind the last; the assert above bounds
+                            // what is written; `V` exists by contract.
+                            unsafe {
+                                let pixel = |dy: usize, dx: usize| match y + dy < pixels.rows && x + dx < w {
+                                    true => V::load(packed.add(((n * pixels.rows + y + dy) * w + x + dx) * tile)),
+                                    false => V::splat(0.0),
+                                };
+                                let values = of_gradients([pixel(0, 0), pixel(0, 1), pixel(1, 0), pixel(1, 1)]);
+                                for (place, value) in values.into_iter().enumerate() {
+                                    value.store(to.add(place * step));
+                                }
+                                to = to.add(tile);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// Transforms the sums of an output channel into its kernels' gradients.
+struct Kernels<'a> {
+    sums: &'a [f32],
+    /// Floats from a place to the next.
+    step: usize,
+    to: &'a mut [f32],
+}
+
+impl Kernel for Kernels<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector, const ROWS: usize>(self) {
+        let mut taps = [[0.0; WIDEST]; 9];
+        for (number, kernels) in self.to.chunks_mut(9 * V::LANES).enumerate() {
+            let first = number * V::LANES;
+            let sums: [&[f32]; PLACES] =
+                std::array::from_fn(|place| &self.sums[place * self.step + first..][..V::LANES]);
+            // SAFETY: all hold as many floats as the vector; `V` exists by contract.
+            unsafe {
+                let kernel = to_kernel(sums.map(|sums| V::load(sums.as_ptr())));
+                kernel.into_iter().zip(&mut taps).for_each(|(value, tap)| value.store(tap.as_mut_ptr()));
+            }
+            for (lane, kernel) in kernels.as_chunks_mut::<9>().0.iter_mut().enumerate() {
+                *kernel = std::array::from_fn(|tap| taps[tap][lane]);
+            }
+        }
+    }
+}
+
+/// The products of all places over the tiles of a strip.
+struct Products<'a> {
+    rows: &'a [Rows],
+    tiles: usize,
+    line: usize,
+    inputs: &'a [f32],
+    gradients: &'a [f32],
+    /// Floats from a place to the next, of inputs and gradients.
+    steps: [usize; 2],
+    sums: &'a mut [f32],
+    /// Whether to add to what is there.
+    adds: bool,
+}
+
+impl Kernel for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector, const ROWS: usize>(self) {
+        let (k, line, adds) = (self.tiles, self.line, self.adds);
+        let all = tiles(self.rows);
+        for place in 0..PLACES {
+            for first in (0..line).step_by(TILE_VECTORS * V::LANES) {
+                let width = width::<V>(line, first);
+                let panel = self.inputs[place * self.steps[0] + first * k..][..k * width].as_ptr();
+                let mut done = 0;
+                for rows in self.rows {
+                    let rows = rows.tile;
+                    let weights = self.gradients[place * self.steps[1] + done * k..][..k * rows].as_ptr();
+                    let to = (place * all + done) * line + first;
+                    assert!(self.sums.len() >= to + (rows - 1) * line + width);
+                    let to = self.sums[to..].as_mut_ptr();
+                    let tile = Tile { k, weights, panel, to, line, adds };
+                    // SAFETY: the slices and the assert above; `V` exists by contract.
+                    unsafe {
+                        match width / V::LANES {
+                            1 => tile.of_rows::<V, ROWS, 1>(rows),
+                            2 => tile.of_rows::<V, ROWS, 2>(rows),
+                            3 => tile.of_rows::<V, ROWS, 3>(rows),
+                            _ => tile.of_rows::<V, ROWS, TILE_VECTORS>(rows),
+                        }
+                    }
+                    done += rows;
+                }
+            }
+        }
+    }
+}
