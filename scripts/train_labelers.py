@@ -2,9 +2,11 @@
 
     python scripts/train_labelers.py avatars --studio target/release/unlearn-studio --work out/labelers
     python scripts/train_labelers.py digits --mnist ../shared/data/mnist
+    python scripts/train_labelers.py clothes --fashion /usr/share/datasets/fashion-mnist
 
 avatars: drawings of one seed by the program itself, held-out drawings of another.
 digits: an IDX file of digits and its labels; every fifth digit is held out.
+clothes: Fashion-MNIST's IDX files (Debian's dataset-fashion-mnist); its 10 000 test pictures are held out.
 
 Each network has one output per attribute, the logits of its classes, and an output `features`. The names of the classes
 stand in the file's metadata under `classes`, as JSON: {"hat": ["none", "cap", "beanie"], ...}. Weights are stored in half
@@ -39,6 +41,12 @@ AVATARS = {
     "beard": ["no", "yes"],
     "background": ["sky", "mint", "sand", "rose", "lilac", "slate"],
 }
+
+
+# Fashion-MNIST's classes, in its order.
+CLOTHES = ["t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
+# Channels and stride of the blocks for 32x32.
+SMALL = [(16, 1), (32, 2), (32, 1), (64, 2), (64, 1)]
 
 
 class Block(nn.Sequential):
@@ -242,16 +250,22 @@ def avatars(args):
     export(net, args.out / "avatars.onnx", args, data, right)
 
 
-def digits(args):
-    def idx(name, header):
-        with gzip.open(next(args.mnist.glob(name))) as file:
+def idx(folder, part):
+    """Images [N, 1, 32, 32] and labels [N, 1] of a part, "train" or "t10k", of a data set in MNIST's format."""
+
+    def values(name, header):
+        with gzip.open(next(folder.glob(f"{part}-{name}*"))) as file:
             return np.frombuffer(file.read(), np.uint8, offset=header).copy()
 
-    images = torch.from_numpy(idx("t10k-images*", 16).reshape(-1, 1, 28, 28))
+    images = torch.from_numpy(values("images", 16).reshape(-1, 1, 28, 28))
     images = F.pad(images, (2, 2, 2, 2))  # 32x32, as the program reads them
-    labels = torch.from_numpy(idx("t10k-labels*", 8).astype(np.int64))[:, None]
+    return images, torch.from_numpy(values("labels", 8).astype(np.int64))[:, None]
+
+
+def digits(args):
+    images, labels = idx(args.mnist, "t10k")
     held = torch.arange(len(images)) % 5 == 0
-    net = Labeler(1, 32, [(16, 1), (32, 2), (32, 1), (64, 2), (64, 1)], {"digit": [str(digit) for digit in range(10)]})
+    net = Labeler(1, 32, SMALL, {"digit": [str(digit) for digit in range(10)]})
     strength = {"noise": 0.1, "pixels": 2, "degrees": 12, "colour": 0.05}
     train(net, images[~held], labels[~held], args.steps or 4000, 64, 4e-3, **strength)
     round_weights(net)
@@ -260,21 +274,33 @@ def digits(args):
     export(net, args.out / "digits.onnx", args, data, right)
 
 
+def clothes(args):
+    (images, labels), (held, truth) = idx(args.fashion, "train"), idx(args.fashion, "t10k")
+    net = Labeler(1, 32, SMALL, {"clothes": CLOTHES})
+    strength = {"noise": 0.05, "pixels": 1, "degrees": 3, "colour": 0.05}
+    train(net, images, labels, args.steps or 5000, 64, 4e-3, **strength)
+    round_weights(net)
+    right = report(net, held, truth, strength)
+    data = "Fashion-MNIST's 60000 training pictures; held out: its 10000 test pictures"
+    export(net, args.out / "clothes.onnx", args, data, right)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labeler", choices=["avatars", "digits"])
+    parser.add_argument("labeler", choices=["avatars", "digits", "clothes"])
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--work", type=Path, default=Path("out/labelers"), help="where drawings are kept")
     parser.add_argument("--studio", default="target/release/unlearn-studio", help="the program, which draws")
     parser.add_argument("--count", type=int, default=24000, help="drawings to train on")
     parser.add_argument("--mnist", type=Path, default=Path("../shared/data/mnist"))
+    parser.add_argument("--fashion", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
     parser.add_argument("--steps", type=int, help="training steps of 64 images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--date", default=time.strftime("%Y-%m-%d"))
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
-    {"avatars": avatars, "digits": digits}[args.labeler](args)
+    {"avatars": avatars, "digits": digits, "clothes": clothes}[args.labeler](args)
 
 
 if __name__ == "__main__":

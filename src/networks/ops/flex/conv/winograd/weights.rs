@@ -70,9 +70,9 @@ impl Product<'_> {
                 let Some(Rows { first, .. }) = rows.first() else { continue };
                 let used: usize = rows.iter().map(|rows| rows.used).sum();
                 let weights = &mut weights[first * self.channels * 9..][..used * self.channels * 9];
-                let step = tiles(rows) * line;
+                let (rows, sums) = (tiles(rows), &*sums);
                 weights.par_chunks_mut(self.channels * 9).enumerate().for_each(|(row, to)| {
-                    isa.run(Kernels { sums: &sums[row * line..], step, to });
+                    isa.run(Kernels { sums, row, rows, line, to });
                 });
             }
             weights
@@ -269,8 +269,10 @@ impl Gradients<'_, '_> {
 /// Transforms the sums of an output channel into its kernels' gradients.
 struct Kernels<'a> {
     sums: &'a [f32],
-    /// Floats from a place to the next.
-    step: usize,
+    row: usize,
+    /// Of all rows, and of all channels.
+    rows: usize,
+    line: usize,
     to: &'a mut [f32],
 }
 
@@ -282,8 +284,10 @@ impl Kernel for Kernels<'_> {
         let mut taps = [[0.0; WIDEST]; 9];
         for (number, kernels) in self.to.chunks_mut(9 * V::LANES).enumerate() {
             let first = number * V::LANES;
+            let panel = first / (TILE_VECTORS * V::LANES) * TILE_VECTORS * V::LANES;
+            let at = panel * self.rows + self.row * width::<V>(self.line, panel) + first - panel;
             let sums: [&[f32]; PLACES] =
-                std::array::from_fn(|place| &self.sums[place * self.step + first..][..V::LANES]);
+                std::array::from_fn(|place| &self.sums[place * self.rows * self.line + at..][..V::LANES]);
             // SAFETY: all hold as many floats as the vector; `V` exists by contract.
             unsafe {
                 let kernel = to_kernel(sums.map(|sums| V::load(sums.as_ptr())));
@@ -305,6 +309,7 @@ struct Products<'a> {
     gradients: &'a [f32],
     /// Floats from a place to the next, of inputs and gradients.
     steps: [usize; 2],
+    /// For each place, each register tile's channels and each row one float a channel: one after the other as they are added to.
     sums: &'a mut [f32],
     /// Whether to add to what is there.
     adds: bool,
@@ -325,11 +330,10 @@ impl Kernel for Products<'_> {
                 for rows in self.rows {
                     let rows = rows.tile;
                     let weights = self.gradients[place * self.steps[1] + done * k..][..k * rows].as_ptr();
-                    let to = (place * all + done) * line + first;
-                    assert!(self.sums.len() >= to + (rows - 1) * line + width);
-                    let to = self.sums[to..].as_mut_ptr();
-                    let tile = Tile { k, weights, panel, to, line, adds };
-                    // SAFETY: the slices and the assert above; `V` exists by contract.
+                    let to = place * all * line + first * all + done * width;
+                    let to = self.sums[to..][..rows * width].as_mut_ptr();
+                    let tile = Tile { k, weights, panel, to, line: width, adds };
+                    // SAFETY: the slices above; `V` exists by contract.
                     unsafe {
                         match width / V::LANES {
                             1 => tile.of_rows::<V, ROWS, 1>(rows),
