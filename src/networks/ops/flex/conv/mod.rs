@@ -39,7 +39,7 @@ pub fn forward(x: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usiz
     assert_eq!(channels, weight_channels, "conv2d: channels of input and weight");
     let geometry = Geometry::new([h, w], [kh, kw], stride, padding);
     let size = geometry.output;
-    let transforms = winograd::pays(channels.min(out), winograd::OUTPUTS, &geometry, size);
+    let transforms = winograd::pays(channels.min(out), &geometry, size);
     let phased = match transforms {
         true => winograd::phased([h, w], size, padding),
         false => Phased::forward(&geometry),
@@ -72,7 +72,7 @@ pub fn input_grad(
     assert_eq!(channels, weight_channels, "conv2d: channels of gradient and weight");
     let geometry = Geometry::new(size, [kh, kw], stride, padding);
     assert_eq!(geometry.output, [gh, gw], "conv2d: size of the gradient");
-    let transforms = winograd::pays(channels.min(out), winograd::OUTPUTS, &geometry, size);
+    let transforms = winograd::pays(channels.min(out), &geometry, size);
     let phased = match transforms {
         // The kernel turned around, with what is left of its reach as the padding.
         true => winograd::phased([gh, gw], size, 2 - padding),
@@ -104,7 +104,7 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
     let geometry = Geometry::new([h, w], kernel, stride, padding);
     assert_eq!((n, geometry.output), (grad_n, [gh, gw]), "conv2d: shape of the gradient");
     let (x, grad) = (x.as_slice(), grad.as_slice());
-    let values = if winograd::pays(channels.min(out), winograd::WEIGHTS, &geometry, geometry.output) {
+    let values = if winograd::pays(channels.min(out), &geometry, geometry.output) {
         let phased = &winograd::phased(geometry.input, geometry.output, padding);
         winograd::weights::Product { batch: n, x, channels, grad, out, geometry: &geometry, phased }.compute()
     } else {
@@ -119,9 +119,12 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
 pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
     let (batch, channels, size, kernel) = (batch.max(1), channels.max(1), [side.max(1); 2], [3, 3]);
     let geometry = &Geometry::new(size, kernel, 1, 1);
-    let (tiles, direct) = (winograd::phased(size, size, 1), Phased::forward(geometry));
-    let transforms = |least| winograd::pays(channels, least, geometry, size);
-    let outputs = |phased| product::Product {
+    let transforms = winograd::pays(channels, geometry, size);
+    let phased = match transforms {
+        true => &winograd::phased(size, size, 1),
+        false => &Phased::forward(geometry),
+    };
+    let outputs = product::Product {
         batch,
         source: &[],
         source_channels: channels,
@@ -133,16 +136,15 @@ pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
         size,
         phased,
     };
-    let outputs = match transforms(winograd::OUTPUTS) {
-        true => winograd::outputs::workspace(&outputs(&tiles)),
-        false => outputs(&direct).workspace(),
-    };
     let (x, grad, out) = (&[], &[], channels);
-    let weights = match transforms(winograd::WEIGHTS) {
-        true => winograd::weights::Product { batch, x, channels, grad, out, geometry, phased: &tiles }.workspace(),
-        false => outer::Product { batch, x, channels, grad, out, geometry, phased: &direct }.workspace(),
+    let floats = if transforms {
+        let weights = winograd::weights::Product { batch, x, channels, grad, out, geometry, phased };
+        winograd::outputs::workspace(&outputs).max(weights.workspace())
+    } else {
+        let weights = outer::Product { batch, x, channels, grad, out, geometry, phased };
+        outputs.workspace().max(weights.workspace())
     };
-    outputs.max(weights) * size_of::<f32>()
+    floats * size_of::<f32>()
 }
 
 #[cfg(test)]

@@ -23,24 +23,20 @@ use super::layout::{Geometry, Phased};
 /// Places of a transformed tile.
 pub const PLACES: usize = 16;
 
-/// Channels on either side from which transforming costs less than it saves, for outputs and input gradients, and for gradients of
-/// weights.
-pub const OUTPUTS: usize = 48;
-pub const WEIGHTS: usize = 64;
-
-/// Outputs along an axis from which it does.
-const SIDE: usize = 8;
+/// Channels on either side, and channels times outputs along an axis, from which transforming costs less than it saves.
+const CHANNELS: usize = 64;
+const CHANNELS_BY_SIDE: usize = 2048;
 
 /// Floats between what belongs to one place and what to the next, beyond what is needed: without them all sixteen would lie in the
 /// same lines of a cache.
 const APART: usize = 16;
 
-/// Whether a convolution is computed so. `channels` are the fewer of its input and output channels, and `least` is [`OUTPUTS`] or
-/// [`WEIGHTS`]; `output` is the size of what is computed: the outputs, or the input gradient.
-pub fn pays(channels: usize, least: usize, geometry: &Geometry, output: [usize; 2]) -> bool {
+/// Whether a convolution is computed so. `channels` are the fewer of its input and output channels, `output` is the size of what is
+/// computed: the outputs, or the input gradient.
+pub fn pays(channels: usize, geometry: &Geometry, output: [usize; 2]) -> bool {
     let Geometry { kernel, stride, padding, .. } = *geometry;
     let fits = kernel == [3, 3] && stride == 1 && padding <= 2;
-    fits && channels >= least && output.into_iter().min() >= Some(SIDE)
+    fits && channels >= CHANNELS && channels * output[0].min(output[1]) >= CHANNELS_BY_SIDE
 }
 
 /// Tiles as the outputs of a 4x4 convolution with a stride of two, whose results are planes of every second row and column.
@@ -259,10 +255,10 @@ mod tests {
     fn it_pays_for_many_channels_and_kernels_of_three_by_three() {
         let pays = |channels, side, kernel, stride, padding| {
             let geometry = Geometry::new([side; 2], [kernel; 2], stride, padding);
-            pays(channels, OUTPUTS, &geometry, geometry.output)
+            pays(channels, &geometry, geometry.output)
         };
-        assert!(pays(64, 8, 3, 1, 1) && pays(512, 32, 3, 1, 2));
-        assert!(!pays(16, 32, 3, 1, 1) && !pays(512, 4, 3, 1, 1), "too little to gain");
+        assert!(pays(64, 32, 3, 1, 1) && pays(512, 8, 3, 1, 2));
+        assert!(!pays(64, 16, 3, 1, 1) && !pays(32, 64, 3, 1, 1) && !pays(128, 8, 3, 1, 1), "too little to gain");
         assert!(!pays(512, 32, 3, 2, 1) && !pays(512, 32, 1, 1, 0) && !pays(512, 32, 3, 1, 3), "not what it computes");
     }
 }

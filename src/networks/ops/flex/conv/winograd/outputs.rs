@@ -4,6 +4,7 @@
 //! they lie.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -11,7 +12,7 @@ use super::super::super::memory::{Output, Writer, with_scratch};
 use super::super::super::simd::{Isa, Kernel, TILE_VECTORS, Vector};
 use super::super::blocked::{Columns, PANEL_FLOATS, SLACK, Tile, rows};
 use super::super::layout::{Strip, Tap, positions};
-use super::super::pack::{self, Rows, WeightOrder, rows_of};
+use super::super::pack::{self, Rows, Source, WeightOrder, rows_of};
 use super::super::product::{Block, Item, Lines, Product};
 use super::{APART, PLACES, WIDEST, of_inputs, of_kernel, to_outputs};
 
@@ -212,7 +213,7 @@ fn compute_item(product: &Product, isa: Isa, item: &Item, writer: Writer) {
         let (inputs, results) = scratch.split_at_mut(PLACES * lens.inputs);
         for first in (0..sources).step_by(CHANNELS) {
             let channels = first..sources.min(first + CHANNELS);
-            product.pack_source(strip, channels.clone(), planes);
+            pack_planes(product, strip, channels.clone(), planes);
             let channel = phased.source_phases.len() * plane;
             let (columns, taps, planes, step) = (&columns, &taps, &*planes, lens.inputs);
             isa.run(Inputs { columns, taps, planes, channel, channels, sources, to: inputs, step });
@@ -231,6 +232,48 @@ fn compute_item(product: &Product, isa: Isa, item: &Item, writer: Writer) {
     });
 }
 
+/// Copies the planes of some channels for a strip onto the grid, even and odd columns apart, and zeros behind them.
+fn pack_planes(product: &Product, strip: &Strip, channels: Range<usize>, to: &mut [f32]) {
+    let (phases, grid) = (&product.phased.source_phases, &product.phased.grid);
+    let (plane, [h, w]) = (grid.plane(strip), product.source_size);
+    let source = Source { values: product.source, channels: product.source_channels, size: [h, w], step: 2 };
+    let (planes, slack) = to.split_at_mut(channels.len() * 4 * plane);
+    slack.fill(0.0);
+    for (channel, planes) in channels.zip(planes.chunks_exact_mut(4 * plane)) {
+        let place = |phase: [usize; 2]| phases.iter().position(|known| *known == phase).unwrap_or_default() * plane;
+        for y in 0..2 {
+            let places = [place([y, 0]), place([y, 1])];
+            let rows = h.saturating_sub(y).div_ceil(2);
+            for (line, at) in grid.lines(strip, rows).enumerate() {
+                let start = line * grid.pitch;
+                let Some([sample, row]) = at else {
+                    places.iter().for_each(|place| planes[place + start..][..grid.pitch].fill(0.0));
+                    continue;
+                };
+                let from = source.row(strip.first_sample + sample, channel, y + 2 * row);
+                let before = grid.before[1];
+                for (place, columns) in places.into_iter().zip([w.div_ceil(2), w / 2]) {
+                    let to = &mut planes[place + start..][..grid.pitch];
+                    to[..before].fill(0.0);
+                    to[before + columns..].fill(0.0);
+                }
+                let start = start + before;
+                let (pairs, last) = from.as_chunks::<2>();
+                if let Ok([even, odd]) =
+                    planes.get_disjoint_mut(places.map(|place| place + start..place + start + w / 2))
+                {
+                    for ((pair, even), odd) in pairs.iter().zip(even).zip(odd) {
+                        [*even, *odd] = *pair;
+                    }
+                }
+                if let [last] = last {
+                    planes[places[0] + start + w / 2] = *last;
+                }
+            }
+        }
+    }
+}
+
 /// Transforms the tiles of some channels.
 struct Inputs<'a> {
     columns: &'a Columns,
@@ -238,7 +281,7 @@ struct Inputs<'a> {
     planes: &'a [f32],
     /// Floats from a channel's planes to the next.
     channel: usize,
-    channels: std::ops::Range<usize>,
+    channels: Range<usize>,
     sources: usize,
     /// For each place, `step` floats apart: for each register tile's columns and each source channel the columns.
     to: &'a mut [f32],

@@ -1,6 +1,8 @@
 //! Gradients of weights: the products of [`super::outputs`] transposed. For each place a matrix product over tiles, whose result is
 //! `G' u G`-transformed to the kernel's gradient.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::super::super::memory::with_scratch;
@@ -12,6 +14,10 @@ use super::{APART, PLACES, WIDEST, of_gradients, of_inputs, to_kernel};
 
 /// Tiles of a strip: enough to be worth loading and storing the sums.
 const STRIP_TILES: usize = 128;
+
+/// Parts of the batch that sum on their own at most, and floats that their sums may take together.
+const PARTS: usize = 8;
+const PART_FLOATS: usize = 1 << 21;
 
 /// A weight gradient to compute.
 pub struct Product<'a> {
@@ -40,8 +46,9 @@ impl Lens {
     }
 }
 
-/// Some rows: output channels, and where their sums go.
+/// Some samples and rows: output channels, and where their sums go.
 struct Item<'a> {
+    samples: Range<usize>,
     rows: &'a [Rows],
     sums: &'a mut [f32],
 }
@@ -54,29 +61,45 @@ impl Product<'_> {
     /// The same with a given instruction set.
     pub fn compute_on(&self, isa: Isa) -> Vec<f32> {
         let (rows, line) = (rows_of(self.out, isa.rows()), self.line(isa));
-        let share = rows.len().div_ceil(rayon::current_num_threads()).max(1);
-        let floats = |rows: &[Rows]| PLACES * tiles(rows) * line;
-        with_scratch(floats(&rows), |sums| {
+        let (parts, len) = (self.parts(), PLACES * tiles(&rows) * line);
+        // Every part of the rows transforms the inputs anew.
+        let share = rows.len().div_ceil(rayon::current_num_threads().div_ceil(parts)).max(1);
+        let samples = |part: usize| self.batch * part / parts..self.batch * (part + 1) / parts;
+        with_scratch(parts * len, |sums| {
             let mut items = Vec::new();
             let mut rest = &mut *sums;
-            for rows in rows.chunks(share) {
-                let (sums, tail) = rest.split_at_mut(floats(rows));
-                rest = tail;
-                items.push(Item { rows, sums });
+            for part in 0..parts {
+                for rows in rows.chunks(share) {
+                    let (sums, tail) = rest.split_at_mut(PLACES * tiles(rows) * line);
+                    rest = tail;
+                    items.push(Item { samples: samples(part), rows, sums });
+                }
             }
             items.par_iter_mut().for_each(|item| self.compute_item(isa, item));
             let mut weights = vec![0.0; self.out * self.channels * 9];
-            for Item { rows, sums } in items {
-                let Some(Rows { first, .. }) = rows.first() else { continue };
+            let mut rest = &mut weights[..];
+            let per_part = items.len() / parts;
+            for number in 0..per_part {
+                let rows = items[number].rows;
                 let used: usize = rows.iter().map(|rows| rows.used).sum();
-                let weights = &mut weights[first * self.channels * 9..][..used * self.channels * 9];
-                let (rows, sums) = (tiles(rows), &*sums);
-                weights.par_chunks_mut(self.channels * 9).enumerate().for_each(|(row, to)| {
-                    isa.run(Kernels { sums, row, rows, line, to });
+                let (to, tail) = rest.split_at_mut(used * self.channels * 9);
+                rest = tail;
+                let sums: Vec<&[f32]> = items.iter().skip(number).step_by(per_part).map(|item| &*item.sums).collect();
+                let rows = tiles(rows);
+                to.par_chunks_mut(self.channels * 9).enumerate().for_each(|(row, to)| {
+                    isa.run(Kernels { sums: &sums, row, rows, line, to });
                 });
             }
             weights
         })
+    }
+
+    /// Parts of the batch that sum on their own. Shapes alone decide, so that the sums have one order on any number of threads.
+    fn parts(&self) -> usize {
+        let grid = self.phased.grid.output;
+        let strips = (self.batch * grid[0] * grid[1]).div_ceil(STRIP_TILES);
+        let floats = PLACES * self.out * self.channels;
+        PARTS.min(self.batch).min(strips).min(PART_FLOATS / floats.max(1)).max(1)
     }
 
     /// Floats that computing it takes beside `x`, the gradient and the result.
@@ -85,7 +108,7 @@ impl Product<'_> {
         let rows = rows_of(self.out, isa.rows());
         let strips = Strip::cut(0..self.batch, &self.phased.grid, STRIP_TILES);
         let strip = strips.iter().map(|strip| self.lens(isa, strip, tiles(&rows)).all()).max();
-        rayon::current_num_threads() * strip.unwrap_or_default() + PLACES * tiles(&rows) * self.line(isa)
+        rayon::current_num_threads() * strip.unwrap_or_default() + self.parts() * PLACES * tiles(&rows) * self.line(isa)
     }
 
     /// The sums of an output channel at a place: all channels of `x`, in whole vectors.
@@ -111,11 +134,11 @@ impl Product<'_> {
             size: self.geometry.input,
             step: self.phased.source_step,
         };
-        if self.batch == 0 {
+        if item.samples.is_empty() {
             item.sums.fill(0.0);
         }
-        let rows = tiles(item.rows);
-        for strip in Strip::cut(0..self.batch, grid, STRIP_TILES) {
+        let (rows, first) = (tiles(item.rows), item.samples.start);
+        for strip in Strip::cut(item.samples.clone(), grid, STRIP_TILES) {
             let (plane, lens) = (grid.plane(&strip) * isa.lanes(), self.lens(isa, &strip, rows));
             let taps: [usize; PLACES] = std::array::from_fn(|i| {
                 let tap = &self.phased.taps[0][i];
@@ -138,7 +161,7 @@ impl Product<'_> {
                 let (rows, step) = (item.rows, lens.gradients);
                 isa.run(Gradients { grad: &grad, strip: &strip, rows, to: gradients, step });
                 let (line, tiles, steps) = (self.line(isa), starts.len(), [lens.inputs, lens.gradients]);
-                let adds = (strip.first_sample, strip.first_row) != (0, 0);
+                let adds = (strip.first_sample, strip.first_row) != (first, 0);
                 let (rows, sums) = (item.rows, &mut *item.sums);
                 isa.run(Products { rows, tiles, line, inputs, gradients, steps, sums, adds });
             });
@@ -266,9 +289,9 @@ impl Gradients<'_, '_> {
     }
 }
 
-/// Transforms the sums of an output channel into its kernels' gradients.
+/// Adds up the sums of an output channel, part after part, and transforms them into its kernels' gradients.
 struct Kernels<'a> {
-    sums: &'a [f32],
+    sums: &'a [&'a [f32]],
     row: usize,
     /// Of all rows, and of all channels.
     rows: usize,
@@ -286,11 +309,14 @@ impl Kernel for Kernels<'_> {
             let first = number * V::LANES;
             let panel = first / (TILE_VECTORS * V::LANES) * TILE_VECTORS * V::LANES;
             let at = panel * self.rows + self.row * width::<V>(self.line, panel) + first - panel;
-            let sums: [&[f32]; PLACES] =
-                std::array::from_fn(|place| &self.sums[place * self.rows * self.line + at..][..V::LANES]);
             // SAFETY: all hold as many floats as the vector; `V` exists by contract.
             unsafe {
-                let kernel = to_kernel(sums.map(|sums| V::load(sums.as_ptr())));
+                let sum = |place: usize| {
+                    let at = place * self.rows * self.line + at;
+                    let parts = self.sums.iter().map(|sums| V::load(sums[at..][..V::LANES].as_ptr()));
+                    parts.reduce(|a, b| a.add(b)).unwrap_or(V::splat(0.0))
+                };
+                let kernel = to_kernel(std::array::from_fn(sum));
                 kernel.into_iter().zip(&mut taps).for_each(|(value, tap)| value.store(tap.as_mut_ptr()));
             }
             for (lane, kernel) in kernels.as_chunks_mut::<9>().0.iter_mut().enumerate() {
