@@ -6,9 +6,12 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::super::memory::{Writer, with_scratch};
 use super::super::simd::{Isa, Kernel, TILE_VECTORS, Vector};
 use super::layout::{Grid, Strip, Tap};
+use super::pack::{self, rows_of};
 use super::product::{Block, Item, Lines, Product};
 use super::tile::Sums;
 
@@ -34,19 +37,25 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// All columns of a strip.
     pub fn new(grid: &Grid, strip: &Strip, lanes: usize) -> Self {
-        let width = grid.output[1];
+        Self::of(grid, strip, [strip.rows, grid.output[1]], lanes)
+    }
+
+    /// Those of so many rows and columns of each sample: an output phase may have a row or column less than another.
+    fn of(grid: &Grid, strip: &Strip, [rows, width]: [usize; 2], lanes: usize) -> Self {
         let dense = [lanes, 4].into_iter().find(|run| width.is_multiple_of(*run) && lanes.is_multiple_of(*run));
         let (run, steps, mut starts) = match dense {
             // Pixels alone.
             Some(run) => {
-                let lines = (0..strip.samples).flat_map(|n| (0..strip.rows).map(move |row| grid.start(n, row)));
+                let lines = (0..strip.samples).flat_map(|n| (0..rows).map(move |row| grid.start(n, row)));
                 let starts = lines.flat_map(|start| (start..start + width).step_by(run)).collect();
-                (run, [strip.rows * width, width], starts)
+                (run, [rows * width, width], starts)
             }
             // All of the grid from the first pixel to the last.
             None => {
-                let starts: Vec<usize> = (0..grid.columns(strip)).step_by(lanes).collect();
+                let last = rows.checked_sub(1).map_or(0, |row| grid.start(strip.samples - 1, row) + width);
+                let starts: Vec<usize> = (0..last).step_by(lanes).collect();
                 (lanes, [grid.rows * grid.pitch, grid.pitch], starts)
             }
         };
@@ -62,11 +71,56 @@ impl Columns {
     }
 }
 
+/// The columns of each output phase.
+fn columns_of_phases(product: &Product, isa: Isa, strip: &Strip) -> Vec<Columns> {
+    let step = product.phased.output_step;
+    let columns = |phase| {
+        let [rows, width] =
+            [0, 1].map(|axis| product.size[axis].saturating_sub([phase / step, phase % step][axis]).div_ceil(step));
+        let rows = rows.saturating_sub(strip.first_row).min(strip.rows);
+        Columns::of(&product.phased.grid, strip, [rows, width], isa.lanes())
+    };
+    (0..product.phased.taps.len()).map(columns).collect()
+}
+
+/// Floats of a line of results: as many as the phase with most columns has.
+fn line_of(columns: &[Columns], isa: Isa) -> usize {
+    columns.iter().map(|columns| columns.line(isa.lanes())).max().unwrap_or_default()
+}
+
 /// Source channels that a panel holds the columns of.
 fn channels_at_a_time(product: &Product, isa: Isa) -> usize {
     let fitting = PANEL_FLOATS / (most_taps(product) * TILE_VECTORS * isa.lanes()).max(1);
     let parts = product.source_channels.div_ceil(fitting.max(1));
     product.source_channels.div_ceil(parts.max(1)).max(1)
+}
+
+/// Writes the weights in the order of their use: for each part of the source channels, output phase and block for each channel and
+/// tap one float a row.
+pub fn pack_weights(product: &Product, isa: Isa, blocks: &[Block], packed: &mut [f32]) {
+    let (weight, part) = (product.weight(), channels_at_a_time(product, isa));
+    let mut parts = Vec::new();
+    let mut rest = packed;
+    for first in (0..product.source_channels).step_by(part) {
+        let channels = part.min(product.source_channels - first);
+        for taps in &product.phased.taps {
+            for block in blocks {
+                let (to, tail) = rest.split_at_mut(channels * taps.len() * block.rows.tile);
+                parts.push((first, taps, &block.rows, to));
+                rest = tail;
+            }
+        }
+    }
+    parts.into_par_iter().with_min_len(16).for_each(|(first, taps, rows, to)| {
+        pack::weights(&weight, first, rows, taps, to);
+    });
+}
+
+/// Where they begin for some source channels, an output phase and a block, of so many rows of all blocks.
+fn weights_start(taps: &[Vec<usize>], rows: usize, channels: &Range<usize>, phase: usize, block: &Block) -> usize {
+    let count = |taps: &[Vec<usize>]| taps.iter().map(Vec::len).sum::<usize>();
+    let before = channels.start * count(taps) + channels.len() * count(&taps[..phase]);
+    rows * before + block.before * channels.len() * taps[phase].len()
 }
 
 /// Taps of the output phase that has most of them.
@@ -79,7 +133,7 @@ pub fn scratch(product: &Product, isa: Isa, item: &Item) -> [usize; 3] {
     let (phased, lanes) = (product.phased, isa.lanes());
     let channels = channels_at_a_time(product, isa);
     let planes = channels * phased.source_phases.len() * phased.grid.plane(&item.strip) + SLACK;
-    let line = Columns::new(&phased.grid, &item.strip, lanes).line(lanes);
+    let line = line_of(&columns_of_phases(product, isa, &item.strip), isa);
     let panel = channels * most_taps(product) * TILE_VECTORS * lanes;
     [planes.next_multiple_of(lanes), panel, phased.taps.len() * rows(item) * line]
 }
@@ -92,12 +146,14 @@ pub fn rows(item: &Item) -> usize {
 /// Computes a part of a product and writes its outputs.
 pub fn compute(product: &Product, isa: Isa, item: &Item, writer: Writer) {
     let (phased, grid, strip) = (product.phased, &product.phased.grid, &item.strip);
-    let columns = Columns::new(grid, strip, isa.lanes());
-    let (rows, line, plane) = (rows(item), columns.line(isa.lanes()), grid.plane(strip));
+    let columns = columns_of_phases(product, isa, strip);
+    let steps: Vec<[usize; 2]> = columns.iter().map(|columns| columns.steps).collect();
+    let (rows, line, plane) = (rows(item), line_of(&columns, isa), grid.plane(strip));
     let lens = scratch(product, isa, item);
     let taps = |taps: &Vec<Tap>| taps.iter().map(|tap| tap.phase * plane + grid.offset(tap)).collect();
     let taps: Vec<Vec<usize>> = phased.taps.iter().map(taps).collect();
     let (all, part) = (product.source_channels, channels_at_a_time(product, isa));
+    let all_rows = rows_of(product.channels, isa.rows()).iter().map(|rows| rows.tile).sum();
     with_scratch(lens.iter().sum(), |scratch| {
         let (source, scratch) = scratch.split_at_mut(lens[0]);
         let (panel, results) = scratch.split_at_mut(lens[1]);
@@ -111,6 +167,7 @@ pub fn compute(product: &Product, isa: Isa, item: &Item, writer: Writer) {
                 taps: &taps,
                 weights: item.weights,
                 blocks: item.blocks,
+                all_rows,
                 channels,
                 panel,
                 results,
@@ -120,8 +177,8 @@ pub fn compute(product: &Product, isa: Isa, item: &Item, writer: Writer) {
         }
         let mut done = 0;
         for block in item.blocks {
-            let lines = Lines { values: &results[done * line..], line, phase: rows * line };
-            product.write(strip, &block.rows, lines, columns.steps, writer);
+            let lines = Lines { values: &results[done * line..], line, phase: rows * line, steps: &steps };
+            product.write(strip, &block.rows, lines, writer);
             done += block.rows.tile;
         }
     });
@@ -129,13 +186,16 @@ pub fn compute(product: &Product, isa: Isa, item: &Item, writer: Writer) {
 
 /// Adds what some source channels give to all columns of some blocks.
 struct Step<'a> {
-    columns: &'a Columns,
+    /// Of each output phase.
+    columns: &'a [Columns],
     source: &'a [f32],
     /// Floats from a source channel to the next, and where in one each tap of each output phase reads.
     channel: usize,
     taps: &'a [Vec<usize>],
     weights: &'a [f32],
     blocks: &'a [Block],
+    /// Rows of all blocks, those of other parts included.
+    all_rows: usize,
     channels: Range<usize>,
     panel: &'a mut [f32],
     results: &'a mut [f32],
@@ -148,17 +208,16 @@ impl Kernel for Step<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector, const ROWS: usize>(mut self) {
-        let runs = V::LANES / self.columns.run;
-        for (phase, taps) in self.taps.iter().enumerate() {
+        for (phase, (taps, columns)) in self.taps.iter().zip(self.columns).enumerate() {
+            let runs = V::LANES / columns.run;
             let k = self.channels.len() * taps.len();
             let mut vector = 0;
-            while vector < self.columns.vectors {
-                let vectors = (self.columns.vectors - vector).next_power_of_two().min(TILE_VECTORS);
-                let columns = self.columns;
+            while vector < columns.vectors {
+                let vectors = (columns.vectors - vector).next_power_of_two().min(TILE_VECTORS);
                 let starts = &columns.starts[vector * runs..][..vectors * runs];
                 // SAFETY: `V` exists by contract.
                 unsafe {
-                    if self.columns.run == V::LANES {
+                    if columns.run == V::LANES {
                         self.pack::<V>(taps, starts);
                     } else {
                         self.pack::<V::Four>(taps, starts);
@@ -167,8 +226,8 @@ impl Kernel for Step<'_> {
                 let mut done = phase * self.rows;
                 for block in self.blocks {
                     let rows = block.rows.tile;
-                    let weights =
-                        &self.weights[block.starts[phase] + self.channels.start * taps.len() * rows..][..k * rows];
+                    let start = weights_start(self.taps, self.all_rows, &self.channels, phase, block);
+                    let weights = &self.weights[start..][..k * rows];
                     let place = done * self.line + vector * V::LANES;
                     assert!(self.panel.len() >= k * vectors * V::LANES);
                     assert!(self.results.len() >= place + (rows - 1) * self.line + vectors * V::LANES);

@@ -34,6 +34,7 @@ pub fn compute(product: &Product, isa: Isa, item: &Item, writer: Writer) {
         (0..product.source_channels).flat_map(|c| taps.iter().map(move |t| tap(c, t))).collect()
     };
     let offsets: Vec<Vec<usize>> = product.phased.taps.iter().map(offsets).collect();
+    let steps = vec![[grid.rows * grid.pitch, grid.pitch]; offsets.len()];
     with_scratch(source_len + results_len, |scratch| {
         let (source, results) = scratch.split_at_mut(source_len);
         product.pack_source(strip, 0..product.source_channels, source);
@@ -49,8 +50,8 @@ pub fn compute(product: &Product, isa: Isa, item: &Item, writer: Writer) {
                     line,
                 });
             }
-            let lines = Lines { values: results, line, phase: phase_len };
-            product.write(strip, &block.rows, lines, [grid.rows * grid.pitch, grid.pitch], writer);
+            let lines = Lines { values: results, line, phase: phase_len, steps: &steps };
+            product.write(strip, &block.rows, lines, writer);
         }
     });
 }

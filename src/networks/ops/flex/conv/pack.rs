@@ -176,9 +176,9 @@ pub struct Weight<'a> {
     pub sources: usize,
 }
 
-/// Writes the weights of some rows for `taps`: for each source channel, each tap and each row of
-/// the tile one float; rows past the last channel are zero.
-pub fn weights(weight: &Weight, rows: &Rows, taps: &[Tap], to: &mut [f32]) {
+/// Writes the weights of some rows for `taps`: for each source channel from `first` on that fits into `to`, each tap and each row
+/// of the tile one float; rows past the last channel are zero.
+pub fn weights(weight: &Weight, first: usize, rows: &Rows, taps: &[Tap], to: &mut [f32]) {
     let [kh, kw] = weight.kernel;
     let area = kh * kw;
     let block = taps.len() * rows.tile;
@@ -192,12 +192,13 @@ pub fn weights(weight: &Weight, rows: &Rows, taps: &[Tap], to: &mut [f32]) {
     let whole = places.iter().copied().eq(0..area);
     if whole && weight.order == WeightOrder::OutputFirst {
         let line = weight.sources * area;
-        let from = |row: usize| &weight.values[(rows.first + row) * line..][..line];
+        let len = to.len() / rows.tile;
+        let from = |row: usize| &weight.values[(rows.first + row) * line + first * area..][..len];
         return transpose(from, rows.used, 0, 1, rows.tile, to);
     }
     for (source, block) in to.chunks_exact_mut(block).enumerate() {
         let plane = |row: usize| {
-            let output = rows.first + row;
+            let (output, source) = (rows.first + row, first + source);
             let number = match weight.order {
                 WeightOrder::OutputFirst => output * weight.sources + source,
                 WeightOrder::InputFirst => source * weight.outputs + output,

@@ -30,7 +30,9 @@ pub struct Product<'a> {
 /// Some rows of the weight, packed.
 pub struct Block {
     pub rows: Rows,
-    /// Where each output phase's weights start.
+    /// Rows of the blocks before it.
+    pub before: usize,
+    /// Where each output phase's weights start, if they lie block by block.
     pub starts: Vec<usize>,
 }
 
@@ -48,6 +50,8 @@ pub struct Lines<'a> {
     /// Floats from a line to the next, and from a phase to the next.
     pub line: usize,
     pub phase: usize,
+    /// Of each output phase: columns from a sample to the next, from a row to the next.
+    pub steps: &'a [[usize; 2]],
 }
 
 impl Product<'_> {
@@ -59,9 +63,11 @@ impl Product<'_> {
             len += rows * self.source_channels * taps;
             start
         };
+        let mut before = 0;
         let block = |rows: Rows| {
             let starts = self.phased.taps.iter().map(|taps| place(rows.tile, taps.len())).collect();
-            Block { rows, starts }
+            before += rows.tile;
+            Block { rows, before: before - rows.tile, starts }
         };
         (rows_of(self.channels, tile).into_iter().map(block).collect(), len)
     }
@@ -76,7 +82,7 @@ impl Product<'_> {
         }
     }
 
-    /// The weights in tile order.
+    /// The weights in tile order, block by block.
     pub fn pack_weights(&self, blocks: &[Block], packed: &mut [f32]) {
         let weight = self.weight();
         let few = packed.len() < 1 << 16;
@@ -90,7 +96,7 @@ impl Product<'_> {
             }
         }
         let pack = |(block, taps, part): (&Block, &Vec<_>, &mut [f32])| {
-            pack::weights(&weight, &block.rows, taps, part);
+            pack::weights(&weight, 0, &block.rows, taps, part);
         };
         if few {
             parts.into_iter().for_each(pack);
@@ -118,9 +124,8 @@ impl Product<'_> {
         slack.fill(0.0);
     }
 
-    /// Copies the results of some rows to the output planes, interleaving the phases. In a line of results a sample begins
-    /// `steps[0]` columns after the one before, and a row `steps[1]`.
-    pub fn write(&self, strip: &Strip, rows: &Rows, results: Lines, steps: [usize; 2], writer: Writer) {
+    /// Copies the results of some rows to the output planes, interleaving the phases.
+    pub fn write(&self, strip: &Strip, rows: &Rows, results: Lines, writer: Writer) {
         let [h, w] = self.size;
         let step = self.phased.output_step;
         let lines = (strip.first_row * step).min(h)..((strip.first_row + strip.rows) * step).min(h);
@@ -130,9 +135,12 @@ impl Product<'_> {
                 // SAFETY: these lines of this plane belong to this strip and these rows alone.
                 let plane = unsafe { writer.uninit((channel * h + lines.start) * w, lines.len() * w) };
                 for (y, to) in lines.clone().zip(plane.chunks_exact_mut(w)) {
-                    let start = row * results.line + n * steps[0] + (y / step - strip.first_row) * steps[1];
-                    let phases = y % step * step;
-                    let from = |x: usize| &results.values[(phases + x) * results.phase + start..];
+                    let from = |x: usize| {
+                        let phase = y % step * step + x;
+                        let [sample, line] = results.steps[phase];
+                        let start = row * results.line + n * sample + (y / step - strip.first_row) * line;
+                        &results.values[phase * results.phase + start..]
+                    };
                     match step {
                         1 => _ = to.write_copy_of_slice(&from(0)[..w]),
                         2 => interleave(to, from(0), from(1)),

@@ -56,7 +56,10 @@ impl Product<'_> {
         let output = Output::new(self.batch * self.channels * self.size[0] * self.size[1]);
         let (blocks, len) = self.blocks(isa.rows());
         with_scratch(len, |weights| {
-            self.pack_weights(&blocks, weights);
+            match way {
+                Way::Gather => self.pack_weights(&blocks, weights),
+                Way::Blocked => blocked::pack_weights(self, isa, &blocks, weights),
+            }
             let items = self.items(way, isa, &blocks, weights);
             // SAFETY: the items cover every strip and every block once, an item writes its strip's rows of its channels' planes,
             // and the phases of a plane cover it.

@@ -25,7 +25,7 @@ const CHANNELS: usize = 8;
 /// Computes a product on the grid of [`super::phased`].
 pub fn compute(product: &Product, isa: Isa) -> Vec<f32> {
     let output = Output::new(product.batch * product.channels * product.size[0] * product.size[1]);
-    let blocks = blocks(product, isa);
+    let (blocks, _) = product.blocks(isa.rows());
     let order = Weights::new(product, isa);
     with_scratch(order.floats(), |weights| {
         // SAFETY: blocks and parts of the source channels write into different places.
@@ -41,7 +41,7 @@ pub fn compute(product: &Product, isa: Isa) -> Vec<f32> {
 /// Floats that computing it takes beside its source, its weight and its result.
 pub fn workspace(product: &Product) -> usize {
     let isa = Isa::detect();
-    let blocks = blocks(product, isa);
+    let (blocks, _) = product.blocks(isa.rows());
     let items = items(product, &blocks, &[]);
     let scratch = |item: &Item| Lens::new(product, isa, item).all();
     rayon::current_num_threads() * items.iter().map(scratch).max().unwrap_or_default()
@@ -76,17 +76,6 @@ impl Weights {
     }
 }
 
-/// Output channels in blocks as tall as the register tile, and how many rows lie before each.
-fn blocks(product: &Product, isa: Isa) -> Vec<Block> {
-    let mut done = 0;
-    let block = |rows: Rows| {
-        let starts = vec![done];
-        done += rows.tile;
-        Block { rows, starts }
-    };
-    rows_of(product.channels, isa.rows()).into_iter().map(block).collect()
-}
-
 /// Strips, and where they are too few for all threads, parts of the output channels.
 fn items<'a>(product: &Product, blocks: &'a [Block], weights: &'a [f32]) -> Vec<Item<'a>> {
     let threads = rayon::current_num_threads();
@@ -108,12 +97,12 @@ fn pack_weights(product: &Product, isa: Isa, order: &Weights, blocks: &[Block], 
         let rows = &block.rows;
         let len = order.sources * 9 * rows.tile;
         with_scratch(len + WIDEST, |kernels| {
-            pack::weights(&weight, rows, &taps, &mut kernels[..len]);
+            pack::weights(&weight, 0, rows, &taps, &mut kernels[..len]);
             for first in (0..order.sources).step_by(order.part) {
                 let k = order.part.min(order.sources - first);
                 // SAFETY: what belongs to this block and these source channels alone.
                 let to = std::array::from_fn(|place| unsafe {
-                    to.uninit(order.start(place, first, block.starts[0]), k * rows.tile)
+                    to.uninit(order.start(place, first, block.before), k * rows.tile)
                 });
                 // What an output gave to its neighbour comes back from the other side.
                 let flipped = weight.order == WeightOrder::InputFirst;
@@ -225,8 +214,9 @@ fn compute_item(product: &Product, isa: Isa, item: &Item, writer: Writer) {
         isa.run(Outputs { results, step: lens.results, len: rows * line });
         let mut done = 0;
         for block in item.blocks {
-            let lines = Lines { values: &results[done * line..], line, phase: lens.results };
-            product.write(strip, &block.rows, lines, columns.steps, writer);
+            let steps = &[columns.steps; 4];
+            let lines = Lines { values: &results[done * line..], line, phase: lens.results, steps };
+            product.write(strip, &block.rows, lines, writer);
             done += block.rows.tile;
         }
     });
@@ -360,7 +350,7 @@ impl Kernel for Products<'_, '_> {
     #[inline(always)]
     unsafe fn run<V: Vector, const ROWS: usize>(self) {
         let Weights { sources, part, .. } = *self.order;
-        let before = self.item.blocks.first().map_or(0, |block| block.starts[0]);
+        let before = self.item.blocks.first().map_or(0, |block| block.before);
         for place in 0..PLACES {
             for first in (0..sources).step_by(part) {
                 let k = part.min(sources - first);
@@ -370,8 +360,8 @@ impl Kernel for Products<'_, '_> {
                     let panel = place * self.steps[0] + (vector * sources + first * vectors) * V::LANES;
                     let panel = self.inputs[panel..][..k * vectors * V::LANES].as_ptr();
                     for block in self.item.blocks {
-                        let (rows, done) = (block.rows.tile, block.starts[0] - before);
-                        let weights = self.order.start(place, first, block.starts[0]);
+                        let (rows, done) = (block.rows.tile, block.before - before);
+                        let weights = self.order.start(place, first, block.before);
                         let weights = self.item.weights[weights..][..k * rows].as_ptr();
                         let to = place * self.steps[1] + done * self.line + vector * V::LANES;
                         assert!(self.results.len() >= to + (rows - 1) * self.line + vectors * V::LANES);
