@@ -12,7 +12,7 @@ use super::super::super::memory::{Output, Writer, with_scratch};
 use super::super::super::simd::{Isa, Kernel, TILE_VECTORS, Vector};
 use super::super::blocked::{Columns, PANEL_FLOATS, SLACK, Tile, rows};
 use super::super::layout::{Strip, Tap, positions};
-use super::super::pack::{self, Rows, Source, WeightOrder, rows_of};
+use super::super::pack::{self, Source, WeightOrder, rows_of};
 use super::super::product::{Block, Item, Lines, Product};
 use super::{APART, PLACES, WIDEST, of_inputs, of_kernel, to_outputs};
 
