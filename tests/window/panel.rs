@@ -9,6 +9,7 @@ use unlearn_studio::{
         link::LinkEvent,
         state::{
             prefs::Theme,
+            preset::PresetChoice,
             run_state::{RunState, RunStatus},
             studio::Studio,
             tiles::Source,
@@ -294,6 +295,13 @@ fn what_is_done_with_presets_stays_within_the_narrowest_panel() {
     // That button ends where the panel's content does.
     let end = right(&window, "Right panel");
     assert!(right(&window, "Save preset\u{2026}") <= end + 0.5);
+    // It comes and goes while a setting is dragged, which must not move under the pointer.
+    let place = |window: &Window| window.get_by_role_and_label(Role::SpinButton, "Unlearning steps").rect().min;
+    let before = place(&window);
+    app(&mut window).studio().choose_preset(PresetChoice::BuiltIn(FIRST.presets()[0].id));
+    window.run_ok();
+    assert!(window.query_by_label("Save preset\u{2026}").is_none());
+    assert_eq!(place(&window), before);
 }
 
 #[test]

@@ -117,7 +117,8 @@ pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
 pub(crate) fn outlined<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     ui.scope(|ui| {
         let line = theme::outline(palette(ui.style()));
-        ui.visuals_mut().widgets.inactive.bg_stroke.color = line;
+        // In menus, where buttons have no line, it has no width either.
+        ui.visuals_mut().widgets.inactive.bg_stroke = Stroke::new(1.0, line);
         add(ui)
     })
     .inner
@@ -158,6 +159,11 @@ pub(crate) fn close_after_key(ui: &Ui) {
             ui.memory_mut(|memory| memory.request_focus(id));
         }
     }
+}
+
+/// How often a key was pressed more often than another one: where a frame takes long, several presses come with it.
+pub(crate) fn presses(ctx: &egui::Context, more: Key, less: Key) -> isize {
+    ctx.input(|input| input.num_presses(more) as isize - input.num_presses(less) as isize)
 }
 
 /// Room between two sections of a panel.
