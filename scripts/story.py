@@ -1,5 +1,6 @@
 """Stories told in the real window; see story.sh."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,9 @@ TICK = "Use the labeler instead of my marks"
 MUST_GO = (10, 16, 20, 42, 43, 47)
 MAY_STAY = (3, 7, 11, 13, 14, 15)
 # Enough to pause and to stop in between.
-STEPS = 30
+STEPS = int(os.environ.get("STEPS", "30"))
+# A model in place of the digits.
+MODEL = os.environ.get("MODEL")
 # A preset of one's own that looks for more in few samples.
 PRESET = "few samples"
 PRESETS = {PRESET: {"method": "reject", "labelled": 600}}
@@ -48,7 +51,7 @@ class Keyboard(Story):
         for number in numbers:
             self.key(*["Right"] * (number - at), key)
             at = number
-            self.wait(rf"Sample {number}, {words}.*", 20)
+        self.wait(rf"Sample {number}, {words}.*", 60)
 
     def answer_suggestions(self, keys):
         """Marks the first of them, one after the other."""
@@ -151,10 +154,16 @@ class Mouse(Story):
 def tell_marks(story, _):
     story.begin("avatars-64")
     story.shoot("start")
-    story.press("Open")
-    story.shoot("open")
-    story.press("Bundled digits")
-    story.wait("StyleGAN2, 32 . 32 pixels", 60)
+    if MODEL:
+        story.key("ctrl+o")
+        story.wait("Path", 60)
+        story.shoot("open")
+        story.answer(MODEL)
+    else:
+        story.press("Open")
+        story.shoot("open")
+        story.press("Bundled digits")
+    story.gone("avatars-64", 60)
     story.wait("Sample 0.*", 60)
     story.shoot("opened", 4)
 
@@ -177,13 +186,13 @@ def tell_marks(story, _):
         story.press("Unlearn anyway")
         story.wait("Pause", 60)
     story.shoot("begun")
-    story.step(6)
+    story.step(STEPS // 5)
     story.shoot("watched")
     story.press("Pause")
     story.wait("Resume", 60)
     story.shoot("paused", 2)
     story.press("Resume")
-    story.step(12)
+    story.step(2 * STEPS // 5)
     story.press("Stop")
     story.wait("Stopped", 120)
     story.shoot("stopped", 3)

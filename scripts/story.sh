@@ -8,6 +8,7 @@
 #                              and "labeler" (a classifier sorts the grid and decides), of which the second needs the keyboard
 #     HANDS="keyboard mouse"   what the window is used with: one of them alone (paths are typed either way)
 #     THEMES="dark light"
+#     MODEL, STEPS=30          of the first story: a model in place of the bundled digits, and how many steps it unlearns in
 #     METHOD="Dampening"       of the labeler's story: takes seconds
 # Pictures and a list of the steps go to OUT/STORY-HAND-WIDTH-THEME. Needs what on_a_screen.sh and window_driver.py need.
 set -euo pipefail
