@@ -156,7 +156,7 @@ def tell_marks(story, _):
     story.shoot("start")
     if MODEL:
         story.key("ctrl+o")
-        story.wait("Path", 60)
+        story.wait("Path", 300)
         story.shoot("open")
         story.answer(MODEL)
     else:
@@ -171,7 +171,7 @@ def tell_marks(story, _):
     story.mark(MAY_STAY, "p", "may stay")
     story.shoot("marked")
     story.press("Suggest more like these")
-    story.wait("Suggest others", 300)
+    story.wait("Suggest others", 900)
     story.shoot("suggested", 2)
     story.answer_suggestions(["p", "p", "n", "n"])
     story.shoot("marked-more")

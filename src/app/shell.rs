@@ -75,6 +75,7 @@ impl App {
     pub fn new(ctx: &Context, format: Option<wgpu::TextureFormat>, prefs: Prefs, options: Options) -> Self {
         theme::install(ctx);
         theme::choose(ctx, prefs.theme);
+        widgets::note_software(ctx, options.software);
         let device = options.device.unwrap_or(prefs.device);
         let wake = ctx.clone();
         let mut studio = Studio::new(prefs, device, move || wake.request_repaint());

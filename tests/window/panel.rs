@@ -1,11 +1,12 @@
 //! The right panel: what is asked before a run, what stays in place during one, what is said after it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use eframe::egui::{Key, Rect, accesskit::Role};
+use eframe::egui::{Key, Rect, ViewportId, accesskit::Role};
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
     app::{
+        Options,
         link::LinkEvent,
         state::{
             prefs::Theme,
@@ -16,6 +17,7 @@ use unlearn_studio::{
             view::Compare,
         },
     },
+    device::DeviceChoice,
     engine::{Event, Phase},
     feedback::{
         GoneEstimate, Mark, Suggestions,
@@ -319,4 +321,25 @@ fn learning_from_marks_is_said_where_it_was_asked_for() {
     app(&mut window).studio().suggesting = false;
     window.step();
     assert_eq!(window.get_by_label("Must go").rect(), below, "nothing moves");
+}
+
+/// How long the window waits with its next frame while it is said that something is under way.
+fn wait_while_busy(software: bool) -> Duration {
+    let device = Some(DeviceChoice::Cpu);
+    let options = Options { model: Some(model()), device, software, ..Options::default() };
+    let mut window = window_of([1360.0, 860.0], Theme::Dark, false, options);
+    filled(&mut window);
+    app(&mut window).studio().suggesting = true;
+    for _ in 0..8 {
+        window.step();
+    }
+    window.output().viewport_output[&ViewportId::ROOT].repaint_delay
+}
+
+/// Where the processor draws the window, frames take from what is waited for.
+#[test]
+fn fewer_frames_say_that_something_is_under_way_where_they_are_dear() {
+    let [graphics_card, processor] = [false, true].map(wait_while_busy);
+    assert!(graphics_card <= Duration::from_millis(125), "{graphics_card:?}");
+    assert!(processor > 2 * graphics_card && processor <= Duration::from_millis(500), "{processor:?}");
 }
