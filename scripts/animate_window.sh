@@ -20,7 +20,7 @@ mkdir -m 700 "$work/config" "$work/data" "$work/run"
 mkdir "$work/config/unlearn-studio"
 echo '{ "first_steps_done": true }' >"$work/config/unlearn-studio/prefs.json"
 
-Xvfb "$DISPLAY" -screen 0 1360x860x24 >/dev/null 2>&1 &
+Xvfb "$DISPLAY" -r -screen 0 1360x860x24 >/dev/null 2>&1 &
 pids+=($!)
 sleep 2
 "$program" assets/models/avatars-64.safetensors --device cpu >"$work/log" 2>&1 &

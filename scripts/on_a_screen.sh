@@ -24,7 +24,8 @@ pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 export DISPLAY=:${SCREEN_NUMBER:-95} XDG_CONFIG_HOME=$work/config XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work/run
 mkdir -m 700 "$XDG_CONFIG_HOME" "$XDG_DATA_HOME" "$XDG_RUNTIME_DIR"
-Xvfb "$DISPLAY" -screen 0 "${width}x${height}x24" >/dev/null 2>&1 &
+# Without -r a key that a busy machine lets go late would be pressed again and again.
+Xvfb "$DISPLAY" -r -screen 0 "${width}x${height}x24" >/dev/null 2>&1 &
 pids+=($!)
 "$launcher" --launch-immediately --a11y=1 --screen-reader=1 >/dev/null 2>&1 &
 pids+=($!)

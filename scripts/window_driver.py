@@ -222,9 +222,9 @@ class Window:
         self.move(node, *places[0])
         subprocess.run(["xdotool", "mousedown", "1"], check=True)
         for place in places[1:]:
-            self.pump(0.4)
+            self.pump(0.8)
             self.move(node, *place)
-        self.pump(0.4)
+        self.pump(0.8)
         subprocess.run(["xdotool", "mouseup", "1"], check=True)
         self.pump(0.5)
 

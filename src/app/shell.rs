@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use eframe::{
     egui::{
-        self, Align2, CentralPanel, Context, Frame, Id, Margin, Order, Panel, ScrollArea, Stroke, Ui, UiBuilder, Vec2,
-        vec2,
+        self, Align2, CentralPanel, Context, FocusDirection, Frame, Id, Key, Margin, Order, Panel, ScrollArea, Stroke,
+        Ui, UiBuilder, Vec2, vec2,
     },
     wgpu,
 };
@@ -57,6 +57,10 @@ pub struct App {
     /// Whether a question stood above everything else when the last frame began, and what had the keyboard before it did.
     was_asking: bool,
     before_question: Option<Id>,
+    /// What had the keyboard last, unless Escape took it away.
+    last_focused: Option<Id>,
+    /// Where the keyboard goes on to in the next frame.
+    resumed: Option<FocusDirection>,
     frame_log: Option<FrameLog>,
     benchmark: Option<Benchmark>,
     title: String,
@@ -71,6 +75,7 @@ impl App {
     pub fn new(ctx: &Context, format: Option<wgpu::TextureFormat>, prefs: Prefs, options: Options) -> Self {
         theme::install(ctx);
         theme::choose(ctx, prefs.theme);
+        widgets::note_software(ctx, options.software);
         let device = options.device.unwrap_or(prefs.device);
         let wake = ctx.clone();
         let mut studio = Studio::new(prefs, device, move || wake.request_repaint());
@@ -107,6 +112,8 @@ impl App {
             was_typing: false,
             was_asking: false,
             before_question: None,
+            last_focused: None,
+            resumed: None,
             frame_log,
             benchmark: options.measure.then(Benchmark::new),
             title: String::new(),
@@ -141,6 +148,7 @@ impl App {
         let is_asking = self.is_asking(&ctx);
         if !is_asking {
             self.return_keyboard(&ctx);
+            self.resume_tab(&ctx);
             self.top_bar.shortcuts(ui, (&mut self.studio, &mut self.dialogs), is_typing);
         }
         self.panels(ui);
@@ -196,6 +204,33 @@ impl App {
         let before = self.before_question.filter(|_| self.was_asking);
         if let Some(id) = before.filter(|_| ctx.memory(|memory| memory.focused().is_none())) {
             ctx.memory_mut(|memory| memory.request_focus(id));
+        }
+    }
+
+    /// Tab goes on from what had the keyboard last, also if that has let it go: a field after Enter, or a button that was away for
+    /// a while. After Escape it begins anew.
+    fn resume_tab(&mut self, ctx: &Context) {
+        if let Some(direction) = self.resumed.take() {
+            ctx.memory_mut(|memory| memory.move_focus(direction));
+        }
+        let focused = ctx.memory(|memory| memory.focused());
+        let (escape, tab, shift) =
+            ctx.input(|input| (input.key_pressed(Key::Escape), input.key_pressed(Key::Tab), input.modifiers.shift));
+        if escape {
+            self.last_focused = None;
+        } else if focused.is_some() {
+            self.last_focused = focused;
+        } else if tab {
+            let is_there =
+                |id: &Id| ctx.read_response(*id).is_some_and(|last| last.enabled() && last.sense.is_focusable());
+            let Some(id) = self.last_focused.filter(is_there) else { return };
+            // In this frame it gets the keyboard back, in the next one that moves on.
+            ctx.memory_mut(|memory| {
+                memory.request_focus(id);
+                memory.move_focus(FocusDirection::None);
+            });
+            self.resumed = Some(if shift { FocusDirection::Previous } else { FocusDirection::Next });
+            ctx.request_repaint();
         }
     }
 

@@ -252,6 +252,50 @@ fn first_steps_tick_themselves_off_and_go_for_good() {
     assert!(app(&mut window).studio().prefs.first_steps_done);
 }
 
+/// In a narrow window a second line would take a row of the grid: only the next step is shown.
+#[test]
+fn first_steps_take_one_line() {
+    for (width, next) in [(800.0, "Let it suggest more like these"), (1360.0, "2. Let it suggest more like these")] {
+        let mut window = window_with([width, 600.0], Theme::Dark, false, model());
+        filled(&mut window);
+        app(&mut window).studio().prefs.first_steps_done = false;
+        press(&mut window, "Sample 0");
+        let (close, step) = (window.get_by_label("Hide first steps").rect(), window.get_by_label(next).rect());
+        assert!(
+            step.right() <= close.left() && step.y_range().contains(close.center().y),
+            "{width}: {step:?}, {close:?}"
+        );
+        let end = window.get_by_role_and_label(Role::Button, "Page").rect().right();
+        assert!(close.right() <= end, "{width}: {close:?} is beyond {end}");
+    }
+}
+
+/// It comes up once a sample is marked: whoever clicks on among the lowest ones must not meet it under the pointer.
+#[test]
+fn the_question_for_the_rest_comes_up_beside_the_pointer() {
+    let mut window = window();
+    let asked = |window: &Window| window.query_by_label("Marked all that must go here?").map(|node| node.rect());
+    press(&mut window, "Sample 0");
+    window.hover_at(window.get_by_label("Sample 1").rect().center());
+    window.run_ok();
+    let place = asked(&window).expect("the question");
+    press(&mut window, "Sample 0, must go");
+    window.hover_at(place.center());
+    window.run_ok();
+    assert_eq!(asked(&window), None);
+    window.key_press(Key::Space);
+    window.run_ok();
+    assert_eq!(app(&mut window).studio().marks.counts(), (1, 0));
+    assert_eq!(asked(&window), None, "the pointer is there");
+    window.hover_at(window.get_by_label("Sample 1").rect().center());
+    window.run_ok();
+    assert_eq!(asked(&window), Some(place));
+    // By now it is seen, and the pointer may come.
+    window.hover_at(place.center());
+    window.run_ok();
+    assert_eq!(asked(&window), Some(place));
+}
+
 #[test]
 fn a_model_that_cannot_be_opened_is_said_in_the_middle() {
     let files = files();

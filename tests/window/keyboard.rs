@@ -125,3 +125,63 @@ fn who_uses_the_pointer_has_the_keyboard_nowhere() {
     ended(&mut window);
     assert_eq!(focused(&window), before);
 }
+
+/// The same keys as in the grid.
+#[test]
+fn suggested_and_marked_samples_are_marked_by_keyboard() {
+    let mut window = window();
+    mark_some(&mut window);
+    press(&mut window, "Suggest more like these");
+    until(&mut window, "suggestions", |app| !app.studio().suggesting);
+    window.run_ok();
+    let name = {
+        let node = window.query_all_by_label_contains("Suggested sample ").next().expect("a suggestion");
+        node.accesskit_node().label().expect("its name")
+    };
+    window.get_by_label(&name).focus();
+    window.run_ok();
+    for (key, mark, counts) in [
+        (Key::P, ", may stay", (4, 5)),
+        (Key::N, ", must go", (5, 4)),
+        (Key::Delete, "", (4, 4)),
+        (Key::Space, ", must go", (5, 4)),
+    ] {
+        window.key_press(key);
+        window.run_ok();
+        window.get_by_label(&format!("{name}{mark}"));
+        assert_eq!(app(&mut window).studio().marks.counts(), counts, "{key:?}");
+    }
+    window.get_by_label("Marked sample 0 of seed 0, must go").focus();
+    window.run_ok();
+    window.key_press(Key::Delete);
+    window.run_ok();
+    assert_eq!(app(&mut window).studio().marks.counts(), (4, 4));
+    assert!(window.query_by_label("Marked sample 0 of seed 0, must go").is_none());
+}
+
+/// A field lets the keyboard go with Enter, and so does a button that is away for a while; after Escape Tab begins anew.
+#[test]
+fn tab_goes_on_from_where_the_keyboard_was() {
+    let mut window = window();
+    mark_some(&mut window);
+    window.get_by_role_and_label(Role::SpinButton, "Unlearning steps").focus();
+    window.run_ok();
+    let mut tab = |key: Key| {
+        window.key_press(key);
+        window.run_ok();
+        window.key_press(Key::Tab);
+        window.run_ok();
+        focused(&window)
+    };
+    assert_eq!(tab(Key::Enter).as_deref(), Some("Protect everything else"));
+    assert_eq!(tab(Key::Escape).as_deref(), Some("Left panel"));
+    window.get_by_label("Suggest more like these").focus();
+    window.run_ok();
+    window.key_press(Key::Enter);
+    until(&mut window, "suggestions", |app| !app.studio().suggesting && app.studio().suggestions.is_some());
+    window.run_ok();
+    window.key_press(Key::Tab);
+    window.run_ok();
+    let first = focused(&window).expect("a suggestion");
+    assert!(first.starts_with("Suggested sample "), "{first}");
+}

@@ -1,6 +1,6 @@
 //! The grid in the order of what a labeler says of its samples.
 
-use eframe::egui::Key;
+use eframe::egui::{Key, Shape, accesskit::Role};
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
     app::state::sample_order::{Filter, Order},
@@ -243,4 +243,20 @@ fn an_order_that_waits_for_a_run_says_so_and_uses_what_is_at_hand() {
     until(&mut window, "the end", |app| app.studio().run.in_progress().is_none());
     until(&mut window, "all of them", |app| app.studio().shown_count() == 500);
     assert!(window.query_by_label_contains("once the run has ended").is_none());
+}
+
+/// Where buttons have no line around them, those to choose among have one: without it nothing of them is seen.
+#[test]
+fn what_is_not_chosen_in_a_menu_is_seen() {
+    let mut window = with_labeler();
+    press_button(&mut window, "Order");
+    let choices: Vec<_> = window.query_all_by_role(Role::RadioButton).map(|node| node.rect()).collect();
+    assert_eq!(choices.len(), Order::ALL.len() + Filter::ALL.len());
+    for choice in choices {
+        let circle = window.output().shapes.iter().any(|clipped| match &clipped.shape {
+            Shape::Circle(circle) => circle.stroke.width >= 1.0 && choice.contains(circle.center),
+            _ => false,
+        });
+        assert!(circle, "there is nothing around {choice:?}");
+    }
 }

@@ -1,20 +1,23 @@
 //! The right panel: what is asked before a run, what stays in place during one, what is said after it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use eframe::egui::{Key, Rect, accesskit::Role};
+use eframe::egui::{Key, Rect, ViewportId, accesskit::Role};
 use egui_kittest::kittest::Queryable;
 use unlearn_studio::{
     app::{
+        Options,
         link::LinkEvent,
         state::{
             prefs::Theme,
+            preset::PresetChoice,
             run_state::{RunState, RunStatus},
             studio::Studio,
             tiles::Source,
             view::Compare,
         },
     },
+    device::DeviceChoice,
     engine::{Event, Phase},
     feedback::{
         GoneEstimate, Mark, Suggestions,
@@ -294,6 +297,13 @@ fn what_is_done_with_presets_stays_within_the_narrowest_panel() {
     // That button ends where the panel's content does.
     let end = right(&window, "Right panel");
     assert!(right(&window, "Save preset\u{2026}") <= end + 0.5);
+    // It comes and goes while a setting is dragged, which must not move under the pointer.
+    let place = |window: &Window| window.get_by_role_and_label(Role::SpinButton, "Unlearning steps").rect().min;
+    let before = place(&window);
+    app(&mut window).studio().choose_preset(PresetChoice::BuiltIn(FIRST.presets()[0].id));
+    window.run_ok();
+    assert!(window.query_by_label("Save preset\u{2026}").is_none());
+    assert_eq!(place(&window), before);
 }
 
 #[test]
@@ -311,4 +321,25 @@ fn learning_from_marks_is_said_where_it_was_asked_for() {
     app(&mut window).studio().suggesting = false;
     window.step();
     assert_eq!(window.get_by_label("Must go").rect(), below, "nothing moves");
+}
+
+/// How long the window waits with its next frame while it is said that something is under way.
+fn wait_while_busy(software: bool) -> Duration {
+    let device = Some(DeviceChoice::Cpu);
+    let options = Options { model: Some(model()), device, software, ..Options::default() };
+    let mut window = window_of([1360.0, 860.0], Theme::Dark, false, options);
+    filled(&mut window);
+    app(&mut window).studio().suggesting = true;
+    for _ in 0..8 {
+        window.step();
+    }
+    window.output().viewport_output[&ViewportId::ROOT].repaint_delay
+}
+
+/// Where the processor draws the window, frames take from what is waited for.
+#[test]
+fn fewer_frames_say_that_something_is_under_way_where_they_are_dear() {
+    let [graphics_card, processor] = [false, true].map(wait_while_busy);
+    assert!(graphics_card <= Duration::from_millis(125), "{graphics_card:?}");
+    assert!(processor > 2 * graphics_card && processor <= Duration::from_millis(500), "{processor:?}");
 }

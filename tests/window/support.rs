@@ -39,9 +39,14 @@ pub fn window_with(size: [f32; 2], theme: Theme, render: bool, model: PathBuf) -
 
 /// A window that keeps projects in a folder.
 pub fn window_keeping(size: [f32; 2], theme: Theme, render: bool, model: PathBuf, projects: Option<PathBuf>) -> Window {
+    let options = Options { model: Some(model), projects, device: Some(DeviceChoice::Cpu), ..Options::default() };
+    window_of(size, theme, render, options)
+}
+
+/// A window that is opened so.
+pub fn window_of(size: [f32; 2], theme: Theme, render: bool, options: Options) -> Window {
     let mut prefs = Prefs::load(None);
     (prefs.theme, prefs.first_steps_done) = (theme, true);
-    let options = Options { model: Some(model), projects, device: Some(DeviceChoice::Cpu), ..Options::default() };
     let mut start = Some((prefs, options));
     let builder = Harness::builder().with_size(size).with_max_steps(30);
     let builder = if render { builder.wgpu() } else { builder };

@@ -132,8 +132,7 @@ impl ChartsView {
 
 /// Where the arrow keys move the cursor to; from the end, where there is none yet.
 fn by_keys(ui: &Ui, cursor: Option<f64>, [first, last]: [f64; 2]) -> Option<f64> {
-    let pressed = |key| ui.input(|input| input.key_pressed(key));
-    let by = f64::from(u8::from(pressed(Key::ArrowRight))) - f64::from(u8::from(pressed(Key::ArrowLeft)));
+    let by = widgets::presses(ui.ctx(), Key::ArrowRight, Key::ArrowLeft) as f64;
     let step = ((last - first) * KEY_SHARE).round().max(1.0);
     (by != 0.0).then(|| (cursor.unwrap_or(last) + by * step).clamp(first, last))
 }

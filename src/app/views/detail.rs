@@ -48,8 +48,7 @@ impl DetailView {
             }
         }
         let response = widgets::question(ctx, "detail").show(ctx, |ui| self.content(ui, studio, detail.sample));
-        let step = |key| !self.painting && ctx.input(|input| input.key_pressed(key));
-        let by = isize::from(step(Key::ArrowRight)) - isize::from(step(Key::ArrowLeft));
+        let by = if self.painting { 0 } else { widgets::presses(ctx, Key::ArrowRight, Key::ArrowLeft) };
         if response.inner || response.should_close() {
             studio.detail = None;
         } else if by != 0 {

@@ -1,6 +1,8 @@
 //! What must go and what may stay: pictures first, numbers second.
 
-use eframe::egui::{self, ComboBox, RichText, ScrollArea, Stroke, StrokeKind, Ui, vec2};
+use eframe::egui::{
+    self, ComboBox, Event, Key, Modifiers, Response, RichText, ScrollArea, Stroke, StrokeKind, Ui, vec2,
+};
 
 use super::{
     dialogs::{Dialogs, Purpose},
@@ -136,12 +138,18 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
                 ui.painter().rect_stroke(response.rect, 4.0, Stroke::new(2.5, colour), StrokeKind::Inside);
             }
             let shift = ui.input(|input| input.modifiers.shift);
-            if response.clicked_by(egui::PointerButton::Secondary) || (response.clicked() && shift) {
+            let is_pressed = |key| is_pressed(ui, &response, key);
+            if response.clicked_by(egui::PointerButton::Secondary)
+                || (response.clicked() && shift)
+                || is_pressed(Key::P)
+            {
                 studio.marks.toggle(sample, Mark::Positive);
-            } else if response.clicked() {
+            } else if response.clicked() || is_pressed(Key::N) {
                 studio.marks.toggle(sample, Mark::Negative);
+            } else if is_pressed(Key::Delete) || is_pressed(Key::Backspace) {
+                studio.marks.set([sample], None);
             }
-            response.on_hover_text("Click: must go. Right-click: may stay.");
+            response.on_hover_text("Click: must go (N). Right-click: may stay (P).");
         }
     });
     if !unmarked.is_empty() && unmarked.len() < proposals.len() {
@@ -150,6 +158,16 @@ fn suggestions(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails) {
             studio.marks.set(unmarked, Some(Mark::Positive));
         }
     }
+}
+
+/// Whether a key is pressed, not held, that marks a sample, while this one has the keyboard: the same as in the grid.
+fn is_pressed(ui: &Ui, sample: &Response, key: Key) -> bool {
+    let is_new = |event: &Event| matches!(event, Event::Key { key: pressed, pressed: true, repeat: false, .. } if *pressed == key);
+    sample.has_focus()
+        && ui.input_mut(|input| {
+            let is_new = input.events.iter().any(is_new);
+            input.consume_key(Modifiers::NONE, key) && is_new
+        })
 }
 
 /// How wide a sample is where rows are so wide: they are full.
@@ -203,13 +221,14 @@ fn strip(ui: &mut Ui, studio: &mut Studio, thumbnails: &mut Thumbnails, samples:
                 let stroke = Stroke::new(2.0, colour);
                 ui.painter().rect_stroke(response.rect, 4.0, stroke, StrokeKind::Inside);
             }
-            if response.clicked_by(egui::PointerButton::Secondary) {
+            let clear = is_pressed(ui, &response, Key::Delete) || is_pressed(ui, &response, Key::Backspace);
+            if clear || response.clicked_by(egui::PointerButton::Secondary) {
                 wanted = Some((sample, true));
             } else if response.clicked() {
                 wanted = Some((sample, false));
             }
             response.on_hover_text(format!(
-                "Seed {}, sample {}, psi {}. Click to enlarge, right-click to clear the mark.",
+                "Seed {}, sample {}, psi {}. Click to enlarge, right-click to clear the mark (Delete).",
                 address.seed,
                 address.index,
                 sample.psi()

@@ -9,7 +9,7 @@ const KEYS: [[&str; 3]; 18] = [
     ["must go", "click, or drag over many", "Space or N"],
     ["may stay", "right-click or Shift-click", "P"],
     ["clear a mark", "click again", "Delete"],
-    ["the rest of the page may stay", "the question below the grid, or Page", "Ctrl+Shift+A"],
+    ["the rest of the page may stay", "the question at the grid's lower edge, or Page", "Ctrl+Shift+A"],
     ["the whole page must go", "Page", "Ctrl+A"],
     ["look closely", "double-click", "Enter"],
     [

@@ -198,7 +198,7 @@ fn keys(ui: &Ui, marks: &mut Marks, sample: Sample) {
         marks.set_region(sample, None);
         return;
     }
-    let by = |more: Key, less: Key| f32::from(u8::from(pressed(more))) - f32::from(u8::from(pressed(less)));
+    let by = |more: Key, less: Key| widgets::presses(ui.ctx(), more, less) as f32;
     let by = STEP * vec2(by(Key::ArrowRight, Key::ArrowLeft), by(Key::ArrowDown, Key::ArrowUp));
     if by == Vec2::ZERO {
         return;

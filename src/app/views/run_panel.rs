@@ -29,6 +29,8 @@ use crate::{
 pub(crate) struct RunPanel {
     /// Name of a preset that is being saved.
     name: Option<String>,
+    /// Whether that name is still to get the keyboard.
+    name_wants_keyboard: bool,
 }
 
 impl RunPanel {
@@ -46,7 +48,7 @@ impl RunPanel {
             charts.ui(ui, studio, dialogs);
             widgets::gap(ui);
         }
-        widgets::section(ui, "Unlearn", |_| {});
+        widgets::section(ui, "Unlearn", |ui| self.preset_buttons(ui, studio));
         method_chooser(ui, studio);
         ui.add_space(4.0);
         self.preset(ui, studio);
@@ -70,8 +72,7 @@ impl RunPanel {
         let changed = studio.is_preset_modified();
         let own: Vec<String> = studio.prefs.presets.keys().cloned().collect();
         let mut choice = None;
-        // In the narrowest panel the buttons take a second line.
-        ui.horizontal_wrapped(|ui| {
+        ui.horizontal(|ui| {
             let label = ui.label(RichText::new("Preset").weak());
             let shown = name(&studio.preset) + if changed { " (changed)" } else { "" };
             let combo = ComboBox::from_id_salt("preset").selected_text(shown).width(140.0).show_ui(ui, |ui| {
@@ -91,25 +92,30 @@ impl RunPanel {
                 widgets::close_after_key(ui);
             });
             combo.response.labelled_by(label.id).accessible_name("Preset");
-            if changed
-                && widgets::minor_button(ui, "Save preset\u{2026}")
-                    .on_hover_text("Save these settings under a name")
-                    .clicked()
-            {
-                self.name = Some(String::new());
-            }
-            if let (PresetChoice::Custom(name), false) = (studio.preset.clone(), changed)
-                && widgets::minor_button(ui, "Delete preset")
-                    .on_hover_text("The settings stay as they are for the next run")
-                    .clicked()
-            {
-                studio.delete_preset(&name);
-            }
         });
         if let Some(choice) = choice {
             studio.choose_preset(choice);
         }
         self.name_preset(ui, studio);
+    }
+
+    /// What can be done with a preset; beside the title, where it moves no setting when it comes and goes.
+    fn preset_buttons(&mut self, ui: &mut Ui, studio: &mut Studio) {
+        let changed = studio.is_preset_modified();
+        if changed
+            && widgets::minor_button(ui, "Save preset\u{2026}")
+                .on_hover_text("Save these settings under a name")
+                .clicked()
+        {
+            (self.name, self.name_wants_keyboard) = (Some(String::new()), true);
+        }
+        if let (PresetChoice::Custom(name), false) = (studio.preset.clone(), changed)
+            && widgets::minor_button(ui, "Delete preset")
+                .on_hover_text("The settings stay as they are for the next run")
+                .clicked()
+        {
+            studio.delete_preset(&name);
+        }
     }
 
     fn name_preset(&mut self, ui: &mut Ui, studio: &mut Studio) {
@@ -118,6 +124,11 @@ impl RunPanel {
         ui.horizontal(|ui| {
             let line = TextEdit::singleline(&mut name).hint_text("Name").desired_width(130.0);
             let line = ui.add(line).accessible_name("Preset name");
+            // With the click that led here egui takes it away again.
+            self.name_wants_keyboard &= !line.has_focus();
+            if self.name_wants_keyboard {
+                line.request_focus();
+            }
             let entered = line.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             let save = ui.add_enabled(!name.trim().is_empty(), egui::Button::new("Save preset")).clicked();
             if (entered || save) && !name.trim().is_empty() {

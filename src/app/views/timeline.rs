@@ -177,8 +177,7 @@ fn stop(
         response.request_focus();
     }
     if response.has_focus() {
-        let step = |ui: &Ui, key| ui.input(|input| input.key_pressed(key));
-        let by = isize::from(step(ui, Key::ArrowRight)) - isize::from(step(ui, Key::ArrowLeft));
+        let by = widgets::presses(ui.ctx(), Key::ArrowRight, Key::ArrowLeft);
         if by != 0 {
             studio.timeline.step(by);
         }

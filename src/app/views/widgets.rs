@@ -30,12 +30,13 @@ pub(crate) fn minor(text: &str) -> Button<'_> {
     Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0))
 }
 
-/// Something is under way. Eight times a second is enough to say so: where the processor draws the window, every frame
+/// Something is under way. Eight times a second is enough to say so; where the processor draws the window, twice: every frame
 /// takes from what is waited for.
 pub(crate) fn busy(ui: &mut Ui, size: f32) -> Response {
     const DOTS: usize = 8;
     let (rect, response) = ui.allocate_exact_size(vec2(size, size), Sense::hover());
-    let step = (ui.input(|input| input.time) * DOTS as f64) as usize;
+    let a_second = if is_drawn_in_software(ui.ctx()) { 2.0 } else { 8.0 };
+    let step = (ui.input(|input| input.time) * a_second) as usize;
     let colour = palette(ui.style()).after;
     for dot in 0..DOTS {
         let at = egui::Vec2::angled(dot as f32 / DOTS as f32 * std::f32::consts::TAU) * size * 0.38;
@@ -43,9 +44,18 @@ pub(crate) fn busy(ui: &mut Ui, size: f32) -> Response {
         let strength = 1.0 - 0.8 * age as f32 / DOTS as f32;
         ui.painter().circle_filled(rect.center() + at, size * 0.09, colour.gamma_multiply(strength));
     }
-    ui.ctx().request_repaint_after(std::time::Duration::from_millis(1000 / DOTS as u64));
+    ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(1.0 / a_second));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Busy"));
     response
+}
+
+/// Says whether the processor draws the window.
+pub(crate) fn note_software(ctx: &egui::Context, software: bool) {
+    ctx.data_mut(|data| data.insert_temp(egui::Id::unique("software"), software));
+}
+
+fn is_drawn_in_software(ctx: &egui::Context) -> bool {
+    ctx.data(|data| data.get_temp(egui::Id::unique("software"))).unwrap_or(false)
 }
 
 /// A frame that stands out from its panel.
@@ -117,7 +127,8 @@ pub(crate) fn dot(ui: &mut Ui, colour: Color32) {
 pub(crate) fn outlined<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     ui.scope(|ui| {
         let line = theme::outline(palette(ui.style()));
-        ui.visuals_mut().widgets.inactive.bg_stroke.color = line;
+        // In menus, where buttons have no line, it has no width either.
+        ui.visuals_mut().widgets.inactive.bg_stroke = Stroke::new(1.0, line);
         add(ui)
     })
     .inner
@@ -158,6 +169,11 @@ pub(crate) fn close_after_key(ui: &Ui) {
             ui.memory_mut(|memory| memory.request_focus(id));
         }
     }
+}
+
+/// How often a key was pressed more often than another one: where a frame takes long, several presses come with it.
+pub(crate) fn presses(ctx: &egui::Context, more: Key, less: Key) -> isize {
+    ctx.input(|input| input.num_presses(more) as isize - input.num_presses(less) as isize)
 }
 
 /// Room between two sections of a panel.

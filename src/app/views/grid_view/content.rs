@@ -114,7 +114,11 @@ impl GridView {
         if (background.has_focus() || (nobody && self.keyboard_is_free)) && !asking {
             keys::handle_keys(self, ui, &layout, studio);
         }
+        if self.page.contains(&studio.view.cursor) {
+            self.led_to = None;
+        }
         if std::mem::take(&mut self.scroll_to_cursor) {
+            self.led_to = Some(studio.view.cursor);
             let rect = layout.rect(studio.view.cursor).translate(origin.to_vec2());
             // At once: the next key may come before a motion has ended.
             ui.scroll_to_rect_animation(rect.expand(MARGIN), None, ScrollAnimation::none());

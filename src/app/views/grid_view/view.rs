@@ -26,6 +26,10 @@ pub(crate) struct GridView {
     pub(super) drag_start: Option<Pos2>,
     /// The cursor has moved: bring it into view.
     pub(super) scroll_to_cursor: bool,
+    /// The tile that a key has led to and that is not in view yet: scrolling takes some frames.
+    pub(super) led_to: Option<usize>,
+    /// Whether it is asked if the rest of the page may stay.
+    pub(super) asks_for_rest: bool,
     /// Jump there in the next frame.
     pub(super) scroll_to: Option<f32>,
     /// The order of the samples that was shown last.
@@ -60,6 +64,8 @@ impl GridView {
             magnifier: Magnifier::default(),
             drag_start: None,
             scroll_to_cursor: false,
+            led_to: None,
+            asks_for_rest: false,
             scroll_to: None,
             order_revision: 0,
             last_complete: Source::Original,
