@@ -1,12 +1,12 @@
 //! How many kernels the steps of an iteration launch on a GPU, counted by CubeCL itself as they are issued, and what they read, write, hold
 //! and compute (`traffic`).
 //!
-//! `cargo bench --bench launches`, on any adapter, also one in software: launches follow from the layers, not from their width, and each block
+//! `cargo bench --bench launches`, on a GPU that computes nothing (`nothing`): launches follow from the layers, not from their width, and each block
 //! has the same layers, so small networks with few channels are counted, and what one more block adds gives those of 256x256 and 1024x1024.
 //! `-- bytes` counts bytes as well, on networks with all blocks and few channels, whose shapes stand for those of the published ones; from
-//! them follows the least time that a card needs. `-- published` counts launches as they were published, on a card with 24 GB. Burn measures several
-//! ways to compute a convolution on the adapter at hand and takes the quickest, so those differ from one to the next. What was counted
-//! stands in `benches/README.md`.
+//! them follows the least time that a card needs. `-- published` counts launches as they were published, which takes a card's memory.
+//! `-- real` takes the machine's own adapter: Burn measures several ways to compute a convolution on the adapter at hand and takes the quickest, so those
+//! differ from one to the next. What was counted stands in `benches/README.md`.
 
 mod nothing;
 mod traffic;
@@ -158,7 +158,7 @@ fn count(
     let mut setup = Setup::new(channels, batch, half, device);
     let one = |(name, _): (&str, f64)| {
         // The first time compiles kernels and measures which to take.
-        let tuning = nothing::while_tuning();
+        let tuning = (!asked("real")).then(nothing::while_tuning);
         setup.step(name);
         device.sync().expect("a device that computes");
         drop(tuning);
@@ -273,8 +273,12 @@ fn aligned(layout: &ParamLayout) -> usize {
     layout.iter().map(|(_, _, range)| range.len().next_multiple_of(64)).sum()
 }
 
+/// Whether this is among the arguments.
+fn asked(what: &str) -> bool {
+    std::env::args().any(|argument| argument == what)
+}
+
 fn main() {
-    let asked = |what: &str| std::env::args().any(|argument| argument == what);
     let device = match asked("real") {
         true => {
             let gpu = DeviceChoice::Gpu.open().expect("a Vulkan, Metal or DirectX 12 adapter");
