@@ -1,7 +1,7 @@
 //! One stage-2 iteration and its parts, batch 16, two adapted generators, the authors' settings.
 //!
 //! `cargo bench --bench iteration`; `UNLEARN_DEVICE=gpu` measures the GPU instead of the CPU, `UNLEARN_VECTOR=avx2` leaves AVX-512
-//! out of our kernels, `UNLEARN_HALF_PRECISION=on` stores the largest maps in half precision. What was measured is written down in
+//! out of our kernels, `UNLEARN_HALF_PRECISION=on` stores the largest maps in half precision, `UNLEARN_TINY` tries the bench in no time. What was measured is written down in
 //! `benches/README.md`.
 
 #[path = "common/mod.rs"]
@@ -102,7 +102,8 @@ fn networks(name: &str, rng: &mut NormalSource) -> (Params, Params) {
     }
     let (_, channels) =
         *SIZES.iter().chain(&LARGE).chain([&CONFIG_F]).find(|(n, _)| *n == name).expect("a size of the list");
-    let a = Architecture { channels: channels.to_vec(), image_channels: 3, latent: 128, mapping_layers: 8 };
+    let channels = if tiny() { vec![2; 2] } else { channels.to_vec() };
+    let a = Architecture { channels, image_channels: 3, latent: 128, mapping_layers: 8 };
     (a.generator(rng), a.discriminator(rng))
 }
 
@@ -139,8 +140,14 @@ fn on_gpu() -> bool {
     std::env::var("UNLEARN_DEVICE").is_ok_and(|device| device == "gpu")
 }
 
+/// Whether this is only tried: with two channels and 8x8 pixels in place of every StyleGAN2, and nothing else.
+fn tiny() -> bool {
+    std::env::var_os("UNLEARN_TINY").is_some()
+}
+
 fn names() -> impl Iterator<Item = &'static str> {
-    SIZES.iter().chain(&STYLEGAN3).map(|(name, _)| *name).chain([DCGAN])
+    let others = STYLEGAN3.iter().map(|(name, _)| *name).chain([DCGAN]);
+    SIZES.iter().map(|(name, _)| *name).chain(others.filter(|_| !tiny()))
 }
 
 fn large() -> impl Iterator<Item = &'static str> {

@@ -6,7 +6,8 @@
 #
 # CHECKOUT, one of rosinality's stylegan2-pytorch, lets the other machine time the authors' code too where it has PyTorch. GOLDEN (../shared/golden where it
 # is, else the repository's own) is the folder of golden checkpoints. Prints one table for benches/README.md at the end.
-# DEVICE=cpu tries the script without a GPU; PYTHON is the Python with PyTorch.
+# DEVICE=cpu tries the script without a GPU; PYTHON is the Python with PyTorch. TINY=1 tries it in minutes, also on a GPU in software: the smallest golden
+# checkpoint, networks of two channels in place of all others, a job of a few iterations. What its table says then means nothing.
 set -eu
 
 pack() {
@@ -96,6 +97,17 @@ run() {
     device=${DEVICE:-gpu}
     python=${PYTHON:-python3}
     export UNLEARN_DEVICE="$device" UNLEARN_GOLDEN="$here/golden_files"
+    job="--labelled 3000 --samples 2000"
+    if [ -n "${TINY:-}" ]; then
+        export UNLEARN_TINY=1
+        SAMPLES=1
+        job="--labelled 64 --samples 16 --iters 2 --batch 4"
+        # Files of one checkpoint share their name up to the first dot.
+        smallest=$(cd "$UNLEARN_GOLDEN" && ls -Sr ./*.p* | sed -n '1s|^\./\([^.]*\).*|\1|p')
+        mkdir -p "$out/golden_files"
+        cp "$UNLEARN_GOLDEN/$smallest".* "$out/golden_files/"
+        UNLEARN_GOLDEN="$out/golden_files"
+    fi
     failed=0
 
     step "golden parity on the $device, all families"
@@ -142,7 +154,7 @@ run() {
 
     step "the main job: drawn faces at 64x64 forget hats"
     with_peak "$out/job.peak" "$here/unlearn-studio" unlearn "$here/models/avatars-64.safetensors" --labeler "$here/models/avatars.onnx" \
-        --forget 'hat!=none' --labelled 3000 --samples 2000 --device "$device" --out "$out/no-hats.safetensors" --report "$out/no-hats.json" \
+        --forget 'hat!=none' $job --device "$device" --out "$out/no-hats.safetensors" --report "$out/no-hats.json" \
         >"$out/job.txt" 2>&1 || failed=1
 
     {
@@ -194,7 +206,7 @@ pack)
     pack "${1:?the archive to write}" "${2:-}"
     ;;
 -h | --help)
-    sed -n '2,11s/^# \{0,1\}//p' "$0"
+    sed -n '2,12s/^# \{0,1\}//p' "$0"
     ;;
 *) run "$@" ;;
 esac

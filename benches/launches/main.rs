@@ -1,13 +1,14 @@
 //! How many kernels the steps of an iteration launch on a GPU, counted by CubeCL itself as they are issued, and what they read, write, hold
 //! and compute (`traffic`).
 //!
-//! `cargo bench --bench launches`, on any adapter, also one in software: launches follow from the layers, not from their width, and each block
+//! `cargo bench --bench launches`, on a GPU that computes nothing (`nothing`): launches follow from the layers, not from their width, and each block
 //! has the same layers, so small networks with few channels are counted, and what one more block adds gives those of 256x256 and 1024x1024.
 //! `-- bytes` counts bytes as well, on networks with all blocks and few channels, whose shapes stand for those of the published ones; from
-//! them follows the least time that a card needs. `-- published` counts launches as they were published, on a card with 24 GB. Burn measures several
-//! ways to compute a convolution on the adapter at hand and takes the quickest, so those differ from one to the next. What was counted
-//! stands in `benches/README.md`.
+//! them follows the least time that a card needs. `-- published` counts launches as they were published, which takes a card's memory.
+//! `-- real` takes the machine's own adapter: Burn measures several ways to compute a convolution on the adapter at hand and takes the quickest, so those
+//! differ from one to the next. What was counted stands in `benches/README.md`.
 
+mod nothing;
 mod traffic;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -157,8 +158,10 @@ fn count(
     let mut setup = Setup::new(channels, batch, half, device);
     let one = |(name, _): (&str, f64)| {
         // The first time compiles kernels and measures which to take.
+        let tuning = (!asked("real")).then(nothing::while_tuning);
         setup.step(name);
         device.sync().expect("a device that computes");
+        drop(tuning);
         let traffic = Arc::new(Traffic::new(scale(&setup, name)));
         let observations = (LaunchObservation::new(traffic.clone()), FusionObservation::new(traffic.clone()));
         setup.step(name);
@@ -270,17 +273,24 @@ fn aligned(layout: &ParamLayout) -> usize {
     layout.iter().map(|(_, _, range)| range.len().next_multiple_of(64)).sum()
 }
 
+/// Whether this is among the arguments.
+fn asked(what: &str) -> bool {
+    std::env::args().any(|argument| argument == what)
+}
+
 fn main() {
-    let gpu = DeviceChoice::Gpu.open().expect("a Vulkan, Metal or DirectX 12 adapter");
-    println!("adapter: {}", gpu.name);
-    let asked = |what: &str| std::env::args().any(|argument| argument == what);
+    let device = match asked("real") {
+        true => {
+            let gpu = DeviceChoice::Gpu.open().expect("a Vulkan, Metal or DirectX 12 adapter");
+            println!("adapter: {}", gpu.name);
+            gpu.device
+        }
+        false => nothing::device(),
+    };
     let as_it_is = |_: &Setup, _: &str| Scale::default();
     if asked("published") {
         for (name, channels, batch) in PUBLISHED {
-            print(
-                &format!("{name}, batch {batch}"),
-                &count(channels, [batch, (batch / 2).max(1)], &gpu.device, as_it_is),
-            );
+            print(&format!("{name}, batch {batch}"), &count(channels, [batch, (batch / 2).max(1)], &device, as_it_is));
         }
         return;
     }
@@ -288,11 +298,11 @@ fn main() {
         for (name, channels, batch) in
             PUBLISHED.into_iter().filter(|(name, ..)| asked(name) || PUBLISHED.iter().all(|(name, ..)| !asked(name)))
         {
-            bytes(&format!("{name}, batch {batch}"), channels, batch, &gpu.device);
+            bytes(&format!("{name}, batch {batch}"), channels, batch, &device);
         }
         return;
     }
-    let [fewer, more] = SMALL.map(|blocks| count(&vec![CHANNELS; blocks], [BATCH, 1], &gpu.device, as_it_is));
+    let [fewer, more] = SMALL.map(|blocks| count(&vec![CHANNELS; blocks], [BATCH, 1], &device, as_it_is));
     for (blocks, counted) in SMALL.into_iter().zip([&fewer, &more]) {
         print(&format!("with {blocks} blocks"), counted);
     }

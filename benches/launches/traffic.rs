@@ -236,6 +236,10 @@ fn flops(scale: &Scale, operation: &OperationIr) -> f64 {
         OperationIr::Module(ModuleOperationIr::ConvTranspose2d(at)) => convolution(&at.x, &at.weight),
         OperationIr::Module(ModuleOperationIr::Conv2dWeightBackward(at)) => convolution(&at.output_grad, &at.weight),
         OperationIr::Module(ModuleOperationIr::Conv2dXBackward(at)) => convolution(&at.output_grad, &at.weight),
+        OperationIr::Custom(at) if at.id == "conv_forward" => convolution(&at.outputs[0], &at.inputs[1]),
+        OperationIr::Custom(at) if at.id == "affine_grad" => {
+            2.0 * scale.values(&at.outputs[0]) * scale.dimension(at.inputs[0].shape[0]) as f64
+        }
         OperationIr::Custom(at) if at.id == "conv_input_grad" => convolution(&at.inputs[1], &at.inputs[0]),
         OperationIr::Custom(at) if at.id == "conv_weight_grad" => convolution(&at.inputs[1], &at.outputs[0]),
         OperationIr::Float(_, FloatOperationIr::Matmul(at)) => {

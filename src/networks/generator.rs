@@ -11,9 +11,11 @@ use super::{
     flat::{FlatParams, Leaves, ParamLayout},
     latents::{self, LatentAddress},
     motion::Motion,
+    ops::{self, Gradient},
     params::Params,
     patch_order::PatchOrder,
     pictures::{Masking, Pictures, Purpose},
+    prepared::Prepared,
 };
 
 /// Where a layer's noise map comes from.
@@ -377,12 +379,14 @@ impl Generator {
 
     /// One `w` for every layer.
     pub fn broadcast(&self, w: Tensor<2>) -> Vec<Tensor<2>> {
-        vec![w; self.num_ws()]
+        repeated(w, self.num_ws())
     }
 
     /// Style mixing: `first` for the layers below `crossover`, `second` from there on.
     pub fn mix(&self, first: Tensor<2>, second: Tensor<2>, crossover: usize) -> Vec<Tensor<2>> {
-        (0..self.num_ws()).map(|i| if i < crossover { first.clone() } else { second.clone() }).collect()
+        let mut ws = repeated(first, crossover.min(self.num_ws()));
+        ws.extend(repeated(second, self.num_ws() - ws.len()));
+        ws
     }
 
     /// `z` to images in one call, the same `w` in all layers.
@@ -390,6 +394,20 @@ impl Generator {
         let ws: Vec<_> = self.broadcast(self.map(p, z)).into_iter().map(Dual::from).collect();
         self.synthesize(p, &ws, noise).value
     }
+}
+
+/// The same latents for several layers. On GPUs the gradients of all layers are added in one go, and not one after the other.
+fn repeated(w: Tensor<2>, times: usize) -> Vec<Tensor<2>> {
+    let outside = w.clone().inner().into_dispatch();
+    let w = w.into_dispatch();
+    if !Prepared::is_for(&Tensor::<2>::from_dispatch(outside.clone()).device()) || !ops::is_tracked(&w) {
+        return (0..times).map(|_| Tensor::from_dispatch(w.clone())).collect();
+    }
+    let sum = |gradients: Vec<Gradient>| {
+        let gradients = gradients.into_iter().flatten().map(Tensor::<2>::from_dispatch);
+        vec![gradients.reduce(|sum, gradient| sum + gradient).map(Tensor::into_dispatch)]
+    };
+    ops::with_backward(vec![w], vec![outside; times], sum).into_iter().map(Tensor::from_dispatch).collect()
 }
 
 impl Deref for Generator {

@@ -11,7 +11,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Shape, TensorMetadata};
 
 use super::activation::Activation;
-use super::extension::GanOps;
+use super::extension::{FEW_ROWS, GanOps};
 use super::filtered::FilteredActivation;
 use super::fir::Fir;
 
@@ -151,7 +151,15 @@ impl<B: GanOps> Backward<B, 3> for Linear {
         if let (Some(node), Some(weight)) = (x_node, weight) {
             grads.register::<B>(node.id, B::float_matmul(grad.clone(), weight));
         }
-        if let (Some(node), Some(x)) = (weight_node, x) {
+        let x = match (weight_node, bias_node.as_ref(), x) {
+            (Some(weight_node), Some(bias_node), Some(x)) if grad.shape()[0] <= FEW_ROWS => {
+                let (dweight, dbias) = B::affine_grad(x, grad);
+                grads.register::<B>(weight_node.id, dweight);
+                return grads.register::<B>(bias_node.id, dbias);
+            }
+            (weight_node, _, x) => weight_node.zip(x),
+        };
+        if let Some((node, x)) = x {
             grads.register::<B>(node.id, B::float_matmul(B::float_swap_dims(grad.clone(), 0, 1), x));
         }
         if let Some(node) = bias_node {

@@ -231,6 +231,12 @@ pub fn adam<B: Backend>(
     (B::float_sub(theta, B::float_mul_scalar(change, Scalar::from(rate))), first, second)
 }
 
+pub fn energy<B: Backend>(weight: FloatTensor<B>) -> FloatTensor<B> {
+    let [outputs, inputs, ..] = dims4::<B>(&weight);
+    let squares = B::float_mul(weight.clone(), weight);
+    B::float_reshape(B::float_sum_dims(squares, &[2, 3]), Shape::from([outputs, inputs]))
+}
+
 pub fn gelu<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let below = below::<B>(x.clone());
     B::float_mul(x, below)

@@ -16,6 +16,10 @@ use super::filtered::FilteredActivation;
 use super::fir::Fir;
 use super::parameters::{Parts, Run};
 
+/// Rows up to which the gradients of a linear layer's weight and bias are written in one pass over the weight, instead of as a product of
+/// matrices.
+pub const FEW_ROWS: usize = 64;
+
 /// A dozen tensors ([`Run::MOST`]): as many gradients as are put together at once.
 #[derive(ExtensionType)]
 #[extension_type(fusion)]
@@ -187,6 +191,18 @@ pub trait GanOps: Backend {
         composite::transformer::linear::<Self>(x, weight, bias)
     }
 
+    /// The gradients of `affine` for the weight and the bias, for few rows ([`FEW_ROWS`]).
+    #[fusion(meta = |x, grad| products(x, grad))]
+    fn affine_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composite::transformer::linear_grad::<Self>(x, grad)
+    }
+
+    /// The sum over taps of the squares of a weight `[out, in, kh, kw]`: `[out, in]`.
+    #[fusion(dtype = weight, shape = Shape::from([weight[0], weight[1]]))]
+    fn energy(weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        composite::energy::<Self>(weight)
+    }
+
     /// `x Phi(x)`, elementwise, of `x` `[rows, width]`.
     #[fusion(dtype = x, shape = x)]
     fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -319,6 +335,12 @@ fn convolved(images: &Shape, weight: &Shape, stride: usize, padding: usize) -> S
 /// One value for each channel of these images, in `f32`.
 fn channels(images: &TensorSpec) -> TensorSpec {
     TensorSpec::new(Shape::from([images.shape[1]]), DType::F32)
+}
+
+/// A weight and a bias between these rows.
+fn products(x: &TensorSpec, grad: &TensorSpec) -> (TensorSpec, TensorSpec) {
+    let (inputs, outputs) = (x.shape[1], grad.shape[1]);
+    (TensorSpec::new(Shape::from([outputs, inputs]), x.dtype), TensorSpec::new(Shape::from([outputs]), x.dtype))
 }
 
 /// One value, in `f32`.

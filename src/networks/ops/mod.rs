@@ -133,6 +133,11 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::affine(x, weight, bias))
 }
 
+/// The sum over taps of the squares of `weight: [out, in, kh, kw]`, `[out, in]`.
+pub fn energy(weight: Tensor<4>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::energy(weight.into_dispatch()))
+}
+
 /// The exact Gaussian error linear unit `x Phi(x)` (Hendrycks & Gimpel 2016) of `x: [rows, width]`.
 pub fn gelu(x: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::exact_gelu(x.into_dispatch()))

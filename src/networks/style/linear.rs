@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::networks::{
     ArchitectureError, Dual, Leaves, ParamLayout,
     flat::{ParamId, WeightId},
-    ops::MemoryOrder,
+    ops::{self, MemoryOrder},
     params::ShapeReader,
 };
 
@@ -57,6 +57,12 @@ impl EqualLinear {
 
     /// `[batch, inputs] -> [batch, outputs]`.
     pub(in crate::networks) fn forward(&self, p: &Leaves, x: Dual<2>) -> Dual<2> {
+        if p.is_prepared() {
+            let weight = p.weight(self.weight, [self.outputs, self.inputs], |weight: Tensor<2>| weight);
+            let bias = p.weight(self.bias, [self.outputs], |bias: Tensor<1>| bias);
+            let tangent = x.tangent.map(|t| t.matmul(weight.clone().transpose()));
+            return Dual { value: ops::linear(x.value, weight, bias), tangent };
+        }
         let weight = || p.weight(self.weight, [self.outputs, self.inputs], Tensor::transpose);
         let weight = p.derived(self.weight.id(), 0, weight);
         let bias = p.weight(self.bias, [1, self.outputs], |bias: Tensor<2>| bias);

@@ -123,10 +123,12 @@ impl ToRgb {
             Precision::Half => Some(self.clamp.map_or(HALF_LIMIT, |clamp| clamp.min(HALF_LIMIT))),
             Precision::Single => self.clamp,
         };
+        // Before the colours, so that nothing stands between the bias and the sum: they are one launch on a GPU.
+        let below = self.upsample.as_ref().zip(skip).map(|(up, skip)| up.forward(skip));
         let rgb = Precision::Single.store(self.conv.forward(p, x, w).0).plus_constant(bias).clamp(limit);
-        match (&self.upsample, skip) {
-            (Some(up), Some(skip)) => rgb.plus(up.forward(skip)),
-            _ => rgb,
+        match below {
+            Some(below) => rgb.plus(below),
+            None => rgb,
         }
     }
 }

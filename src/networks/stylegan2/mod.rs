@@ -3,6 +3,7 @@
 //! Imports the rest of `networks`. In: tensors by name ([`Generator::read`], [`Discriminator::read`]), or a size
 //! ([`Architecture`]). Out: the family's two networks.
 
+mod demodulation;
 mod discriminator;
 mod generator;
 mod grow;

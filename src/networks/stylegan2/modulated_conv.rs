@@ -9,7 +9,11 @@
 
 use burn::tensor::Tensor;
 
-use super::{layers::Fir, separable::separable_taps};
+use super::{
+    demodulation::{demodulated, demodulation, energy},
+    layers::Fir,
+    separable::separable_taps,
+};
 use crate::networks::{
     ArchitectureError, Dual, Leaves, ParamLayout,
     flat::WeightId,
@@ -19,7 +23,6 @@ use crate::networks::{
     style::{EqualLinear, weight_id},
 };
 
-const DEMODULATION_EPS: f64 = 1e-8;
 /// What largest values are at least, before something is divided by them.
 const LEAST: f64 = 1e-12;
 
@@ -82,6 +85,15 @@ impl ModulatedConv2d {
         let style = self.modulation.forward(p, w);
         let normalises = self.demodulate && Precision::of(&x.value) == Precision::Half;
         let (weight, style) = if normalises { (self.normalised(weight), normalised(style)) } else { (weight, style) };
+        let at_once = self.demodulate && p.is_prepared();
+        let (weight, style, scale) = if at_once {
+            let energy = || ops::energy(weight.clone().inner()).transpose();
+            let energy = if normalises { energy() } else { p.derived(self.weight.id(), 1, energy) };
+            let (weight, style, scale) = demodulated(weight, style, energy);
+            (weight, style, Some(scale))
+        } else {
+            (weight, style, None)
+        };
         let x = x.scale_channels(style.clone());
         let out = match &self.blur {
             Some(blur) => {
@@ -90,12 +102,10 @@ impl ModulatedConv2d {
             }
             None => x.linear(|x| ops::conv2d(x, weight.clone(), 1, self.kernel / 2)),
         };
-        let energy = || match p.is_prepared() {
-            true => self.energy_in_order(weight),
-            false => energy(weight),
-        };
+        let energy = || energy(weight);
         let energy = || if normalises { energy() } else { p.derived(self.weight.id(), 1, energy) };
-        (out, self.demodulate.then(|| demodulation(energy(), style)))
+        let later = || demodulation(energy(), style);
+        (out, scale.or_else(|| self.demodulate.then(later)))
     }
 
     /// The weight, each output's divided by its largest value and by the root of how many there are.
@@ -109,43 +119,10 @@ impl ModulatedConv2d {
         };
         weight / (largest.clamp_min(LEAST) * (taps as f64).sqrt()).reshape([self.outputs, 1, 1, 1])
     }
-
-    /// [`energy`], with views of the weight that follow its order in memory.
-    fn energy_in_order(&self, weight: Tensor<4>) -> Tensor<2> {
-        let (outputs, inputs, taps) = (self.outputs, self.inputs, self.kernel * self.kernel);
-        match self.blur {
-            Some(_) => {
-                let weight = weight.permute([1, 2, 3, 0]).reshape([inputs, taps, outputs]);
-                weight.square().sum_dim(1).reshape([inputs, outputs])
-            }
-            None => {
-                let weight = weight.permute([0, 2, 3, 1]).reshape([outputs, taps, inputs]);
-                weight.square().sum_dim(1).reshape([outputs, inputs]).transpose()
-            }
-        }
-    }
 }
 
 /// Styles, each sample's divided by its largest value.
 fn normalised(style: Dual<2>) -> Dual<2> {
     let largest = style.value.clone().detach().max_abs_dim(1).clamp_min(LEAST);
     style.linear(|style| style / largest.clone())
-}
-
-/// The sum over taps of `weight^2`, `[inputs, outputs]`.
-fn energy(weight: Tensor<4>) -> Tensor<2> {
-    let [outputs, inputs, kernel, _] = weight.dims();
-    weight.square().reshape([outputs, inputs, kernel * kernel]).sum_dim(2).reshape([outputs, inputs]).transpose()
-}
-
-/// `1 / sqrt(sum over inputs of energy * style^2 + 1e-8)`, `[batch, outputs]`.
-fn demodulation(energy: Tensor<2>, style: Dual<2>) -> Dual<2> {
-    let norm = style.value.clone().square().matmul(energy.clone()) + DEMODULATION_EPS;
-    let value = norm.sqrt().recip();
-    let tangent = style.tangent.map(|t| {
-        // d/dt (s^2 E + eps)^(-1/2) = -(s^2 E + eps)^(-3/2) (s ds) E
-        let cubed = value.clone().square() * value.clone();
-        (style.value * t).matmul(energy) * cubed.neg()
-    });
-    Dual { value, tangent }
 }

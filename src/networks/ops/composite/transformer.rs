@@ -9,6 +9,13 @@ pub fn linear<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>, bias: Float
     B::float_add(B::float_matmul(x, B::float_swap_dims(weight, 0, 1)), bias)
 }
 
+/// The gradients of [`linear`] for the weight and the bias.
+pub fn linear_grad<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> (FloatTensor<B>, FloatTensor<B>) {
+    let [_, outputs] = grad.shape().dims::<2>();
+    let dbias = B::float_reshape(B::float_sum_dim(grad.clone(), 0), Shape::from([outputs]));
+    (B::float_matmul(B::float_swap_dims(grad, 0, 1), x), dbias)
+}
+
 /// `[batch * tokens, heads * head]` to `[batch, heads, tokens, head]`.
 fn split<B: Backend>(x: FloatTensor<B>, batch: usize, heads: usize) -> FloatTensor<B> {
     let [rows, width] = x.shape().dims::<2>();

@@ -5,7 +5,7 @@
 //!
 //! - `image`: how tensors lie in memory; `sums`: sums over planes, always in one order;
 //! - `convolution`: which of Burn's convolutions;
-//! - `fir`, `pointwise`, `gradients`, `filtered`, `vectors`, `parameters`: the kernels.
+//! - `fir`, `pointwise`, `gradients`, `filtered`, `linear`, `vectors`, `parameters`: the kernels.
 //!
 //! Imports Burn, CubeCL, and the plain data and composites of `ops`.
 
@@ -14,6 +14,7 @@ mod filtered;
 mod fir;
 mod gradients;
 mod image;
+mod linear;
 mod parameters;
 mod pointwise;
 mod sums;
@@ -170,6 +171,17 @@ impl GanOps for CubeBackend {
             true => filtered::filtered_act_grad(x, scale, bias, grad, &filtered),
             false => composite::filtered::filtered_act_grad::<Self>(x, scale, bias, grad, filtered),
         }
+    }
+
+    fn affine_grad(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        match fit(&[], &[&x, &grad]) {
+            true => linear::linear_grad(x, grad),
+            false => composite::transformer::linear_grad::<Self>(x, grad),
+        }
+    }
+
+    fn energy(weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        if fit(&[], &[&weight]) { linear::energy(weight) } else { composite::energy::<Self>(weight) }
     }
 
     fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {

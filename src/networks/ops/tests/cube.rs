@@ -300,6 +300,32 @@ fn gpu_optimizer_steps_and_gelu_agree_with_the_composite() {
     assert_same::<2>("gelu's gradient", found, composite::gelu_grad::<Flex>(x, grad));
 }
 
+#[test]
+fn gpu_gradients_of_a_linear_layer_and_energies_agree_with_the_composite() {
+    let Some(([gpu, _], _turn)) = Gpu::open() else {
+        crate::skip::skip!("there is no adapter for kernels on this machine")
+    };
+    for (seed, [rows, inputs, outputs]) in [[1, 1, 1], [3, 7, 5], [16, 64, 20], [7, 12, 33]].into_iter().enumerate() {
+        let mut made = Inputs::new(seed as u64);
+        let (x, grad) = (made.tensor(&[rows, inputs]), made.tensor(&[rows, outputs]));
+        let expected = composite::transformer::linear_grad::<Flex>(x.clone(), grad.clone());
+        // As it comes from a product of matrices that was turned.
+        let turned = Tensor::<2>::from_dispatch(gpu.put::<2>(&grad)).transpose().into_data();
+        let turned = Tensor::<2>::from_data(turned, &gpu.device).transpose().into_dispatch();
+        for (order, grad) in [("as it is", gpu.put::<2>(&grad)), ("turned", turned)] {
+            let (dweight, dbias) = Dispatch::affine_grad(gpu.put::<2>(&x), grad);
+            let name = |of: &str| format!("{of}, {rows} rows of {inputs} to {outputs}, {order}");
+            assert_same::<2>(&name("weight"), dweight, expected.0.clone());
+            assert_same::<1>(&name("bias"), dbias, expected.1.clone());
+        }
+    }
+    let mut made = Inputs::new(9);
+    let weight = made.tensor(&[5, 3, 3, 2]);
+    let expected = composite::energy::<Flex>(weight.clone());
+    assert_same::<2>("energy", Dispatch::energy(gpu.put::<4>(&weight)), expected.clone());
+    assert_same::<2>("energy, turned", Dispatch::energy(gpu.other_order(&weight)), expected);
+}
+
 /// Through the public functions: autodiff, fusion, a layer's operations one after the other.
 #[test]
 fn gpu_gradients_of_a_layer_agree_with_the_cpu() {
@@ -398,6 +424,11 @@ fn gpu_operations_take_few_launches() {
             let (theta, first, second) = Dispatch::adam(bias(), bias(), bias(), bias(), step);
             vec![theta, first, second]
         });
+        assert_launches("affine_grad", 1, &|| {
+            let (dweight, dbias) = Dispatch::affine_grad(s(), s());
+            vec![dweight, dbias]
+        });
+        assert_launches("energy", 1, &|| vec![Dispatch::energy(x())]);
         assert_launches("lerp", 1, &|| vec![Dispatch::lerp(bias(), bias(), 0.5)]);
     }
 }
