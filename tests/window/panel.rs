@@ -329,6 +329,7 @@ fn wait_while_busy(software: bool) -> Duration {
     let options = Options { model: Some(model()), device, software, ..Options::default() };
     let mut window = window_of([1360.0, 860.0], Theme::Dark, false, options);
     filled(&mut window);
+    mark_some(&mut window);
     app(&mut window).studio().suggesting = true;
     for _ in 0..8 {
         window.step();
