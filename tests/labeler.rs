@@ -312,7 +312,7 @@ fn the_bundled_labeler_knows_digits() {
 
 #[test]
 fn the_bundled_labeler_knows_real_digits() {
-    let Some((images, digits)) = real_digits() else { skip::skip!("{MNIST} is absent") };
+    let Some((images, digits)) = real(MNIST) else { skip::skip!("{MNIST} is absent") };
     let labels = bundled("digits.onnx").label(&images, [digits.len(), 1, 32, 32]).unwrap();
     // Every fifth digit was held out of the training.
     let held = || labels.classes.iter().zip(&digits).step_by(5);
@@ -321,24 +321,44 @@ fn the_bundled_labeler_knows_real_digits() {
     assert!(right as f64 >= 0.985 * held().count() as f64);
 }
 
+#[test]
+fn the_bundled_labeler_knows_clothes() {
+    let labeler = bundled("clothes.onnx");
+    assert_eq!((labeler.input_shape(), labeler.has_features()), ([1, 32, 32], true));
+    assert_eq!(labeler.heads().len(), 1);
+    assert_eq!(labeler.target("ankle boot").unwrap().classes(), [9]);
+}
+
+#[test]
+fn the_bundled_labeler_knows_real_clothes() {
+    let Some((images, classes)) = real(FASHION) else { skip::skip!("{FASHION} is absent") };
+    // It was trained on the other 60 000.
+    let labels = bundled("clothes.onnx").label(&images, [classes.len(), 1, 32, 32]).unwrap();
+    let right = labels.classes.iter().zip(&classes).filter(|&(&class, &truth)| class == usize::from(truth)).count();
+    println!("{right} of {} test pictures right", classes.len());
+    assert!(right as f64 >= 0.9 * classes.len() as f64);
+}
+
+/// Debian's dataset-fashion-mnist.
+const FASHION: &str = "/usr/share/datasets/fashion-mnist";
 const MNIST: &str = "../shared/data/mnist";
 
-/// The 10 000 digits of MNIST's test file as `[n, 1, 32, 32]` and what they are, where `../shared` has them.
-fn real_digits() -> Option<(Vec<f32>, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(MNIST);
+/// The 10 000 pictures of a test file in MNIST's format as `[n, 1, 32, 32]` and what they are, where there are some.
+fn real(folder: &str) -> Option<(Vec<f32>, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     if !folder.exists() {
         return None;
     }
     let (extents, pixels) = read_idx(&folder.join("t10k-images-idx3-ubyte.gz"));
-    let (_, digits) = read_idx(&folder.join("t10k-labels-idx1-ubyte.gz"));
+    let (_, classes) = read_idx(&folder.join("t10k-labels-idx1-ubyte.gz"));
     assert_eq!(extents[1..], [28, 28]);
     let mut images = vec![-1.0; extents[0] * 32 * 32];
-    for (image, digit) in images.chunks_exact_mut(32 * 32).zip(pixels.chunks_exact(28 * 28)) {
-        for (at, &pixel) in digit.iter().enumerate() {
+    for (image, picture) in images.chunks_exact_mut(32 * 32).zip(pixels.chunks_exact(28 * 28)) {
+        for (at, &pixel) in picture.iter().enumerate() {
             image[(at / 28 + 2) * 32 + at % 28 + 2] = f32::from(pixel) / 127.5 - 1.0;
         }
     }
-    Some((images, digits))
+    Some((images, classes))
 }
 
 #[test]
@@ -348,7 +368,7 @@ fn lenet_knows_real_digits() {
     if !model.exists() {
         skip::skip!("{LENET} is absent");
     }
-    let Some((images, digits)) = real_digits() else { skip::skip!("{MNIST} is absent") };
+    let Some((images, digits)) = real(MNIST) else { skip::skip!("{MNIST} is absent") };
     let n = digits.len();
 
     let labeler = Labeler::open(&model).unwrap();

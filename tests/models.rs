@@ -35,7 +35,8 @@ fn card(model: &Model) -> Value {
 fn bundled_models_are_the_ones_that_were_measured() {
     let hashes = hashes();
     let names: Vec<&str> = hashes.keys().map(String::as_str).collect();
-    let bundled = ["avatars-64", "avatars-mae-64", "avatars-without-hats", "digits-32", "digits-without-4"];
+    let bundled =
+        ["avatars-64", "avatars-mae-64", "avatars-without-hats", "clothes-32", "digits-32", "digits-without-4"];
     assert_eq!(names, bundled.map(|name| format!("{name}.safetensors")));
     let mut size = 0;
     for (name, hash) in &hashes {
@@ -57,7 +58,7 @@ fn bundled_models_are_the_ones_that_were_measured() {
 }
 
 /// Model, labeler.
-const PAIRS: [(&str, &str); 2] = [("avatars-64", "avatars"), ("digits-32", "digits")];
+const PAIRS: [(&str, &str); 3] = [("avatars-64", "avatars"), ("clothes-32", "clothes"), ("digits-32", "digits")];
 /// How far a class's share may be from the data's, as a factor.
 const FACTOR: f64 = 2.0;
 

@@ -15,7 +15,7 @@ pub struct BundledModel {
 }
 
 /// In the order of menus.
-pub const BUNDLED_MODELS: [BundledModel; 3] = [
+pub const BUNDLED_MODELS: [BundledModel; 4] = [
     BundledModel {
         name: "Bundled faces",
         help: "A StyleGAN2 of faces that the program draws: hats, glasses, beards.",
@@ -33,6 +33,12 @@ pub const BUNDLED_MODELS: [BundledModel; 3] = [
         help: "A StyleGAN2 of handwritten digits (MNIST).",
         completes: false,
         file: "assets/models/digits-32.safetensors",
+    },
+    BundledModel {
+        name: "Bundled clothes",
+        help: "A StyleGAN2 of real pictures of clothes and shoes (Fashion-MNIST).",
+        completes: false,
+        file: "assets/models/clothes-32.safetensors",
     },
 ];
 
