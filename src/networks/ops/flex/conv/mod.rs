@@ -104,13 +104,13 @@ pub fn weight_grad(x: &FlexTensor, grad: &FlexTensor, kernel: [usize; 2], stride
     let geometry = Geometry::new([h, w], kernel, stride, padding);
     assert_eq!((n, geometry.output), (grad_n, [gh, gw]), "conv2d: shape of the gradient");
     let (x, grad) = (x.as_slice(), grad.as_slice());
-    let values = if winograd::pays(channels.min(out), &geometry, geometry.output) {
-        let phased = &winograd::phased(geometry.input, geometry.output, padding);
-        winograd::weights::Product { batch: n, x, channels, grad, out, geometry: &geometry, phased }.compute()
-    } else {
-        let phased = &Phased::forward(&geometry);
-        outer::Product { batch: n, x, channels, grad, out, geometry: &geometry, phased }.compute()
+    let transforms = winograd::pays(channels.min(out), &geometry, geometry.output);
+    let phased = match transforms {
+        true => &winograd::phased(geometry.input, geometry.output, padding),
+        false => &Phased::forward(&geometry),
     };
+    let product = outer::Product { batch: n, x, channels, grad, out, geometry: &geometry, phased };
+    let values = if transforms { winograd::weights::compute(&product, Isa::detect()) } else { product.compute() };
     tensor(values, [out, channels, kernel[0], kernel[1]])
 }
 
@@ -137,12 +137,10 @@ pub fn workspace_bytes(batch: usize, channels: usize, side: usize) -> usize {
         phased,
     };
     let (x, grad, out) = (&[], &[], channels);
-    let floats = if transforms {
-        let weights = winograd::weights::Product { batch, x, channels, grad, out, geometry, phased };
-        winograd::outputs::workspace(&outputs).max(weights.workspace())
-    } else {
-        let weights = outer::Product { batch, x, channels, grad, out, geometry, phased };
-        outputs.workspace().max(weights.workspace())
+    let weights = outer::Product { batch, x, channels, grad, out, geometry, phased };
+    let floats = match transforms {
+        true => winograd::outputs::workspace(&outputs).max(winograd::weights::workspace(&weights)),
+        false => outputs.workspace().max(weights.workspace()),
     };
     floats * size_of::<f32>()
 }

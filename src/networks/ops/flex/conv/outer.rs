@@ -26,8 +26,8 @@ const RUN: usize = 4;
 const WIDEST: (usize, usize) = (6, 16);
 
 /// Independent parts to cut the work into, and floats that their sums may take together.
-const PARTS: usize = 8;
-const CHUNK_FLOATS: usize = 1 << 21;
+pub const PARTS: usize = 8;
+pub const CHUNK_FLOATS: usize = 1 << 21;
 
 /// A weight gradient to compute.
 pub struct Product<'a> {

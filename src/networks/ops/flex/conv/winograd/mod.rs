@@ -156,7 +156,7 @@ mod tests {
     use super::super::super::simd::Isa;
     use super::super::pack::WeightOrder;
     use super::super::tests::{integers, naive};
-    use super::super::{product, winograd};
+    use super::super::{outer, product, winograd};
     use super::*;
     use crate::networks::latents::NormalSource;
 
@@ -187,8 +187,12 @@ mod tests {
             phased: &backward,
             ..outputs
         };
-        let weights = winograd::weights::Product { batch: n, x, channels, grad, out, geometry, phased: &forward };
-        [winograd::outputs::compute(&outputs, isa), winograd::outputs::compute(&inputs, isa), weights.compute_on(isa)]
+        let weights = outer::Product { batch: n, x, channels, grad, out, geometry, phased: &forward };
+        [
+            winograd::outputs::compute(&outputs, isa),
+            winograd::outputs::compute(&inputs, isa),
+            winograd::weights::compute(&weights, isa),
+        ]
     }
 
     #[test]

@@ -28,12 +28,11 @@ pub fn compute(product: &Product, isa: Isa) -> Vec<f32> {
     let (blocks, _) = product.blocks(isa.rows());
     let order = Weights::new(product, isa);
     with_scratch(order.floats(), |weights| {
-        // SAFETY: blocks and parts of the source channels write into different places.
         pack_weights(product, isa, &order, &blocks, Writer::of(weights));
         let items = items(product, &blocks, weights);
         // SAFETY: the items cover every strip and every block once, an item writes its strip's rows of its channels' planes,
         // and the outputs of a strip's tiles cover them.
-        let fill = |writer: Writer| items.par_iter().for_each(|item| compute_item(product, isa, item, writer));
+        let fill = |writer: Writer| items.par_iter().for_each(|item| compute_item(product, isa, &order, item, writer));
         unsafe { output.filled_by(fill) }
     })
 }
@@ -190,7 +189,7 @@ impl Lens {
     }
 }
 
-fn compute_item(product: &Product, isa: Isa, item: &Item, writer: Writer) {
+fn compute_item(product: &Product, isa: Isa, order: &Weights, item: &Item, writer: Writer) {
     let (phased, grid, strip) = (product.phased, &product.phased.grid, &item.strip);
     let columns = Columns::new(grid, strip, isa.lanes());
     let (line, plane, sources) = (columns.line(isa.lanes()), grid.plane(strip), product.source_channels);
@@ -208,7 +207,6 @@ fn compute_item(product: &Product, isa: Isa, item: &Item, writer: Writer) {
             isa.run(Inputs { columns, taps, planes, channel, channels, sources, to: inputs, step });
         }
         let steps = [lens.inputs, lens.results];
-        let order = &Weights::new(product, isa);
         isa.run(Products { columns: &columns, item, order, line, inputs, results, steps });
         let rows = rows(item);
         isa.run(Outputs { results, step: lens.results, len: rows * line });

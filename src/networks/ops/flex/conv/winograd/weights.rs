@@ -8,28 +8,13 @@ use rayon::prelude::*;
 use super::super::super::memory::with_scratch;
 use super::super::super::simd::{Isa, Kernel, TILE_VECTORS, Vector};
 use super::super::blocked::Tile;
-use super::super::layout::{Geometry, Phased, Strip};
+use super::super::layout::Strip;
+use super::super::outer::{CHUNK_FLOATS, PARTS, Product};
 use super::super::pack::{self, Rows, Source, rows_of};
 use super::{APART, PLACES, WIDEST, of_gradients, of_inputs, to_kernel};
 
 /// Tiles of a strip: enough to be worth loading and storing the sums.
 const STRIP_TILES: usize = 128;
-
-/// Parts of the batch that sum on their own at most, and floats that their sums may take together.
-const PARTS: usize = 8;
-const PART_FLOATS: usize = 1 << 21;
-
-/// A weight gradient to compute.
-pub struct Product<'a> {
-    pub batch: usize,
-    pub x: &'a [f32],
-    pub channels: usize,
-    pub grad: &'a [f32],
-    pub out: usize,
-    pub geometry: &'a Geometry,
-    /// As [`super::phased`] has it.
-    pub phased: &'a Phased,
-}
 
 /// Floats that a thread takes for a strip.
 struct Lens {
@@ -53,127 +38,121 @@ struct Item<'a> {
     sums: &'a mut [f32],
 }
 
-impl Product<'_> {
-    pub fn compute(&self) -> Vec<f32> {
-        self.compute_on(Isa::detect())
-    }
-
-    /// The same with a given instruction set.
-    pub fn compute_on(&self, isa: Isa) -> Vec<f32> {
-        let (rows, line) = (rows_of(self.out, isa.rows()), self.line(isa));
-        let (parts, len) = (self.parts(), PLACES * tiles(&rows) * line);
-        // Every part of the rows transforms the inputs anew.
-        let share = rows.len().div_ceil(rayon::current_num_threads().div_ceil(parts)).max(1);
-        let samples = |part: usize| self.batch * part / parts..self.batch * (part + 1) / parts;
-        with_scratch(parts * len, |sums| {
-            let mut items = Vec::new();
-            let mut rest = &mut *sums;
-            for part in 0..parts {
-                for rows in rows.chunks(share) {
-                    let (sums, tail) = rest.split_at_mut(PLACES * tiles(rows) * line);
-                    rest = tail;
-                    items.push(Item { samples: samples(part), rows, sums });
-                }
-            }
-            items.par_iter_mut().for_each(|item| self.compute_item(isa, item));
-            let mut weights = vec![0.0; self.out * self.channels * 9];
-            let mut rest = &mut weights[..];
-            let per_part = items.len() / parts;
-            for number in 0..per_part {
-                let rows = items[number].rows;
-                let used: usize = rows.iter().map(|rows| rows.used).sum();
-                let (to, tail) = rest.split_at_mut(used * self.channels * 9);
+/// Computes a weight gradient on the grid of [`super::phased`].
+pub fn compute(product: &Product, isa: Isa) -> Vec<f32> {
+    let (rows, line) = (rows_of(product.out, isa.rows()), line(product, isa));
+    let (parts, len) = (parts(product), PLACES * tiles(&rows) * line);
+    // Every part of the rows transforms the inputs anew.
+    let share = rows.len().div_ceil(rayon::current_num_threads().div_ceil(parts)).max(1);
+    let samples = |part: usize| product.batch * part / parts..product.batch * (part + 1) / parts;
+    with_scratch(parts * len, |sums| {
+        let mut items = Vec::new();
+        let mut rest = &mut *sums;
+        for part in 0..parts {
+            for rows in rows.chunks(share) {
+                let (sums, tail) = rest.split_at_mut(PLACES * tiles(rows) * line);
                 rest = tail;
-                let sums: Vec<&[f32]> = items.iter().skip(number).step_by(per_part).map(|item| &*item.sums).collect();
-                let rows = tiles(rows);
-                to.par_chunks_mut(self.channels * 9).enumerate().for_each(|(row, to)| {
-                    isa.run(Kernels { sums: &sums, row, rows, line, to });
-                });
+                items.push(Item { samples: samples(part), rows, sums });
             }
-            weights
-        })
-    }
-
-    /// Parts of the batch that sum on their own. Shapes alone decide, so that the sums have one order on any number of threads.
-    fn parts(&self) -> usize {
-        let grid = self.phased.grid.output;
-        let strips = (self.batch * grid[0] * grid[1]).div_ceil(STRIP_TILES);
-        let floats = PLACES * self.out * self.channels;
-        PARTS.min(self.batch).min(strips).min(PART_FLOATS / floats.max(1)).max(1)
-    }
-
-    /// Floats that computing it takes beside `x`, the gradient and the result.
-    pub fn workspace(&self) -> usize {
-        let isa = Isa::detect();
-        let rows = rows_of(self.out, isa.rows());
-        let strips = Strip::cut(0..self.batch, &self.phased.grid, STRIP_TILES);
-        let strip = strips.iter().map(|strip| self.lens(isa, strip, tiles(&rows)).all()).max();
-        rayon::current_num_threads() * strip.unwrap_or_default() + self.parts() * PLACES * tiles(&rows) * self.line(isa)
-    }
-
-    /// The sums of an output channel at a place: all channels of `x`, in whole vectors.
-    fn line(&self, isa: Isa) -> usize {
-        self.channels.next_multiple_of(isa.lanes())
-    }
-
-    fn lens(&self, isa: Isa, strip: &Strip, rows: usize) -> Lens {
-        let grid = &self.phased.grid;
-        let tiles = strip.samples * strip.rows * grid.output[1];
-        Lens {
-            planes: self.phased.source_phases.len() * grid.plane(strip) * isa.lanes(),
-            inputs: tiles * self.line(isa) + APART,
-            gradients: tiles * rows + APART,
         }
-    }
-
-    fn compute_item(&self, isa: Isa, item: &mut Item) {
-        let grid = &self.phased.grid;
-        let x = Source {
-            values: self.x,
-            channels: self.channels,
-            size: self.geometry.input,
-            step: self.phased.source_step,
-        };
-        if item.samples.is_empty() {
-            item.sums.fill(0.0);
-        }
-        let (rows, first) = (tiles(item.rows), item.samples.start);
-        for strip in Strip::cut(item.samples.clone(), grid, STRIP_TILES) {
-            let (plane, lens) = (grid.plane(&strip) * isa.lanes(), self.lens(isa, &strip, rows));
-            let taps: [usize; PLACES] = std::array::from_fn(|i| {
-                let tap = &self.phased.taps[0][i];
-                tap.phase * plane + grid.offset(tap) * isa.lanes()
+        items.par_iter_mut().for_each(|item| compute_item(product, isa, item));
+        let mut weights = vec![0.0; product.out * product.channels * 9];
+        let mut rest = &mut weights[..];
+        let per_part = items.len() / parts;
+        for number in 0..per_part {
+            let rows = items[number].rows;
+            let used: usize = rows.iter().map(|rows| rows.used).sum();
+            let (to, tail) = rest.split_at_mut(used * product.channels * 9);
+            rest = tail;
+            let sums: Vec<&[f32]> = items.iter().skip(number).step_by(per_part).map(|item| &*item.sums).collect();
+            let rows = tiles(rows);
+            to.par_chunks_mut(product.channels * 9).enumerate().for_each(|(row, to)| {
+                isa.run(Kernels { sums: &sums, row, rows, line, to });
             });
-            let starts = self.starts(&strip, isa.lanes());
-            with_scratch(lens.all(), |scratch| {
-                let (planes, scratch) = scratch.split_at_mut(lens.planes);
-                let (inputs, gradients) = scratch.split_at_mut(PLACES * lens.inputs);
-                for first in (0..self.line(isa)).step_by(isa.lanes()) {
-                    let channels = first.min(self.channels)..self.channels.min(first + isa.lanes());
-                    for (phase, to) in self.phased.source_phases.iter().zip(planes.chunks_exact_mut(plane)) {
-                        pack::channels_last(&x, channels.clone(), *phase, grid, &strip, isa.lanes(), to);
-                    }
-                    let (taps, starts, planes, step) = (&taps, &starts[..], &*planes, lens.inputs);
-                    let line = self.line(isa);
-                    isa.run(Inputs { taps, starts, planes, first, line, to: inputs, step });
+        }
+        weights
+    })
+}
+
+/// Parts of the batch that sum on their own. Shapes alone decide, so that the sums have one order on any number of threads.
+fn parts(product: &Product) -> usize {
+    let grid = product.phased.grid.output;
+    let strips = (product.batch * grid[0] * grid[1]).div_ceil(STRIP_TILES);
+    let floats = PLACES * product.out * product.channels;
+    PARTS.min(product.batch).min(strips).min(CHUNK_FLOATS / floats.max(1)).max(1)
+}
+
+/// Floats that computing it takes beside `x`, the gradient and the result.
+pub fn workspace(product: &Product) -> usize {
+    let isa = Isa::detect();
+    let rows = rows_of(product.out, isa.rows());
+    let strips = Strip::cut(0..product.batch, &product.phased.grid, STRIP_TILES);
+    let strip = strips.iter().map(|strip| lens(product, isa, strip, tiles(&rows)).all()).max();
+    rayon::current_num_threads() * strip.unwrap_or_default()
+        + parts(product) * PLACES * tiles(&rows) * line(product, isa)
+}
+
+/// The sums of an output channel at a place: all channels of `x`, in whole vectors.
+fn line(product: &Product, isa: Isa) -> usize {
+    product.channels.next_multiple_of(isa.lanes())
+}
+
+fn lens(product: &Product, isa: Isa, strip: &Strip, rows: usize) -> Lens {
+    let grid = &product.phased.grid;
+    let tiles = strip.samples * strip.rows * grid.output[1];
+    Lens {
+        planes: product.phased.source_phases.len() * grid.plane(strip) * isa.lanes(),
+        inputs: tiles * line(product, isa) + APART,
+        gradients: tiles * rows + APART,
+    }
+}
+
+fn compute_item(product: &Product, isa: Isa, item: &mut Item) {
+    let grid = &product.phased.grid;
+    let x = Source {
+        values: product.x,
+        channels: product.channels,
+        size: product.geometry.input,
+        step: product.phased.source_step,
+    };
+    if item.samples.is_empty() {
+        item.sums.fill(0.0);
+    }
+    let (rows, first) = (tiles(item.rows), item.samples.start);
+    for strip in Strip::cut(item.samples.clone(), grid, STRIP_TILES) {
+        let (plane, lens) = (grid.plane(&strip) * isa.lanes(), lens(product, isa, &strip, rows));
+        let taps: [usize; PLACES] = std::array::from_fn(|i| {
+            let tap = &product.phased.taps[0][i];
+            tap.phase * plane + grid.offset(tap) * isa.lanes()
+        });
+        let starts = starts(product, &strip, isa.lanes());
+        with_scratch(lens.all(), |scratch| {
+            let (planes, scratch) = scratch.split_at_mut(lens.planes);
+            let (inputs, gradients) = scratch.split_at_mut(PLACES * lens.inputs);
+            for first in (0..line(product, isa)).step_by(isa.lanes()) {
+                let channels = first.min(product.channels)..product.channels.min(first + isa.lanes());
+                for (phase, to) in product.phased.source_phases.iter().zip(planes.chunks_exact_mut(plane)) {
+                    pack::channels_last(&x, channels.clone(), *phase, grid, &strip, isa.lanes(), to);
                 }
-                let grad = Source { values: self.grad, channels: self.out, size: self.geometry.output, step: 1 };
-                let (rows, step) = (item.rows, lens.gradients);
-                isa.run(Gradients { grad: &grad, strip: &strip, rows, to: gradients, step });
-                let (line, tiles, steps) = (self.line(isa), starts.len(), [lens.inputs, lens.gradients]);
-                let adds = (strip.first_sample, strip.first_row) != (first, 0);
-                let (rows, sums) = (item.rows, &mut *item.sums);
-                isa.run(Products { rows, tiles, line, inputs, gradients, steps, sums, adds });
-            });
-        }
+                let (taps, starts, planes, step) = (&taps, &starts[..], &*planes, lens.inputs);
+                isa.run(Inputs { taps, starts, planes, first, line: line(product, isa), to: inputs, step });
+            }
+            let grad = Source { values: product.grad, channels: product.out, size: product.geometry.output, step: 1 };
+            let (rows, step) = (item.rows, lens.gradients);
+            isa.run(Gradients { grad: &grad, strip: &strip, rows, to: gradients, step });
+            let (line, tiles, steps) = (line(product, isa), starts.len(), [lens.inputs, lens.gradients]);
+            let adds = (strip.first_sample, strip.first_row) != (first, 0);
+            let (rows, sums) = (item.rows, &mut *item.sums);
+            isa.run(Products { rows, tiles, line, inputs, gradients, steps, sums, adds });
+        });
     }
+}
 
-    /// Where each tile of a strip begins in a plane of vectors.
-    fn starts(&self, strip: &Strip, lanes: usize) -> Vec<usize> {
-        let grid = &self.phased.grid;
-        let lines = (0..strip.samples).flat_map(|n| (0..strip.rows).map(move |row| grid.start(n, row)));
-        lines.flat_map(|start| start..start + grid.output[1]).map(|place| place * lanes).collect()
-    }
+/// Where each tile of a strip begins in a plane of vectors.
+fn starts(product: &Product, strip: &Strip, lanes: usize) -> Vec<usize> {
+    let grid = &product.phased.grid;
+    let lines = (0..strip.samples).flat_map(|n| (0..strip.rows).map(move |row| grid.start(n, row)));
+    lines.flat_map(|start| start..start + grid.output[1]).map(|place| place * lanes).collect()
 }
 
 /// Channels of the register tile that begins with `first` of `line`.
